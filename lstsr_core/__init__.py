@@ -1,0 +1,1 @@
+"""Land surface temperature super-resolution: the code behind the notebooks and the book."""

@@ -1,0 +1,8 @@
+"""The one exception that bad input raises."""
+
+
+class InputError(ValueError):
+    """Input that cannot be used; the message names it, what was expected and what to do.
+
+    The command line shows the message alone, on one line, and exits with 1.
+    """

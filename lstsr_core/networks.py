@@ -1,0 +1,229 @@
+"""The U-Net that all three CNNs share, and the weights files that fill it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import safetensors
+import torch
+from safetensors.torch import save as serialise
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lstsr_core.errors import InputError
+from lstsr_core.raster import written_atomically
+
+
+class DoubleConvolution(nn.Sequential):
+    """Conv 3×3, batch norm, ReLU, twice; replicate padding, no bias."""
+
+    def __init__(self, inputs: int, middle: int, outputs: int) -> None:
+        super().__init__(*_convolution(inputs, middle), *_convolution(middle, outputs))
+
+
+def _convolution(inputs: int, outputs: int) -> tuple[nn.Module, nn.Module, nn.Module]:
+    convolution = nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode="replicate", bias=False)
+    return convolution, nn.BatchNorm2d(outputs), nn.ReLU()
+
+
+class Down(nn.Module):
+    """2×2 average pooling, a residual double convolution, then a convolution to the next width."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.residual = DoubleConvolution(inputs, inputs, inputs)
+        self.widen = nn.Sequential(*_convolution(inputs, outputs))
+
+    def forward(self, features: Tensor) -> Tensor:
+        pooled = functional.avg_pool2d(features, 2)
+        widened: Tensor = self.widen(pooled + self.residual(pooled))
+        return widened
+
+
+class Up(nn.Module):
+    """Bilinear ×2 (align_corners=True, as published), padded to the skip's size, [upsampled, skip], double convolution."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.merge = DoubleConvolution(inputs, inputs // 2, outputs)
+
+    def forward(self, features: Tensor, skip: Tensor) -> Tensor:
+        upsampled = functional.interpolate(features, scale_factor=2, mode="bilinear", align_corners=True)
+        missing_rows, missing_columns = (skip.shape[axis] - upsampled.shape[axis] for axis in (-2, -1))
+        above, left = missing_rows // 2, missing_columns // 2
+        padded = functional.pad(upsampled, [left, missing_columns - left, above, missing_rows - above])
+        merged: Tensor = self.merge(torch.cat([padded, skip], dim=1))
+        return merged
+
+
+class SharpeningUNet(nn.Module):
+    """(B, 2, rows, columns) z-scored U(LST) and NDVI → (B, 1, rows, columns) z-scored LST (method §4).
+
+    283 906 numbers in its state, 104 tensors.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inlet = DoubleConvolution(2, 16, 16)
+        self.downs = nn.ModuleList([Down(16, 32), Down(32, 64), Down(64, 64)])
+        self.ups = nn.ModuleList([Up(128, 32), Up(64, 16), Up(32, 16)])
+        self.outlet = nn.Conv2d(16, 1, 3, padding=1, padding_mode="replicate")
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        levels = [self.inlet(inputs)]
+        for down in self.downs:
+            levels.append(down(levels[-1]))
+        features = levels.pop()
+        for up in self.ups:
+            features = up(features, levels.pop())
+        outputs: Tensor = self.outlet(features)
+        return outputs
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Mean and standard deviation of the training split, which z-score every input of a network.
+
+    The minima and maxima say where a network has seen anything at all.
+    """
+
+    lst_mean_k: float
+    lst_std_k: float
+    ndvi_mean: float
+    ndvi_std: float
+    lst_min_k: float | None = None
+    lst_max_k: float | None = None
+    ndvi_min: float | None = None
+    ndvi_max: float | None = None
+
+
+PUBLISHED_STATISTICS = Statistics(lst_mean_k=303.4670, lst_std_k=8.0529, ndvi_mean=0.64476, ndvi_std=0.16534)
+"""Recovered from the image that the published notebook shows, since its statistics file was not published."""
+
+PUBLISHED_CHECKPOINTS = {
+    "sif-cnn-sr1": "modelB_1009/modelB_state_dict.pt",
+    "sif-cnn-sr2": "modelB_2609/modelB_state_dict.pt",
+    "sc-unet": "modelB_2011/modelB_state_dict.pt",
+}
+
+_FROM_PUBLISHED = [("inbloc.bloc.", "inlet."), ("outlay.", "outlet.")]
+for _level in range(3):
+    _FROM_PUBLISHED += [
+        (f"db{_level + 1}.resblock.doubleconv.bloc.", f"downs.{_level}.residual."),
+        (f"db{_level + 1}.lastconv.", f"downs.{_level}.widen."),
+        (f"ub{_level + 1}.convbloc.bloc.", f"ups.{_level}.merge."),
+    ]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network in evaluation mode with the statistics that it was trained with, and the file that both came from."""
+
+    network: SharpeningUNet
+    statistics: Statistics
+    source: str
+
+    def predict_k(self, coarse_upsampled_k: np.ndarray, ndvi: np.ndarray) -> np.ndarray:
+        """Run the network once over a whole image.
+
+        Parameters
+        ----------
+        coarse_upsampled_k : array of shape (rows, columns)
+            U(LST) in kelvin.
+        ndvi : array of shape (rows, columns)
+
+        Returns
+        -------
+        array of shape (rows, columns), float64 kelvin
+        """
+        s = self.statistics
+        scores = np.stack([(coarse_upsampled_k - s.lst_mean_k) / s.lst_std_k, (ndvi - s.ndvi_mean) / s.ndvi_std])
+        with torch.inference_mode():
+            output = self.network(torch.from_numpy(scores[None].astype(np.float32)))
+        predicted_k: np.ndarray = output[0, 0].numpy().astype(np.float64) * s.lst_std_k + s.lst_mean_k
+        return predicted_k
+
+
+def weights_file(directory: Path, method: str) -> Path | None:
+    """The weights of a method below a directory, or None if it holds none.
+
+    ``<method>.safetensors`` is looked for first, then the published ``modelB_…/modelB_state_dict.pt``.
+    """
+    for folder in (directory, directory / "models"):
+        for name in (f"{method}.safetensors", PUBLISHED_CHECKPOINTS.get(method, "")):
+            if name and (folder / name).is_file():
+                return folder / name
+    return None
+
+
+def load_model(path: Path) -> Model:
+    """Load a ``.safetensors`` file of this project or a published ``.pt`` checkpoint.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged, or of another architecture.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file. A weights file was expected there.")
+    try:
+        if path.suffix == ".safetensors":
+            with safetensors.safe_open(path, framework="pt") as stored:
+                state = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (not a mapping)
+                statistics = Statistics(**json.loads((stored.metadata() or {})["statistics"]))
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            state = {_own_name(name): tensor for name, tensor in state.items()}
+            statistics = PUBLISHED_STATISTICS
+    except Exception as error:  # both libraries raise their own kinds, pickle's among them, on a damaged file
+        raise InputError(
+            f"{path}: not a readable weights file ({type(error).__name__}: {str(error).splitlines()[0][:120]}). "
+            "Expected this project's .safetensors with statistics, or a published state dict."
+        ) from error
+    network = SharpeningUNet()
+    _check_architecture(path, network.state_dict(), state)
+    network.load_state_dict(state)
+    return Model(network.eval(), statistics, path.name)
+
+
+def save_model(network: SharpeningUNet, statistics: Statistics, path: Path, card: dict[str, str] | None = None) -> None:
+    """Write weights, statistics and a card of plain texts as one safetensors file, atomically."""
+    metadata = {"statistics": json.dumps(asdict(statistics)), **(card or {})}
+    with written_atomically(path) as temporary:
+        temporary.write_bytes(serialise({k: v.contiguous() for k, v in network.state_dict().items()}, metadata))
+
+
+def read_statistics(path: Path) -> Statistics:
+    """Read a ``statistics.json``.
+
+    Raises
+    ------
+    InputError
+        If it is missing or has other fields than `Statistics`.
+    """
+    try:
+        return Statistics(**json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        names = ", ".join(f.name for f in fields(Statistics))
+        raise InputError(f"{path}: not readable as training statistics ({error}); expected JSON with {names}.") from error
+
+
+def _own_name(published: str) -> str:
+    for theirs, ours in _FROM_PUBLISHED:
+        if published.startswith(theirs):
+            return ours + published.removeprefix(theirs)
+    return published
+
+
+def _check_architecture(path: Path, expected: dict[str, Tensor], found: dict[str, Tensor]) -> None:
+    for name in sorted(expected.keys() | found.keys()):
+        have = tuple(found[name].shape) if name in found else "nothing"
+        want = tuple(expected[name].shape) if name in expected else "nothing"
+        if have != want:
+            raise InputError(
+                f"{path}: another architecture: '{name}' has {have}, the network of this paper has {want} there "
+                f"({len(expected)} tensors). Use weights of this network."
+            )

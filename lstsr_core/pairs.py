@@ -1,0 +1,247 @@
+"""ASTER–MODIS pairs: a 1 km LST, a 250 m NDVI and the concomitant ASTER LST that judges the sharpened product."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from affine import Affine
+from rasterio.crs import CRS
+
+from lstsr_core.errors import InputError
+from lstsr_core.grid import FINE_PIXEL_M, SCALE, SINUSOIDAL, SPHERE_RADIUS_M
+from lstsr_core.raster import FloatArray, Raster, read_raster, write_raster
+from lstsr_core.unpickler import read_arrays_pickle
+
+PATCH_COARSE_PIXELS = 64
+LST_RANGE_K = (200.0, 400.0)
+ASTER_STORED_PER_K = 10.0
+PUBLISHED_PAIRS = 83
+
+_ASTER_SUFFIX = "_aster_250m.tif"
+_PICKLE_SUFFIX = "_data_dict.pkl"
+_LST_SUFFIX = "_lst_1km.tif"
+_NDVI_SUFFIX = "_ndvi_250m.tif"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One ASTER–MODIS pair, each raster on its own grid.
+
+    Attributes
+    ----------
+    id : str
+        The file id, such as "57".
+    lst : Raster
+        MODIS LST in kelvin, (rows, columns) coarse pixels, sinusoidal.
+    ndvi : Raster
+        NDVI from −1 to 1, (4·rows, 4·columns) fine pixels, sinusoidal; its origin may differ from the LST's.
+    aster : Raster
+        ASTER LST in kelvin at 250 m, UTM; NaN outside the swath, mixed with zeros along its edge.
+    provenance : dict of str to str
+        Where the arrays were read from.
+    """
+
+    id: str
+    lst: Raster
+    ndvi: Raster
+    aster: Raster
+    provenance: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_lst(self.lst.values, self.id)
+        check_ndvi(self.ndvi.values, self.id)
+        if self.ndvi.values.shape != (SCALE * self.lst.rows, SCALE * self.lst.columns):
+            raise InputError(
+                f"pair {self.id}: NDVI is {self.ndvi.rows}×{self.ndvi.columns} (rows×columns) and LST "
+                f"{self.lst.rows}×{self.lst.columns}; expected NDVI to have {SCALE} times the LST's rows and columns."
+            )
+        for name, raster in (("LST", self.lst), ("NDVI", self.ndvi)):
+            ellipsoid = raster.crs.to_dict()
+            if ellipsoid.get("proj") != "sinu" or abs(float(ellipsoid.get("R", 0.0)) - SPHERE_RADIUS_M) > 1.0:
+                raise InputError(
+                    f"pair {self.id}: {name} is in CRS {raster.crs.to_string()[:60]}; expected the MODIS sinusoidal "
+                    f"projection on a sphere of {SPHERE_RADIUS_M} m. Reproject it first."
+                )
+        if not self.aster.crs.is_projected or abs(self.aster.pixel_width_m - FINE_PIXEL_M) > 0.05 * FINE_PIXEL_M:
+            raise InputError(
+                f"pair {self.id}: ASTER has pixels of {self.aster.pixel_width_m:g} in {self.aster.crs.to_string()[:60]}; "
+                f"expected about {FINE_PIXEL_M:.2f} m in a UTM zone."
+            )
+
+
+def check_lst(lst_k: FloatArray, where: str) -> None:
+    """Refuse an LST that is not in kelvin: a finite value outside 200–400 K, or no valid pixel.
+
+    Raises
+    ------
+    InputError
+    """
+    finite = lst_k[np.isfinite(lst_k)]
+    if finite.size == 0:
+        raise InputError(f"pair {where}: LST has no valid pixel; expected kelvin with NaN for nodata.")
+    low, high = LST_RANGE_K
+    if finite.min() < low or finite.max() > high:
+        raise InputError(
+            f"pair {where}: LST spans {finite.min():g} to {finite.max():g}; expected kelvin between {low:g} and {high:g}. "
+            "Digital numbers must be multiplied by 0.02 and fill values set to NaN first."
+        )
+
+
+def check_ndvi(ndvi: FloatArray, where: str) -> None:
+    """Refuse an NDVI with values outside [−1, 1] or without any valid pixel.
+
+    Raises
+    ------
+    InputError
+    """
+    finite = ndvi[np.isfinite(ndvi)]
+    if finite.size == 0 or finite.min() < -1.0 or finite.max() > 1.0:
+        span = f"spans {finite.min():g} to {finite.max():g}" if finite.size else "has no valid pixel"
+        raise InputError(f"pair {where}: NDVI {span}; expected values in [−1, 1]. Unscaled NDVI must be divided first.")
+
+
+def _pairs_directory(directory: Path) -> Path:
+    for candidate in (directory, directory / "data", directory / "test_data_formatted" / "data"):
+        if any(candidate.glob(f"*{_ASTER_SUFFIX}")):
+            return candidate
+    raise InputError(
+        f"{directory}: holds no ASTER–MODIS pair; expected <id>{_ASTER_SUFFIX} with <id>{_PICKLE_SUFFIX} "
+        f"(or <id>{_LST_SUFFIX} and <id>{_NDVI_SUFFIX})."
+    )
+
+
+def pair_ids(directory: Path) -> list[str]:
+    """Ids of the pairs in a directory, in the order of their numbers.
+
+    A pair counts when any of its files is there, so that an incomplete one is noticed when it is read.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    suffixes = "|".join(re.escape(s) for s in (_ASTER_SUFFIX, _PICKLE_SUFFIX, _LST_SUFFIX, _NDVI_SUFFIX))
+    pattern = re.compile(rf"(.+?)(?:{suffixes})")
+    ids = {match[1] for file in _pairs_directory(directory).iterdir() if (match := pattern.fullmatch(file.name))}
+    return sorted(ids, key=lambda name: (not name.isdigit(), int(name) if name.isdigit() else 0, name))
+
+
+def read_pair(directory: Path, pair_id: str) -> Pair:
+    """Read one pair, in the published layout or in this project's own.
+
+    Published: ``<id>_data_dict.pkl``; own: ``<id>_lst_1km.tif`` (kelvin) and ``<id>_ndvi_250m.tif``; both with
+    ``<id>_aster_250m.tif`` (kelvin times ten, zero outside the swath).
+
+    Raises
+    ------
+    InputError
+        If a file is missing, damaged, hostile, or holds values that are not what it should hold.
+    """
+    folder = _pairs_directory(directory)
+    aster = _read_aster(folder / f"{pair_id}{_ASTER_SUFFIX}")
+    pickled, lst_file, ndvi_file = (folder / f"{pair_id}{suffix}" for suffix in (_PICKLE_SUFFIX, _LST_SUFFIX, _NDVI_SUFFIX))
+    if lst_file.is_file() or ndvi_file.is_file():
+        return Pair(pair_id, read_raster(lst_file), read_raster(ndvi_file), aster, {"layout": "geotiff", "lst": lst_file.name})
+    if not pickled.is_file():
+        raise InputError(
+            f"pair {pair_id}: neither {pickled.name} nor {lst_file.name} is in {folder}. Fetch the pair again, or leave it out."
+        )
+    lst, ndvi = _read_published(pickled)
+    return Pair(pair_id, lst, ndvi, aster, {"layout": "published", "lst": pickled.name})
+
+
+def write_pair(pair: Pair, directory: Path) -> None:
+    """Write a pair in this project's own layout: three GeoTIFFs, ASTER as kelvin times ten with zeros outside."""
+    write_raster(pair.lst, directory / f"{pair.id}{_LST_SUFFIX}")
+    write_raster(pair.ndvi, directory / f"{pair.id}{_NDVI_SUFFIX}")
+    stored = np.nan_to_num(pair.aster.values * ASTER_STORED_PER_K, nan=0.0)
+    write_raster(pair.aster.with_values(stored), directory / f"{pair.id}{_ASTER_SUFFIX}")
+
+
+def _read_aster(path: Path) -> Raster:
+    aster = read_raster(path, scale=1.0 / ASTER_STORED_PER_K, fill=0.0)
+    hottest_k = float(np.nanmax(aster.values))
+    if not LST_RANGE_K[0] <= hottest_k <= LST_RANGE_K[1]:
+        raise InputError(
+            f"{path}: the largest number is {hottest_k * ASTER_STORED_PER_K:g}; expected kelvin times ten, "
+            f"{LST_RANGE_K[0] * ASTER_STORED_PER_K:g} to {LST_RANGE_K[1] * ASTER_STORED_PER_K:g}."
+        )
+    return aster
+
+
+def _read_published(path: Path) -> tuple[Raster, Raster]:
+    content = read_arrays_pickle(path)
+    shapes = {"LST": (PATCH_COARSE_PIXELS, PATCH_COARSE_PIXELS), "NDVI": (SCALE * PATCH_COARSE_PIXELS,) * 2}
+    rasters = [_published_raster(path, content, name, shape) for name, shape in shapes.items()]
+    return rasters[0], rasters[1]
+
+
+def _published_raster(path: Path, content: dict[str, Any], name: str, shape: tuple[int, int]) -> Raster:
+    for key, size in ((name, shape), (f"geo {name}", (6,))):
+        array = content.get(key)
+        if not isinstance(array, np.ndarray) or array.shape != size or array.dtype.kind not in "fiu":
+            found = f"an array of {array.shape} {array.dtype}" if isinstance(array, np.ndarray) else type(array).__name__
+            raise InputError(
+                f"{path}: '{key}' is {'missing' if array is None else found}; expected a numeric array of {size}. "
+                "Fetch the pair again from the published database."
+            )
+    values = content[name].astype(np.float64)
+    if name == "LST":
+        values[values == 0.0] = np.nan
+    return Raster(values, Affine.from_gdal(*content[f"geo {name}"].tolist()), SINUSOIDAL)
+
+
+def fine_offset(pair: Pair) -> tuple[int, int]:
+    """Fine pixels (rows down, columns right) from the LST patch's origin to the NDVI patch's origin.
+
+    Raises
+    ------
+    InputError
+        If the offset is not whole: the two grids then do not nest.
+    """
+    down = (pair.lst.top_m - pair.ndvi.top_m) / FINE_PIXEL_M
+    right = (pair.ndvi.left_m - pair.lst.left_m) / FINE_PIXEL_M
+    if abs(down - round(down)) > 0.01 or abs(right - round(right)) > 0.01:
+        raise InputError(
+            f"pair {pair.id}: NDVI starts {down:.3f} rows and {right:.3f} columns of 250 m from the LST; expected whole "
+            "numbers, both cut from one MODIS tile."
+        )
+    return round(down), round(right)
+
+
+def _shared_extent(offset: int, coarse_pixels: int, fine_pixels: int) -> tuple[slice, slice]:
+    first_coarse = max(0, -(-offset // SCALE))
+    first_fine = SCALE * first_coarse - offset
+    count = min(coarse_pixels - first_coarse, (fine_pixels - first_fine) // SCALE)
+    return slice(first_coarse, first_coarse + count), slice(first_fine, first_fine + SCALE * count)
+
+
+def align(pair: Pair) -> Pair:
+    """Cut LST and NDVI to the whole coarse pixels that both cover, so that block (i, j) of NDVI lies in LST pixel (i, j).
+
+    Where the NDVI patch starts k > 0 fine pixels below the LST patch, coarse row 0 goes, with NDVI rows 0 … 3 − k and the
+    last k; columns likewise (method §7).
+
+    Raises
+    ------
+    InputError
+        If the patches do not nest or share less than one coarse pixel.
+    """
+    down, right = fine_offset(pair)
+    lst_rows, ndvi_rows = _shared_extent(down, pair.lst.rows, pair.ndvi.rows)
+    lst_columns, ndvi_columns = _shared_extent(right, pair.lst.columns, pair.ndvi.columns)
+    if lst_rows.stop <= lst_rows.start or lst_columns.stop <= lst_columns.start:
+        raise InputError(
+            f"pair {pair.id}: NDVI starts {down} rows and {right} columns of 250 m away; the patches do not overlap."
+        )
+    return replace(pair, lst=pair.lst.crop(lst_rows, lst_columns), ndvi=pair.ndvi.crop(ndvi_rows, ndvi_columns))
+
+
+def fine_grid(pair: Pair) -> Raster:
+    """The 250 m grid under an aligned pair's LST, by the LST's own transform; its pixels are the NDVI's."""
+    transform = pair.lst.transform @ Affine.scale(1.0 / SCALE)
+    return Raster(pair.ndvi.values, transform, CRS(pair.lst.crs))

@@ -1,0 +1,173 @@
+"""A raster: pixels that travel with their transform and CRS."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import rasterio
+import rasterio.warp
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.crs import CRS
+from rasterio.errors import RasterioError
+
+from lstsr_core.errors import InputError
+
+FloatArray = NDArray[np.floating]
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Raster:
+    """One band of pixels on a georeferenced grid; NaN is nodata.
+
+    Attributes
+    ----------
+    values : array of shape (rows, columns)
+        Pixels, in the unit that the holder documents (kelvin for LST).
+    transform : affine.Affine
+        From (column, row) to (x, y), upper-left corners.
+    crs : rasterio.crs.CRS
+    """
+
+    values: FloatArray
+    transform: Affine
+    crs: CRS
+
+    def __post_init__(self) -> None:
+        if self.values.ndim != 2:
+            raise InputError(f"A raster has two dimensions (rows, columns); these values have shape {self.values.shape}.")
+
+    @property
+    def rows(self) -> int:
+        return int(self.values.shape[0])
+
+    @property
+    def columns(self) -> int:
+        return int(self.values.shape[1])
+
+    @property
+    def pixel_width_m(self) -> float:
+        return float(self.transform.a)
+
+    @property
+    def left_m(self) -> float:
+        return float(self.transform.c)
+
+    @property
+    def top_m(self) -> float:
+        return float(self.transform.f)
+
+    @property
+    def right_m(self) -> float:
+        return self.left_m + self.columns * self.pixel_width_m
+
+    @property
+    def bottom_m(self) -> float:
+        return self.top_m + self.rows * float(self.transform.e)
+
+    def with_values(self, values: FloatArray) -> Raster:
+        """The same grid with other pixels of the same shape."""
+        if values.shape != self.values.shape:
+            raise InputError(f"The grid has {self.values.shape} (rows, columns); the new values have {values.shape}.")
+        return replace(self, values=values)
+
+    def crop(self, rows: slice, columns: slice) -> Raster:
+        """The part inside two slices, its transform moved along."""
+        first_row, first_column = rows.indices(self.rows)[0], columns.indices(self.columns)[0]
+        return Raster(self.values[rows, columns], self.transform @ Affine.translation(first_column, first_row), self.crs)
+
+    def warp_onto(self, grid: Raster) -> Raster:
+        """Resample bilinearly onto another raster's grid; NaN is nodata on both sides.
+
+        Parameters
+        ----------
+        grid : Raster
+            Its transform, CRS and shape are taken; its pixels are not read.
+        """
+        warped = np.full((grid.rows, grid.columns), np.nan)
+        rasterio.warp.reproject(
+            np.ascontiguousarray(self.values, dtype=np.float64), warped,
+            src_transform=self.transform, src_crs=self.crs, src_nodata=np.nan,
+            dst_transform=grid.transform, dst_crs=grid.crs, dst_nodata=np.nan,
+            resampling=rasterio.warp.Resampling.bilinear,
+        )  # fmt: skip
+        return grid.with_values(warped)
+
+
+@contextmanager
+def written_atomically(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; rename it to `path` if the block succeeds, delete it otherwise.
+
+    The temporary name keeps the suffix, since writers choose their format by it.
+
+    Raises
+    ------
+    InputError
+        If the directory cannot be written to or the disk is full; `path` is then as it was before.
+    """
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        temporary.replace(path)
+    except (OSError, RasterioError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(
+            f"{path}: cannot be written ({reason}). Free some space or choose a directory that you may write to."
+        ) from error
+    finally:
+        with suppress(OSError):  # a parent that is no directory was reported above
+            temporary.unlink(missing_ok=True)
+
+
+def read_raster(path: Path, scale: float = 1.0, fill: float | None = None) -> Raster:
+    """Read the first band of a GeoTIFF.
+
+    Parameters
+    ----------
+    path : Path
+    scale : float
+        Multiplies the stored numbers.
+    fill : float, optional
+        Stored number that means nodata, beside the file's own nodata; becomes NaN.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, truncated, not georeferenced or has no valid pixel.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file. A GeoTIFF was expected there.")
+    try:
+        with rasterio.open(path) as source:
+            stored = source.read(1)
+            values = stored.astype(np.float64) * scale
+            for missing in (source.nodata, fill):
+                if missing is not None and not np.isnan(missing):
+                    values[stored == missing] = np.nan
+            transform, crs = source.transform, source.crs
+    except RasterioError as error:
+        detail = str(error.__cause__ or error).splitlines()[0]
+        raise InputError(f"{path}: not a readable GeoTIFF, perhaps truncated ({detail}). Fetch or write it again.") from error
+    if crs is None or transform == Affine.identity():
+        raise InputError(f"{path}: has no CRS or no transform; a georeferenced GeoTIFF was expected.")
+    if not np.isfinite(values).any():
+        raise InputError(f"{path}: holds no valid pixel; expected some that are neither nodata nor NaN.")
+    return Raster(values, transform, crs)
+
+
+def write_raster(raster: Raster, path: Path, tags: dict[str, str] | None = None) -> None:
+    """Write a raster as a float32 GeoTIFF with NaN as nodata, atomically."""
+    profile = {
+        "driver": "GTiff", "dtype": "float32", "count": 1, "height": raster.rows, "width": raster.columns,
+        "transform": raster.transform, "crs": raster.crs, "nodata": np.nan, "compress": "deflate", "predictor": 3,
+    }  # fmt: skip
+    with written_atomically(path) as temporary, rasterio.open(temporary, "w", **profile) as target:
+        target.write(raster.values.astype(np.float32), 1)
+        target.update_tags(**(tags or {}))
