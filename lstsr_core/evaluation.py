@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +17,7 @@ from lstsr_core.errors import InputError
 from lstsr_core.fourier import attenuation_db, compare_spectra
 from lstsr_core.pairs import Pair, align, read_pair
 from lstsr_core.raster import BoolArray, FloatArray, Raster, written_atomically
-from lstsr_core.sharpeners import Options, WeightsMissing, check_methods, sharpen
+from lstsr_core.sharpeners import METHODS, Options, WeightsMissing, check_methods, sharpen
 
 PROTOCOLS = ("georeferenced",)
 ASTER_VALID_K = 230.0
@@ -182,9 +182,8 @@ class Evaluation:
         return pd.DataFrame(self.rows, columns=COLUMNS)
 
 
-def compare_all(pair: Pair, methods: Sequence[str], options: Options) -> Iterator[tuple[str, Comparison | str]]:
+def compare_all(placement: Placement, methods: Sequence[str], options: Options) -> Iterator[tuple[str, Comparison | str]]:
     """For each method its comparison with ASTER, or the reason why there is none."""
-    placement = place(pair)
     for name in methods:
         try:
             yield name, compare(placement, sharpen(placement.pair, name, options))
@@ -196,24 +195,23 @@ def compare_all(pair: Pair, methods: Sequence[str], options: Options) -> Iterato
 
 def evaluate_pair(pair: Pair, methods: Sequence[str], options: Options) -> list[dict[str, object]]:
     """Rows of one pair, one for each method; a method that cannot be judged has its reason as status."""
-    lst_k = align(pair).lst.values
+    placement = place(pair)
     rows: list[dict[str, object]] = []
-    for name, outcome in compare_all(pair, methods, options):
+    for name, outcome in compare_all(placement, methods, options):
         row: dict[str, object] = {"scene": pair.id, "method": name, "protocol": PROTOCOLS[0]}
         if isinstance(outcome, str):
             rows.append({**row, "status": outcome})
         else:
-            rows.append({**row, **measure(outcome, lst_k), "status": "ok"})
+            rows.append({**row, **measure(outcome, placement.pair.lst.values), "status": "ok"})
     return rows
 
 
 def evaluate(
     directory: Path,
-    ids: Sequence[str],
+    ids: Iterable[str],
     methods: Sequence[str],
     options: Options,
     keep_going: bool = False,
-    progress: Callable[[str], None] = lambda message: None,
 ) -> Evaluation:
     """Evaluate methods on pairs of a directory.
 
@@ -226,8 +224,6 @@ def evaluate(
     options : Options
     keep_going : bool
         Note a pair that cannot be used among the failures and go on, instead of raising.
-    progress : callable
-        Called with each pair's id before it is read.
 
     Raises
     ------
@@ -237,7 +233,6 @@ def evaluate(
     names = check_methods(list(methods))
     evaluation = Evaluation()
     for pair_id in ids:
-        progress(pair_id)
         try:
             evaluation.rows += evaluate_pair(read_pair(directory, pair_id), names, options)
         except InputError as error:
@@ -250,10 +245,26 @@ def evaluate(
     return evaluation
 
 
-def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write a table as CSV with six decimals and Unix line ends, atomically."""
+def write_table(table: pd.DataFrame, path: Path, decimals: int = 6) -> None:
+    """Write a table as CSV with Unix line ends, atomically."""
     with written_atomically(path) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.6f", lineterminator="\n")
+        table.to_csv(temporary, index=False, float_format=f"%.{decimals}f", lineterminator="\n")
+
+
+def mean_by_method(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Means over the scenes, a row for each method by its label; one that has none shows its reason instead.
+
+    Returns
+    -------
+    DataFrame
+        Index: labels; columns as asked for, and `scenes`: how many count, or the reason why none does.
+    """
+    rows = {}
+    for name, group in table.groupby("method", sort=False):
+        judged = group[group["status"] == "ok"]
+        scenes = len(judged) if len(judged) else group["status"].iloc[0]
+        rows[METHODS[str(name)].label] = [*judged[list(columns)].astype(float).mean(), scenes]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=[*columns, "scenes"])
 
 
 def summarise(table: pd.DataFrame) -> pd.DataFrame:

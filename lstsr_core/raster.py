@@ -126,6 +126,19 @@ def written_atomically(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def check_writable(path: Path) -> None:
+    """Find out before long work whether a file can be written at a path, leaving nothing behind.
+
+    Raises
+    ------
+    InputError
+    """
+    probe = path.with_name(f".{path.stem}.probe")
+    with written_atomically(probe) as temporary:
+        temporary.touch()
+    probe.unlink()
+
+
 def read_raster(path: Path, scale: float = 1.0, fill: float | None = None) -> Raster:
     """Read the first band of a GeoTIFF.
 

@@ -1,0 +1,158 @@
+"""The command line: ``lstsr run``, ``lstsr book``, ``lstsr evaluate``, ``lstsr verify``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from tqdm import tqdm
+
+from lstsr_core.errors import InputError
+from lstsr_core.progress import announce_terminal, bar
+from lstsr_core.project import PROJECT, RUNS
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; errors of input are one line on standard error and exit code 1."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.command(options))
+    except InputError as error:
+        print(f"lstsr: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("lstsr: stopped; the same command goes on where it was", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lstsr", description="Land surface temperature super-resolution: the paper's companion."
+    )
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    run = commands.add_parser("run", help="run the notebooks of a profile in order, those whose results would change")
+    run.set_defaults(command=_run)
+    run.add_argument("--profile", default="sample", help="sample (default) or paper")
+    run.add_argument("--set", action="append", default=[], metavar="NOTEBOOK.NAME=VALUE", dest="settings",
+                     help="a parameter over the profile's, such as 03_training.epochs=4 (may be repeated)")  # fmt: skip
+    run.add_argument("--from", metavar="NN", dest="start", help="begin with this notebook")
+    run.add_argument("--only", metavar="NN", help="run this notebook alone")
+    run.add_argument("--force", action="store_true", help="run even what has not changed")
+
+    book = commands.add_parser("book", help="build the book from a profile's results")
+    book.set_defaults(command=_book)
+    book.add_argument("--profile", default="sample", help="sample (default) or paper")
+
+    evaluate = commands.add_parser("evaluate", help="judge methods on ASTER–MODIS pairs and write the table of metrics")
+    evaluate.set_defaults(command=_evaluate)
+    evaluate.add_argument("--pairs", type=Path, required=True, help="directory of <id>_aster_250m.tif with <id>_data_dict.pkl")
+    evaluate.add_argument("--methods", default="all", help="names with commas between, or all (default)")
+    evaluate.add_argument("--weights", type=Path, help="directory of <method>.safetensors or of the published modelB_… folders")
+    evaluate.add_argument("--protocol", default="georeferenced", help="georeferenced (default)")
+    evaluate.add_argument("--out", type=Path, required=True, help="the CSV to write")
+    evaluate.add_argument("--seed", type=int, default=0, help="of methods that draw random numbers (default 0)")
+    evaluate.add_argument("--keep-going", action="store_true", help="note a bad pair in its rows, go on, and exit 1")
+
+    verify = commands.add_parser("verify", help="compare a directory with the registry of published pairs and checkpoints")
+    verify.set_defaults(command=_verify)
+    verify.add_argument("directory", type=Path)
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    from lstsr_core.runner import UPSTREAM, run_profile  # papermill takes a second to import
+
+    names = list(UPSTREAM)
+    if options.only and options.start:
+        raise InputError("--only and --from exclude each other; give one of them.")
+    if options.only:
+        chosen = [_notebook(options.only, names)]
+    else:
+        chosen = names[names.index(_notebook(options.start, names)) :] if options.start else names
+    announce_terminal()
+    run_profile(options.profile, _settings(options.settings, names), chosen, options.force, tqdm.write)
+    return 0
+
+
+def _notebook(text: str, names: list[str]) -> str:
+    matches = [name for name in names if name == text or name.startswith(f"{text}_")]
+    if len(matches) != 1:
+        raise InputError(f"'{text}' is no notebook; expected one of {', '.join(names)}, or its number.")
+    return matches[0]
+
+
+def _settings(texts: list[str], names: list[str]) -> dict[str, dict[str, Any]]:
+    settings: dict[str, dict[str, Any]] = {}
+    for text in texts:
+        target, equals, value = text.partition("=")
+        notebook, dot, parameter = target.partition(".")
+        if not (equals and dot and parameter):
+            raise InputError(f"--set '{text}' is not NOTEBOOK.NAME=VALUE, such as 03_training.epochs=4.")
+        try:
+            settings.setdefault(_notebook(notebook, names), {})[parameter] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise InputError(f"--set '{text}': the value is not YAML ({error}).") from None
+    return settings
+
+
+def _book(options: argparse.Namespace) -> int:
+    from lstsr_core.book import build_book
+
+    print(build_book(RUNS / options.profile, PROJECT))
+    return 0
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from lstsr_core import evaluation
+    from lstsr_core.pairs import pair_ids
+    from lstsr_core.raster import check_writable
+    from lstsr_core.sharpeners import Options, check_methods
+
+    methods = check_methods(options.methods.split(","))
+    protocols = options.protocol.split(",")
+    unknown = [name for name in protocols if name not in evaluation.PROTOCOLS]
+    if unknown:
+        raise InputError(f"unknown protocol '{', '.join(unknown)}'; known protocols: {', '.join(evaluation.PROTOCOLS)}.")
+    if options.weights is not None and not options.weights.is_dir():
+        raise InputError(f"{options.weights}: no such directory; expected weights files there.")
+    if not options.pairs.is_dir():
+        raise InputError(f"{options.pairs}: no such directory; expected ASTER–MODIS pairs there.")
+    check_writable(options.out)
+    ids = pair_ids(options.pairs)
+    judged = evaluation.evaluate(
+        options.pairs, bar(ids, "Evaluating", "pair"), methods, Options(options.weights, options.seed), options.keep_going
+    )
+    table = judged.table()
+    evaluation.write_table(table, options.out)
+    for name, group in table.groupby("method", sort=False):
+        missing = int((group["status"] == evaluation.WEIGHTS_MISSING).sum())
+        if missing:
+            print(
+                f"{name}: weights missing, its {missing} rows are empty (give --weights a directory that has them)",
+                file=sys.stderr,
+            )
+    for pair_id, reason in judged.failures.items():
+        print(f"lstsr: pair {pair_id} left out: {reason}", file=sys.stderr)
+    print(f"{options.out}: {len(table)} rows, {len(ids) - len(judged.failures)} of {len(ids)} pairs")
+    return 1 if judged.failures else 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from lstsr_core import archive
+
+    if not options.directory.is_dir():
+        raise InputError(f"{options.directory}: no such directory.")
+    files = archive.verify(options.directory)
+    for name in files.loc[files["status"] == "differs from the registry", "file"]:
+        print(f"{name}: differs from the registry")
+    print(files.groupby(["kind", "status"]).size().rename("files").reset_index().to_string(index=False))
+    return int((files["status"] == "differs from the registry").any())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,329 @@
+"""Every figure of the companion, in one style: units on each axis and bar, one scale across compared maps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cartopy.crs as ccrs
+import matplotlib
+import numpy as np
+import pandas as pd
+from IPython.display import Image
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.patches import Patch as LegendPatch
+
+from lstsr_core.degradation import low_pass
+from lstsr_core.evaluation import Comparison
+from lstsr_core.grid import SPHERE_RADIUS_M, TILE_SIZE_M, Tile
+from lstsr_core.pairs import Pair
+from lstsr_core.raster import FloatArray, Raster, written_atomically
+from lstsr_core.sharpeners import METHODS
+from lstsr_core.shorelines import Extent, lines
+
+LST_COLOURS, NDVI_COLOURS, DIFFERENCE_COLOURS = "inferno", "viridis", "cividis"
+ASTER_LABEL, NDVI_LABEL = "ASTER", "NDVI"
+_STYLE: Any = {  # matplotlib types the keys as a list of 300 literals
+    "font.size": 10, "axes.titlesize": 10, "axes.titlelocation": "left", "axes.spines.top": False, "axes.spines.right": False,
+    "axes.grid": True, "grid.alpha": 0.3, "legend.frameon": False, "svg.hashsalt": "lstsr", "svg.fonttype": "path",
+    "figure.dpi": 100, "savefig.facecolor": "white",
+}  # fmt: skip
+# Okabe and Ito's colours; with them a dash pattern each, so that lines are told apart without colour.
+_COLOURS = ["#000000", "#E69F00", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#999933"]
+_DASHES: list[tuple[int, tuple[float, ...]]] = [
+    (0, ()), (0, (6, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (3, 1)), (0, (8, 2, 1, 2, 1, 2)), (0, (2, 3)), (0, (10, 3)),
+]  # fmt: skip
+
+
+def show(figure: Figure, directory: Path, name: str) -> Image:
+    """Write a figure as PNG and SVG into a directory and give back what a notebook displays."""
+    with matplotlib.rc_context(_STYLE):
+        for suffix, metadata in ((".svg", {"Date": None}), (".png", {"Software": None})):
+            with written_atomically(directory / f"{name}{suffix}") as temporary:
+                figure.savefig(temporary, metadata=metadata)
+    return Image(filename=str(directory / f"{name}.png"))  # type: ignore[no-untyped-call]
+
+
+def label(name: str) -> str:
+    """The name of a method, of ASTER or of NDVI as figures show it."""
+    return METHODS[name].label if name in METHODS else {"aster": ASTER_LABEL, "ndvi": NDVI_LABEL}.get(name, name)
+
+
+def _line(name: str) -> dict[str, object]:
+    if name == "aster":
+        return {"color": "#000000", "linewidth": 2.2, "label": ASTER_LABEL}
+    if name == "ndvi":
+        return {"color": "#777777", "linestyle": "--", "linewidth": 1.2, "label": NDVI_LABEL}
+    index = 1 + list(METHODS).index(name)
+    return {"color": _COLOURS[index % 8], "linestyle": _DASHES[index % 8], "linewidth": 1.6, "label": label(name)}
+
+
+def _panels(count: int, columns: int = 3, width_in: float = 3.1, height_in: float = 2.9) -> tuple[Figure, list[Axes]]:
+    rows = -(-count // columns)
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(width_in * min(count, columns), height_in * rows), layout="constrained")
+        axes = [figure.add_subplot(rows, min(count, columns), index + 1) for index in range(count)]
+    return figure, axes
+
+
+def _map(axes: Axes, raster: Raster, colours: str, norm: Normalize, title: str) -> AxesImage:
+    width_km, height_km = (abs(size) / 1000.0 for size in (raster.right_m - raster.left_m, raster.top_m - raster.bottom_m))
+    image = axes.imshow(raster.values, cmap=colours, norm=norm, extent=(0.0, width_km, 0.0, height_km), interpolation="nearest")
+    axes.set(title=title, xlabel="km east", ylabel="km north")
+    axes.grid(visible=False)
+    return image
+
+
+def _limits(*images: FloatArray) -> Normalize:
+    values = np.concatenate([image[np.isfinite(image)] for image in images])
+    low, high = np.percentile(values, [1.0, 99.0])
+    return Normalize(float(low), float(high))
+
+
+def study_area(footprints: Mapping[str, FloatArray], tile: Tile) -> Figure:
+    """The tile and the ASTER swaths on a map.
+
+    Parameters
+    ----------
+    footprints : mapping of str to array of shape (points, 2)
+        Each pair's outline, longitude and latitude in degrees.
+    tile : Tile
+    """
+    projection = ccrs.Sinusoidal(globe=ccrs.Globe(ellipse=None, semimajor_axis=SPHERE_RADIUS_M, semiminor_axis=SPHERE_RADIUS_M))
+    degrees = ccrs.PlateCarree(globe=projection.globe)
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(7.2, 5.6), layout="constrained")
+        axes = figure.add_subplot(projection=projection)
+        margin_m = 0.06 * TILE_SIZE_M
+        west, east = tile.left_m - margin_m, tile.left_m + TILE_SIZE_M + margin_m
+        south, north = tile.top_m - TILE_SIZE_M - margin_m, tile.top_m + margin_m
+        axes.set_extent((west, east, south, north), crs=projection)
+        corners = degrees.transform_points(projection, np.array([west, east, west, east]), np.array([south, south, north, north]))
+        extent = Extent(*(float(value) for value in (*corners[:, :2].min(axis=0), *corners[:, :2].max(axis=0))))
+        for kind, width, colour in (("shorelines", 0.8, "#333333"), ("borders", 0.5, "#888888")):
+            for line in lines(kind, extent):
+                axes.plot(line[:, 0], line[:, 1], transform=degrees, color=colour, linewidth=width)
+        square = np.array([[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]) * TILE_SIZE_M
+        axes.plot(
+            tile.left_m + square[:, 0], tile.top_m - square[:, 1], color="#0072B2", linewidth=1.8, label=f"MODIS tile {tile}"
+        )
+        for index, outline in enumerate(footprints.values()):
+            name = f"ASTER swaths ({len(footprints)})" if index == 0 else None
+            axes.plot(outline[:, 0], outline[:, 1], transform=degrees, color="#D55E00", linewidth=1.0, label=name)
+        axes.gridlines(draw_labels=["left", "bottom"], linewidth=0.4, alpha=0.5)
+        axes.legend(loc="lower left", frameon=True)
+    return figure
+
+
+def example_pair(pair: Pair) -> Figure:
+    """The three rasters of a pair, each on its own grid; both temperatures on one scale."""
+    figure, axes = _panels(3, height_in=3.6)
+    aster = pair.aster.with_values(np.where(pair.aster.values >= 230.0, pair.aster.values, np.nan))
+    norm = _limits(pair.lst.values, aster.values)
+    lst = _map(axes[0], pair.lst, LST_COLOURS, norm, "MODIS LST, 1 km")
+    ndvi = _map(axes[1], pair.ndvi, NDVI_COLOURS, Normalize(-0.2, 1.0), "MODIS NDVI, 250 m")
+    _map(axes[2], aster, LST_COLOURS, norm, "ASTER LST, 250 m")
+    figure.colorbar(ndvi, ax=axes[1], label="NDVI", location="bottom")
+    figure.colorbar(lst, ax=[axes[0], axes[2]], label="LST (K)", location="bottom", aspect=40)
+    return figure
+
+
+def seasons(dates: Sequence[str], mean_lst_k: Sequence[float]) -> Figure:
+    """How many patches fall into each month; without dates, how their mean LST is distributed, for want of better."""
+    figure, (axes,) = _panels(1, width_in=6.2, height_in=3.2)
+    dated = [int(date[5:7]) for date in dates if isinstance(date, str) and date]
+    if dated:
+        axes.bar(range(1, 13), np.bincount(dated, minlength=13)[1:], color="#0072B2")
+        axes.set(xlabel="month", ylabel="patches", title="Training patches by month", xticks=range(1, 13))
+    else:
+        axes.hist(mean_lst_k, bins=15, color="#0072B2")
+        axes.set(
+            xlabel="mean LST of the patch (K)", ylabel="patches", title="These patches carry no date: their mean LST instead"
+        )
+    return figure
+
+
+def regressions(ndvi: FloatArray, lst_k: FloatArray, slopes: FloatArray, r_squared: FloatArray) -> Figure:
+    """LST against NDVI over all coarse pixels of the patches, and each patch's own slope and R².
+
+    Parameters
+    ----------
+    ndvi, lst_k : array of shape (pixels,)
+    slopes, r_squared : array of shape (patches,)
+        Slope in K per unit NDVI.
+    """
+    figure, axes = _panels(3, width_in=3.4, height_in=3.2)
+    density = axes[0].hexbin(ndvi, lst_k, gridsize=45, bins="log", mincnt=1, cmap="viridis", linewidths=0.1)
+    slope, intercept = np.polyfit(ndvi, lst_k, 1)
+    ends = np.array([ndvi.min(), ndvi.max()])
+    axes[0].plot(ends, intercept + slope * ends, color="#D55E00", linewidth=2)
+    axes[0].set(xlabel="NDVI at 1 km", ylabel="LST (K)", title=f"All pixels: {slope:+.1f} K per unit NDVI")
+    figure.colorbar(density, ax=axes[0], label="pixels")
+    axes[1].hist(slopes, bins=15, color="#0072B2")
+    axes[1].set(xlabel="slope (K per unit NDVI)", ylabel="patches", title=f"Each patch: median {np.median(slopes):+.1f}")
+    axes[2].hist(r_squared, bins=15, range=(0.0, 1.0), color="#0072B2")
+    axes[2].set(xlabel="R²", ylabel="patches", title=f"Each patch: median {np.median(r_squared):.2f}")
+    return figure
+
+
+def training_curves(curves: pd.DataFrame) -> Figure:
+    """Losses, PSNR and SSIM by epoch: a column for each model and source, training dashed, validation solid.
+
+    Parameters
+    ----------
+    curves : DataFrame
+        Columns model, source and those of `training.CURVE_COLUMNS`.
+    """
+    rows = [("loss", "total loss"), ("dsloss", "reconstruction loss"), ("perceploss", "texture loss")]
+    rows += [("psnr", "PSNR (dB)"), ("ssim", "SSIM")]
+    groups = list(curves.groupby(["model", "source"], sort=False))
+    figure, axes = _panels(len(rows) * len(groups), columns=len(groups), width_in=max(3.1, 6.2 / len(groups)), height_in=2.0)
+    for column, ((model, source), group) in enumerate(groups):
+        for row, (quantity, quantity_label) in enumerate(rows):
+            panel = axes[row * len(groups) + column]
+            for split, dash, colour in (("train", "--", "#E69F00"), ("val", "-", "#0072B2")):
+                values = group.get(f"{split}_{quantity}")
+                if values is not None and values.notna().any():
+                    panel.plot(
+                        group["epoch"], values, dash, color=colour, label={"train": "training", "val": "validation"}[split]
+                    )
+            best = group["epoch"].iloc[int(np.argmin(group["val_loss"]))]
+            panel.axvline(best, color="#555555", linewidth=0.8, linestyle=":")
+            if panel.lines[:-1]:
+                panel.set_ylabel(quantity_label)
+            else:
+                panel.set_visible(False)
+            if quantity.endswith("loss"):
+                panel.set_yscale("log")
+            if row == 0:
+                panel.set_title(f"{label(str(model))}, {source}: best epoch {best}")
+                panel.legend(fontsize=8)
+        axes[(len(rows) - 1) * len(groups) + column].set_xlabel("epoch")
+    return figure
+
+
+def products(lst: Raster, fine: Mapping[str, Raster]) -> Figure:
+    """The 1 km LST and each method's 250 m product before any warp, on one scale."""
+    figure, axes = _panels(1 + len(fine))
+    norm = _limits(lst.values, *(raster.values for raster in fine.values()))
+    image = _map(axes[0], lst, LST_COLOURS, norm, "MODIS LST, 1 km")
+    for panel, (name, raster) in zip(axes[1:], fine.items(), strict=True):
+        _map(panel, raster, LST_COLOURS, norm, label(name))
+    figure.colorbar(image, ax=axes, label="LST (K)", aspect=40)
+    return figure
+
+
+def added_texture(fine: Mapping[str, Raster]) -> Figure:
+    """What each product adds to bicubic, on one symmetric scale."""
+    added = {
+        name: raster.with_values(raster.values - fine["bicubic"].values) for name, raster in fine.items() if name != "bicubic"
+    }
+    figure, axes = _panels(len(added))
+    largest = max(float(np.nanpercentile(np.abs(raster.values), 99.0)) for raster in added.values())
+    for panel, (name, raster) in zip(axes, added.items(), strict=True):
+        image = _map(panel, raster, DIFFERENCE_COLOURS, Normalize(-largest, largest), f"{label(name)} − Bicubic")
+    figure.colorbar(image, ax=axes, label="difference (K)", aspect=40)
+    return figure
+
+
+def maps(comparisons: Mapping[str, Comparison]) -> Figure:
+    """ASTER and every product on ASTER's grid, one colour bar."""
+    rasters: dict[str, Raster] = {"aster": next(iter(comparisons.values())).aster}
+    rasters |= {name: comparison.product for name, comparison in comparisons.items()}
+    figure, axes = _panels(len(rasters))
+    norm = _limits(*(raster.values for raster in rasters.values()))
+    for panel, (name, raster) in zip(axes, rasters.items(), strict=True):
+        image = _map(panel, raster, LST_COLOURS, norm, label(name))
+    figure.colorbar(image, ax=axes, label="LST (K)", aspect=40)
+    return figure
+
+
+def distributions(comparisons: Mapping[str, Comparison]) -> Figure:
+    """Box and violin of T and of its fine detail T − G T, for ASTER and every product."""
+    images = {"aster": next(iter(comparisons.values())).aster.values}
+    images |= {name: comparison.product.values for name, comparison in comparisons.items()}
+    figure, axes = _panels(2, columns=1, width_in=7.5, height_in=2.9)
+    details: dict[str, FloatArray] = {name: image - low_pass(image) for name, image in images.items()}
+    rows: list[tuple[dict[str, FloatArray], str]] = [(images, "LST (K)"), (details, "fine detail T − G T (K)")]
+    for panel, (data, title) in zip(axes, rows, strict=True):
+        samples = [image.ravel() for image in data.values()]
+        violins = panel.violinplot(samples, showextrema=False)
+        for body in violins["bodies"]:  # type: ignore[attr-defined]  # typed as one artist
+            body.set(facecolor="#56B4E9", alpha=0.6)
+        panel.boxplot(samples, showfliers=False, widths=0.15, medianprops={"color": "black"})
+        panel.set(ylabel=title, xticks=range(1, len(data) + 1), xticklabels=[label(name) for name in data])
+    axes[0].set_title("Wide violins and a wide box: a product as contrasted as ASTER matches both rows")
+    return figure
+
+
+def densities(comparisons: Mapping[str, Comparison]) -> Figure:
+    """Each product against ASTER, pixel by pixel, with the regression line and 1:1 (dotted)."""
+    figure, axes = _panels(len(comparisons))
+    values = [raster.values for c in comparisons.values() for raster in (c.product, c.aster)]
+    limits = _limits(*values)
+    ends = np.array([limits.vmin, limits.vmax], dtype=np.float64)
+    for panel, (name, comparison) in zip(axes, comparisons.items(), strict=True):
+        x, r = comparison.product.values.ravel(), comparison.aster.values.ravel()
+        density = panel.hexbin(r, x, gridsize=45, bins="log", mincnt=1, cmap="viridis", extent=(*ends, *ends), linewidths=0.1)
+        slope, intercept = np.polyfit(r, x, 1)
+        panel.plot(ends, ends, ":", color="black", linewidth=1.2)
+        panel.plot(ends, intercept + slope * ends, color="#D55E00", linewidth=1.8)
+        panel.set(title=f"{label(name)}: slope {slope:.2f}", xlabel="ASTER LST (K)", ylabel="product LST (K)", aspect="equal")
+        panel.set(xlim=ends, ylim=ends)
+    figure.colorbar(density, ax=axes, label="pixels", aspect=40)
+    return figure
+
+
+def spectra(curves: pd.DataFrame, title: str) -> Figure:
+    """Attenuation against frequency, one line each; where a standard deviation is given, a band.
+
+    Parameters
+    ----------
+    curves : DataFrame
+        Columns method (or "aster", "ndvi"), frequency_per_m, attenuation_db, and std_db or none.
+    """
+    figure, (axes,) = _panels(1, width_in=7.2, height_in=4.4)
+    for name, group in curves.groupby("method", sort=False):
+        positive = group[group["frequency_per_m"] > 0.0]
+        frequency_per_km, mean_db = 1000.0 * positive["frequency_per_m"], positive["attenuation_db"]
+        style = _line(str(name))
+        axes.plot(frequency_per_km, mean_db, **style)  # type: ignore[arg-type]  # keywords of a line
+        if "std_db" in positive and name in ("aster", "sif-cnn-sr1"):
+            spread = positive["std_db"]
+            axes.fill_between(frequency_per_km, mean_db - spread, mean_db + spread, color=str(style["color"]), alpha=0.15)
+    axes.axvline(0.5 / 0.9266254, color="#555555", linewidth=0.8, linestyle=":")
+    axes.set(xlabel="spatial frequency (cycles per km)", ylabel="attenuation (dB)", title=title)
+    handles, names = axes.get_legend_handles_labels()
+    if "std_db" in curves:
+        handles.append(LegendPatch(color="#999999", alpha=0.4))
+        names.append("± one standard deviation over scenes")
+    axes.legend(handles, names, fontsize=8, ncols=2)
+    return figure
+
+
+def against_bias(table: pd.DataFrame, modis: pd.DataFrame) -> Figure:
+    """RMSE and FRR of each method and scene against how far MODIS itself lies from ASTER at 1 km.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Results, with scene, method, rmse_k and frr.
+    modis : DataFrame
+        Per scene coarse_bias_k and coarse_rmse_k.
+    """
+    joined = table[table["status"] == "ok"].merge(modis, on="scene")
+    figure, axes = _panels(4, columns=2, width_in=3.8, height_in=3.0)
+    quantities = [("rmse_k", "RMSE (K)"), ("frr", "FRR")]
+    causes = [("coarse_bias_k", "MODIS − ASTER bias at 1 km (K)"), ("coarse_rmse_k", "MODIS against ASTER at 1 km: RMSE (K)")]
+    for index, panel in enumerate(axes):
+        (quantity, quantity_label), (cause, cause_label) = quantities[index // 2], causes[index % 2]
+        for marker, (name, group) in zip("o^sDvPX*", joined.groupby("method", sort=False), strict=False):
+            colour = str(_line(str(name))["color"])
+            panel.scatter(group[cause], group[quantity], s=14, marker=marker, color=colour, label=label(str(name)), alpha=0.75)
+        panel.set(xlabel=cause_label, ylabel=quantity_label)
+    axes[0].legend(fontsize=8)
+    return figure

@@ -1,0 +1,160 @@
+"""The parameters of each notebook: their names, types, ranges, defaults and what they mean.
+
+A notebook's ``parameters`` cell gives the values, its next cell checks them here; the runner checks the same before it starts.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from lstsr_core.errors import InputError
+from lstsr_core.project import resolve
+from lstsr_core.sharpeners import METHODS, Options, check_methods
+
+Mtf = Annotated[float, Field(gt=0.0, lt=1.0, description="transfer of the sensor's PSF at the 1 km Nyquist frequency")]
+Seed = Annotated[int, Field(ge=0, description="seed of everything random in this notebook")]
+
+
+def _checked_days(days: list[str]) -> list[str]:
+    for day in days:
+        dt.date.fromisoformat(day)
+    return days
+
+
+def _as_texts(ids: object) -> object:
+    # YAML reads the id 57 as a number.
+    return [str(item) if isinstance(item, int) else item for item in ids] if isinstance(ids, list) else ids
+
+
+Methods = Annotated[list[str], AfterValidator(check_methods), Field(description=f"any of {', '.join(METHODS)}; or [all]")]
+Pairs = Annotated[list[str], BeforeValidator(_as_texts), Field(min_length=1, description="ids of pairs, or [all]")]
+Days = Annotated[list[str], AfterValidator(_checked_days), Field(min_length=1, description="dates of the sample's granules")]
+
+
+class NotebookParameters(BaseModel):
+    """What the parameters of every notebook have in common."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, validate_default=True)
+    notebook: ClassVar[str]
+
+    run_directory: str = Field("data/runs/sample", min_length=1, description="the run's directory, relative to the project")
+
+    @classmethod
+    def check(cls, values: Mapping[str, Any]) -> Self:
+        """Validate the names of this class among `values` (a notebook's ``globals()``, say).
+
+        Raises
+        ------
+        InputError
+            Naming each wrong parameter, its value and what is allowed.
+        """
+        chosen = {name: values[name] for name in cls.model_fields if name in values}
+        try:
+            return cls.model_validate(chosen)
+        except ValidationError as error:
+            raise InputError("; ".join(cls._explain(dict(detail)) for detail in error.errors())) from None
+
+    @classmethod
+    def _explain(cls, detail: dict[str, Any]) -> str:
+        name, reason = str(detail["loc"][0]), detail["msg"].removeprefix("Value error, ")
+        return (
+            f"{cls.notebook}: parameter '{name}' is {detail['input']!r}: {reason[:1].lower()}{reason[1:]} "
+            f"({cls.model_fields[name].description})"
+        )
+
+    @property
+    def run(self) -> Path:
+        return resolve(self.run_directory)
+
+    @property
+    def directory(self) -> Path:
+        """Where this notebook writes."""
+        return self.run / self.notebook
+
+
+class Download(NotebookParameters):
+    """01_download: bring granules and pairs."""
+
+    notebook = "01_download"
+    source: Literal["sample", "published"] = Field("sample", description="the simulator, or the published ASTER–MODIS pairs")
+    days: Days = ["2018-01-20", "2018-04-15", "2018-06-10", "2018-07-19", "2018-08-24", "2018-10-12"]
+    windows: int = Field(4, ge=2, le=18, description="patches of 64×64 coarse pixels along each side of the sample's area")
+    pairs: int = Field(6, ge=1, le=50, description="ASTER–MODIS pairs in the sample")
+    mtf: Mtf = 0.1
+    seed: Seed = 42
+
+    @property
+    def dates(self) -> list[dt.date]:
+        return [dt.date.fromisoformat(day) for day in self.days]
+
+
+class Patches(NotebookParameters):
+    """02_patches: cut LST–NDVI patches and split them."""
+
+    notebook = "02_patches"
+    source: Literal["granules", "pairs"] = Field("granules", description="whole granules, or the MODIS side of the pairs")
+    coverage: float = Field(0.0, ge=0.0, le=1.0, description="largest share of bad LST pixels that a patch may have")
+    training_share: float = Field(0.6, gt=0.0, lt=1.0, description="share of the patches that train; the rest validates")
+    seed: Seed = 42
+
+
+class Training(NotebookParameters):
+    """03_training: train SIF-CNN-SR1 and show the curves."""
+
+    notebook = "03_training"
+    train: bool = Field(True, description="train here, or only show the published curves")
+    alpha: float = Field(0.99, ge=0.0, le=1.0, description="weight of the reconstruction term")
+    gamma: float = Field(-0.5, ge=-5.0, le=5.0, description="slope, in z-scores, that ties LST's texture to NDVI's")
+    learning_rate: float = Field(1e-3, gt=0.0, le=1.0, description="of Adam")
+    batch_size: int = Field(4, ge=1, le=512, description="patches in a step")
+    epochs: int = Field(8, ge=1, le=10_000, description="most passes over the training patches")
+    patience: int = Field(30, ge=1, description="epochs without a better validation loss before training stops")
+    mtf: Mtf = 0.1
+    threads: int = Field(
+        2, ge=1, le=256, description="threads of the linear algebra; the result depends on it in the last digits"
+    )
+    seed: Seed = 42
+
+
+class _Judging(NotebookParameters):
+    methods: Methods = ["all"]
+    pairs: Pairs = ["all"]
+    weights_directory: str = Field("03_training/weights", description="weights files, relative to the run's directory")
+    seed: Seed = 0
+
+    @property
+    def options(self) -> Options:
+        return Options(weights=self.run / self.weights_directory, seed=self.seed)
+
+
+class Sharpening(_Judging):
+    """04_sharpening: every method's product, before any comparison."""
+
+    notebook = "04_sharpening"
+    scene: str = Field("first", description="id of the pair that the maps show, or first")
+    mtf: Mtf = 0.1
+
+
+class Fourier(_Judging):
+    """05_fourier: spectra of the products and of ASTER."""
+
+    notebook = "05_fourier"
+    scene: str = Field("first", description="id of the pair whose spectra are drawn alone, or first")
+
+
+class AsterEvaluation(_Judging):
+    """06_aster_evaluation: the table of all metrics."""
+
+    notebook = "06_aster_evaluation"
+    protocol: Literal["georeferenced"] = Field("georeferenced", description="how products are placed on ASTER")
+    scene: str = Field("first", description="id of the pair whose maps are drawn, or first")
+
+
+BY_NOTEBOOK: dict[str, type[NotebookParameters]] = {
+    parameters.notebook: parameters for parameters in (Download, Patches, Training, Sharpening, Fourier, AsterEvaluation)
+}

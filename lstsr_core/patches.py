@@ -1,0 +1,202 @@
+"""Training patches: 64×64 LST with the 256×256 NDVI over the same ground (method §2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lstsr_core.errors import InputError
+from lstsr_core.granule import GranuleName, read_lst, read_ndvi
+from lstsr_core.grid import COARSE_PIXEL_M, SCALE, TILE_COARSE_PIXELS, Tile
+from lstsr_core.networks import Statistics
+from lstsr_core.pairs import PATCH_COARSE_PIXELS, align, check_lst, check_ndvi, pair_ids, read_pair
+from lstsr_core.raster import FloatArray, Raster, read_raster, write_raster
+
+LST_PRODUCT = "MOD21A1D"
+NDVI_PRODUCT = "MOD09GQ"
+TABLE_COLUMNS = ["lst_path", "ndvi_path", "date", "tile", "window_row", "window_column", "bad_share", "split"]
+
+
+@dataclass(frozen=True)
+class Patch:
+    """One LST–NDVI patch and where it was cut.
+
+    Attributes
+    ----------
+    name : str
+        Stem of its files.
+    lst : Raster
+        Kelvin, (rows, columns).
+    ndvi : Raster
+        (4·rows, 4·columns), from the LST's own origin.
+    date : str
+        YYYY-MM-DD, or empty where the source carries none.
+    tile : str
+    window_row, window_column : int or None
+        On the tile's grid of 64×64 windows.
+    bad_share : float
+        Share of LST pixels that are not valid.
+    """
+
+    name: str
+    lst: Raster
+    ndvi: Raster
+    date: str
+    tile: str
+    window_row: int | None
+    window_column: int | None
+    bad_share: float
+
+
+def granule_patches(directory: Path, coverage: float) -> Iterator[Patch]:
+    """Cut every LST granule of a directory that has its NDVI granule, on the tile's own grid of windows.
+
+    Parameters
+    ----------
+    directory : Path
+        Holds ``MOD21A1D.*.hdf`` and ``MOD09GQ.*.hdf``.
+    coverage : float
+        Largest share of bad LST pixels; no NDVI pixel may be bad.
+
+    Raises
+    ------
+    InputError
+        If there is no granule, or one cannot be read.
+    """
+    names = {path: GranuleName.parse(path.name) for path in sorted(directory.glob("*.hdf"))}
+    by_day = {(name.product, name.date, name.tile): path for path, name in names.items()}
+    days = [(day, tile) for product, day, tile in by_day if product == LST_PRODUCT]
+    if not days:
+        raise InputError(f"{directory}: holds no {LST_PRODUCT} granule; run 01_download first.")
+    for day, tile in days:
+        ndvi_path = by_day.get((NDVI_PRODUCT, day, tile))
+        if ndvi_path is not None:
+            lst, ndvi = read_lst(by_day[LST_PRODUCT, day, tile]), read_ndvi(ndvi_path)
+            yield from _windows(lst, ndvi, day.isoformat(), tile, coverage)
+
+
+def _windows(lst: Raster, ndvi: Raster, date: str, tile: Tile, coverage: float) -> Iterator[Patch]:
+    size = PATCH_COARSE_PIXELS
+    first_row = round((tile.top_m - lst.top_m) / COARSE_PIXEL_M)
+    first_column = round((lst.left_m - tile.left_m) / COARSE_PIXEL_M)
+    for window_row in range(TILE_COARSE_PIXELS // size):
+        for window_column in range(TILE_COARSE_PIXELS // size):
+            row, column = window_row * size - first_row, window_column * size - first_column
+            if min(row, column) < 0 or row + size > lst.rows or column + size > lst.columns:
+                continue
+            coarse = lst.crop(slice(row, row + size), slice(column, column + size))
+            fine_rows, fine_columns = (slice(SCALE * start, SCALE * (start + size)) for start in (row, column))
+            fine = ndvi.crop(fine_rows, fine_columns)
+            bad_share = float(np.isnan(coarse.values).mean())
+            if bad_share <= coverage and np.isfinite(coarse.values).any() and np.isfinite(fine.values).all():
+                name = f"{tile}_{date}_{window_row:02d}_{window_column:02d}"
+                yield Patch(name, coarse, fine, date, str(tile), window_row, window_column, bad_share)
+
+
+def pair_patches(directory: Path, coverage: float) -> Iterator[Patch]:
+    """The MODIS side of every pair, aligned; ASTER is not looked at, and the pairs carry no date."""
+    for pair_id in pair_ids(directory):
+        pair = align(read_pair(directory, pair_id))
+        bad_share = float(np.isnan(pair.lst.values).mean())
+        if bad_share <= coverage and np.isfinite(pair.ndvi.values).all():
+            yield Patch(f"pair_{pair_id}", pair.lst, pair.ndvi, "", "", None, None, bad_share)
+
+
+def write_patches(patches: Iterable[Patch], directory: Path, training_share: float, seed: int) -> pd.DataFrame:
+    """Write each patch as two GeoTIFFs and split them at random.
+
+    Returns
+    -------
+    DataFrame
+        `TABLE_COLUMNS`; paths are relative to `directory`, split is "train" or "validation".
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two patches.
+    """
+    rows = []
+    for patch in patches:
+        lst_path, ndvi_path = f"patches/{patch.name}_lst_1km.tif", f"patches/{patch.name}_ndvi_250m.tif"
+        write_raster(patch.lst, directory / lst_path)
+        write_raster(patch.ndvi, directory / ndvi_path)
+        where = [patch.date, patch.tile, patch.window_row, patch.window_column, patch.bad_share]
+        rows.append([lst_path, ndvi_path, *where, "validation"])
+    if len(rows) < 2:
+        raise InputError(f"{len(rows)} patches were cut, at least 2 are needed; raise 'coverage' or bring more granules.")
+    table = pd.DataFrame(rows, columns=TABLE_COLUMNS)
+    for column in ("window_row", "window_column"):
+        table[column] = table[column].astype("Int64")
+    training = max(1, min(len(table) - 1, round(training_share * len(table))))
+    table.loc[np.random.default_rng(seed).permutation(len(table))[:training], "split"] = "train"
+    return table
+
+
+@dataclass(frozen=True)
+class PatchSet:
+    """Patches in memory, cut to the size of the smallest.
+
+    Attributes
+    ----------
+    names : list of str
+    lst_k : array of shape (patches, rows, columns)
+    ndvi : array of shape (patches, 4·rows, 4·columns)
+    """
+
+    names: list[str]
+    lst_k: FloatArray
+    ndvi: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def statistics(self) -> Statistics:
+        """What z-scores a network's inputs, over the valid pixels of these patches."""
+        lst_k, ndvi = self.lst_k[np.isfinite(self.lst_k)], self.ndvi[np.isfinite(self.ndvi)]
+        extremes = [float(value) for value in (lst_k.min(), lst_k.max(), ndvi.min(), ndvi.max())]
+        return Statistics(float(lst_k.mean()), float(lst_k.std()), float(ndvi.mean()), float(ndvi.std()), *extremes)
+
+
+def read_patches(table: pd.DataFrame, directory: Path) -> PatchSet:
+    """Read the patches that a table names, below the directory it was written for.
+
+    Raises
+    ------
+    InputError
+        If a file is missing or damaged, or holds LST or NDVI outside their ranges.
+    """
+    names, lsts, ndvis = [], [], []
+    for row in table.itertuples():
+        lst, ndvi = read_raster(directory / str(row.lst_path)), read_raster(directory / str(row.ndvi_path))
+        check_lst(lst.values, str(row.lst_path))
+        check_ndvi(ndvi.values, str(row.ndvi_path))
+        names.append(Path(str(row.lst_path)).stem.removesuffix("_lst_1km"))
+        lsts.append(lst.values)
+        ndvis.append(ndvi.values)
+    if not names:
+        raise InputError(f"{directory}: the table names no patch; run 02_patches first.")
+    rows, columns = (min(lst.shape[axis] for lst in lsts) for axis in (0, 1))
+    lst_k = np.stack([lst[:rows, :columns] for lst in lsts])
+    ndvi_stack = np.stack([ndvi[: SCALE * rows, : SCALE * columns] for ndvi in ndvis])
+    return PatchSet(names, lst_k, ndvi_stack)
+
+
+def read_table(directory: Path) -> pd.DataFrame:
+    """Read the ``patches.csv`` of a 02_patches directory.
+
+    Raises
+    ------
+    InputError
+        If it is not there.
+    """
+    path = directory / "patches.csv"
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; run 02_patches first.")
+    table = pd.read_csv(path)
+    for column in ("window_row", "window_column"):
+        table[column] = table[column].astype("Int64")
+    return table

@@ -1,0 +1,24 @@
+"""Where the project's own files are: notebooks, parameter files, the registry, runs."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = PROJECT / "notebooks"
+PARAMETERS = PROJECT / "data" / "params"
+REGISTRY = PROJECT / "data" / "registry.txt"
+TRAINING_CURVES = PROJECT / "data" / "training_curves"
+RUNS = PROJECT / "data" / "runs"
+
+
+def resolve(path: str) -> Path:
+    """An absolute path as it is; a relative one below the project, wherever the notebook or command was started."""
+    return PROJECT / path
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file's content."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,69 @@
+"""What a notebook's results were made of: parameters, code, inputs, versions."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+from collections.abc import Iterable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from lstsr_core.errors import InputError
+from lstsr_core.project import PROJECT, sha256
+from lstsr_core.raster import written_atomically
+
+Record = dict[str, Any]
+
+_PACKAGES = ["lstsr", "numpy", "scipy", "pandas", "rasterio", "pyhdf", "torch", "matplotlib", "papermill"]
+
+
+def git_revision() -> str:
+    """The project's commit, with "+changes" where files differ from it; "unknown" outside a checkout."""
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+changes"],
+            cwd=PROJECT, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return described.stdout.strip()
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages that decide results."""
+    return {package: version(package) for package in _PACKAGES}
+
+
+def digests(directories: Iterable[Path], relative_to: Path) -> dict[str, str]:
+    """sha256 of every file below the directories, by path; what a link points to counts as the file."""
+    files = (path for directory in directories for path in sorted(directory.rglob("*")) if path.is_file())
+    return {path.relative_to(relative_to).as_posix(): sha256(path) for path in files}
+
+
+def fingerprint(*parts: object) -> str:
+    """One digest of anything that JSON can hold."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def read_records(run: Path) -> dict[str, Record]:
+    """The records of a run's notebooks, by notebook; empty before the first.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged.
+    """
+    path = run / "provenance.json"
+    try:
+        records: dict[str, Record] = json.loads(path.read_text()) if path.is_file() else {}
+    except ValueError as error:
+        raise InputError(f"{path}: not readable as JSON ({error}); delete it, and everything is run again.") from error
+    return records
+
+
+def write_records(run: Path, records: dict[str, Record]) -> None:
+    """Write all records, atomically."""
+    with written_atomically(run / "provenance.json") as temporary:
+        temporary.write_text(json.dumps(records, indent=2, sort_keys=True) + "\n")

@@ -1,0 +1,169 @@
+"""Running the notebooks in order, and only those whose results would change.
+
+Engines with a database of their own (doit, pytask, Snakemake) were left aside: this is under a page, and each notebook's
+record is on disk the moment it succeeds, so a killed run goes on where it was.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import papermill
+import yaml
+from papermill.exceptions import PapermillExecutionError
+
+from lstsr_core import archive
+from lstsr_core.errors import InputError
+from lstsr_core.parameters import BY_NOTEBOOK, Download, NotebookParameters
+from lstsr_core.project import NOTEBOOKS, PARAMETERS, PROJECT, RUNS, sha256
+from lstsr_core.provenance import Record, digests, fingerprint, git_revision, read_records, versions, write_records
+
+UPSTREAM = {
+    "01_download": [],
+    "02_patches": ["01_download"],
+    "03_training": ["02_patches"],
+    "04_sharpening": ["01_download", "03_training"],
+    "05_fourier": ["01_download", "03_training"],
+    "06_aster_evaluation": ["01_download", "03_training"],
+}
+"""The notebooks in order, each with those whose results it reads."""
+
+NOT_IN_NOTEBOOKS = {"book", "claims", "cli", "provenance", "runner"}
+"""Modules that no notebook imports: a change in them changes no result."""
+
+PROFILES = ("sample", "paper")
+
+
+def run_profile(
+    profile: str, settings: Mapping[str, Mapping[str, Any]], chosen: list[str], force: bool, say: Callable[[str], None]
+) -> list[str]:
+    """Run the chosen notebooks of a profile in order.
+
+    Parameters
+    ----------
+    profile : str
+        "sample" or "paper": the parameter files of ``data/params/<profile>``.
+    settings : mapping
+        Notebook → parameter → value, over the files'.
+    chosen : list of str
+        Notebooks to run, of `UPSTREAM`.
+    force : bool
+        Run them even if nothing changed.
+    say : callable
+        Takes each line for the user.
+
+    Returns
+    -------
+    list of str
+        The notebooks that were run.
+
+    Raises
+    ------
+    InputError
+        If a parameter is unknown or wrong (before anything runs), or a notebook fails.
+    """
+    checked = {name: check_parameters(profile, name, settings.get(name, {})) for name in UPSTREAM}
+    run = RUNS / profile
+    ran = []
+    for name in chosen:
+        _restore_interrupted(run, name)
+        record = _planned(run, name, checked[name])
+        if not force and _is_unchanged(run, name, record):
+            say(f"{name}: skipped, nothing changed")
+            continue
+        started = time.monotonic()
+        with _kept_until_success(run, name):
+            _execute(run, name, checked[name])
+        records = read_records(run)
+        outputs = digests([run / name], run)
+        seconds = round(time.monotonic() - started, 1)
+        write_records(run, {**records, name: {**record, "outputs": outputs, "seconds": seconds}})
+        say(f"{name}: done in {seconds} s, {len(outputs)} files in {run / name}")
+        ran.append(name)
+    return ran
+
+
+def check_parameters(profile: str, name: str, overrides: Mapping[str, Any]) -> NotebookParameters:
+    """Parameters of one notebook from the profile's file and `overrides`, validated.
+
+    Raises
+    ------
+    InputError
+        Naming each parameter that the notebook does not have or that is wrong.
+    """
+    path = PARAMETERS / profile / f"{name}.yaml"
+    if not path.is_file():
+        raise InputError(f"{path}: no such parameter file; the profiles are {', '.join(PROFILES)}.")
+    values = {**(yaml.safe_load(path.read_text()) or {}), **overrides}
+    known = papermill.inspect_notebook(NOTEBOOKS / f"{name}.ipynb")
+    unknown = sorted(values.keys() - known.keys())
+    if unknown:
+        raise InputError(f"{name}: unknown parameter '{', '.join(unknown)}'; it has: {', '.join(known)}.")
+    return BY_NOTEBOOK[name].check(values)
+
+
+def _planned(run: Path, name: str, parameters: NotebookParameters) -> Record:
+    missing = [upstream for upstream in UPSTREAM[name] if upstream not in read_records(run)]
+    if missing:
+        raise InputError(f"{name} reads the results of {', '.join(missing)}, which has not been run; leave out --only or --from.")
+    inputs = digests([run / upstream for upstream in UPSTREAM[name]], run)
+    if isinstance(parameters, Download) and parameters.source == "published":
+        inputs = dict(archive.verify(archive.published_directory())[["file", "sha256"]].astype(str).to_numpy().tolist())
+    cells = json.loads((NOTEBOOKS / f"{name}.ipynb").read_text())["cells"]
+    sources = [cell["source"] for cell in cells]
+    code = {path.name: sha256(path) for path in (PROJECT / "lstsr_core").glob("*.py") if path.stem not in NOT_IN_NOTEBOOKS}
+    values = parameters.model_dump()
+    return {
+        "parameters": values, "seed": values.get("seed"), "inputs": inputs,
+        "git_revision": git_revision(), "versions": versions(), "fingerprint": fingerprint(sources, values, inputs, code),
+    }  # fmt: skip
+
+
+def _is_unchanged(run: Path, name: str, planned: Record) -> bool:
+    last = read_records(run).get(name, {})
+    return last.get("fingerprint") == planned["fingerprint"] and last.get("outputs") == digests([run / name], run)
+
+
+@contextmanager
+def _kept_until_success(run: Path, name: str) -> Iterator[None]:
+    results, previous = run / name, run / f".{name}.previous"
+    results.mkdir(parents=True, exist_ok=True)
+    results.rename(previous)
+    try:
+        yield
+    except BaseException:
+        _restore_interrupted(run, name)
+        raise
+    shutil.rmtree(previous)
+
+
+def _restore_interrupted(run: Path, name: str) -> None:
+    previous = run / f".{name}.previous"
+    if previous.is_dir():
+        shutil.rmtree(run / name, ignore_errors=True)
+        previous.rename(run / name)
+
+
+def _execute(run: Path, name: str, parameters: NotebookParameters) -> None:
+    executed, running = run / "notebooks" / f"{name}.ipynb", run / "notebooks" / f"{name}.unfinished.ipynb"
+    running.parent.mkdir(parents=True, exist_ok=True)
+    given = {**parameters.model_dump(), "run_directory": str(run.relative_to(PROJECT))}
+    try:
+        papermill.execute_notebook(
+            NOTEBOOKS / f"{name}.ipynb",
+            running,
+            given,
+            progress_bar={"desc": name},
+            cwd=str(PROJECT),
+            kernel_name="python3",
+            extra_arguments=["--log-level=50"],
+        )
+    except PapermillExecutionError as error:
+        raise InputError(f"{name}, cell {error.cell_index}: {error.ename}: {error.evalue} Open {running} at that cell.") from None
+    running.replace(executed)

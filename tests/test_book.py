@@ -1,0 +1,243 @@
+"""The book: what its pages hold, where they link to, and what happens when something is missing or broken."""
+
+import base64
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import pandas as pd
+import pytest
+from test_claims import FIGURES, make_run, metrics_rows, missing_rows
+
+from lstsr_core.book import NOTEBOOKS, assemble, build_book
+from lstsr_core.errors import InputError
+from lstsr_core.project import PROJECT
+
+PIXEL = base64.b64encode(
+    bytes.fromhex(
+        "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49444154789c63f8ffff3f0005fe02fe0def46b80000"
+        "000049454e44ae426082"
+    )
+).decode()
+
+
+def notebook(title: str, alt: str = "One grey pixel.") -> dict[str, Any]:
+    figure = {"output_type": "display_data", "metadata": {}, "data": {"image/png": PIXEL, "text/plain": ["<Image>"]}}
+    code = {
+        "cell_type": "code", "id": "figure", "execution_count": 1, "source": "show()", "outputs": [figure],
+        "metadata": {"mystnb": {"image": {"alt": alt}}, "papermill": {"duration": 1.5}},
+    }  # fmt: skip
+    parameters = {
+        "cell_type": "code", "id": "parameters", "execution_count": 1, "source": "seed = 1", "outputs": [],
+        "metadata": {"tags": ["parameters"]},
+    }  # fmt: skip
+    heading = {"cell_type": "markdown", "id": "title", "metadata": {}, "source": [f"# {title}\n", "\n", "What it does."]}
+    return {
+        "nbformat": 4, "nbformat_minor": 5, "cells": [heading, parameters, code],
+        "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}, "papermill": {"a": 1}},
+    }  # fmt: skip
+
+
+def make_book_run(run: Path, synthetic: bool = True) -> Path:
+    """Everything that a book is made from, the notebooks with one figure each."""
+    rows = metrics_rows({name: FIGURES[name] for name in ("bicubic", "tsharp", "sif-cnn-sr1")}) + missing_rows("sc-unet")
+    make_run(run, synthetic=synthetic, rows=rows, pairs=4)
+    pairs = pd.read_csv(run / "01_download" / "pairs.csv")
+    offsets = {"ndvi_rows_down": [0, 1, 1, 3], "ndvi_columns_right": [0, 2, 2, 1]}
+    landscape = {"lst_mean_k": [300.0, 301.0, 302.0, 303.0], "lst_attenuation_low_db": [-20.0, -21.0, -22.0, -23.0]}
+    pairs.assign(**offsets, **landscape).to_csv(run / "01_download" / "pairs.csv", index=False)
+    for name in NOTEBOOKS:
+        (run / name).mkdir(exist_ok=True)
+    pd.DataFrame({"patch": ["a", "b"]}).to_csv(run / "02_patches" / "patches.csv", index=False)
+    statistics = {"lst_mean_k": 303.25, "lst_std_k": 8.05, "ndvi_mean": 0.64, "ndvi_std": 0.16}
+    (run / "02_patches" / "statistics.json").write_text(json.dumps(statistics))
+    for name in ("04_sharpening/products.csv", "05_fourier/spectra.csv", "06_aster_evaluation/summary.csv"):
+        (run / name).write_text("scene,method\n0,bicubic\n")
+    (run / "notebooks").mkdir()
+    records = json.loads((run / "provenance.json").read_text())
+    for name in NOTEBOOKS:
+        (run / "notebooks" / f"{name}.ipynb").write_text(json.dumps(notebook(f"Notebook {name}")))
+        records[name] = {
+            "inputs": {"01_download/pairs.csv": "ab" * 32}, "parameters": {"methods": ["all"]}, **records.get(name, {}),
+            "git_revision": "0123456789abcdef", "versions": {"numpy": "2.4.6"}, "seconds": 3.2, "seed": 42,
+        }  # fmt: skip
+    (run / "provenance.json").write_text(json.dumps(records))
+    return run
+
+
+class Page(HTMLParser):
+    """Links, loaded resources, ids and images of one page."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self.links: list[str] = []
+        self.resources: list[str] = []
+        self.ids: set[str] = set()
+        self.images: list[dict[str, str | None]] = []
+        self.text = path.read_text(encoding="utf-8")
+        self.feed(self.text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.ids |= {value for key, value in attrs if key in ("id", "name") and value}
+        if tag == "a" and found.get("href"):
+            self.links.append(str(found["href"]))
+        elif tag != "a":
+            self.resources += [str(found[key]) for key in ("src", "href", "data", "poster", "srcset") if found.get(key)]
+        if tag == "img":
+            self.images.append(found)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = make_book_run(tmp_path_factory.mktemp("runs") / "sample")
+    return build_book(run, PROJECT)
+
+
+@pytest.fixture(scope="module")
+def pages(built: Path) -> dict[str, Page]:
+    return {path.name: Page(path) for path in sorted(built.parent.glob("*.html"))}
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Path]:
+    yield make_book_run(tmp_path / "sample")
+
+
+def test_every_page_says_that_it_is_synthetic(built: Path, pages: dict[str, Page]) -> None:
+    assert built.is_absolute()
+    assert {f"{name}.html" for name in NOTEBOOKS} | {"index.html", "claims.html", "search.html", "genindex.html"} <= set(pages)
+    for name, page in pages.items():
+        assert "Synthetic edition.</strong>" in page.text, name
+    for name in ["index", *NOTEBOOKS]:
+        assert "drawn by a simulator" in pages[f"{name}.html"].text
+
+
+def test_nothing_is_loaded_from_another_host(built: Path, pages: dict[str, Page]) -> None:
+    for name, page in pages.items():
+        outside = [url for url in page.resources if urlsplit(url).scheme not in ("", "data") or url.startswith("//")]
+        assert not outside, f"{name}: {outside}"
+        assert "unpkg.com" not in page.text
+    for path in (built.parent / "_static").rglob("*.css"):
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"""(@import|url\()\s*["']?(https?:)?//""", text), path
+    assert (built.parent / "_static" / "mathjax" / "tex-chtml.js").is_file()
+
+
+def test_all_internal_links_and_anchors_resolve(built: Path, pages: dict[str, Page]) -> None:
+    for name, page in pages.items():
+        for url in [*page.links, *page.resources]:
+            parts = urlsplit(url)
+            if parts.scheme or parts.netloc:
+                continue
+            target = built.parent / unquote(parts.path) if parts.path else page.path
+            assert target.is_file(), f"{name}: {url}"
+            if parts.fragment and target.suffix == ".html":
+                assert unquote(parts.fragment) in pages[target.name].ids | {""}, f"{name}: {url}"
+
+
+def test_every_figure_has_alternative_text(pages: dict[str, Page]) -> None:
+    for name in NOTEBOOKS:
+        assert [image["alt"] for image in pages[f"{name}.html"].images] == ["One grey pixel."]
+    assert all(image.get("alt") for page in pages.values() for image in page.images)
+
+
+def test_notebook_pages_end_with_their_provenance(pages: dict[str, Page]) -> None:
+    for name in NOTEBOOKS:
+        text = pages[f"{name}.html"].text
+        assert all(part in text for part in ("Provenance", "0123456789abcdef", "numpy"))
+    assert ">abababababab<" in pages["05_fourier.html"].text
+
+
+def test_tables_hold_the_figures_and_the_reasons(built: Path, pages: dict[str, Page]) -> None:
+    results = pages["results.html"].text
+    assert "weights missing" in results and ">0.960<" in results
+    assert "cannot be tested here" in pages["claims.html"].text
+    assert "3 of 4 pairs" in pages["data.html"].text
+    assert "301.50 (300.30 … 302.70)" in pages["data.html"].text
+    copied = built.parent / "_static" / "results" / "06_aster_evaluation" / "metrics.csv"
+    assert copied.read_bytes() == (built.parents[2] / "06_aster_evaluation" / "metrics.csv").read_bytes()
+    assert len(json.loads((built.parents[2] / "claims.json").read_text())) == 10
+
+
+def settings_of(source: Path) -> str:
+    return (source / "_config.yml").read_text(encoding="utf-8")
+
+
+def test_the_cover_takes_its_numbers_from_the_files(built: Path, pages: dict[str, Page], run: Path) -> None:
+    assert "<strong>0.96</strong>" in pages["index.html"].text
+    assert "**0.96**" in settings_of(assemble(run, PROJECT))
+    path = run / "06_aster_evaluation" / "metrics.csv"
+    table = pd.read_csv(path, dtype={"scene": str})
+    table.loc[table["method"] == "sif-cnn-sr1", "frr"] = 0.41
+    table.to_csv(path, index=False)
+    changed = settings_of(assemble(run, PROJECT))
+    assert "**0.41**" in changed and "**0.96**" not in changed
+
+
+def test_an_edition_of_real_pairs_has_no_banner(tmp_path: Path) -> None:
+    source = assemble(make_book_run(tmp_path / "paper", synthetic=False), PROJECT)
+    text = settings_of(source) + "".join(path.read_text(encoding="utf-8") for path in source.glob("*.ipynb"))
+    assert "Synthetic edition" not in text
+    assert "announcement: ''" in text
+
+
+def test_durations_of_cells_are_stripped(run: Path) -> None:
+    source = assemble(run, PROJECT)
+    assert all("papermill" not in (source / f"{name}.ipynb").read_text() for name in NOTEBOOKS)
+
+
+def test_the_source_is_the_same_bytes_again(run: Path) -> None:
+    source = assemble(run, PROJECT)
+    first = {path.relative_to(source): path.read_bytes() for path in source.rglob("*") if path.is_file()}
+    source = assemble(run, PROJECT)
+    assert first == {path.relative_to(source): path.read_bytes() for path in source.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("name", ["02_patches/statistics.json", "notebooks/05_fourier.ipynb", "provenance.json"])
+def test_a_missing_file_is_named_with_its_command(run: Path, name: str) -> None:
+    (run / name).unlink()
+    with pytest.raises(InputError, match=f"{name}: no such file.*lstsr run --profile sample"):
+        build_book(run, PROJECT)
+
+
+def test_a_figure_without_alternative_text_is_refused(run: Path) -> None:
+    (run / "notebooks" / "05_fourier.ipynb").write_text(json.dumps(notebook("Fourier", alt=" ")))
+    with pytest.raises(InputError, match="cell 3 shows a figure without alternative text"):
+        build_book(run, PROJECT)
+
+
+def test_a_notebook_without_title_or_with_an_error_is_refused(run: Path) -> None:
+    path = run / "notebooks" / "05_fourier.ipynb"
+    path.write_text(json.dumps(notebook("Fourier") | {"cells": []}))
+    with pytest.raises(InputError, match="not readable as a notebook"):
+        assemble(run, PROJECT)
+    failed = notebook("Fourier")
+    failed["cells"][2]["outputs"] = [{"output_type": "error", "ename": "KeyError", "evalue": "'x'", "traceback": []}]
+    path.write_text(json.dumps(failed))
+    with pytest.raises(InputError, match="cell 3 failed"):
+        assemble(run, PROJECT)
+
+
+def test_a_broken_page_keeps_the_older_book(run: Path, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(PROJECT / "book", project / "book")
+    shutil.copy(PROJECT / "_config.yml", project / "_config.yml")
+    (project / "book" / "data.md").write_text("# Data\n\n{{ no_such_figure }}\n\n[lost](nowhere.md)\n")
+    older = run / "book" / "html"
+    older.mkdir(parents=True)
+    (older / "index.html").write_text("older")
+    with pytest.raises(InputError, match=r"data\.md.*WARNING.*no_such_figure"):
+        build_book(run, project)
+    assert (older / "index.html").read_text() == "older"
+
+
+def test_a_folder_that_is_no_project_is_refused(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"holds no _config\.yml"):
+        assemble(run, tmp_path)

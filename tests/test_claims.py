@@ -1,0 +1,273 @@
+"""The ten claims, judged on runs whose figures are worked out by hand."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lstsr_core.claims import PUBLISHED_CURVES, PUBLISHED_LINE, bootstrap_interval, claims, read_registry, write_claims
+from lstsr_core.errors import InputError
+from lstsr_core.evaluation import COLUMNS
+from lstsr_core.networks import PUBLISHED_CHECKPOINTS
+from lstsr_core.project import REGISTRY
+
+CHECKPOINT_DIGESTS = {method: f"{index}" * 64 for index, method in enumerate(PUBLISHED_CHECKPOINTS, start=1)}
+
+FIGURES = {
+    "bicubic": {"consistency_k": 0.7, "frr": 0.0, "fro": 0.0, "fru": 0.0, "attenuation_rmse_db": 6.0},
+    "tsharp": {"consistency_k": 0.7, "frr": 0.93, "fro": 0.02, "fru": 0.0, "attenuation_rmse_db": 2.0},
+    "sc-unet": {"consistency_k": 0.7, "frr": 0.5, "fro": 0.0, "fru": 0.0, "attenuation_rmse_db": 2.8},
+    "sif-cnn-sr1": {"consistency_k": 0.65, "frr": 0.96, "fro": 0.016, "fru": 0.0, "attenuation_rmse_db": 1.0},
+    "sif-cnn-sr2": {"consistency_k": 0.75, "frr": 0.75, "fro": 0.005, "fru": 0.0, "attenuation_rmse_db": 1.8},
+}
+
+
+def metrics_rows(figures: dict[str, dict[str, float]], scenes: tuple[str, ...] = ("0", "57")) -> list[dict[str, object]]:
+    """One row a scene and method; the first scene lies `step` below the figure and the last as much above it."""
+    rows: list[dict[str, object]] = []
+    plain = {"psnr_db": 21.0, "ssim": 0.5, "rmse_k": 2.0, "bias_k": -0.5, "correlation": 0.85, "gssim": 0.2, "rmse_gradient": 9.0}
+    for number, scene in enumerate(scenes):
+        for method, values in figures.items():
+            step = 0.01 * (number - (len(scenes) - 1) / 2)
+            moved = {name: value + step if value else value for name, value in (plain | values).items()}
+            rows.append({"scene": scene, "method": method, "protocol": "georeferenced", **moved, "status": "ok"})
+    return rows
+
+
+def missing_rows(method: str, status: str = "weights missing", scenes: tuple[str, ...] = ("0", "57")) -> list[dict[str, object]]:
+    return [{"scene": scene, "method": method, "protocol": "georeferenced", "status": status} for scene in scenes]
+
+
+def make_run(
+    run: Path,
+    synthetic: bool = False,
+    rows: list[dict[str, object]] | None = None,
+    inversion: list[tuple[str, str, int, int]] | None = None,
+    pairs: int = 83,
+) -> Path:
+    """The result files that claims are judged from."""
+    for name in ("01_download", "03_training", "06_aster_evaluation"):
+        (run / name).mkdir(parents=True)
+    source = "sample" if synthetic else "published"
+    summary = {"source": source, "synthetic": synthetic, "pairs": pairs, "pairs_published": 83}
+    (run / "01_download" / "summary.json").write_text(json.dumps(summary))
+    places = {"scene": [str(i) for i in range(pairs)], "longitude": 5.0, "latitude": 45.0}
+    pd.DataFrame(places).to_csv(run / "01_download" / "pairs.csv", index=False)
+    curves = []
+    for model, (epoch, loss, count) in PUBLISHED_CURVES.items():
+        epochs = np.arange(1, count + 1)
+        losses = np.where(epochs == epoch, float(loss), float(loss) + 0.001)
+        curves.append(pd.DataFrame({"model": model, "source": "published", "epoch": epochs, "val_loss": losses}))
+    pd.concat(curves).to_csv(run / "03_training" / "curves.csv", index=False)
+    evaluated = run / "06_aster_evaluation"
+    pd.DataFrame(metrics_rows(FIGURES) if rows is None else rows, columns=COLUMNS).to_csv(evaluated / "metrics.csv", index=False)
+    counted = [("0", "sif-cnn-sr1", 6, 1), ("57", "sif-cnn-sr1", 4, 1)] if inversion is None else inversion
+    pd.DataFrame(counted, columns=["scene", "method", "tiles_rising", "tiles_inverted"]).to_csv(
+        evaluated / "inversion.csv", index=False
+    )
+    weights = {f"01_download/weights/{PUBLISHED_CHECKPOINTS[m]}": digest for m, digest in CHECKPOINT_DIGESTS.items()}
+    record = {"parameters": {"weights_directory": "01_download/weights"}, "inputs": weights}
+    (run / "provenance.json").write_text(json.dumps({"06_aster_evaluation": record}))
+    return run
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Path:
+    lines = [f"test_data_formatted/data/{i}_aster_250m.tif sha256:{i:064x}" for i in range(83)]
+    lines += [f"models/{PUBLISHED_CHECKPOINTS[method]} sha256:{digest}" for method, digest in CHECKPOINT_DIGESTS.items()]
+    path = tmp_path / "registry.txt"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def verdicts(run: Path, registry: Path) -> dict[int, str]:
+    return {claim.number: claim.verdict for claim in claims(run, registry)}
+
+
+def without(method: str) -> list[dict[str, object]]:
+    return metrics_rows({name: values for name, values in FIGURES.items() if name != method}) + missing_rows(method)
+
+
+def test_the_ten_claims_of_a_real_edition(tmp_path: Path, registry: Path) -> None:
+    rows = claims(make_run(tmp_path / "paper"), registry)
+    assert [claim.number for claim in rows] == list(range(1, 11))
+    assert [claim.outcome for claim in rows] == [
+        "reproduced", "reproduced", "cannot be tested here", "partly reproduced", "cannot be tested here",
+        "reproduced", "reproduced", "reproduced", "reproduced", "partly reproduced",
+    ]  # fmt: skip
+    assert rows[0].ours == "SIF-CNN-SR1 0.65 K, SIF-CNN-SR2 0.75 K, Bicubic 0.70 K (mean of 2 scenes)"
+    assert rows[3].ours == (
+        "FRR 0.960: best of 5 (next TsHARP 0.930); FRO 0.016: rank 4 of 5 (best Bicubic 0.000); FRU 0.000: tied with 4 of 4; "
+        "attenuation RMSE 1.000: best of 5 (next SIF-CNN-SR2 1.800)"
+    )
+    assert rows[3].verdict == ("partly reproduced: not for FRO; not in this edition (ATPRK, DMS); tied (FRU)")
+    assert rows[9].ours == "SIF-CNN-SR1: 20 % (2 of 10 tiles)"
+    assert rows[9].verdict == "partly reproduced: not in this edition (DMS)"
+    assert all(claim.published for claim in rows)
+
+
+def test_a_synthetic_edition_tests_only_what_needs_no_scene(tmp_path: Path, registry: Path) -> None:
+    rows = claims(make_run(tmp_path / "sample", synthetic=True), registry)
+    by_number = {claim.number: claim for claim in rows}
+    for number in (1, 2, 4, 9, 10):
+        assert by_number[number].verdict == "cannot be tested here: synthetic sample"
+        assert by_number[number].ours != "no figure"
+    assert by_number[3].verdict.startswith("cannot be tested here: synthetic sample; the weights of the LPIPS network")
+    assert by_number[6].verdict == "partly reproduced: synthetic sample (pairs read)"
+    assert by_number[7].verdict == "reproduced"
+    assert by_number[8].verdict == "reproduced"
+
+
+def test_consistency_over_a_kelvin_is_not_reproduced(tmp_path: Path, registry: Path) -> None:
+    one = FIGURES | {"sif-cnn-sr2": FIGURES["sif-cnn-sr2"] | {"consistency_k": 1.2}}
+    assert verdicts(make_run(tmp_path / "one", rows=metrics_rows(one)), registry)[1] == "partly reproduced: not for SIF-CNN-SR2"
+    both = one | {"sif-cnn-sr1": FIGURES["sif-cnn-sr1"] | {"consistency_k": 1.01}}
+    assert verdicts(make_run(tmp_path / "both", rows=metrics_rows(both)), registry)[1] == "not reproduced"
+
+
+def test_missing_weights_are_named_and_nothing_crashes(tmp_path: Path, registry: Path) -> None:
+    networks = ["sc-unet", "sif-cnn-sr1", "sif-cnn-sr2"]
+    plain = {name: values for name, values in FIGURES.items() if name not in networks}
+    rows = metrics_rows(plain) + [row for name in networks for row in missing_rows(name)]
+    found = verdicts(make_run(tmp_path / "paper", rows=rows, inversion=[]), registry)
+    for number in (1, 2, 3, 4, 9, 10):
+        assert found[number].startswith("cannot be tested here: weights missing"), found[number]
+    assert found[5].startswith("cannot be tested here")
+    assert found[8] == "partly reproduced: no published checkpoint in this edition to load (layers)"
+
+
+@pytest.mark.parametrize("method", ["sif-cnn-sr1", "sif-cnn-sr2", "sc-unet", "bicubic"])
+def test_one_method_without_figures(tmp_path: Path, registry: Path, method: str) -> None:
+    found = verdicts(make_run(tmp_path / "paper", rows=without(method)), registry)
+    expected = {
+        "sif-cnn-sr1": (1, "partly reproduced: weights missing (SIF-CNN-SR1)"),
+        "sif-cnn-sr2": (2, "partly reproduced: weights missing (SIF-CNN-SR2)"),
+        "sc-unet": (9, "cannot be tested here: weights missing (SC-Unet)"),
+        "bicubic": (2, "cannot be tested here: weights missing (Bicubic)"),
+    }[method]
+    assert found[expected[0]] == expected[1]
+
+
+def test_lpips_is_ranked_where_it_was_measured(tmp_path: Path, registry: Path) -> None:
+    figures = {name: values | {"lpips": 0.3 if name != "sif-cnn-sr1" else 0.2} for name, values in FIGURES.items()}
+    figures |= {"atprk": FIGURES["tsharp"] | {"lpips": 0.4}, "dms": FIGURES["tsharp"] | {"lpips": 0.4}}
+    assert verdicts(make_run(tmp_path / "best", rows=metrics_rows(figures)), registry)[3] == "reproduced"
+    figures["dms"]["lpips"] = 0.1
+    assert verdicts(make_run(tmp_path / "second", rows=metrics_rows(figures)), registry)[3] == "not reproduced"
+
+
+def published_row(**changes: float) -> dict[str, object]:
+    figures: dict[str, object] = {name: float(printed) + 0.0012 for name, (_, printed) in PUBLISHED_LINE.items()}
+    return {"scene": "0", "method": "sif-cnn-sr1", "protocol": "published", "status": "ok", **figures, **changes}
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict"),
+    [
+        ({}, "reproduced"),
+        ({"rmse_k": 1.956}, "partly reproduced: not for RMSE"),
+        ({"lpips": np.nan}, "partly reproduced: no figure (LPIPS)"),
+    ],
+)
+def test_the_published_line_to_the_digits_printed(
+    tmp_path: Path, registry: Path, changes: dict[str, float], verdict: str
+) -> None:
+    rows = [*metrics_rows(FIGURES), published_row(**changes)]
+    assert verdicts(make_run(tmp_path / "paper", rows=rows), registry)[5] == verdict
+
+
+def test_without_the_published_protocol_the_other_is_labelled(tmp_path: Path, registry: Path) -> None:
+    claim = claims(make_run(tmp_path / "paper"), registry)[4]
+    assert claim.ours.startswith("another protocol (georeferenced): PSNR 21.00, ")
+    assert claim.verdict == "cannot be tested here: the published protocol is not in this edition"
+
+
+def test_pairs_are_counted_and_placed(tmp_path: Path, registry: Path) -> None:
+    run = make_run(tmp_path / "paper", pairs=62)
+    assert verdicts(run, registry)[6] == "partly reproduced: not for the pairs read here, which are 62"
+    pairs = pd.read_csv(run / "01_download" / "pairs.csv")
+    pairs.loc[0, "longitude"] = -1.0
+    pairs.to_csv(run / "01_download" / "pairs.csv", index=False)
+    assert "61 of them centred in tile h18v04" in claims(run, registry)[5].ours
+
+
+def test_curves_with_another_best_epoch(tmp_path: Path, registry: Path) -> None:
+    run = make_run(tmp_path / "paper")
+    path = run / "03_training" / "curves.csv"
+    curves = pd.read_csv(path)
+    curves.loc[(curves["model"] == "sc-unet") & (curves["epoch"] == 7), "val_loss"] = 0.001
+    curves.to_csv(path, index=False)
+    assert verdicts(run, registry)[7] == "partly reproduced: not for SC-Unet"
+    curves.assign(source="trained").to_csv(path, index=False)
+    assert verdicts(run, registry)[7].startswith("cannot be tested here: no published curve (SIF-CNN-SR1, ")
+
+
+def test_other_weights_are_not_taken_for_the_published_ones(tmp_path: Path, registry: Path) -> None:
+    run = make_run(tmp_path / "paper")
+    record = {"parameters": {"weights_directory": "03_training/weights"}, "inputs": {"03_training/weights/x": "0" * 64}}
+    (run / "provenance.json").write_text(json.dumps({"06_aster_evaluation": record}))
+    rows = claims(run, registry)
+    assert rows[0].ours.endswith("; weights other than the published ones: SIF-CNN-SR1, SIF-CNN-SR2")
+    assert "0 of 3 published checkpoints loaded" in rows[7].ours
+
+
+def test_scale_invariance_that_holds(tmp_path: Path, registry: Path) -> None:
+    figures = FIGURES | {"sc-unet": FIGURES["sif-cnn-sr1"] | {"frr": 0.97}}
+    # FRR differs by −0.01 in both scenes, attenuation by nothing.
+    claim = claims(make_run(tmp_path / "paper", rows=metrics_rows(figures)), registry)[8]
+    assert claim.verdict == "not reproduced"
+    assert "difference −0.010 [−0.010, −0.010]" in claim.ours
+
+
+def test_rare_inversion_is_not_reproduced(tmp_path: Path, registry: Path) -> None:
+    inversion = [("0", "sif-cnn-sr1", 100, 9), ("0", "dms", 100, 9)]
+    assert verdicts(make_run(tmp_path / "rare", inversion=inversion), registry)[10] == "not reproduced"
+    inversion = [("0", "sif-cnn-sr1", 100, 10), ("0", "dms", 100, 30), ("0", "bicubic", 100, 5)]
+    claim = claims(make_run(tmp_path / "often", inversion=inversion), registry)[9]
+    assert claim.verdict == "reproduced"
+    assert claim.ours.endswith("DMS: 30 % (30 of 100 tiles); for comparison Bicubic 5 %")
+
+
+def test_bootstrap_interval_is_seeded_and_holds_the_mean() -> None:
+    differences = np.array([0.1, 0.2, 0.3, 0.4])
+    low, high = bootstrap_interval(differences)
+    assert (low, high) == bootstrap_interval(differences)
+    assert 0.1 < low < 0.25 < high < 0.4
+
+
+def test_written_claims_are_the_same_bytes(tmp_path: Path, registry: Path) -> None:
+    rows = claims(make_run(tmp_path / "paper"), registry)
+    write_claims(rows, tmp_path / "a.json")
+    write_claims(rows, tmp_path / "b.json")
+    assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+    assert json.loads((tmp_path / "a.json").read_text())[0]["verdict"] == "reproduced"
+
+
+def test_a_missing_file_is_named_with_its_command(tmp_path: Path, registry: Path) -> None:
+    run = make_run(tmp_path / "paper")
+    (run / "06_aster_evaluation" / "inversion.csv").unlink()
+    with pytest.raises(InputError, match=r"inversion\.csv: no such file.*lstsr run --profile paper"):
+        claims(run, registry)
+
+
+def test_a_damaged_file_is_named(tmp_path: Path, registry: Path) -> None:
+    run = make_run(tmp_path / "paper")
+    (run / "01_download" / "summary.json").write_text("{")
+    with pytest.raises(InputError, match=r"summary\.json: not readable as JSON"):
+        claims(run, registry)
+    run = make_run(tmp_path / "other")
+    (run / "06_aster_evaluation" / "metrics.csv").write_text("scene,method\n0,bicubic\n")
+    with pytest.raises(InputError, match="lacks the column protocol"):
+        claims(run, registry)
+
+
+def test_the_registry_of_this_project_names_83_pairs() -> None:
+    assert sum(name.endswith("_aster_250m.tif") for name in read_registry(REGISTRY)) == 83
+
+
+def test_a_registry_of_another_form_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "registry.txt").write_text("x.tif md5:00\n")
+    with pytest.raises(InputError, match=r"line 1: 'x\.tif md5:00'"):
+        read_registry(tmp_path / "registry.txt")

@@ -1,0 +1,338 @@
+"""Granules against GDAL's own HDF4 reader, and against files that are damaged or state something else."""
+
+import datetime
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from hypothesis import given
+from hypothesis import strategies as st
+from pyhdf.SD import SD, SDC
+
+from lstsr_core.errors import InputError
+from lstsr_core.granule import (
+    GranuleName,
+    GridDataset,
+    not_produced,
+    read_lst,
+    read_ndvi,
+    write_granule,
+    write_lst_granule,
+    write_reflectance_granule,
+)
+from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, SPHERE_RADIUS_M, Tile
+from lstsr_core.raster import FloatArray, Raster
+
+needs_gdal = pytest.mark.skipif(shutil.which("gdalinfo") is None, reason="gdalinfo (Debian's gdal-bin) is not installed")
+
+TILE = Tile(18, 4)
+LST_TRANSFORM = TILE.transform(COARSE_PIXEL_M) @ Affine.translation(256, 384)
+FINE_TRANSFORM = TILE.transform(FINE_PIXEL_M) @ Affine.translation(1024, 1536)
+
+
+def lst_raster(rows: int = 40, columns: int = 56) -> Raster:
+    lst = np.random.default_rng(1).normal(300.0, 6.0, (rows, columns))
+    lst[3, 5] = np.nan
+    return Raster(lst, LST_TRANSFORM, SINUSOIDAL)
+
+
+def fine_raster(values: FloatArray) -> Raster:
+    return Raster(values, FINE_TRANSFORM, SINUSOIDAL)
+
+
+def set_attribute(path: Path, dataset: str, name: str, number_type: int, value: object) -> None:
+    file = SD(str(path), SDC.WRITE)
+    stored = file.select(dataset)
+    stored.attr(name).set(number_type, value)
+    stored.endaccess()
+    file.end()
+
+
+def gdal(*arguments: str) -> str:
+    return subprocess.run(arguments, check=True, capture_output=True, text=True).stdout
+
+
+@given(
+    product=st.from_regex(r"M[OY]D[0-9]{2}[A-Z][0-9A-Z]{1,2}", fullmatch=True),
+    date=st.dates(datetime.date(2000, 2, 24), datetime.date(2030, 12, 31)),
+    tile=st.builds(Tile, st.integers(0, 35), st.integers(0, 17)),
+    collection=st.from_regex(r"[0-9]{3}", fullmatch=True).filter(str.isascii),
+    production=st.from_regex(r"[0-9]{13}", fullmatch=True).filter(str.isascii),
+)
+def test_a_name_survives_being_written_and_parsed(
+    product: str, date: datetime.date, tile: Tile, collection: str, production: str
+) -> None:
+    name = GranuleName(product, date, tile, collection, production)
+    assert GranuleName.parse(str(name)) == name
+
+
+def test_a_known_name_has_known_parts() -> None:
+    name = "MOD21A1D.A2019200.h18v04.061.2020358154430.hdf"
+    parsed = GranuleName.parse(name)
+    assert parsed == GranuleName("MOD21A1D", datetime.date(2019, 7, 19), TILE, "061", "2020358154430")
+    assert str(parsed) == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "MOD21A1D.A2019366.h18v04.061.2020358154430.hdf",  # 2019 has 365 days
+        "MOD21A1D.A2019000.h18v04.061.2020358154430.hdf",
+        "MOD21A1D.A0000001.h18v04.061.2020358154430.hdf",
+        "MOD21A1D.A2019200.h36v04.061.2020358154430.hdf",
+        "MOD21A1D.A2019200.h18v04.061.2020358154430.hdf.part",
+        "MOD21A1D.A2019200.h18v04.061.hdf",
+        "",
+    ],
+)
+def test_a_wrong_name_is_refused(name: str) -> None:
+    with pytest.raises(InputError):
+        GranuleName.parse(name)
+
+
+def test_lst_comes_back_to_half_a_step_with_its_place(tmp_path: Path) -> None:
+    lst = lst_raster()
+    write_lst_granule(tmp_path / "granule.hdf", lst)
+    read = read_lst(tmp_path / "granule.hdf")
+    assert np.array_equal(np.isnan(read.values), np.isnan(lst.values))
+    assert np.nanmax(np.abs(read.values - lst.values)) <= 0.01 + 1e-9
+    assert np.allclose(read.values[0] / 0.02, np.rint(read.values[0] / 0.02), atol=1e-6)
+    assert read.transform.almost_equals(LST_TRANSFORM, precision=1e-5)
+    assert read.crs == SINUSOIDAL
+
+
+def test_qc_bits_zero_and_one_decide_what_was_produced(tmp_path: Path) -> None:
+    lst = Raster(np.full((1, 6), 300.0), LST_TRANSFORM, SINUSOIDAL)
+    qc = np.array([[0b00, 0b01, 0b10, 0b11, 0b1111_0100, 0b1111_0110]], dtype=np.uint16)
+    write_lst_granule(tmp_path / "granule.hdf", lst, qc)
+    assert np.isnan(read_lst(tmp_path / "granule.hdf").values).tolist() == [[False, False, True, True, False, True]]
+
+
+@given(st.integers(0, 65535))
+def test_only_two_bits_of_qc_matter(qc: int) -> None:
+    assert bool(not_produced(np.array([qc], dtype=np.uint16))[0]) == (qc % 4 >= 2)
+
+
+def test_fill_and_numbers_below_the_valid_range_become_nan(tmp_path: Path) -> None:
+    stored = np.array([[0, 7499, 7500, 65535]], dtype=np.uint16)
+    datasets = [
+        GridDataset("LST_1KM", stored, 0, (7500, 65535), 0.02, "LST", "K"),
+        GridDataset("QC", np.zeros_like(stored), 0, (0, 65535), None, "QC", "n/a"),
+    ]
+    write_granule(tmp_path / "granule.hdf", "MODIS_Grid_Daily_1km_LST21", datasets, LST_TRANSFORM)
+    np.testing.assert_allclose(read_lst(tmp_path / "granule.hdf").values, [[np.nan, np.nan, 150.0, 1310.7]])
+
+
+def test_mod11a1_has_a_day_and_a_night(tmp_path: Path) -> None:
+    def layer(name: str, kelvin: float) -> GridDataset:
+        return GridDataset(name, np.full((2, 3), kelvin / 0.02, np.uint16), 0, (7500, 65535), 0.02, "LST", "K")
+
+    def quality(name: str, bits: int) -> GridDataset:
+        return GridDataset(name, np.full((2, 3), bits, np.uint8), 0, (0, 255), None, "QC", "n/a")
+
+    datasets = [layer("LST_Day_1km", 300), quality("QC_Day", 1), layer("LST_Night_1km", 280), quality("QC_Night", 0)]
+    path = tmp_path / "granule.hdf"
+    write_granule(path, "MODIS_Grid_Daily_1km_LST", datasets, LST_TRANSFORM)
+    assert np.allclose(read_lst(path).values, 300.0)
+    assert np.allclose(read_lst(path, layer="night").values, 280.0)
+
+
+def test_mod21a1d_has_no_night(tmp_path: Path) -> None:
+    path = tmp_path / "granule.hdf"
+    write_lst_granule(path, lst_raster())
+    with pytest.raises(InputError, match=f"{re.escape(str(path))}.*night.*LST_Night_1km.*LST_1KM"):
+        read_lst(path, layer="night")
+
+
+def test_ndvi_is_the_ratio_of_the_stored_reflectances(tmp_path: Path) -> None:
+    red = np.array([[0.05, 0.2, 0.0, 0.01, -0.01, np.nan, 0.3]])
+    nir = np.array([[0.45, 0.2, 0.3, -0.01, 0.02, 0.3, np.nan]])
+    write_reflectance_granule(tmp_path / "granule.hdf", fine_raster(red), fine_raster(nir))
+    read = read_ndvi(tmp_path / "granule.hdf")
+    # Zero denominator in the fourth pixel; the fifth would be 3 and is clipped.
+    np.testing.assert_allclose(read.values, [[0.8, 0.0, 1.0, np.nan, 1.0, np.nan, np.nan]], atol=1e-12)
+    assert read.transform.almost_equals(FINE_TRANSFORM, precision=1e-5)
+
+
+def test_numbers_outside_the_valid_range_have_no_ndvi(tmp_path: Path) -> None:
+    def band(name: str, numbers: list[int]) -> GridDataset:
+        return GridDataset(name, np.array([numbers], np.int16), -28672, (-100, 16000), 10000.0, name, "reflectance")
+
+    path = tmp_path / "granule.hdf"
+    bands = [band("sur_refl_b01_1", [1000, -101, 1000, -100]), band("sur_refl_b02_1", [3000, 3000, 16001, 16000])]
+    write_granule(path, "MODIS_Grid_2D", bands, FINE_TRANSFORM)
+    assert np.isnan(read_ndvi(path).values).tolist() == [[False, True, True, False]]
+
+
+@needs_gdal
+def test_gdal_sees_the_lst_grid(tmp_path: Path) -> None:
+    path, tif = tmp_path / "granule.hdf", tmp_path / "out.tif"
+    lst = lst_raster()
+    write_lst_granule(path, lst)
+    subdataset = f'HDF4_EOS:EOS_GRID:"{path}":MODIS_Grid_Daily_1km_LST21:LST_1KM'
+    assert f"SUBDATASET_1_NAME={subdataset}\n" in gdal("gdalinfo", str(path))
+    described = gdal("gdalinfo", subdataset)
+    assert "Size is 56, 40" in described
+    assert 'METHOD["Sinusoidal"]' in described
+    assert f"{SPHERE_RADIUS_M},0" in described
+    assert "NoData Value=0\n" in described
+    assert re.search(r"Offset: 0,\s+Scale:0.02\n", described)
+    gdal("gdal_translate", "-q", subdataset, str(tif))
+    with rasterio.open(tif) as translated:
+        stored, transform = translated.read(1), translated.transform
+    assert stored.dtype == np.uint16
+    expected = np.nan_to_num(np.rint(lst.values / 0.02)).astype(np.uint16)
+    np.testing.assert_array_equal(stored, expected)
+    assert transform.almost_equals(LST_TRANSFORM, precision=1e-5)
+
+
+@needs_gdal
+def test_gdal_sees_the_reflectance_grid(tmp_path: Path) -> None:
+    path, tif = tmp_path / "granule.hdf", tmp_path / "out.tif"
+    random = np.random.default_rng(2)
+    red, nir = random.uniform(0.0, 0.3, (24, 32)), random.uniform(0.2, 0.6, (24, 32))
+    nir[0, 0] = np.nan
+    write_reflectance_granule(path, fine_raster(red), fine_raster(nir))
+    for name, band in (("sur_refl_b01_1", red), ("sur_refl_b02_1", nir)):
+        subdataset = f'HDF4_EOS:EOS_GRID:"{path}":MODIS_Grid_2D:{name}'
+        described = gdal("gdalinfo", subdataset)
+        assert "NoData Value=-28672\n" in described
+        assert "scale_factor=10000\n" in described
+        gdal("gdal_translate", "-q", subdataset, str(tif))
+        with rasterio.open(tif) as translated:
+            stored, transform = translated.read(1), translated.transform
+        np.testing.assert_array_equal(stored, np.where(np.isnan(band), -28672, np.rint(band * 1e4)))
+        assert transform.almost_equals(FINE_TRANSFORM, precision=1e-5)
+    assert ":QC_250m_1\n" in gdal("gdalinfo", str(path))
+
+
+def test_the_same_input_gives_the_same_bytes_wherever_it_is_written(tmp_path: Path) -> None:
+    first, second = tmp_path / "a.hdf", tmp_path / "some" / "other place" / "with a longer name.hdf"
+    write_lst_granule(first, lst_raster())
+    write_lst_granule(second, lst_raster())
+    assert first.read_bytes() == second.read_bytes()
+    assert str(tmp_path).encode() not in first.read_bytes()
+    assert list(tmp_path.glob(".*")) == []
+
+
+@pytest.mark.parametrize("share", [0.0, 0.0004, 0.02, 0.3, 0.6, 0.9, 0.99])
+def test_a_truncated_granule_is_refused_by_name(tmp_path: Path, share: float) -> None:
+    path = tmp_path / "MOD21A1D.A2019200.h18v04.061.2020358154430.hdf"
+    write_lst_granule(path, lst_raster())
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(InputError, match=re.escape(path.name)):
+        read_lst(path)
+
+
+def test_an_error_page_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "MOD09GQ.A2019200.h18v04.061.2020358154430.hdf"
+    path.write_text("<!DOCTYPE html><html><body>503 Service Unavailable</body></html>")
+    with pytest.raises(InputError, match=rf"{re.escape(path.name)}.*not an HDF4 file.*error page"):
+        read_ndvi(path)
+
+
+def test_a_missing_granule_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nowhere\.hdf: no such file"):
+        read_lst(tmp_path / "nowhere.hdf")
+
+
+def test_a_directory_in_a_circle_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "granule.hdf"
+    # No descriptor in the only block, which names itself as the next.
+    path.write_bytes(b"\x0e\x03\x13\x01" + b"\x00\x00" + (4).to_bytes(4, "big"))
+    with pytest.raises(InputError, match="circle"):
+        read_lst(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "number_type", "value"),
+    [
+        ("scale_factor", SDC.FLOAT64, 0.01),
+        ("scale_factor", SDC.CHAR, "n/a"),
+        ("_FillValue", SDC.UINT16, 65535),
+        ("valid_range", SDC.UINT16, [1, 65535]),
+        ("add_offset", SDC.FLOAT64, 273.15),
+    ],
+)
+def test_another_scale_fill_or_range_is_refused(tmp_path: Path, name: str, number_type: int, value: object) -> None:
+    path = tmp_path / "granule.hdf"
+    write_lst_granule(path, lst_raster())
+    set_attribute(path, "LST_1KM", name, number_type, value)
+    with pytest.raises(InputError, match=rf"{re.escape(str(path))}: LST_1KM states {name}"):
+        read_lst(path)
+
+
+def test_a_missing_scale_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "granule.hdf"
+    numbers = np.full((2, 2), 15000, np.uint16)
+    datasets = [
+        GridDataset("LST_1KM", numbers, 0, (7500, 65535), None, "LST", "K"),
+        GridDataset("QC", numbers * 0, 0, (0, 65535), None, "QC", "n/a"),
+    ]
+    write_granule(path, "MODIS_Grid_Daily_1km_LST21", datasets, LST_TRANSFORM)
+    with pytest.raises(InputError, match=r"LST_1KM states no scale_factor; the product documents 0\.02"):
+        read_lst(path)
+
+
+def test_a_wrong_number_type_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "granule.hdf"
+    datasets = [
+        GridDataset("LST_1KM", np.full((2, 2), 15000, np.int16), 0, (7500, 32767), 0.02, "LST", "K"),
+        GridDataset("QC", np.zeros((2, 2), np.uint16), 0, (0, 65535), None, "QC", "n/a"),
+    ]
+    write_granule(path, "MODIS_Grid_Daily_1km_LST21", datasets, LST_TRANSFORM)
+    with pytest.raises(InputError, match="LST_1KM"):
+        read_lst(path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (b"Projection=GCTP_SNSOID", b"Projection=GCTP_GEO   ", "projection is GCTP_GEO"),
+        (b"6371007.181", b"6378137.000", "sphere"),
+        (b'DataFieldName="LST_1KM"', b'DataFieldName="LST_9KM"', "no grid that holds LST_1KM"),
+        (b"XDim=56", b"XDim=57", "its grid has"),
+        (b"XDim=56", b"XDim=-1", "empty grid"),
+        (b"UpperLeftPointMtrs=(2", b"UpperLeftPointMtrs=(x", "UpperLeftPointMtrs"),
+    ],
+)
+def test_a_grid_that_is_not_the_modis_one_is_refused(tmp_path: Path, old: bytes, new: bytes, message: str) -> None:
+    path = tmp_path / "granule.hdf"
+    write_lst_granule(path, lst_raster())
+    content = path.read_bytes()
+    assert content.count(old) == 1 and len(old) == len(new)
+    path.write_bytes(content.replace(old, new))
+    with pytest.raises(InputError, match=message):
+        read_lst(path)
+
+
+@pytest.mark.parametrize("kelvin", [27.0, 1400.0, np.inf])
+def test_a_temperature_that_cannot_be_stored_is_refused(tmp_path: Path, kelvin: float) -> None:
+    path = tmp_path / "granule.hdf"
+    with pytest.raises(InputError, match=r"150 to 1310\.7 K"):
+        write_lst_granule(path, Raster(np.array([[kelvin, 300.0]]), LST_TRANSFORM, SINUSOIDAL))
+    assert not path.exists()
+
+
+def test_bands_on_two_grids_are_refused(tmp_path: Path) -> None:
+    red, nir = fine_raster(np.full((4, 4), 0.1)), fine_raster(np.full((4, 5), 0.3))
+    with pytest.raises(InputError, match=r"4×4.*4×5"):
+        write_reflectance_granule(tmp_path / "granule.hdf", red, nir)
+
+
+def test_a_rotated_grid_is_refused(tmp_path: Path) -> None:
+    rotated = Raster(np.full((4, 4), 300.0), LST_TRANSFORM @ Affine.rotation(10.0), SINUSOIDAL)
+    with pytest.raises(InputError, match="not rotated"):
+        write_lst_granule(tmp_path / "granule.hdf", rotated)
+
+
+def test_a_directory_that_cannot_be_made_is_an_input_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(InputError, match=r"granule\.hdf"):
+        write_lst_granule(tmp_path / "file" / "granule.hdf", lst_raster())
