@@ -59,7 +59,7 @@ def _separable(planes: Tensor, taps: tuple[float, ...], padding: int, stride: in
 
 
 def _planes(images: FloatArray | Tensor) -> Tensor:
-    tensor = images if isinstance(images, Tensor) else torch.from_numpy(np.ascontiguousarray(images))
+    tensor = images if isinstance(images, Tensor) else torch.from_numpy(np.require(images, requirements=["C", "W"]))
     return tensor.reshape(-1, 1, *tensor.shape[-2:])
 
 

@@ -18,7 +18,7 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Patch as LegendPatch
 
 from lstsr_core.degradation import low_pass
-from lstsr_core.evaluation import Comparison
+from lstsr_core.evaluation import ASTER_VALID_K, Comparison
 from lstsr_core.grid import SPHERE_RADIUS_M, TILE_SIZE_M, Tile
 from lstsr_core.pairs import Pair
 from lstsr_core.raster import FloatArray, Raster, written_atomically
@@ -114,21 +114,30 @@ def study_area(footprints: Mapping[str, FloatArray], tile: Tile) -> Figure:
         for index, outline in enumerate(footprints.values()):
             name = f"ASTER swaths ({len(footprints)})" if index == 0 else None
             axes.plot(outline[:, 0], outline[:, 1], transform=degrees, color="#D55E00", linewidth=1.0, label=name)
-        axes.gridlines(draw_labels=["left", "bottom"], linewidth=0.4, alpha=0.5)
+        axes.gridlines(
+            draw_labels={"left": "y", "bottom": "x"},
+            x_inline=False,
+            y_inline=False,
+            rotate_labels=False,
+            linewidth=0.4,
+            alpha=0.5,
+        )
         axes.legend(loc="lower left", frameon=True)
     return figure
 
 
 def example_pair(pair: Pair) -> Figure:
     """The three rasters of a pair, each on its own grid; both temperatures on one scale."""
-    figure, axes = _panels(3, height_in=3.6)
-    aster = pair.aster.with_values(np.where(pair.aster.values >= 230.0, pair.aster.values, np.nan))
-    norm = _limits(pair.lst.values, aster.values)
-    lst = _map(axes[0], pair.lst, LST_COLOURS, norm, "MODIS LST, 1 km")
-    ndvi = _map(axes[1], pair.ndvi, NDVI_COLOURS, Normalize(-0.2, 1.0), "MODIS NDVI, 250 m")
-    _map(axes[2], aster, LST_COLOURS, norm, "ASTER LST, 250 m")
-    figure.colorbar(ndvi, ax=axes[1], label="NDVI", location="bottom")
-    figure.colorbar(lst, ax=[axes[0], axes[2]], label="LST (K)", location="bottom", aspect=40)
+    figure, axes = _panels(3, height_in=3.8)
+    aster = pair.aster.with_values(np.where(pair.aster.values >= ASTER_VALID_K, pair.aster.values, np.nan))
+    norm = _limits(pair.lst.values)
+    images = [
+        _map(axes[0], pair.lst, LST_COLOURS, norm, "MODIS LST, 1 km"),
+        _map(axes[1], pair.ndvi, NDVI_COLOURS, Normalize(-0.2, 1.0), "MODIS NDVI, 250 m"),
+        _map(axes[2], aster, LST_COLOURS, norm, "ASTER LST, 250 m"),
+    ]
+    for panel, image, quantity in zip(axes, images, ("LST (K)", "NDVI", "LST (K)"), strict=True):
+        figure.colorbar(image, ax=panel, label=quantity, location="bottom")
     return figure
 
 
@@ -200,7 +209,7 @@ def training_curves(curves: pd.DataFrame) -> Figure:
             if quantity.endswith("loss"):
                 panel.set_yscale("log")
             if row == 0:
-                panel.set_title(f"{label(str(model))}, {source}: best epoch {best}")
+                panel.set_title(f"{label(str(model))}, {source}\nbest epoch {best}")
                 panel.legend(fontsize=8)
         axes[(len(rows) - 1) * len(groups) + column].set_xlabel("epoch")
     return figure
@@ -256,7 +265,7 @@ def distributions(comparisons: Mapping[str, Comparison]) -> Figure:
             body.set(facecolor="#56B4E9", alpha=0.6)
         panel.boxplot(samples, showfliers=False, widths=0.15, medianprops={"color": "black"})
         panel.set(ylabel=title, xticks=range(1, len(data) + 1), xticklabels=[label(name) for name in data])
-    axes[0].set_title("Wide violins and a wide box: a product as contrasted as ASTER matches both rows")
+    axes[0].set_title("A product as contrasted as ASTER has its shape in both rows")
     return figure
 
 

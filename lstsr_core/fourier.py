@@ -47,7 +47,9 @@ def attenuation_db(image: FloatArray, published: bool = False) -> FloatArray:
     sums = np.bincount(rings[inside], amplitude[inside], count)
     means = sums / np.bincount(rings[inside], minlength=count)
     centre = amplitude[rows // 2, columns // 2]
-    return np.concatenate([[1.0 if published else 0.0], 10.0 * np.log10(means / centre)])
+    with np.errstate(divide="ignore"):  # an image without detail is attenuated without end
+        rings_db = 10.0 * np.log10(means / centre)
+    return np.concatenate([[1.0 if published else 0.0], rings_db])
 
 
 def frequencies_per_m(count: int, published: bool = False, pixel_m: float = PUBLISHED_PIXEL_M) -> FloatArray:

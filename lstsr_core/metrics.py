@@ -73,7 +73,12 @@ def _inside(image: FloatArray) -> FloatArray:
 
 
 def ssim(x: FloatArray, r: FloatArray) -> float:
-    """Structural similarity, scikit-image's definition: 7×7 uniform window, data range R, sample covariance."""
+    """Structural similarity, scikit-image's definition: 7×7 uniform window, data range R, sample covariance.
+
+    NaN where both images are one constant, for R is then 0.
+    """
+    if data_range_k(x, r) == 0.0:
+        return float("nan")
     c1, c2 = (0.01 * data_range_k(x, r)) ** 2, (0.03 * data_range_k(x, r)) ** 2
     mean_x, mean_r, variance_x, variance_r, covariance = _moments(x, r)
     similarity = (2 * mean_x * mean_r + c1) * (2 * covariance + c2)

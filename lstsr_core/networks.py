@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -99,6 +100,14 @@ class Statistics:
     ndvi_min: float | None = None
     ndvi_max: float | None = None
 
+    def __post_init__(self) -> None:
+        for entry in fields(self):
+            value, needed = getattr(self, entry.name), entry.default is not None
+            if value is None and not needed:
+                continue
+            if not isinstance(value, int | float) or not math.isfinite(value) or ("_std" in entry.name and value <= 0):
+                raise ValueError(f"statistic '{entry.name}' is {value!r}; expected a number, above 0 for a standard deviation")
+
 
 PUBLISHED_STATISTICS = Statistics(lst_mean_k=303.4670, lst_std_k=8.0529, ndvi_mean=0.64476, ndvi_std=0.16534)
 """Recovered from the image that the published notebook shows, since its statistics file was not published."""
@@ -173,14 +182,14 @@ def load_model(path: Path) -> Model:
         if path.suffix == ".safetensors":
             with safetensors.safe_open(path, framework="pt") as stored:
                 state = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (not a mapping)
-                statistics = Statistics(**json.loads((stored.metadata() or {})["statistics"]))
+                statistics = Statistics(**json.loads((stored.metadata() or {})["card"])["statistics"])
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
             state = {_own_name(name): tensor for name, tensor in state.items()}
             statistics = PUBLISHED_STATISTICS
     except Exception as error:  # both libraries raise their own kinds, pickle's among them, on a damaged file
         raise InputError(
-            f"{path}: not a readable weights file ({type(error).__name__}: {str(error).splitlines()[0][:120]}). "
+            f"{path}: not a readable weights file ({type(error).__name__}: {' '.join(str(error).split())[:120]}). "
             "Expected this project's .safetensors with statistics, or a published state dict."
         ) from error
     network = SharpeningUNet()
@@ -191,7 +200,8 @@ def load_model(path: Path) -> Model:
 
 def save_model(network: SharpeningUNet, statistics: Statistics, path: Path, card: dict[str, str] | None = None) -> None:
     """Write weights, statistics and a card of plain texts as one safetensors file, atomically."""
-    metadata = {"statistics": json.dumps(asdict(statistics)), **(card or {})}
+    # One entry, for safetensors writes several in another order each time.
+    metadata = {"card": json.dumps({"statistics": asdict(statistics), **(card or {})}, sort_keys=True)}
     with written_atomically(path) as temporary:
         temporary.write_bytes(serialise({k: v.contiguous() for k, v in network.state_dict().items()}, metadata))
 
@@ -218,9 +228,13 @@ def _own_name(published: str) -> str:
     return published
 
 
+def _shape(entry: object) -> tuple[int, ...] | str:
+    return tuple(entry.shape) if isinstance(entry, Tensor) else type(entry).__name__
+
+
 def _check_architecture(path: Path, expected: dict[str, Tensor], found: dict[str, Tensor]) -> None:
     for name in sorted(expected.keys() | found.keys()):
-        have = tuple(found[name].shape) if name in found else "nothing"
+        have = _shape(found[name]) if name in found else "nothing"
         want = tuple(expected[name].shape) if name in expected else "nothing"
         if have != want:
             raise InputError(

@@ -59,7 +59,9 @@ class Pair:
                 f"pair {self.id}: NDVI is {self.ndvi.rows}×{self.ndvi.columns} (rows×columns) and LST "
                 f"{self.lst.rows}×{self.lst.columns}; expected NDVI to have {SCALE} times the LST's rows and columns."
             )
-        for name, raster in (("LST", self.lst), ("NDVI", self.ndvi)):
+        for name, raster, pixel_m in (("LST", self.lst, SCALE * FINE_PIXEL_M), ("NDVI", self.ndvi, FINE_PIXEL_M)):
+            if abs(raster.pixel_width_m - pixel_m) > 0.001 * pixel_m:
+                raise InputError(f"pair {self.id}: {name} has pixels of {raster.pixel_width_m:g} m; expected {pixel_m:.3f} m.")
             ellipsoid = raster.crs.to_dict()
             if ellipsoid.get("proj") != "sinu" or abs(float(ellipsoid.get("R", 0.0)) - SPHERE_RADIUS_M) > 1.0:
                 raise InputError(
@@ -74,19 +76,19 @@ class Pair:
 
 
 def check_lst(lst_k: FloatArray, where: str) -> None:
-    """Refuse an LST that is not in kelvin: a finite value outside 200–400 K, or no valid pixel.
+    """Refuse an LST that is not in kelvin: a value outside 200–400 K, or no valid pixel.
 
     Raises
     ------
     InputError
     """
-    finite = lst_k[np.isfinite(lst_k)]
-    if finite.size == 0:
+    valid = lst_k[~np.isnan(lst_k)]
+    if valid.size == 0:
         raise InputError(f"pair {where}: LST has no valid pixel; expected kelvin with NaN for nodata.")
     low, high = LST_RANGE_K
-    if finite.min() < low or finite.max() > high:
+    if valid.min() < low or valid.max() > high:
         raise InputError(
-            f"pair {where}: LST spans {finite.min():g} to {finite.max():g}; expected kelvin between {low:g} and {high:g}. "
+            f"pair {where}: LST spans {valid.min():g} to {valid.max():g}; expected kelvin between {low:g} and {high:g}. "
             "Digital numbers must be multiplied by 0.02 and fill values set to NaN first."
         )
 
@@ -98,9 +100,9 @@ def check_ndvi(ndvi: FloatArray, where: str) -> None:
     ------
     InputError
     """
-    finite = ndvi[np.isfinite(ndvi)]
-    if finite.size == 0 or finite.min() < -1.0 or finite.max() > 1.0:
-        span = f"spans {finite.min():g} to {finite.max():g}" if finite.size else "has no valid pixel"
+    valid = ndvi[~np.isnan(ndvi)]
+    if valid.size == 0 or valid.min() < -1.0 or valid.max() > 1.0:
+        span = f"spans {valid.min():g} to {valid.max():g}" if valid.size else "has no valid pixel"
         raise InputError(f"pair {where}: NDVI {span}; expected values in [−1, 1]. Unscaled NDVI must be divided first.")
 
 

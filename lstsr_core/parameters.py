@@ -82,7 +82,7 @@ class Download(NotebookParameters):
 
     notebook = "01_download"
     source: Literal["sample", "published"] = Field("sample", description="the simulator, or the published ASTER–MODIS pairs")
-    days: Days = ["2018-01-20", "2018-04-15", "2018-06-10", "2018-07-19", "2018-08-24", "2018-10-12"]
+    days: Days = ["2018-04-15", "2018-05-18", "2018-06-10", "2018-07-19", "2018-08-24", "2018-09-28"]
     windows: int = Field(4, ge=2, le=18, description="patches of 64×64 coarse pixels along each side of the sample's area")
     pairs: int = Field(6, ge=1, le=50, description="ASTER–MODIS pairs in the sample")
     mtf: Mtf = 0.1
@@ -110,9 +110,9 @@ class Training(NotebookParameters):
     train: bool = Field(True, description="train here, or only show the published curves")
     alpha: float = Field(0.99, ge=0.0, le=1.0, description="weight of the reconstruction term")
     gamma: float = Field(-0.5, ge=-5.0, le=5.0, description="slope, in z-scores, that ties LST's texture to NDVI's")
-    learning_rate: float = Field(1e-3, gt=0.0, le=1.0, description="of Adam")
+    learning_rate: float = Field(2e-3, gt=0.0, le=1.0, description="of Adam")
     batch_size: int = Field(4, ge=1, le=512, description="patches in a step")
-    epochs: int = Field(8, ge=1, le=10_000, description="most passes over the training patches")
+    epochs: int = Field(10, ge=1, le=10_000, description="most passes over the training patches")
     patience: int = Field(30, ge=1, description="epochs without a better validation loss before training stops")
     mtf: Mtf = 0.1
     threads: int = Field(

@@ -126,6 +126,10 @@ def written_atomically(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+class _Probed(Exception):
+    pass
+
+
 def check_writable(path: Path) -> None:
     """Find out before long work whether a file can be written at a path, leaving nothing behind.
 
@@ -133,10 +137,9 @@ def check_writable(path: Path) -> None:
     ------
     InputError
     """
-    probe = path.with_name(f".{path.stem}.probe")
-    with written_atomically(probe) as temporary:
+    with suppress(_Probed), written_atomically(path) as temporary:
         temporary.touch()
-    probe.unlink()
+        raise _Probed
 
 
 def read_raster(path: Path, scale: float = 1.0, fill: float | None = None) -> Raster:
@@ -181,6 +184,10 @@ def write_raster(raster: Raster, path: Path, tags: dict[str, str] | None = None)
         "driver": "GTiff", "dtype": "float32", "count": 1, "height": raster.rows, "width": raster.columns,
         "transform": raster.transform, "crs": raster.crs, "nodata": np.nan, "compress": "deflate", "predictor": 3,
     }  # fmt: skip
-    with written_atomically(path) as temporary, rasterio.open(temporary, "w", **profile) as target:
-        target.write(raster.values.astype(np.float32), 1)
-        target.update_tags(**(tags or {}))
+    # Through memory: GDAL does not report a write that fails while it closes a file.
+    with rasterio.MemoryFile() as memory:
+        with memory.open(**profile) as target:
+            target.write(raster.values.astype(np.float32), 1)
+            target.update_tags(**(tags or {}))
+        with written_atomically(path) as temporary:
+            temporary.write_bytes(memory.getbuffer())

@@ -72,7 +72,7 @@ def check_methods(names: list[str]) -> list[str]:
     ------
     InputError
     """
-    if names == ["all"]:
+    if "all" in names:
         return list(METHODS)
     unknown = [name for name in names if name not in METHODS]
     if unknown or not names:

@@ -89,7 +89,7 @@ def shown_pair(settings: Judging) -> Pair:
 
 
 def steady_figures(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of a table that no training decides, which every machine gives alike: what the stored notebooks are held against."""
+    """The rows of a table that no training decides, so alike on every machine: what the stored notebooks are held against."""
     trained = {METHODS[name].label for name in PUBLISHED_CHECKPOINTS} | set(PUBLISHED_CHECKPOINTS)
     return table[~table.index.isin(trained)].map(lambda value: f"{value:.4f}" if isinstance(value, float) else value)
 

@@ -143,7 +143,7 @@ def test_own_weights_files_round_trip_exactly(tmp_path: Path) -> None:
         assert loaded[name].dtype == tensor.dtype
         assert torch.equal(loaded[name], tensor), name
     with safetensors.safe_open(tmp_path / "sif-cnn-sr1.safetensors", framework="pt") as stored:
-        assert stored.metadata()["paper"] == "arXiv 2502.01204"
+        assert json.loads(stored.metadata()["card"])["paper"] == "arXiv 2502.01204"
 
 
 @pytest.mark.parametrize("card", [None, {"paper": "arXiv 2502.01204"}, {name: name for name in "abcdefgh"}])

@@ -329,7 +329,7 @@ def test_pixels_of_another_size_are_refused(which: str, pixel_m: float) -> None:
     pair = numbered_pair(0, 0)
     raster = pair.lst if which == "lst" else pair.ndvi
     t = raster.transform
-    with pytest.raises(InputError, match=rf"pair 7: {which.upper()} .*{pixel_m:.4g}"):
+    with pytest.raises(InputError, match=rf"pair 7: {which.upper()} .*{pixel_m:g}"):
         replace(pair, **{which: replace(raster, transform=Affine(pixel_m, 0.0, t.c, 0.0, -pixel_m, t.f))})
 
 
