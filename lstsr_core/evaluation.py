@@ -257,14 +257,14 @@ def mean_by_method(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Index: labels; columns as asked for, and `scenes`: how many count, or the reason why none does.
+        Index: labels; columns `scenes` (how many count, or the reason why none does), then those asked for.
     """
     rows = {}
     for name, group in table.groupby("method", sort=False):
         judged = group[group["status"] == "ok"]
         scenes = len(judged) if len(judged) else group["status"].iloc[0]
-        rows[METHODS[str(name)].label] = [*judged[list(columns)].astype(float).mean(), scenes]
-    return pd.DataFrame.from_dict(rows, orient="index", columns=[*columns, "scenes"])
+        rows[METHODS[str(name)].label] = [scenes, *judged[list(columns)].astype(float).mean()]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["scenes", *columns])
 
 
 def summarise(table: pd.DataFrame) -> pd.DataFrame:

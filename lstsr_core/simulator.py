@@ -2,7 +2,7 @@
 
 A landscape (relief, forest, parcelled fields, towns, rivers, lakes) is drawn once for a seed; each day then gives it a season's
 NDVI and surface temperature at 250 m, which the sensor's degradation turns into what MODIS would deliver at 1 km. Constants that
-have no source of their own were chosen so that the simulated pairs resemble the published ones in `landscape_statistics`.
+have no source of their own were chosen so that the simulated pairs resemble the published ones in `pair_statistics`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from lstsr_core.degradation import DEFAULT_MTF, degrade
 from lstsr_core.errors import InputError
 from lstsr_core.granule import LST_SCALE_K, GranuleName, write_lst_granule, write_reflectance_granule
 from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SCALE, SINUSOIDAL, TILE_COARSE_PIXELS, Tile
-from lstsr_core.raster import BoolArray, FloatArray, Raster, write_raster, written_atomically
+from lstsr_core.raster import BoolArray, Raster, write_raster, written_atomically
 
 Float32Array = NDArray[np.float32]
 
@@ -343,78 +343,6 @@ def simulate(
             if summer_days[identifier % len(summer_days)] == day:
                 random = _stream(seed, _PAIRS, identifier)
                 _write_pair(directory / "pairs", identifier, scene, random, aster_bias_k, aster_noise_k)
-
-
-def landscape_statistics(lst_k: FloatArray, ndvi: FloatArray, aster_k: FloatArray) -> dict[str, float]:
-    """What a simulated pair is compared with the published ones by.
-
-    Attenuation is the amplitude spectrum averaged over rings (method §9) relative to the amplitude at zero frequency, in dB,
-    as the mean over the low, middle and high third of the rings up to the Nyquist frequency.
-
-    Parameters
-    ----------
-    lst_k : array of shape (rows, columns)
-        Kelvin at 1 km.
-    ndvi : array of shape (4·rows, 4·columns)
-        At 250 m.
-    aster_k : array of shape (any, any)
-        Kelvin at 250 m, below 230 or NaN outside the swath.
-
-    Returns
-    -------
-    dict
-        ``lst_mean_k``, ``lst_std_k``, ``ndvi_mean``, ``ndvi_std``; ``slope_k_per_ndvi`` and ``r_squared`` of 1 km LST against
-        NDVI's 4×4 block means; ``<image>_attenuation_<band>_db`` for the images ``lst``, ``ndvi`` and ``aster`` (the largest
-        square inside its swath) and the bands ``low``, ``middle`` and ``high``.
-
-    Raises
-    ------
-    InputError
-        If the shapes do not fit together, or ASTER has no swath.
-    """
-    rows, columns = lst_k.shape
-    expected = SCALE * rows, SCALE * columns
-    if ndvi.shape != expected:
-        raise InputError(
-            f"NDVI has shape {ndvi.shape}; with LST of {lst_k.shape} (rows, columns) it is expected to have {expected}."
-        )
-    lst, coarse = lst_k.astype(np.float64), ndvi.astype(np.float64).reshape(rows, SCALE, columns, SCALE).mean(axis=(1, 3))
-    lst_deviation, ndvi_deviation = lst - lst.mean(), coarse - coarse.mean()
-    covariance = float((lst_deviation * ndvi_deviation).mean())
-    statistics = {
-        "lst_mean_k": float(lst.mean()),
-        "lst_std_k": float(lst.std()),
-        "ndvi_mean": float(ndvi.mean()),
-        "ndvi_std": float(ndvi.std()),
-        "slope_k_per_ndvi": covariance / float(coarse.var()),
-        "r_squared": covariance**2 / float(coarse.var() * lst.var()),
-    }
-    for name, image in (("lst", lst), ("ndvi", ndvi), ("aster", _largest_square(aster_k))):
-        thirds = np.array_split(_ring_attenuation_db(image), 3)
-        for band, values in zip(("low", "middle", "high"), thirds, strict=True):
-            statistics[f"{name}_attenuation_{band}_db"] = float(values.mean())
-    return statistics
-
-
-def _largest_square(aster_k: FloatArray) -> FloatArray:
-    # The swath's edge is mixed with zeros, hence the erosion.
-    valid = ndimage.binary_erosion(np.nan_to_num(aster_k) >= 230.0, iterations=SCALE)
-    reach = ndimage.distance_transform_cdt(np.pad(valid, 1), metric="chessboard")[1:-1, 1:-1]
-    row, column = np.unravel_index(int(reach.argmax()), reach.shape)
-    half = int(reach[row, column]) - 1
-    if half < SCALE:
-        raise InputError(f"The ASTER image has no valid square of {2 * SCALE + 1} pixels; its swath is too small or empty.")
-    return aster_k[row - half : row + half + 1, column - half : column + half + 1]
-
-
-def _ring_attenuation_db(image: FloatArray) -> NDArray[np.float64]:
-    rows, columns = image.shape
-    amplitude = np.abs(scipy.fft.fftshift(scipy.fft.fft2(image.astype(np.float64))))
-    row, column = np.ogrid[:rows, :columns]
-    ring = np.ceil(np.hypot(row - rows // 2, column - columns // 2)).astype(np.int64) - 1
-    count = min(rows // 2, columns // 2) - 1
-    means = ndimage.mean(amplitude, ring, np.arange(count))
-    return np.asarray(10.0 * np.log10(means / amplitude[rows // 2, columns // 2]))
 
 
 def _write_pair(

@@ -20,7 +20,8 @@ from lstsr_core.errors import InputError
 from lstsr_core.evaluation import ASTER_VALID_K, Comparison
 from lstsr_core.fourier import attenuation_db, frequencies_per_m
 from lstsr_core.metrics import bias, consistency_k, rmse
-from lstsr_core.networks import PUBLISHED_CHECKPOINTS, SharpeningUNet, save_model
+from lstsr_core.networks import PUBLISHED_CHECKPOINTS, SharpeningUNet, save_model, weights_file
+from lstsr_core.pair_statistics import pair_statistics
 from lstsr_core.pairs import PUBLISHED_PAIRS, Pair, align, fine_grid, fine_offset, pair_ids, read_pair
 from lstsr_core.parameters import AsterEvaluation, Download, Fourier, NotebookParameters, Patches, Sharpening, Training
 from lstsr_core.patches import granule_patches, pair_patches, read_patches, read_table, write_patches
@@ -29,7 +30,7 @@ from lstsr_core.project import TRAINING_CURVES, sha256
 from lstsr_core.provenance import git_revision
 from lstsr_core.raster import FloatArray, Raster, written_atomically
 from lstsr_core.sharpeners import METHODS, WeightsMissing, sharpen
-from lstsr_core.simulator import TILE, landscape_statistics, simulate
+from lstsr_core.simulator import TILE, simulate
 from lstsr_core.training import MODEL, TrainedModel, train
 
 MAIN_METRICS = [
@@ -138,7 +139,7 @@ def describe_pairs(settings: Download) -> pd.DataFrame:
         aligned = align(pair)
         place = {"longitude": centre.x, "latitude": centre.y, "utm_zone": pair.aster.crs.to_epsg() % 100}
         offsets = {"ndvi_rows_down": down, "ndvi_columns_right": right}
-        statistics = landscape_statistics(aligned.lst.values, aligned.ndvi.values, pair.aster.values)
+        statistics = pair_statistics(aligned.lst.values, aligned.ndvi.values, pair.aster.values)
         rows.append({"scene": pair.id, **place, **offsets, **statistics})
         geometry = {"type": "Polygon", "coordinates": [np.round(outline, 5).tolist()]}
         features.append({"type": "Feature", "properties": {"scene": pair.id}, "geometry": geometry})
@@ -398,14 +399,26 @@ def mean_spectra(settings: Fourier, spectra: pd.DataFrame) -> pd.DataFrame:
     return means
 
 
-def attenuation_table(means: pd.DataFrame) -> pd.DataFrame:
-    """Mean attenuation in dB at 0.25, 0.5, 1 and 2 cycles per km, a row for each method, ASTER and NDVI."""
+def attenuation_table(settings: Fourier, means: pd.DataFrame) -> pd.DataFrame:
+    """Mean attenuation in dB at 0.25, 0.5, 1 and 2 cycles per km: ASTER, NDVI and each method; one that has none shows why."""
     wanted = np.array([0.25, 0.5, 1.0, 2.0])
-    rows = {
-        figures.label(str(name)): np.interp(wanted / 1000.0, group["frequency_per_m"], group["attenuation_db"])
-        for name, group in means.groupby("method", sort=False)
-    }
-    return pd.DataFrame(rows, index=[f"{frequency:g} per km" for frequency in wanted]).T
+    groups = {str(name): group for name, group in means.groupby("method", sort=False)}
+    rows = {}
+    for name in ["aster", "ndvi", *settings.methods]:
+        if name in groups:
+            curve = groups[name]
+            values = np.interp(wanted / 1000.0, curve["frequency_per_m"], curve["attenuation_db"])
+            rows[figures.label(name)] = [int(curve["scenes"].iloc[0]), *values]
+        else:
+            rows[figures.label(name)] = [_why_absent(settings, name), *[np.nan] * len(wanted)]
+    columns = ["scenes", *(f"{frequency:g} per km" for frequency in wanted)]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+
+
+def _why_absent(settings: Judging, name: str) -> str:
+    needs_weights = name in PUBLISHED_CHECKPOINTS
+    found = settings.options.weights is not None and weights_file(settings.options.weights, name)
+    return evaluation.WEIGHTS_MISSING if needs_weights and not found else "no scene could be compared"
 
 
 def show_scene_spectra(settings: Fourier, spectra: pd.DataFrame) -> Image:
@@ -455,7 +468,7 @@ def count_inversions(settings: AsterEvaluation) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Per method: cells, rising, inverted and the inverted share of the rising ones.
+        Per method: scenes (or why there is none), cells, rising, inverted and the inverted share of the rising ones.
     """
     rows = []
     for pair in pairs_of(settings, chosen_pairs(settings)):
@@ -464,10 +477,15 @@ def count_inversions(settings: AsterEvaluation) -> pd.DataFrame:
             if name in images and images[name].shape == images["aster"].shape:
                 counts = inversion(images[name], images["aster"], images["ndvi"])
                 rows.append([pair.id, name, counts.cells, counts.rising, counts.inverted])
-    columns = ["scene", "method", "tiles", "tiles_rising", "tiles_inverted"]
-    table = write_csv(settings, "inversion.csv", pd.DataFrame(rows, columns=columns))
-    totals = table.groupby("method", sort=False)[["tiles", "tiles_rising", "tiles_inverted"]].sum()
-    return totals.assign(inverted_share=totals["tiles_inverted"] / totals["tiles_rising"].clip(lower=1))
+    counted = ["tiles", "tiles_rising", "tiles_inverted"]
+    table = write_csv(settings, "inversion.csv", pd.DataFrame(rows, columns=["scene", "method", *counted]))
+    totals = table.groupby("method", sort=False)[counted].sum()
+    shares = totals.assign(inverted_share=totals["tiles_inverted"] / totals["tiles_rising"].clip(lower=1))
+    absent = [name for name in settings.methods if name not in shares.index]
+    shares.insert(0, "scenes", table.groupby("method", sort=False).size().astype(object))
+    for name in absent:
+        shares.loc[name, "scenes"] = _why_absent(settings, name)
+    return shares.rename(index=figures.label).rename_axis(None)
 
 
 def mean_metrics(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,38 @@
+# make book [PROFILE=paper]   the book of a profile; its last line is the path of the first page
+# make test                   ruff, mypy, pytest with doctests, nbval
+# Both set up .venv first. TORCH adds options to torch's installation (README.md).
+
+PYTHON ?= python3
+PROFILE ?= sample
+TORCH ?=
+VENV := .venv
+INSTALLED := $(VENV)/.installed
+
+.PHONY: book test notebooks clean
+.DEFAULT_GOAL := book
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with make PYTHON=…")'
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(TORCH) "$$(grep '^torch==' requirements.lock)"
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+book: $(INSTALLED)
+	$(VENV)/bin/lstsr run --profile $(PROFILE)
+	@$(VENV)/bin/lstsr book --profile $(PROFILE)
+
+test: $(INSTALLED)
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+	$(VENV)/bin/pytest
+	$(VENV)/bin/pytest --override-ini addopts= --nbval --nbval-cell-timeout=1200 notebooks
+
+# Store the sample's outputs in the notebooks, for nbval to compare with.
+notebooks: $(INSTALLED)
+	$(VENV)/bin/jupyter execute --inplace --kernel_name=python3 notebooks/*.ipynb
+
+clean:
+	rm -rf $(VENV) data/runs

@@ -1,0 +1,160 @@
+"""Notebook parameters: defaults hold, and whatever is wrong is refused by name, in one line."""
+
+from __future__ import annotations
+
+import datetime
+import math
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from lstsr_core.errors import InputError
+from lstsr_core.parameters import BY_NOTEBOOK, AsterEvaluation, Download, Fourier, NotebookParameters, Patches, Sharpening, Training
+from lstsr_core.project import PROJECT
+from lstsr_core.sharpeners import METHODS
+
+ALL = list(BY_NOTEBOOK.values())
+
+WRONG: list[tuple[type[NotebookParameters], str, Any, str]] = [
+    # notebook, parameter, value, what the message says is allowed
+    (Download, "source", "internet", "'sample' or 'published'"),
+    (Download, "source", 3, "'sample' or 'published'"),
+    (Download, "windows", 1, "greater than or equal to 2"),
+    (Download, "windows", 19, "less than or equal to 18"),
+    (Download, "windows", 4.5, "integer"),
+    (Download, "windows", "4", "integer"),
+    (Download, "windows", True, "integer"),
+    (Download, "windows", None, "integer"),
+    (Download, "pairs", 0, "greater than or equal to 1"),
+    (Download, "mtf", 0.0, "greater than 0"),
+    (Download, "mtf", 1.0, "less than 1"),
+    (Download, "mtf", "0.1", "number"),
+    (Download, "mtf", math.nan, "less than 1"),
+    (Download, "seed", -1, "greater than or equal to 0"),
+    (Download, "days", [], "at least 1"),
+    (Download, "days", "2018-04-15", "list"),
+    (Download, "days", ["2018-02-30"], "day"),
+    (Download, "days", ["15 April 2018"], "isoformat"),
+    (Download, "run_directory", "", "at least 1 character"),
+    (Patches, "source", "aster", "'granules' or 'pairs'"),
+    (Patches, "coverage", -0.1, "greater than or equal to 0"),
+    (Patches, "coverage", 1.1, "less than or equal to 1"),
+    (Patches, "coverage", math.nan, "less than or equal to 1"),
+    (Patches, "training_share", 0.0, "greater than 0"),
+    (Patches, "training_share", 1.0, "less than 1"),
+    (Training, "train", "yes", "boolean"),
+    (Training, "train", 1, "boolean"),
+    (Training, "alpha", 1.01, "less than or equal to 1"),
+    (Training, "gamma", math.inf, "less than or equal to 5"),
+    (Training, "learning_rate", 0.0, "greater than 0"),
+    (Training, "learning_rate", math.nan, "less than or equal to 1"),
+    (Training, "batch_size", 0, "greater than or equal to 1"),
+    (Training, "epochs", 0, "greater than or equal to 1"),
+    (Training, "patience", 0, "greater than or equal to 1"),
+    (Training, "threads", 0, "greater than or equal to 1"),
+    (Sharpening, "methods", ["kriging"], ", ".join(METHODS)),
+    (Sharpening, "methods", "all", "list"),
+    (Sharpening, "methods", [], ", ".join(METHODS)),
+    (Fourier, "pairs", [], "at least 1"),
+    (Fourier, "weights_directory", 7, "string"),
+    (AsterEvaluation, "protocol", "eyeballed", "'georeferenced'"),
+]
+
+
+@pytest.mark.parametrize("parameters", ALL, ids=lambda parameters: parameters.notebook)
+def test_defaults_hold(parameters: type[NotebookParameters]) -> None:
+    assert parameters.check({}) == parameters()
+    assert parameters.check(parameters().model_dump()) == parameters()
+
+
+def test_every_parameter_says_what_it_means() -> None:
+    for parameters in ALL:
+        assert all(field.description for field in parameters.model_fields.values()), parameters.notebook
+
+
+@pytest.mark.parametrize(("parameters", "name", "value", "allowed"), WRONG, ids=lambda item: str(item)[:24])
+def test_a_wrong_value_is_refused_in_one_line(
+    parameters: type[NotebookParameters], name: str, value: Any, allowed: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        parameters.check({name: value})
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith(f"{parameters.notebook}: parameter '{name}' is {value!r}: ")
+    assert allowed in message
+    assert str(parameters.model_fields[name].description) in message
+    assert caught.value.__suppress_context__  # pydantic's own report would be the second of two
+
+
+def test_every_parameter_has_a_wrong_value_above() -> None:
+    tested = {name for _, name, _, _ in WRONG}
+    assert {name for parameters in ALL for name in parameters.model_fields} - tested == {"scene"}
+
+
+def test_a_wrong_item_of_a_list_is_named_with_its_parameter() -> None:
+    with pytest.raises(InputError, match=r"01_download: parameter 'days' is 20180415: input should be a valid string"):
+        Download.check({"days": ["2018-04-15", 20180415]})
+
+
+def test_a_wrong_pair_id_is_named() -> None:
+    with pytest.raises(InputError, match=r"05_fourier: parameter 'pairs' is 5\.5: input should be a valid string \(ids of pairs"):
+        Fourier.check({"pairs": [57, 5.5]})
+
+
+def test_all_wrong_parameters_are_named_at_once() -> None:
+    with pytest.raises(InputError) as caught:
+        Training.check({"alpha": 3, "epochs": 0, "gamma": -0.5})
+    message = str(caught.value)
+    assert "'alpha' is 3:" in message and "'epochs' is 0:" in message and "gamma" not in message
+
+
+def test_what_a_notebook_holds_besides_parameters_is_left_alone() -> None:
+    settings = Patches.check({"coverage": 0.25, "np": object(), "__name__": "__main__", "windows": "not of this notebook"})
+    assert settings == Patches(coverage=0.25)
+
+
+@pytest.mark.parametrize("parameters", ALL, ids=lambda parameters: parameters.notebook)
+def test_a_name_that_does_not_exist_is_refused_where_names_are_given(parameters: type[NotebookParameters]) -> None:
+    with pytest.raises(ValidationError, match="overage"):
+        parameters(overage=0.1)  # type: ignore[call-arg]
+
+
+def test_checked_parameters_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        Patches.check({}).coverage = 0.5
+
+
+def test_whole_numbers_pass_for_real_ones() -> None:
+    assert Training.check(yaml.safe_load("{alpha: 1, gamma: 0}")).alpha == 1.0
+
+
+@given(st.lists(st.integers(0, 99), min_size=1))
+def test_pair_ids_that_yaml_reads_as_numbers_become_texts(ids: list[int]) -> None:
+    assert Fourier.check(yaml.safe_load(f"pairs: {ids}")).pairs == [str(number) for number in ids]
+
+
+@pytest.mark.parametrize("parameters", [Sharpening, Fourier, AsterEvaluation])
+def test_a_scene_that_yaml_reads_as_a_number_becomes_a_text(parameters: type[Sharpening]) -> None:
+    assert parameters.check(yaml.safe_load("{pairs: [57, a3], scene: 57}")).scene == "57"
+
+
+def test_days_become_dates() -> None:
+    assert Download.check({"days": ["2020-02-29", "2018-12-31"]}).dates == [
+        datetime.date(2020, 2, 29),
+        datetime.date(2018, 12, 31),
+    ]
+
+
+def test_all_methods_are_the_known_ones_and_none_comes_twice() -> None:
+    assert Sharpening.check({"methods": ["all"]}).methods == list(METHODS)
+    assert Sharpening.check({"methods": ["tsharp", "bicubic", "tsharp"]}).methods == ["tsharp", "bicubic"]
+
+
+def test_results_lie_below_the_run_and_weights_where_they_are_said_to() -> None:
+    settings = Sharpening.check({"run_directory": "data/runs/x", "weights_directory": "w"})
+    assert settings.directory == PROJECT / "data" / "runs" / "x" / "04_sharpening"
+    assert settings.options.weights == PROJECT / "data" / "runs" / "x" / "w"
