@@ -32,7 +32,8 @@ test: $(INSTALLED)
 
 # Store the sample's outputs in the notebooks, for nbval to compare with.
 notebooks: $(INSTALLED)
-	$(VENV)/bin/jupyter execute --inplace --kernel_name=python3 notebooks/*.ipynb
+	$(VENV)/bin/lstsr run --profile sample
+	$(VENV)/bin/lstsr store
 
 clean:
 	rm -rf $(VENV) data/runs

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pandas as pd
-import pooch
 
 from lstsr_core.errors import InputError
 from lstsr_core.progress import bar
@@ -39,10 +38,17 @@ def published_directory(base_url: str = BASE_URL) -> Path:
     """
     named = os.environ.get(VARIABLE)
     if not named:
-        return fetch(Path(pooch.os_cache("lstsr")) / COMMIT, base_url)
+        return fetch(user_cache(), base_url)
     if not Path(named).is_dir():
         raise InputError(f"{VARIABLE} is '{named}', which is no directory; expected the published pairs there.")
     return Path(named)
+
+
+def user_cache() -> Path:
+    """Where pooch keeps the published files for this user."""
+    import pooch
+
+    return Path(pooch.os_cache("lstsr")) / COMMIT
 
 
 def fetch(directory: Path, base_url: str = BASE_URL) -> Path:
@@ -59,6 +65,8 @@ def fetch(directory: Path, base_url: str = BASE_URL) -> Path:
     InputError
         If a file cannot be fetched, or is not what was published, and the directory holds no pair yet.
     """
+    import pooch  # brings notebook bars, which warn on standard error wherever it is imported
+
     digests = registry()
     files = pooch.create(directory, base_url, registry={name: f"sha256:{digest}" for name, digest in digests.items()})
     missing = [name for name in digests if not (directory / name).is_file()]
@@ -66,7 +74,8 @@ def fetch(directory: Path, base_url: str = BASE_URL) -> Path:
         try:
             files.fetch(name)
         except (OSError, ValueError) as error:  # requests' errors are OSErrors; pooch's checksum error is a ValueError
-            if (directory / _PAIR_FOLDER).is_dir():
+            # Not "is the folder there": pooch makes it before it asks the server.
+            if any((directory / known).is_file() for known in digests if known.startswith(_PAIR_FOLDER)):
                 left = len(missing) - count
                 print(f"{left} published files could not be fetched ({error}); going on with those here.", file=sys.stderr)
                 return directory
@@ -78,7 +87,12 @@ def fetch(directory: Path, base_url: str = BASE_URL) -> Path:
 
 
 def _locate(directory: Path, name: str) -> Path | None:
-    for candidate in (name, name.removeprefix("test_data_formatted/"), Path(name).name):
+    """A published file in the published layout, in one with ``data/`` and ``models/``, or right in the directory."""
+    for candidate in (
+        name,
+        name.removeprefix("test_data_formatted/"),
+        name.removeprefix(_PAIR_FOLDER).removeprefix(_MODEL_FOLDER),
+    ):
         if (directory / candidate).is_file():
             return directory / candidate
     return None

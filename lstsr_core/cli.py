@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.command(options))
     except InputError as error:
-        print(f"lstsr: {error}", file=sys.stderr)
+        print("lstsr:", " ".join(str(error).split()), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("lstsr: stopped; the same command goes on where it was", file=sys.stderr)
@@ -47,6 +47,9 @@ def _parser() -> argparse.ArgumentParser:
     book = commands.add_parser("book", help="build the book from a profile's results")
     book.set_defaults(command=_book)
     book.add_argument("--profile", default="sample", help="sample (default) or paper")
+
+    store = commands.add_parser("store", help="put the outputs of the sample's run into notebooks/, for nbval to compare with")
+    store.set_defaults(command=_store)
 
     evaluate = commands.add_parser("evaluate", help="judge methods on ASTER–MODIS pairs and write the table of metrics")
     evaluate.set_defaults(command=_evaluate)
@@ -104,6 +107,13 @@ def _book(options: argparse.Namespace) -> int:
     from lstsr_core.book import build_book
 
     print(build_book(RUNS / options.profile, PROJECT))
+    return 0
+
+
+def _store(options: argparse.Namespace) -> int:
+    from lstsr_core.runner import store_outputs
+
+    store_outputs(RUNS / "sample")
     return 0
 
 

@@ -42,7 +42,7 @@ def inversion(product_k: FloatArray, aster_k: FloatArray, ndvi: FloatArray) -> I
     Parameters
     ----------
     product_k, aster_k, ndvi : array of shape (rows, columns)
-        On one grid; a cell with a NaN in any of them is left out.
+        On one grid; a cell is left out if a NaN of any of them lies in it or within the low-pass's reach of it.
 
     Returns
     -------

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import cartopy.crs as ccrs
 import matplotlib
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from IPython.display import Image
 from matplotlib.axes import Axes
-from matplotlib.colors import Normalize
+from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Patch as LegendPatch
@@ -26,6 +26,7 @@ from lstsr_core.sharpeners import METHODS
 from lstsr_core.shorelines import Extent, lines
 
 LST_COLOURS, NDVI_COLOURS, DIFFERENCE_COLOURS = "inferno", "viridis", "cividis"
+Function = TypeVar("Function", bound=Callable[..., Any])
 ASTER_LABEL, NDVI_LABEL = "ASTER", "NDVI"
 _STYLE: Any = {  # matplotlib types the keys as a list of 300 literals
     "font.size": 10, "axes.titlesize": 10, "axes.titlelocation": "left", "axes.spines.top": False, "axes.spines.right": False,
@@ -39,12 +40,17 @@ _DASHES: list[tuple[int, tuple[float, ...]]] = [
 ]  # fmt: skip
 
 
+def _styled(function: Function) -> Function:
+    """Draw with the companion's style, and leave the user's own as it is."""
+    return matplotlib.rc_context(_STYLE)(function)
+
+
+@_styled
 def show(figure: Figure, directory: Path, name: str) -> Image:
     """Write a figure as PNG and SVG into a directory and give back what a notebook displays."""
-    with matplotlib.rc_context(_STYLE):
-        for suffix, metadata in ((".svg", {"Date": None}), (".png", {"Software": None})):
-            with written_atomically(directory / f"{name}{suffix}") as temporary:
-                figure.savefig(temporary, metadata=metadata)
+    for suffix, metadata in ((".svg", {"Date": None}), (".png", {"Software": None})):
+        with written_atomically(directory / f"{name}{suffix}") as temporary:
+            figure.savefig(temporary, metadata=metadata)
     return Image(filename=str(directory / f"{name}.png"))  # type: ignore[no-untyped-call]
 
 
@@ -64,9 +70,8 @@ def _line(name: str) -> dict[str, object]:
 
 def _panels(count: int, columns: int = 3, width_in: float = 3.1, height_in: float = 2.9) -> tuple[Figure, list[Axes]]:
     rows = -(-count // columns)
-    with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(width_in * min(count, columns), height_in * rows), layout="constrained")
-        axes = [figure.add_subplot(rows, min(count, columns), index + 1) for index in range(count)]
+    figure = Figure(figsize=(width_in * min(count, columns), height_in * rows), layout="constrained")
+    axes = [figure.add_subplot(rows, min(count, columns), index + 1) for index in range(count)]
     return figure, axes
 
 
@@ -84,6 +89,7 @@ def _limits(*images: FloatArray) -> Normalize:
     return Normalize(float(low), float(high))
 
 
+@_styled
 def study_area(footprints: Mapping[str, FloatArray], tile: Tile) -> Figure:
     """The tile and the ASTER swaths on a map.
 
@@ -95,37 +101,35 @@ def study_area(footprints: Mapping[str, FloatArray], tile: Tile) -> Figure:
     """
     projection = ccrs.Sinusoidal(globe=ccrs.Globe(ellipse=None, semimajor_axis=SPHERE_RADIUS_M, semiminor_axis=SPHERE_RADIUS_M))
     degrees = ccrs.PlateCarree(globe=projection.globe)
-    with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(7.2, 5.6), layout="constrained")
-        axes = figure.add_subplot(projection=projection)
-        margin_m = 0.06 * TILE_SIZE_M
-        west, east = tile.left_m - margin_m, tile.left_m + TILE_SIZE_M + margin_m
-        south, north = tile.top_m - TILE_SIZE_M - margin_m, tile.top_m + margin_m
-        axes.set_extent((west, east, south, north), crs=projection)
-        corners = degrees.transform_points(projection, np.array([west, east, west, east]), np.array([south, south, north, north]))
-        extent = Extent(*(float(value) for value in (*corners[:, :2].min(axis=0), *corners[:, :2].max(axis=0))))
-        for kind, width, colour in (("shorelines", 0.8, "#333333"), ("borders", 0.5, "#888888")):
-            for line in lines(kind, extent):
-                axes.plot(line[:, 0], line[:, 1], transform=degrees, color=colour, linewidth=width)
-        square = np.array([[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]) * TILE_SIZE_M
-        axes.plot(
-            tile.left_m + square[:, 0], tile.top_m - square[:, 1], color="#0072B2", linewidth=1.8, label=f"MODIS tile {tile}"
-        )
-        for index, outline in enumerate(footprints.values()):
-            name = f"ASTER swaths ({len(footprints)})" if index == 0 else None
-            axes.plot(outline[:, 0], outline[:, 1], transform=degrees, color="#D55E00", linewidth=1.0, label=name)
-        axes.gridlines(
-            draw_labels={"left": "y", "bottom": "x"},
-            x_inline=False,
-            y_inline=False,
-            rotate_labels=False,
-            linewidth=0.4,
-            alpha=0.5,
-        )
-        axes.legend(loc="lower left", frameon=True)
+    figure = Figure(figsize=(7.2, 5.6), layout="constrained")
+    axes = figure.add_subplot(projection=projection)
+    margin_m = 0.06 * TILE_SIZE_M
+    west, east = tile.left_m - margin_m, tile.left_m + TILE_SIZE_M + margin_m
+    south, north = tile.top_m - TILE_SIZE_M - margin_m, tile.top_m + margin_m
+    axes.set_extent((west, east, south, north), crs=projection)
+    corners = degrees.transform_points(projection, np.array([west, east, west, east]), np.array([south, south, north, north]))
+    extent = Extent(*(float(value) for value in (*corners[:, :2].min(axis=0), *corners[:, :2].max(axis=0))))
+    for kind, width, colour in (("shorelines", 0.8, "#333333"), ("borders", 0.5, "#888888")):
+        for line in lines(kind, extent):
+            axes.plot(line[:, 0], line[:, 1], transform=degrees, color=colour, linewidth=width)
+    square = np.array([[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]) * TILE_SIZE_M
+    axes.plot(tile.left_m + square[:, 0], tile.top_m - square[:, 1], color="#0072B2", linewidth=1.8, label=f"MODIS tile {tile}")
+    for index, outline in enumerate(footprints.values()):
+        name = f"ASTER swaths ({len(footprints)})" if index == 0 else None
+        axes.plot(outline[:, 0], outline[:, 1], transform=degrees, color="#D55E00", linewidth=1.0, label=name)
+    axes.gridlines(
+        draw_labels={"left": "y", "bottom": "x"},
+        x_inline=False,
+        y_inline=False,
+        rotate_labels=False,
+        linewidth=0.4,
+        alpha=0.5,
+    )
+    axes.legend(loc="lower left", frameon=True)
     return figure
 
 
+@_styled
 def example_pair(pair: Pair) -> Figure:
     """The three rasters of a pair, each on its own grid; both temperatures on one scale."""
     figure, axes = _panels(3, height_in=3.8)
@@ -141,6 +145,7 @@ def example_pair(pair: Pair) -> Figure:
     return figure
 
 
+@_styled
 def seasons(dates: Sequence[str], mean_lst_k: Sequence[float]) -> Figure:
     """How many patches fall into each month; without dates, how their mean LST is distributed, for want of better."""
     figure, (axes,) = _panels(1, width_in=6.2, height_in=3.2)
@@ -156,6 +161,7 @@ def seasons(dates: Sequence[str], mean_lst_k: Sequence[float]) -> Figure:
     return figure
 
 
+@_styled
 def regressions(ndvi: FloatArray, lst_k: FloatArray, slopes: FloatArray, r_squared: FloatArray) -> Figure:
     """LST against NDVI over all coarse pixels of the patches, and each patch's own slope and R².
 
@@ -179,6 +185,7 @@ def regressions(ndvi: FloatArray, lst_k: FloatArray, slopes: FloatArray, r_squar
     return figure
 
 
+@_styled
 def training_curves(curves: pd.DataFrame) -> Figure:
     """Losses, PSNR and SSIM by epoch: a column for each model and source, training dashed, validation solid.
 
@@ -215,6 +222,7 @@ def training_curves(curves: pd.DataFrame) -> Figure:
     return figure
 
 
+@_styled
 def products(lst: Raster, fine: Mapping[str, Raster]) -> Figure:
     """The 1 km LST and each method's 250 m product before any warp, on one scale."""
     figure, axes = _panels(1 + len(fine))
@@ -226,6 +234,7 @@ def products(lst: Raster, fine: Mapping[str, Raster]) -> Figure:
     return figure
 
 
+@_styled
 def added_texture(fine: Mapping[str, Raster]) -> Figure:
     """What each product adds to bicubic, on one symmetric scale."""
     added = {
@@ -239,6 +248,7 @@ def added_texture(fine: Mapping[str, Raster]) -> Figure:
     return figure
 
 
+@_styled
 def maps(comparisons: Mapping[str, Comparison]) -> Figure:
     """ASTER and every product on ASTER's grid, one colour bar."""
     rasters: dict[str, Raster] = {"aster": next(iter(comparisons.values())).aster}
@@ -251,6 +261,7 @@ def maps(comparisons: Mapping[str, Comparison]) -> Figure:
     return figure
 
 
+@_styled
 def distributions(comparisons: Mapping[str, Comparison]) -> Figure:
     """Box and violin of T and of its fine detail T − G T, for ASTER and every product."""
     images = {"aster": next(iter(comparisons.values())).aster.values}
@@ -269,24 +280,29 @@ def distributions(comparisons: Mapping[str, Comparison]) -> Figure:
     return figure
 
 
+@_styled
 def densities(comparisons: Mapping[str, Comparison]) -> Figure:
     """Each product against ASTER, pixel by pixel, with the regression line and 1:1 (dotted)."""
     figure, axes = _panels(len(comparisons))
     values = [raster.values for c in comparisons.values() for raster in (c.product, c.aster)]
     limits = _limits(*values)
     ends = np.array([limits.vmin, limits.vmax], dtype=np.float64)
+    counts, most = LogNorm(1.0, 2.0), 2.0
     for panel, (name, comparison) in zip(axes, comparisons.items(), strict=True):
         x, r = comparison.product.values.ravel(), comparison.aster.values.ravel()
-        density = panel.hexbin(r, x, gridsize=45, bins="log", mincnt=1, cmap="viridis", extent=(*ends, *ends), linewidths=0.1)
+        density = panel.hexbin(r, x, gridsize=45, norm=counts, mincnt=1, cmap="viridis", extent=(*ends, *ends), linewidths=0.1)
+        most = max(most, float(np.max(np.asarray(density.get_array()))))
         slope, intercept = np.polyfit(r, x, 1)
         panel.plot(ends, ends, ":", color="black", linewidth=1.2)
         panel.plot(ends, intercept + slope * ends, color="#D55E00", linewidth=1.8)
         panel.set(title=f"{label(name)}: slope {slope:.2f}", xlabel="ASTER LST (K)", ylabel="product LST (K)", aspect="equal")
         panel.set(xlim=ends, ylim=ends)
+    counts.vmax = most
     figure.colorbar(density, ax=axes, label="pixels", aspect=40)
     return figure
 
 
+@_styled
 def spectra(curves: pd.DataFrame, title: str) -> Figure:
     """Attenuation against frequency, one line each; where a standard deviation is given, a band.
 
@@ -314,6 +330,7 @@ def spectra(curves: pd.DataFrame, title: str) -> Figure:
     return figure
 
 
+@_styled
 def against_bias(table: pd.DataFrame, modis: pd.DataFrame) -> Figure:
     """RMSE and FRR of each method and scene against how far MODIS itself lies from ASTER at 1 km.
 

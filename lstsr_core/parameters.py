@@ -20,20 +20,30 @@ Mtf = Annotated[float, Field(gt=0.0, lt=1.0, description="transfer of the sensor
 Seed = Annotated[int, Field(ge=0, description="seed of everything random in this notebook")]
 
 
-def _checked_days(days: list[str]) -> list[str]:
-    for day in days:
-        dt.date.fromisoformat(day)
-    return days
+def _existing_day(day: str) -> str:
+    dt.date.fromisoformat(day)
+    return day
+
+
+def _as_days(days: object) -> object:
+    # YAML reads 2018-07-19 as a date.
+    return [day.isoformat() if isinstance(day, dt.date) else day for day in days] if isinstance(days, list) else days
+
+
+def _as_text(name: object) -> object:
+    # YAML reads the id 57 as a number.
+    return str(name) if isinstance(name, int) and not isinstance(name, bool) else name
 
 
 def _as_texts(ids: object) -> object:
-    # YAML reads the id 57 as a number.
-    return [str(item) if isinstance(item, int) else item for item in ids] if isinstance(ids, list) else ids
+    return [_as_text(item) for item in ids] if isinstance(ids, list) else ids
 
 
 Methods = Annotated[list[str], AfterValidator(check_methods), Field(description=f"any of {', '.join(METHODS)}; or [all]")]
 Pairs = Annotated[list[str], BeforeValidator(_as_texts), Field(min_length=1, description="ids of pairs, or [all]")]
-Days = Annotated[list[str], AfterValidator(_checked_days), Field(min_length=1, description="dates of the sample's granules")]
+Scene = Annotated[str, BeforeValidator(_as_text)]
+Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$"), AfterValidator(_existing_day)]
+Days = Annotated[list[Day], BeforeValidator(_as_days), Field(min_length=1, description="days of the granules, YYYY-MM-DD")]
 
 
 class NotebookParameters(BaseModel):
@@ -136,7 +146,7 @@ class Sharpening(_Judging):
     """04_sharpening: every method's product, before any comparison."""
 
     notebook = "04_sharpening"
-    scene: str = Field("first", description="id of the pair that the maps show, or first")
+    scene: Scene = Field("first", description="id of the pair that the maps show, or first")
     mtf: Mtf = 0.1
 
 
@@ -144,7 +154,7 @@ class Fourier(_Judging):
     """05_fourier: spectra of the products and of ASTER."""
 
     notebook = "05_fourier"
-    scene: str = Field("first", description="id of the pair whose spectra are drawn alone, or first")
+    scene: Scene = Field("first", description="id of the pair whose spectra are drawn alone, or first")
 
 
 class AsterEvaluation(_Judging):
@@ -152,7 +162,7 @@ class AsterEvaluation(_Judging):
 
     notebook = "06_aster_evaluation"
     protocol: Literal["georeferenced"] = Field("georeferenced", description="how products are placed on ASTER")
-    scene: str = Field("first", description="id of the pair whose maps are drawn, or first")
+    scene: Scene = Field("first", description="id of the pair whose maps are drawn, or first")
 
 
 BY_NOTEBOOK: dict[str, type[NotebookParameters]] = {

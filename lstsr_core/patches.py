@@ -11,7 +11,7 @@ import pandas as pd
 
 from lstsr_core.errors import InputError
 from lstsr_core.granule import GranuleName, read_lst, read_ndvi
-from lstsr_core.grid import COARSE_PIXEL_M, SCALE, TILE_COARSE_PIXELS, Tile
+from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SCALE, TILE_COARSE_PIXELS, Tile
 from lstsr_core.networks import Statistics
 from lstsr_core.pairs import PATCH_COARSE_PIXELS, align, check_lst, check_ndvi, pair_ids, read_pair
 from lstsr_core.raster import FloatArray, Raster, read_raster, write_raster
@@ -83,14 +83,19 @@ def _windows(lst: Raster, ndvi: Raster, date: str, tile: Tile, coverage: float) 
     size = PATCH_COARSE_PIXELS
     first_row = round((tile.top_m - lst.top_m) / COARSE_PIXEL_M)
     first_column = round((lst.left_m - tile.left_m) / COARSE_PIXEL_M)
+    first_fine_row = round((tile.top_m - ndvi.top_m) / FINE_PIXEL_M)
+    first_fine_column = round((ndvi.left_m - tile.left_m) / FINE_PIXEL_M)
     for window_row in range(TILE_COARSE_PIXELS // size):
         for window_column in range(TILE_COARSE_PIXELS // size):
             row, column = window_row * size - first_row, window_column * size - first_column
             if min(row, column) < 0 or row + size > lst.rows or column + size > lst.columns:
                 continue
+            fine_size = SCALE * size
+            fine_row, fine_column = window_row * fine_size - first_fine_row, window_column * fine_size - first_fine_column
+            if min(fine_row, fine_column) < 0 or fine_row + fine_size > ndvi.rows or fine_column + fine_size > ndvi.columns:
+                continue
             coarse = lst.crop(slice(row, row + size), slice(column, column + size))
-            fine_rows, fine_columns = (slice(SCALE * start, SCALE * (start + size)) for start in (row, column))
-            fine = ndvi.crop(fine_rows, fine_columns)
+            fine = ndvi.crop(slice(fine_row, fine_row + fine_size), slice(fine_column, fine_column + fine_size))
             bad_share = float(np.isnan(coarse.values).mean())
             if bad_share <= coverage and np.isfinite(coarse.values).any() and np.isfinite(fine.values).all():
                 name = f"{tile}_{date}_{window_row:02d}_{window_column:02d}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TextIO, TypeVar
 
 from tqdm import tqdm
@@ -16,10 +15,21 @@ TERMINAL_VARIABLE = "LSTSR_TERMINAL"
 """Names the runner's terminal, for the bars of the notebooks that it runs."""
 
 
+class _NamedTerminalBar(tqdm):  # type: ignore[type-arg]  # not generic when the program runs
+    """Closes the terminal that was opened for it."""
+
+    def close(self) -> None:
+        drawn = not self.disable
+        super().close()
+        if drawn:
+            self.fp.close()
+
+
 def bar(items: Iterable[Item], description: str, unit: str) -> tqdm[Item]:
     """Iterate over items with a bar on the terminal; without a terminal, in silence."""
-    stream = _terminal()
-    return tqdm(items, desc=description, unit=unit, file=stream, disable=stream is None, leave=False)
+    stream = sys.stderr if sys.stderr.isatty() else _named_terminal()
+    kind = tqdm if stream is sys.stderr else _NamedTerminalBar
+    return kind(items, desc=description, unit=unit, file=stream, disable=stream is None, leave=False)
 
 
 def announce_terminal() -> None:
@@ -28,10 +38,12 @@ def announce_terminal() -> None:
         os.environ[TERMINAL_VARIABLE] = os.ttyname(sys.stderr.fileno())
 
 
-def _terminal() -> TextIO | None:
-    if sys.stderr.isatty():
-        return sys.stderr
+def _named_terminal() -> TextIO | None:
     try:
-        return Path(os.environ[TERMINAL_VARIABLE]).open("w")
+        descriptor = os.open(os.environ[TERMINAL_VARIABLE], os.O_WRONLY | os.O_NOCTTY)
     except (KeyError, OSError):
         return None
+    if not os.isatty(descriptor):
+        os.close(descriptor)
+        return None
+    return os.fdopen(descriptor, "w")

@@ -109,10 +109,13 @@ def written_atomically(path: Path) -> Iterator[Path]:
     Raises
     ------
     InputError
-        If the directory cannot be written to or the disk is full; `path` is then as it was before.
+        If the directory cannot be written to or the disk is full; `path` is then as it was before. If `path` is a directory
+        or a device, which a rename would replace.
     """
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    temporary = path.parent / f".{path.stem}.{os.getpid()}.part{path.suffix}"
     try:
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path}: is a directory or a device; expected the name of a file to write.")
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         temporary.replace(path)

@@ -16,6 +16,7 @@ from typing import Any
 
 import papermill
 import yaml
+from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from lstsr_core import archive
@@ -23,6 +24,7 @@ from lstsr_core.errors import InputError
 from lstsr_core.parameters import BY_NOTEBOOK, Download, NotebookParameters
 from lstsr_core.project import NOTEBOOKS, PARAMETERS, PROJECT, RUNS, sha256
 from lstsr_core.provenance import Record, digests, fingerprint, git_revision, read_records, versions, write_records
+from lstsr_core.raster import written_atomically
 
 UPSTREAM = {
     "01_download": [],
@@ -68,18 +70,32 @@ def run_profile(
     InputError
         If a parameter is unknown or wrong (before anything runs), or a notebook fails.
     """
+    if profile not in PROFILES:
+        raise InputError(f"'{profile}' is no profile; the profiles are {', '.join(PROFILES)}.")
     checked = {name: check_parameters(profile, name, settings.get(name, {})) for name in UPSTREAM}
     run = RUNS / profile
+    for name, parameters in checked.items():
+        if parameters.run != run:
+            raise InputError(
+                f"{name}: parameter 'run_directory' is '{parameters.run_directory}'; this profile's run lives in {run}. "
+                "Open the notebook itself to write elsewhere."
+            )
+        _restore_interrupted(run, name)  # of all notebooks, for those that are not chosen may be read
     ran = []
     for name in chosen:
-        _restore_interrupted(run, name)
         record = _planned(run, name, checked[name])
         if not force and _is_unchanged(run, name, record):
             say(f"{name}: skipped, nothing changed")
             continue
         started = time.monotonic()
-        with _kept_until_success(run, name):
-            _execute(run, name, checked[name])
+        try:
+            with _kept_until_success(run, name):
+                _execute(run, name, checked[name])
+        except OSError as error:
+            raise InputError(
+                f"{run / name}: cannot be written ({error.strerror or error}). Free some space, or see that the project's "
+                "directory can be written to."
+            ) from error
         records = read_records(run)
         outputs = digests([run / name], run)
         seconds = round(time.monotonic() - started, 1)
@@ -100,8 +116,17 @@ def check_parameters(profile: str, name: str, overrides: Mapping[str, Any]) -> N
     path = PARAMETERS / profile / f"{name}.yaml"
     if not path.is_file():
         raise InputError(f"{path}: no such parameter file; the profiles are {', '.join(PROFILES)}.")
-    values = {**(yaml.safe_load(path.read_text()) or {}), **overrides}
-    known = papermill.inspect_notebook(NOTEBOOKS / f"{name}.ipynb")
+    try:
+        defaults = yaml.safe_load(path.read_text()) or {}
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not YAML ({error}).") from None
+    if not isinstance(defaults, dict):
+        raise InputError(f"{path}: holds a {type(defaults).__name__}; expected lines of 'name: value'.")
+    values = {**defaults, **overrides}
+    try:
+        known = papermill.inspect_notebook(NOTEBOOKS / f"{name}.ipynb")
+    except ValueError as error:
+        raise InputError(f"{NOTEBOOKS / name}.ipynb: not a readable notebook ({error}).") from None
     unknown = sorted(values.keys() - known.keys())
     if unknown:
         raise InputError(f"{name}: unknown parameter '{', '.join(unknown)}'; it has: {', '.join(known)}.")
@@ -109,10 +134,14 @@ def check_parameters(profile: str, name: str, overrides: Mapping[str, Any]) -> N
 
 
 def _planned(run: Path, name: str, parameters: NotebookParameters) -> Record:
-    missing = [upstream for upstream in UPSTREAM[name] if upstream not in read_records(run)]
+    records = read_records(run)
+    missing = [upstream for upstream in UPSTREAM[name] if upstream not in records]
     if missing:
         raise InputError(f"{name} reads the results of {', '.join(missing)}, which has not been run; leave out --only or --from.")
     inputs = digests([run / upstream for upstream in UPSTREAM[name]], run)
+    gone = [path for upstream in UPSTREAM[name] for path in records[upstream]["outputs"] if path not in inputs]
+    if gone:
+        raise InputError(f"{name} reads {', '.join(gone)}, which is gone; leave out --only or --from, and it is made again.")
     if isinstance(parameters, Download) and parameters.source == "published":
         inputs = dict(archive.verify(archive.published_directory())[["file", "sha256"]].astype(str).to_numpy().tolist())
     cells = json.loads((NOTEBOOKS / f"{name}.ipynb").read_text())["cells"]
@@ -165,5 +194,38 @@ def _execute(run: Path, name: str, parameters: NotebookParameters) -> None:
             extra_arguments=["--log-level=50"],
         )
     except PapermillExecutionError as error:
-        raise InputError(f"{name}, cell {error.cell_index}: {error.ename}: {error.evalue} Open {running} at that cell.") from None
-    running.replace(executed)
+        failed, reason = error.exec_count, f"{error.ename}: {error.evalue}"
+    except DeadKernelError:
+        counts = [cell.get("execution_count") or 0 for cell in json.loads(running.read_text())["cells"]]
+        failed, reason = max(counts) + 1, "the kernel died, perhaps for want of memory."
+    else:
+        running.replace(executed)
+        return
+    # The number that Jupyter shows beside a cell: its place in the file has been shifted by papermill's own cells.
+    raise InputError(f"{name}, cell [{failed}]: {reason} Open {running} at that cell.")
+
+
+def store_outputs(run: Path) -> None:
+    """Put the outputs of a run's notebooks into the project's notebooks, without times or injected cells, for nbval to compare.
+
+    Raises
+    ------
+    InputError
+        If a notebook has not been run, or has changed since.
+    """
+    for name in UPSTREAM:
+        executed, source = run / "notebooks" / f"{name}.ipynb", NOTEBOOKS / f"{name}.ipynb"
+        if not executed.is_file():
+            raise InputError(f"{executed}: no such file; run the profile first.")
+        ran = {cell["id"]: cell for cell in json.loads(executed.read_text())["cells"]}
+        notebook = json.loads(source.read_text())
+        for count, cell in enumerate((cell for cell in notebook["cells"] if cell["cell_type"] == "code"), start=1):
+            if ran.get(cell["id"], {}).get("source") != cell["source"]:
+                raise InputError(f"{executed}: cell {cell['id']} is another than in {source}; run the profile again.")
+            outputs = ran[cell["id"]]["outputs"]
+            cell |= {
+                "execution_count": count,
+                "outputs": [{**o, "execution_count": count} if "execution_count" in o else o for o in outputs],
+            }
+        with written_atomically(source) as temporary:
+            temporary.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")

@@ -23,7 +23,7 @@ class Extent:
 
 
 def lines(kind: str, extent: Extent, resolution: str = "i") -> list[FloatArray]:
-    """Lines that touch a box.
+    """Lines whose own extent meets a box.
 
     Parameters
     ----------

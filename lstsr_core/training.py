@@ -123,7 +123,7 @@ def train(training: PatchSet, validation: PatchSet, settings: Training) -> Train
                     loss, predicted = loss_of(batch)
                     if not torch.isfinite(loss.total):
                         raise InputError(
-                            f"epoch {epoch}: the loss is {float(loss.total)} on patches {', '.join(batch.names)}. "
+                            f"epoch {epoch}: the loss is {loss.total.item()} on patches {', '.join(batch.names)}. "
                             "Lower 'learning_rate', or look at these patches."
                         )
                     if learns:

@@ -32,7 +32,7 @@ class QuietServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, handler: type[BaseHTTPRequestHandler] | partial[BaseHTTPRequestHandler]) -> None:
-        super().__init__(("127.0.0.1", 0), handler)  # type: ignore[arg-type]  # a partial is a class to it
+        super().__init__(("127.0.0.1", 0), handler)
 
     @property
     def url(self) -> str:
@@ -122,7 +122,9 @@ def test_registry_has_every_pair_and_checkpoint() -> None:
     digests = archive.registry()
     pairs = {name for name in digests if name.startswith(DATA)}
     suffixes = ("aster_250m.tif", "data_dict.pkl")
-    assert pairs == {f"{DATA}{scene}_{suffix}" for scene in {Path(name).name.split("_")[0] for name in pairs} for suffix in suffixes}
+    assert pairs == {
+        f"{DATA}{scene}_{suffix}" for scene in {Path(name).name.split("_")[0] for name in pairs} for suffix in suffixes
+    }
     assert len(pairs) == 2 * 83
     assert digests.keys() - pairs == {MODELS + name for name in PUBLISHED_CHECKPOINTS.values()}
     assert len(PUBLISHED_CHECKPOINTS) == 3
@@ -188,7 +190,7 @@ def test_links_hold_from_any_working_directory(
 
 def test_without_a_complete_pair_nothing_is_linked(small_registry: dict[str, str], tmp_path: Path) -> None:
     write(tmp_path / "copy", [f"{DATA}0_aster_250m.tif", f"{DATA}1_data_dict.pkl"])
-    with pytest.raises(InputError, match="none of the published pairs was found whole .* set LSTSR_PAIRS to a directory"):
+    with pytest.raises(InputError, match=r"none of the published pairs was found whole .* set LSTSR_PAIRS to a directory"):
         archive.link_verified(archive.verify(tmp_path / "copy"), tmp_path / "pairs", tmp_path / "weights")
     assert not (tmp_path / "pairs").exists()
 
@@ -199,9 +201,7 @@ def test_files_arrive_checked(small_registry: dict[str, str], server: QuietServe
     assert archive.verify(directory)["status"].tolist() == ["verified"] * 6
 
 
-def test_only_what_is_missing_is_fetched(
-    small_registry: dict[str, str], server: QuietServer, site: Path, tmp_path: Path
-) -> None:
+def test_only_what_is_missing_is_fetched(small_registry: dict[str, str], server: QuietServer, site: Path, tmp_path: Path) -> None:
     names = list(CONTENT)
     write(tmp_path / "new", names[:3])
     for name in names[:3]:

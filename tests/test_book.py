@@ -1,22 +1,32 @@
 """The book: what its pages hold, where they link to, and what happens when something is missing or broken."""
 
 import base64
+import functools
 import json
 import re
 import shutil
+import threading
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pandas as pd
 import pytest
+from playwright.sync_api import ConsoleMessage, sync_playwright
 from test_claims import FIGURES, make_run, metrics_rows, missing_rows
 
 from lstsr_core.book import NOTEBOOKS, assemble, build_book
 from lstsr_core.errors import InputError
 from lstsr_core.project import PROJECT
+
+# Without a screen, as any user, and without Chromium's own errands on the network.
+CHROMIUM_FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
 
 PIXEL = base64.b64encode(
     bytes.fromhex(
@@ -61,7 +71,7 @@ def make_book_run(run: Path, synthetic: bool = True) -> Path:
     (run / "notebooks").mkdir()
     records = json.loads((run / "provenance.json").read_text())
     for name in NOTEBOOKS:
-        (run / "notebooks" / f"{name}.ipynb").write_text(json.dumps(notebook(f"Notebook {name}")))
+        (run / "notebooks" / f"{name}.ipynb").write_text(json.dumps(notebook(f"Notebook {name[:2]}")))
         records[name] = {
             "inputs": {"01_download/pairs.csv": "ab" * 32}, "parameters": {"methods": ["all"]}, **records.get(name, {}),
             "git_revision": "0123456789abcdef", "versions": {"numpy": "2.4.6"}, "seconds": 3.2, "seed": 42,
@@ -103,6 +113,54 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def pages(built: Path) -> dict[str, Page]:
     return {path.name: Page(path) for path in sorted(built.parent.glob("*.html"))}
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    """Serves files without a line on standard error for each."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def address(built: Path) -> Iterator[str]:
+    handler = functools.partial(QuietHandler, directory=str(built.parent))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_pages_open_in_a_browser_without_complaint(address: str, pages: dict[str, Page], width: int) -> None:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("chromium is not installed")
+    complaints: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+        context = browser.new_context(viewport={"width": width, "height": 900})
+        for name in pages:
+            page = context.new_page()
+            page.on("console", lambda message, name=name: _note_complaint(complaints, name, message))
+            page.on("requestfailed", lambda request, name=name: complaints.append(f"{name}: {request.url} failed"))
+            page.on("request", lambda request, name=name: _note_other_host(complaints, name, request.url, address))
+            response = page.goto(address + name, wait_until="networkidle")
+            assert response is not None and response.ok, name
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} scrolls sideways"
+            page.close()
+        browser.close()
+    assert complaints == []
+
+
+def _note_complaint(complaints: list[str], name: str, message: ConsoleMessage) -> None:
+    if message.type in ("error", "warning"):
+        complaints.append(f"{name}: {message.text}")
+
+
+def _note_other_host(complaints: list[str], name: str, url: str, address: str) -> None:
+    if not url.startswith((address, "data:")):
+        complaints.append(f"{name}: asked for {url}")
 
 
 @pytest.fixture

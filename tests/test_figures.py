@@ -1,0 +1,360 @@
+"""Figures: repeatable files, units on every axis, one scale where maps are compared, and the numbers that they show."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+import rasterio
+from affine import Affine
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from rasterio.crs import CRS
+from scipy import ndimage
+
+from lstsr_core import figures
+from lstsr_core.errors import InputError
+from lstsr_core.evaluation import Comparison
+from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, TILE_SIZE_M, Tile
+from lstsr_core.pairs import Pair
+from lstsr_core.project import TRAINING_CURVES
+from lstsr_core.raster import Raster
+from lstsr_core.sharpeners import METHODS
+
+TILE = Tile(18, 4)
+UTM_31N = CRS.from_epsg(32631)
+ASTER_GRID = Affine(231.65, 0.0, 500000.0, 0.0, -231.65, 4900000.0)
+
+
+def field(rows: int, columns: int, seed: int, mean: float = 305.0, spread: float = 4.0) -> np.ndarray:
+    smooth = ndimage.gaussian_filter(np.random.default_rng(seed).standard_normal((rows, columns)), 2)
+    return mean + spread * (smooth - smooth.mean()) / smooth.std()
+
+
+def coarse(values: np.ndarray) -> Raster:
+    return Raster(values, TILE.transform(COARSE_PIXEL_M), SINUSOIDAL)
+
+
+def fine(values: np.ndarray) -> Raster:
+    return Raster(values, TILE.transform(FINE_PIXEL_M), SINUSOIDAL)
+
+
+def pair(holes: bool = False) -> Pair:
+    lst, ndvi, aster = field(12, 10, 1), field(48, 40, 2, 0.4, 0.1), field(50, 44, 3)
+    aster[:6] = 0.0  # outside the swath
+    aster[6] = 180.0  # mixed with zeros
+    if holes:
+        lst[2:4, 3], ndvi[8:12, 9], aster[20, 20:25] = np.nan, np.nan, np.nan
+    return Pair("7", coarse(lst), fine(ndvi), Raster(aster, ASTER_GRID, UTM_31N))
+
+
+def comparison(seed: int, offset: float = 0.0) -> Comparison:
+    aster = Raster(field(44, 48, 5), ASTER_GRID, UTM_31N)
+    product = aster.with_values(0.8 * aster.values + 61.0 + offset + field(44, 48, seed, 0.0, 0.8))
+    return Comparison(product, aster, product, fine(field(48, 48, seed)))
+
+
+@cache
+def comparisons(count: int = len(METHODS)) -> dict[str, Comparison]:
+    return {name: comparison(10 + index, 2.0 * index) for index, name in enumerate(list(METHODS)[:count])}
+
+
+def made(count: int = len(METHODS)) -> dict[str, Raster]:
+    return {name: fine(field(48, 40, 20 + index, 305.0 + index)) for index, name in enumerate(list(METHODS)[:count])}
+
+
+def spectra_table(names: list[str], deviations: bool) -> pd.DataFrame:
+    frequency = np.linspace(0.0, 1.0 / (2 * 231.65), 20)
+    parts = []
+    for index, name in enumerate(names):
+        part = {"method": name, "frequency_per_m": frequency, "attenuation_db": -(8.0 + index) * frequency * 1000.0}
+        parts.append(pd.DataFrame(part | ({"std_db": 0.5} if deviations else {})))
+    return pd.concat(parts, ignore_index=True)
+
+
+def published_curves(*models: str) -> pd.DataFrame:
+    parts = [pd.read_csv(TRAINING_CURVES / f"{model}.csv").assign(model=model, source="published") for model in models]
+    return pd.concat(parts, ignore_index=True)
+
+
+def results(methods: list[str], scenes: int = 5) -> tuple[pd.DataFrame, pd.DataFrame]:
+    random = np.random.default_rng(6)
+    rows = [
+        {"scene": scene, "method": method, "rmse_k": random.uniform(1, 3), "frr": random.uniform(0, 1), "status": "ok"}
+        for scene in range(scenes)
+        for method in methods
+    ]
+    modis = {"scene": range(scenes), "coarse_bias_k": random.normal(0, 2, scenes), "coarse_rmse_k": random.uniform(1, 3, scenes)}
+    return pd.DataFrame(rows), pd.DataFrame(modis)
+
+
+SLOPE_NDVI = np.random.default_rng(8).uniform(0.0, 0.9, 300)
+FOOTPRINT = np.array([[7.0, 44.0], [7.8, 44.1], [7.7, 44.7], [6.9, 44.6], [7.0, 44.0]])
+
+FIGURES: dict[str, tuple[Callable[[], Figure], set[str]]] = {
+    # how it is made, and the texts on its axes and colour bars
+    "study_area": (lambda: figures.study_area({"1": FOOTPRINT, "2": FOOTPRINT + 2.0}, TILE), {""}),
+    "example_pair": (lambda: figures.example_pair(pair()), {"km east", "km north", "LST (K)", "NDVI"}),
+    "seasons": (lambda: figures.seasons(["2018-04-15", "2018-06-10"], [300.0, 301.0]), {"month", "patches"}),
+    "regressions": (
+        lambda: figures.regressions(SLOPE_NDVI, 315.0 - 12.0 * SLOPE_NDVI, np.array([-12.0, -9.0]), np.array([0.5, 0.9])),
+        {"NDVI at 1 km", "LST (K)", "pixels", "slope (K per unit NDVI)", "patches", "R²"},
+    ),
+    "training_curves": (
+        lambda: figures.training_curves(published_curves("sif-cnn-sr1", "sc-unet")),
+        {"epoch", "total loss", "reconstruction loss", "texture loss", "PSNR (dB)", "SSIM", ""},
+    ),
+    "products": (lambda: figures.products(coarse(field(12, 10, 1)), made()), {"km east", "km north", "LST (K)"}),
+    "added_texture": (lambda: figures.added_texture(made()), {"km east", "km north", "difference (K)"}),
+    "maps": (lambda: figures.maps(comparisons()), {"km east", "km north", "LST (K)"}),
+    "distributions": (lambda: figures.distributions(comparisons()), {"LST (K)", "fine detail T − G T (K)", ""}),
+    "densities": (lambda: figures.densities(comparisons()), {"ASTER LST (K)", "product LST (K)", "pixels"}),
+    "spectra": (
+        lambda: figures.spectra(spectra_table(["aster", "ndvi", *METHODS], True), "Mean"),
+        {"spatial frequency (cycles per km)", "attenuation (dB)"},
+    ),
+    "against_bias": (
+        lambda: figures.against_bias(*results(list(METHODS))),
+        {"RMSE (K)", "FRR", "MODIS − ASTER bias at 1 km (K)", "MODIS against ASTER at 1 km: RMSE (K)"},
+    ),
+}  # fmt: skip
+
+
+def visible(figure: Figure) -> list[Axes]:
+    return [axes for axes in figure.axes if axes.get_visible()]
+
+
+def panels(figure: Figure) -> list[Axes]:
+    """Axes that are no colour bar."""
+    return [axes for axes in visible(figure) if axes.get_label() != "<colorbar>"]
+
+
+def title(axes: Axes) -> str:
+    return axes.get_title(loc="left") or axes.get_title()
+
+
+def images(figure: Figure) -> list[AxesImage]:
+    return [image for axes in panels(figure) for image in axes.images]
+
+
+def test_every_figure_of_the_module_is_tested_here() -> None:
+    public = {
+        name
+        for name, value in vars(figures).items()
+        if callable(value) and getattr(value, "__module__", "") == figures.__name__ and not name.startswith("_")
+    }
+    assert public - {"show", "label"} == FIGURES.keys()
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_files_are_whole_and_alike_each_time(name: str, tmp_path: Path) -> None:
+    digests = []
+    for turn in ("first", "second"):
+        shown = figures.show(FIGURES[name][0](), tmp_path / turn, name)
+        png, svg = tmp_path / turn / f"{name}.png", tmp_path / turn / f"{name}.svg"
+        assert sorted((tmp_path / turn).iterdir()) == [png, svg]
+        digests.append([hashlib.sha256(path.read_bytes()).hexdigest() for path in (png, svg)])
+        assert shown.data == png.read_bytes()
+    assert digests[0] == digests[1]
+    assert ElementTree.parse(svg).getroot().tag == "{http://www.w3.org/2000/svg}svg"
+    with pytest.warns(rasterio.errors.NotGeoreferencedWarning), rasterio.open(png) as picture:
+        pixels = picture.read()
+    assert min(pixels.shape[1:]) > 200
+    assert (pixels[:3] < 128).any(axis=0).mean() > 0.002  # something is drawn on the white page
+    assert (pixels[:3, :3] > 250).all()  # and nothing reaches over its edge
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_axes_and_bars_say_what_they_show_and_in_which_unit(name: str) -> None:
+    figure, expected = FIGURES[name][0](), FIGURES[name][1]
+    found = {text for axes in panels(figure) for text in (axes.get_xlabel(), axes.get_ylabel())}
+    bars = [axes for axes in figure.axes if axes.get_label() == "<colorbar>"]
+    for axes in bars:  # the label is on the long side
+        assert axes.get_xlabel() or axes.get_ylabel()
+    found |= {axes.get_xlabel() or axes.get_ylabel() for axes in bars}
+    assert found == expected
+
+
+@pytest.mark.parametrize("name", ["products", "maps"])
+def test_compared_maps_share_their_limits_and_the_bars(name: str) -> None:
+    figure = FIGURES[name][0]()
+    limits = {image.get_clim() for image in images(figure)}
+    assert len(images(figure)) == 1 + len(METHODS)
+    ((low, high),) = limits
+    (bar,) = [axes for axes in figure.axes if axes.get_label() == "<colorbar>"]
+    assert bar.get_ylim() == pytest.approx((low, high))
+    everything = np.concatenate([np.ma.getdata(image.get_array()).ravel() for image in images(figure)])
+    assert low == pytest.approx(np.percentile(everything, 1)) and high == pytest.approx(np.percentile(everything, 99))
+    assert {image.get_cmap().name for image in images(figure)} == {"inferno"}
+
+
+def test_both_temperatures_of_a_pair_share_their_limits() -> None:
+    lst, ndvi, aster = images(figures.example_pair(pair()))
+    assert lst.get_clim() == aster.get_clim() != ndvi.get_clim()
+    assert not np.isfinite(np.ma.filled(aster.get_array(), np.nan)[:7]).any()  # what is no ASTER temperature stays blank
+
+
+def test_added_texture_is_symmetric_about_zero_and_shares_its_limits() -> None:
+    shown = images(figures.added_texture(made()))
+    ((low, high),) = {image.get_clim() for image in shown}
+    assert low == -high < 0.0
+    assert len(shown) == len(METHODS) - 1
+    fields = made()
+    np.testing.assert_allclose(shown[0].get_array(), fields["tsharp"].values - fields["bicubic"].values)
+
+
+def test_densities_share_their_limits_and_their_bar() -> None:
+    # The last product hits few pixels twice: on a scale of its own, the bar of all would be wrong for the others.
+    chosen = comparisons(2)
+    first = comparison(3)
+    figure = figures.densities({"bicubic": replace(first, product=first.aster), **{"tsharp": chosen["tsharp"]}})
+    drawn = [axes.collections[0] for axes in panels(figure)]
+    assert len({collection.get_clim() for collection in drawn}) == 1
+    assert drawn[0].get_clim()[1] >= max(float(np.max(collection.get_array())) for collection in drawn)  # type: ignore[arg-type]
+
+
+def test_maps_are_north_up_and_measured_in_kilometres() -> None:
+    (image, *_) = images(figures.maps(comparisons(1)))
+    assert image.get_extent() == pytest.approx((0.0, 48 * 0.23165, 0.0, 44 * 0.23165))
+    assert image.origin == "upper"
+    np.testing.assert_array_equal(image.get_array(), comparisons(1)["bicubic"].aster.values)
+
+
+def test_every_panel_names_its_product() -> None:
+    labels = [METHODS[name].label for name in METHODS]
+    assert [title(axes) for axes in panels(figures.maps(comparisons()))] == ["ASTER", *labels]
+    densities = [title(axes) for axes in panels(figures.densities(comparisons()))]
+    assert [text.split(":")[0] for text in densities] == labels
+
+
+def test_densities_tell_the_slope_of_the_regression() -> None:
+    one = comparison(3)
+    steep = replace(one, product=one.aster.with_values(2.0 * one.aster.values - 305.0))
+    assert title(panels(figures.densities({"tsharp": steep}))[0]) == "TsHARP: slope 2.00"
+
+
+def test_regressions_tell_the_slope_over_all_pixels_and_the_medians() -> None:
+    titles = [title(axes) for axes in panels(FIGURES["regressions"][0]())]
+    assert "-12.0 K per unit NDVI" in titles[0] and "median -10.5" in titles[1] and "median 0.70" in titles[2]
+
+
+def test_seasons_count_the_months() -> None:
+    dates = ["2018-04-15"] * 3 + ["2019-04-02", "2018-12-31"]
+    (axes,) = panels(figures.seasons(dates, [300.0] * 5))
+    assert [bar.get_height() for bar in axes.patches] == [0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 1]
+
+
+@pytest.mark.parametrize("date", ["", float("nan"), None])
+def test_seasons_without_dates_show_mean_temperatures(date: str) -> None:
+    (axes,) = panels(figures.seasons([date] * 4, [300.0, 301.0, 302.0, 309.0]))
+    assert axes.get_xlabel() == "mean LST of the patch (K)"
+    assert sum(bar.get_height() for bar in axes.patches) == 4
+
+
+def test_seasons_leave_out_the_patches_without_a_date() -> None:
+    (axes,) = panels(figures.seasons(["2018-04-15", float("nan"), ""], [300.0] * 3))  # type: ignore[list-item]
+    assert sum(bar.get_height() for bar in axes.patches) == 1
+
+
+def test_training_curves_show_the_published_best_epochs() -> None:
+    figure = figures.training_curves(published_curves("sif-cnn-sr1", "sif-cnn-sr2", "sc-unet"))
+    titles = " ".join(title(axes) for axes in panels(figure))
+    assert re.findall(r"best epoch (\d+)", titles) == ["22", "121", "99"]
+    assert len(panels(figure)) == 5 + 5 + 3  # SC-Unet has one loss only
+
+
+def test_spectra_are_per_kilometre_and_leave_out_the_mean() -> None:
+    (axes,) = panels(figures.spectra(spectra_table(["aster", "tsharp"], False), "Scene 7"))
+    line = axes.lines[1]
+    assert line.get_label() == "TsHARP"
+    assert len(line.get_xdata()) == 19 and np.max(line.get_xdata()) == pytest.approx(1 / (2 * 0.23165))
+    np.testing.assert_allclose(line.get_ydata(), -9.0 * np.asarray(line.get_xdata()))
+
+
+def test_lines_differ_in_more_than_colour() -> None:
+    (axes,) = panels(FIGURES["spectra"][0]())
+    lines = axes.lines[: 2 + len(METHODS)]
+    assert len({line.get_color() for line in lines}) == len(lines)
+    dashes = {str(line._unscaled_dash_pattern) for line in lines}  # type: ignore[attr-defined]
+    assert len(dashes) >= len(lines) - 1  # ASTER, solid too, is thicker
+
+
+def test_against_bias_shows_only_what_was_judged() -> None:
+    table, modis = results(list(METHODS))
+    table.loc[3, "status"] = "weights missing"
+    for axes in panels(figures.against_bias(table, modis)):
+        assert sum(len(np.asarray(points.get_offsets())) for points in axes.collections) == len(table) - 1
+
+
+def test_study_area_holds_the_whole_tile_the_swaths_and_a_coast() -> None:
+    figure = FIGURES["study_area"][0]()
+    (axes,) = panels(figure)
+    west, east = axes.get_xlim()
+    south, north = axes.get_ylim()
+    assert west < TILE.left_m and east > TILE.left_m + TILE_SIZE_M
+    assert south < TILE.top_m - TILE_SIZE_M and north > TILE.top_m
+    assert east - west < 1.3 * TILE_SIZE_M
+    legend = axes.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["MODIS tile h18v04", "ASTER swaths (2)"]
+    vertices = np.concatenate([np.asarray(line.get_xydata()) for line in axes.lines])
+    assert np.hypot(*(vertices - [8.93, 44.40]).T).min() < 0.1  # the coast at Genoa, in degrees
+
+
+SINGLE: dict[str, Callable[[], Figure]] = {
+    "products": lambda: figures.products(coarse(field(12, 10, 1)), made(1)),
+    "added_texture": lambda: figures.added_texture(made(2)),
+    "maps": lambda: figures.maps(comparisons(1)),
+    "distributions": lambda: figures.distributions(comparisons(1)),
+    "densities": lambda: figures.densities(comparisons(1)),
+    "spectra": lambda: figures.spectra(spectra_table(["bicubic"], False), "One"),
+    "mean of one": lambda: figures.spectra(spectra_table(["bicubic"], True).assign(std_db=np.nan), "One"),
+    "against_bias": lambda: figures.against_bias(*results(["bicubic"], scenes=1)),
+    "training_curves": lambda: figures.training_curves(published_curves("sc-unet").head(1)),
+    "study_area": lambda: figures.study_area({"1": FOOTPRINT}, TILE),
+    "seasons": lambda: figures.seasons([""], [300.0]),
+    "regressions": lambda: figures.regressions(SLOPE_NDVI, 315.0 - SLOPE_NDVI, np.array([-1.0]), np.array([1.0])),
+}
+
+
+@pytest.mark.parametrize("name", SINGLE)
+def test_a_single_method_scene_or_patch_is_enough(name: str, tmp_path: Path) -> None:
+    figures.show(SINGLE[name](), tmp_path, "figure")
+    assert (tmp_path / "figure.svg").stat().st_size > 2000
+
+
+def holed(values: np.ndarray) -> np.ndarray:
+    values[3:9, 4:8] = np.nan
+    return values
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: figures.example_pair(pair(holes=True)),
+        lambda: figures.products(coarse(holed(field(12, 10, 1))), {"bicubic": fine(holed(field(48, 40, 2)))}),
+        lambda: figures.added_texture({"bicubic": fine(holed(field(48, 40, 2))), "tsharp": fine(field(48, 40, 3))}),
+    ],
+    ids=["example_pair", "products", "added_texture"],
+)
+def test_holes_stay_blank_and_leave_the_limits_finite(make: Callable[[], Figure], tmp_path: Path) -> None:
+    figure = make()
+    figures.show(figure, tmp_path, "figure")
+    assert all(np.isfinite(image.get_clim()).all() for image in images(figure))
+    assert any(np.ma.getmaskarray(np.ma.masked_invalid(image.get_array())).any() for image in images(figure))
+
+
+def test_a_figure_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be written"):
+        figures.show(SINGLE["seasons"](), tmp_path / "file", "figure")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -1,0 +1,243 @@
+"""The notebooks: parameters that agree everywhere, cells that call and show, alt text, outputs that can be compared."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+from test_runner import NAMES, ProjectCopy, small_runs
+
+from lstsr_core.parameters import BY_NOTEBOOK
+from lstsr_core.project import NOTEBOOKS, PARAMETERS
+
+Cell = dict[str, Any]
+
+COMPUTATION = (
+    ast.For, ast.AsyncFor, ast.While, ast.comprehension, ast.If, ast.IfExp, ast.Try, ast.With, ast.FunctionDef,
+    ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.BinOp, ast.BoolOp, ast.AugAssign, ast.Delete, ast.Global,
+)  # fmt: skip
+SHOWING = {"round", "describe", "groupby", "agg"}
+
+
+def cells_of(name: str) -> list[Cell]:
+    cells: list[Cell] = json.loads((NOTEBOOKS / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
+    return cells
+
+
+def source_of(cell: Cell) -> str:
+    return "".join(cell["source"])
+
+
+def tags_of(cell: Cell) -> list[str]:
+    return list(cell["metadata"].get("tags", []))
+
+
+def code_cells(name: str) -> list[Cell]:
+    return [cell for cell in cells_of(name) if cell["cell_type"] == "code"]
+
+
+def parameters_cell(name: str) -> Cell:
+    (cell,) = [cell for cell in cells_of(name) if "parameters" in tags_of(cell)]
+    return cell
+
+
+def parameters_of(name: str) -> dict[str, Any]:
+    values = {}
+    for statement in ast.parse(source_of(parameters_cell(name))).body:
+        assert isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name) and statement.value is not None
+        values[statement.target.id] = ast.literal_eval(statement.value)
+    return values
+
+
+def test_the_notebooks_are_the_six() -> None:
+    assert sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb")) == NAMES == list(BY_NOTEBOOK)
+
+
+# Parameters
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_parameters_are_those_of_the_model(name: str) -> None:
+    values, model = parameters_of(name), BY_NOTEBOOK[name]
+    assert values.keys() == model.model_fields.keys()
+    assert model.check(values) == model.check({})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_parameters_are_those_of_the_sample(name: str) -> None:
+    assert yaml.safe_load((PARAMETERS / "sample" / f"{name}.yaml").read_text()) == parameters_of(name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_papers_parameters_are_known_and_valid(name: str) -> None:
+    values = yaml.safe_load((PARAMETERS / "paper" / f"{name}.yaml").read_text())
+    assert values.keys() <= parameters_of(name).keys()
+    assert BY_NOTEBOOK[name].check(values).run_directory == "data/runs/paper"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_parameter_has_a_comment_above_it(name: str) -> None:
+    lines = source_of(parameters_cell(name)).splitlines()
+    comments, assignments = lines[0::2], lines[1::2]
+    assert all(re.match(r"# [A-Z\"].*\.$", line) for line in comments), comments
+    assert [line.partition(":")[0] for line in assignments] == list(parameters_of(name))
+
+
+# Code
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_cells_import_nothing_but_the_project(name: str) -> None:
+    for cell in code_cells(name):
+        for node in ast.walk(ast.parse(source_of(cell))):
+            assert not isinstance(node, ast.Import), source_of(cell)
+            assert not isinstance(node, ast.ImportFrom) or str(node.module).split(".")[0] == "lstsr_core", source_of(cell)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_cells_call_the_stages_and_compute_nothing(name: str) -> None:
+    model = BY_NOTEBOOK[name].__name__
+    for cell in code_cells(name):
+        if "parameters" in tags_of(cell):
+            continue
+        tree = ast.parse(source_of(cell))
+        for node in ast.walk(tree):
+            assert not isinstance(node, COMPUTATION), source_of(cell)
+            if not isinstance(node, ast.Call):
+                continue
+            called = ast.unparse(node.func)
+            on_stages = re.fullmatch(r"stages\.\w+", called) is not None
+            checks = called in (f"{model}.check", "globals")
+            shows = isinstance(node.func, ast.Attribute) and node.func.attr in SHOWING
+            assert on_stages or checks or shows, called
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_parameters_are_checked_before_anything_else(name: str) -> None:
+    cells = code_cells(name)
+    assert "parameters" in tags_of(cells[0])
+    assert f"settings = {BY_NOTEBOOK[name].__name__}.check(globals())" in source_of(cells[1])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_figure_has_alt_text_of_its_own(name: str) -> None:
+    shown = [cell for cell in code_cells(name) if "stages.show_" in source_of(cell)]
+    assert len(shown) >= 2
+    texts = [cell["metadata"].get("mystnb", {}).get("image", {}).get("alt", "") for cell in shown]
+    assert all(len(text) > 30 and text.endswith(".") for text in texts), texts
+    assert len(set(texts)) == len(texts)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_notebooks_begin_with_a_title_and_what_they_do(name: str) -> None:
+    first = cells_of(name)[0]
+    assert first["cell_type"] == "markdown"
+    assert re.match(r"# \S.*\n\n.{80,}", source_of(first), re.DOTALL)
+
+
+# Outputs, stored and of a run
+
+
+def texts_of(output: dict[str, Any]) -> Iterator[str]:
+    yield "".join(output.get("text", ""))
+    for kind, content in output.get("data", {}).items():
+        if kind.startswith("text/") and kind != "text/html":
+            yield "".join(content)
+        elif kind == "text/html":
+            yield re.sub(r"<style.*?</style>", "", "".join(content), flags=re.DOTALL)
+
+
+def assert_outputs_are_clean(cells: list[Cell]) -> None:
+    for cell in cells:
+        for output in cell.get("outputs", []):
+            assert output["output_type"] != "error", source_of(cell)
+            assert output.get("name") != "stderr", (source_of(cell), output["text"])
+            for text in texts_of(output):
+                plain = re.sub(r"<[^>]*>", " ", text)
+                assert not re.search(r"(?:^|[\s\"'(=])(?:/[\w.+-]+){2,}|\b[A-Za-z]:\\", plain), text
+                assert not re.search(r"\b\d{1,2}:\d{2}(?::\d{2})?\b|\d{4}-\d{2}-\d{2}[T ]\d{2}", plain), text
+
+
+def compared_numbers(cells: list[Cell]) -> list[str]:
+    outputs = [out for cell in cells if "nbval-ignore-output" not in tags_of(cell) for out in cell.get("outputs", [])]
+    plain = ["".join(output.get("data", {}).get("text/plain", "")) for output in outputs]
+    return [number for text in plain for number in re.findall(r"-?\d+\.\d+", text)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_stored_outputs_hold_no_errors_paths_or_times(name: str) -> None:
+    cells = code_cells(name)
+    assert any(cell["outputs"] for cell in cells), f"{name} has no stored outputs; make notebooks stores them"
+    assert_outputs_are_clean(cells)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_stored_outputs_hold_three_numbers_that_are_compared(name: str) -> None:
+    numbers = compared_numbers(code_cells(name))
+    assert len(set(numbers)) >= 3, f"{name}: {numbers}; make notebooks stores the outputs"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_cell_that_shows_has_a_stored_output(name: str) -> None:
+    for cell in code_cells(name):
+        last = ast.parse(source_of(cell)).body[-1]
+        if isinstance(last, ast.Expr):
+            kinds = {kind for output in cell["outputs"] for kind in output.get("data", {})}
+            expected = "image/png" if "stages.show_" in source_of(cell) else "text/html"
+            assert expected in kinds, source_of(cell)
+
+
+@pytest.fixture(scope="session")
+def finished(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ProjectCopy:
+    runs = small_runs(request.config, tmp_path_factory)
+    assert runs.first.returncode == 0, runs.first.stderr
+    return runs.copy
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_runs_notebooks_show_figures_and_no_errors_paths_or_times(finished: ProjectCopy, name: str) -> None:
+    cells = json.loads((finished.run_directory / "notebooks" / f"{name}.ipynb").read_text())["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert_outputs_are_clean(code)
+    for cell in code:
+        if "stages.show_" in source_of(cell):
+            assert any("image/png" in output.get("data", {}) for output in cell["outputs"]), source_of(cell)
+
+
+# By hand
+
+
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["in the project", "in another directory"])
+def test_papermill_runs_a_notebook_by_hand(finished: ProjectCopy, tmp_path: Path, elsewhere: bool) -> None:
+    copy = finished.clone(tmp_path / "project")
+    directory = tmp_path / "elsewhere" if elsewhere else copy.root
+    directory.mkdir(exist_ok=True)
+    prefix = f"{copy.root}/" if elsewhere else ""
+    name = "06_aster_evaluation"
+    command = [
+        sys.executable, "-m", "papermill", f"{prefix}notebooks/{name}.ipynb", "out.ipynb",
+        "-f", f"{prefix}data/params/sample/{name}.yaml", "-y", "methods: [bicubic, tsharp]",
+    ]  # fmt: skip
+    if elsewhere:  # another run, by its absolute path
+        run = tmp_path / "run"
+        copy.run_directory.rename(run)
+        command += ["-p", "run_directory", str(run)]
+    else:
+        run = copy.run_directory
+    completed = subprocess.run(command, cwd=directory, env=copy.environment, capture_output=True, text=True)
+    assert completed.returncode == 0, completed.stderr
+    table, whole = (pd.read_csv(path / name / "metrics.csv") for path in (run, finished.run_directory))
+    pd.testing.assert_frame_equal(
+        table, whole[whole["method"].isin(["bicubic", "tsharp"])].reset_index(drop=True), check_dtype=False
+    )
+    code = [cell for cell in json.loads((directory / "out.ipynb").read_text())["cells"] if cell["cell_type"] == "code"]
+    assert all(cell["execution_count"] for cell in code)

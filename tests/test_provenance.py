@@ -1,0 +1,174 @@
+"""Provenance: every record is true, and nothing of when and where a run was made gets into its results."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import re
+import subprocess
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_runner import NAMES, Interrupted, ProjectCopy, small_runs
+
+from lstsr_core.errors import InputError
+from lstsr_core.parameters import BY_NOTEBOOK
+from lstsr_core.provenance import digests, fingerprint, read_records, versions, write_records
+
+UPSTREAM = {"02_patches": ["01_download"], "03_training": ["02_patches"]} | {
+    name: ["01_download", "03_training"] for name in NAMES[3:]
+}
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(), lambda values: st.lists(values) | st.dictionaries(st.text(), values)
+)
+
+
+@pytest.fixture(scope="session")
+def finished(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ProjectCopy:
+    runs = small_runs(request.config, tmp_path_factory)
+    assert runs.first.returncode == 0, runs.first.stderr
+    return runs.copy
+
+
+@pytest.fixture(scope="session")
+def second(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Interrupted:
+    return small_runs(request.config, tmp_path_factory).interrupted.result()
+
+
+def sha256_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def files_below(run: Path, names: list[str]) -> dict[str, str]:
+    files = (path for name in names for path in (run / name).rglob("*") if path.is_file())
+    return {path.relative_to(run).as_posix(): sha256_of(path) for path in files}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_records_say_what_a_notebook_was_made_of(finished: ProjectCopy, name: str) -> None:
+    record = finished.records()[name]
+    assert set(record) == {"parameters", "seed", "inputs", "outputs", "git_revision", "versions", "fingerprint", "seconds"}
+    assert record["inputs"] == files_below(finished.run_directory, UPSTREAM.get(name, []))
+    assert record["outputs"] == files_below(finished.run_directory, [name])
+    assert set(record["parameters"]) == set(BY_NOTEBOOK[name].model_fields)
+    assert record["seed"] == record["parameters"]["seed"]
+    assert record["seconds"] > 0.1
+    assert {"numpy", "torch", "rasterio", "papermill"} <= record["versions"].keys()
+    assert all(found == version(package) for package, found in record["versions"].items())
+
+
+def test_records_hold_the_parameters_that_were_set(finished: ProjectCopy) -> None:
+    records = finished.records()
+    assert (records["01_download"]["parameters"]["windows"], records["03_training"]["parameters"]["epochs"]) == (2, 1)
+    assert records["01_download"]["seed"] == 42
+
+
+def results_as_text(copy: ProjectCopy) -> dict[str, str]:
+    texts = {
+        name: content.decode() for name, content in copy.results().items() if Path(name).suffix in (".csv", ".json", ".geojson")
+    }
+    assert len(texts) >= 12
+    return texts
+
+
+def test_results_hold_no_paths_hosts_or_times(finished: ProjectCopy) -> None:
+    told = [
+        re.compile(r"(?:^|[\s\"',;=(])(?:/[\w.+-]+){2,}", re.MULTILINE),
+        re.compile(r"\b[A-Za-z]:\\"),
+        re.compile(r"\b\d{1,2}:\d{2}(?::\d{2})?\b"),
+        re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}"),
+        re.compile(rf"\b{re.escape(platform.node())}\b") if platform.node() else None,
+    ]
+    for name, text in results_as_text(finished).items():
+        found = [match[0] for pattern in told if pattern is not None for match in pattern.finditer(text)]
+        assert found == [], name
+
+
+def test_two_copies_give_the_same_tables(finished: ProjectCopy, second: Interrupted) -> None:
+    ours, theirs = results_as_text(finished), results_as_text(second.copy)
+    assert finished.root != second.copy.root
+    assert ours.keys() == theirs.keys()
+    assert [name for name in ours if ours[name] != theirs[name]] == []
+
+
+def test_two_copies_give_the_same_weights(finished: ProjectCopy, second: Interrupted) -> None:
+    weights = "03_training/weights/sif-cnn-sr1.safetensors"
+    assert finished.results()[weights] == second.copy.results()[weights]
+
+
+def test_the_revision_is_the_commit_and_tells_of_changes(finished: ProjectCopy, tmp_path: Path) -> None:
+    copy = finished.clone(tmp_path / "project")
+    asked = "from lstsr_core.provenance import git_revision; print(git_revision())"
+    assert copy.python(asked).stdout == "unknown\n"
+
+    def git(*arguments: str) -> str:
+        identity = ["-c", "user.name=Somebody", "-c", "user.email=somebody@example.org", "-c", "commit.gpgsign=false"]
+        return subprocess.run(["git", *identity, *arguments], cwd=copy.root, check=True, capture_output=True, text=True).stdout
+
+    git("init", "--quiet")
+    git("add", "pyproject.toml")
+    git("commit", "--quiet", "--message", "Begin")
+    commit = git("rev-parse", "HEAD").strip()
+    assert copy.python(asked).stdout == f"{commit}\n"
+    (copy.root / "pyproject.toml").write_text("# Changed.\n")
+    assert copy.python(asked).stdout == f"{commit}+changes\n"
+
+
+def test_versions_are_those_installed() -> None:
+    assert versions()["numpy"] == version("numpy")
+
+
+def test_digests_name_files_by_path_and_read_through_links(tmp_path: Path) -> None:
+    (tmp_path / "a" / "deep").mkdir(parents=True)
+    (tmp_path / "b").mkdir()
+    (tmp_path / "a" / "deep" / "x.csv").write_text("1\n")
+    (tmp_path / "elsewhere").write_text("2\n")
+    (tmp_path / "a" / "linked.csv").symlink_to(tmp_path / "elsewhere")
+    found = digests([tmp_path / "a", tmp_path / "b"], tmp_path)
+    assert found == {
+        "a/deep/x.csv": hashlib.sha256(b"1\n").hexdigest(),
+        "a/linked.csv": hashlib.sha256(b"2\n").hexdigest(),
+    }
+    assert digests([tmp_path / "absent"], tmp_path) == {}
+
+
+@given(JSON_VALUES, JSON_VALUES)
+def test_fingerprints_differ_where_their_parts_do(one: Any, other: Any) -> None:
+    same = json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+    assert (fingerprint(one) == fingerprint(other)) is same
+    assert (fingerprint(one, other) == fingerprint(other, one)) is same
+
+
+def test_fingerprints_do_not_depend_on_the_order_of_keys() -> None:
+    assert fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1})
+
+
+def test_records_round_trip(tmp_path: Path) -> None:
+    assert read_records(tmp_path) == {}
+    records: dict[str, dict[str, Any]] = {"01_download": {"seconds": 1.5, "inputs": {"é": "00"}, "seed": None}}
+    write_records(tmp_path, records)
+    assert read_records(tmp_path) == records
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"01_download": {"seed": 4'])
+def test_damaged_records_are_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / "provenance.json").write_text(content)
+    with pytest.raises(InputError, match=r"provenance\.json: not readable as JSON .* delete it"):
+        read_records(tmp_path)
+
+
+def test_a_full_disk_leaves_the_previous_records(
+    tmp_path: Path, full_disk: Callable[[int], AbstractContextManager[None]]
+) -> None:
+    write_records(tmp_path, {"01_download": {"seed": 42}})
+    with full_disk(100), pytest.raises(InputError, match=r"provenance\.json: cannot be written"):
+        write_records(tmp_path, {name: {"seed": 42} for name in NAMES})
+    assert read_records(tmp_path) == {"01_download": {"seed": 42}}
+    assert [path.name for path in tmp_path.iterdir()] == ["provenance.json"]

@@ -1,0 +1,537 @@
+"""The runner: what it runs and what it skips, refuses and keeps, on real notebooks in a copy of the project.
+
+A copy runs in its own directory, so that no test touches the checkout's results. Two copies are run at the same time, once for
+the whole session: one undisturbed, the other stopped with Ctrl-C, started again, killed and started again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lstsr_core.project import PROJECT
+
+NAMES = ["01_download", "02_patches", "03_training", "04_sharpening", "05_fourier", "06_aster_evaluation"]
+SMALL = [
+    "--set", "01_download.windows=2", "--set", "01_download.pairs=2", "--set", '01_download.days=["2018-07-19"]',
+    "--set", "03_training.epochs=1", "--set", "03_training.threads=1",
+]  # fmt: skip
+PATIENCE_S = 300.0
+
+Completed = subprocess.CompletedProcess[str]
+
+
+@dataclass(frozen=True)
+class ProjectCopy:
+    """A copy of the project that runs on its own."""
+
+    root: Path
+
+    @property
+    def run_directory(self) -> Path:
+        return self.root / "data" / "runs" / "sample"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if name != "LSTSR_TERMINAL"}
+        return {**kept, "PYTHONPATH": str(self.root)}
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """``lstsr run`` with the small parameters, in a process group of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "lstsr_core.cli", "run", *SMALL, *arguments],
+            env=self.environment, cwd=self.root.parent, start_new_session=True, text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+
+    def run(self, *arguments: str) -> Completed:
+        process = self.start(*arguments)
+        output, errors = process.communicate(timeout=PATIENCE_S)
+        return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+
+    def python(self, code: str, *arguments: str) -> Completed:
+        """Python code with the copy's package."""
+        command = [sys.executable, "-c", code, *arguments]
+        return subprocess.run(command, env=self.environment, cwd=self.root.parent, text=True, capture_output=True)
+
+    def results(self, *notebooks: str) -> dict[str, bytes]:
+        """Content of every file that the notebooks wrote, by path; of all notebooks if none is named."""
+        folders = [self.run_directory / name for name in notebooks or NAMES]
+        files = (file for folder in folders for file in sorted(folder.rglob("*")) if file.is_file())
+        return {file.relative_to(self.run_directory).as_posix(): file.read_bytes() for file in files}
+
+    def records(self) -> dict[str, dict[str, Any]]:
+        path = self.run_directory / "provenance.json"
+        records: dict[str, dict[str, Any]] = json.loads(path.read_text()) if path.is_file() else {}
+        return records
+
+    def kernels(self) -> list[int]:
+        """Processes of notebooks that belong to this copy."""
+        marker = f"PYTHONPATH={self.root}".encode()
+        found = []
+        for process in Path("/proc").iterdir():
+            try:
+                if b"ipykernel" in (process / "cmdline").read_bytes():
+                    environment = (process / "environ").read_bytes().split(b"\0")
+                    found += [int(process.name)] if marker in environment else []
+            except OSError:  # no process, or one that has just ended
+                continue
+        return found
+
+    def clone(self, root: Path) -> ProjectCopy:
+        shutil.copytree(self.root, root)
+        return ProjectCopy(root)
+
+
+def copy_project(root: Path) -> ProjectCopy:
+    """The project's sources without any results."""
+    for name in ("lstsr_core", "notebooks", "data/params", "data/training_curves"):
+        shutil.copytree(PROJECT / name, root / name)
+    for path in [PROJECT / "pyproject.toml", *(PROJECT / "data").glob("*.*")]:
+        shutil.copy2(path, root / path.relative_to(PROJECT))
+    return ProjectCopy(root)
+
+
+def wait_for(condition: Callable[[], Any], process: subprocess.Popen[str] | None = None) -> bool:
+    """Wait until a condition holds; False if the process ends before, or after long."""
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        if process is not None and process.poll() is not None:
+            return False
+        time.sleep(0.01)
+    return False
+
+
+def has_begun_to_write(directory: Path) -> bool:
+    return directory.is_dir() and any(directory.iterdir())
+
+
+def vanish(copy: ProjectCopy, within_s: float = 15.0) -> bool:
+    """Whether all of a copy's kernels end soon."""
+    deadline = time.monotonic() + within_s
+    while copy.kernels() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return not copy.kernels()
+
+
+@dataclass
+class Interrupted:
+    """What was seen while a run was stopped with Ctrl-C, killed, and finished."""
+
+    copy: ProjectCopy
+    seen: dict[str, Any] = field(default_factory=dict)
+
+    def go(self) -> Interrupted:
+        self._stop()
+        self._kill()
+        self.seen["finished"] = self.copy.run()
+        return self
+
+    def _stop(self) -> None:
+        process = self.copy.start()
+        self.seen["stopped while writing"] = wait_for(
+            lambda: has_begun_to_write(self.copy.run_directory / "01_download"), process
+        )
+        self.seen["kernels before Ctrl-C"] = self.copy.kernels()
+        os.killpg(process.pid, signal.SIGINT)
+        output, errors = process.communicate(timeout=PATIENCE_S)
+        self.seen["stopped"] = subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+        self.seen["no kernel after Ctrl-C"] = vanish(self.copy)
+        self.seen["results after Ctrl-C"] = self.copy.results()
+
+    def _kill(self) -> None:
+        process = self.copy.start()
+        self.seen["killed while writing"] = wait_for(lambda: has_begun_to_write(self.copy.run_directory / "03_training"), process)
+        process.kill()
+        process.communicate(timeout=PATIENCE_S)
+        self.seen["no kernel after kill"] = vanish(self.copy)
+        self.seen["records after kill"] = sorted(self.copy.records())
+
+
+@dataclass
+class SmallRuns:
+    """The session's two runs: one undisturbed, one (still going on, perhaps) interrupted."""
+
+    copy: ProjectCopy
+    first: Completed
+    interrupted: Future[Interrupted]
+
+
+_SMALL_RUNS = pytest.StashKey[SmallRuns]()
+
+
+def small_runs(config: pytest.Config, factory: pytest.TempPathFactory) -> SmallRuns:
+    """The session's runs, made on the first call; every test module shares them."""
+    if _SMALL_RUNS not in config.stash:
+        copies = [copy_project(factory.mktemp(name) / "project") for name in ("undisturbed", "interrupted")]
+        pool = ThreadPoolExecutor(1)
+        interrupted = pool.submit(Interrupted(copies[1]).go)
+        config.stash[_SMALL_RUNS] = SmallRuns(copies[0], copies[0].run(), interrupted)
+        pool.shutdown(wait=False)
+    return config.stash[_SMALL_RUNS]
+
+
+@pytest.fixture(scope="session")
+def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> SmallRuns:
+    return small_runs(request.config, tmp_path_factory)
+
+
+@pytest.fixture
+def undisturbed(runs: SmallRuns) -> ProjectCopy:
+    """The copy with a finished run, to look at and not to change."""
+    assert runs.first.returncode == 0, runs.first.stderr
+    return runs.copy
+
+
+@pytest.fixture
+def finished(undisturbed: ProjectCopy, tmp_path: Path) -> ProjectCopy:
+    """A copy with a finished run of the test's own."""
+    return undisturbed.clone(tmp_path / "project")
+
+
+@pytest.fixture
+def interrupted(runs: SmallRuns) -> Interrupted:
+    return runs.interrupted.result()
+
+
+def did(completed: Completed) -> dict[str, str]:
+    """Notebook → "done" or "skipped", in the order told."""
+    assert completed.returncode == 0, completed.stderr
+    told = (re.fullmatch(r"(\w+): (skipped|done)\b.*", line) for line in completed.stdout.splitlines())
+    return {match[1]: match[2] for match in told if match}
+
+
+def refusal(completed: Completed) -> str:
+    """The one line with which a command gave up."""
+    assert completed.returncode == 1, completed.stderr
+    assert "Traceback" not in completed.stderr
+    lines = [line for line in re.split(r"[\r\n]+", completed.stderr) if line and not re.search(r"(cell/s|s/cell)\]$", line)]
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("lstsr: ")
+    return lines[0]
+
+
+def all_skipped(*rerun: str) -> dict[str, str]:
+    return {name: "done" if name in rerun else "skipped" for name in NAMES}
+
+
+# What is run and what is skipped
+
+
+def test_every_notebook_is_run_in_order(runs: SmallRuns, undisturbed: ProjectCopy) -> None:
+    assert list(did(runs.first).items()) == [(name, "done") for name in NAMES]
+    for name in NAMES:
+        assert (undisturbed.run_directory / "notebooks" / f"{name}.ipynb").is_file()
+        assert undisturbed.results(name)
+    assert sorted(undisturbed.records()) == NAMES
+
+
+def test_progress_is_shown_for_each_notebook_and_cell(runs: SmallRuns, undisturbed: ProjectCopy) -> None:
+    for name in NAMES:
+        cells = json.loads((undisturbed.run_directory / "notebooks" / f"{name}.ipynb").read_text())["cells"]
+        assert re.search(rf"{name}: .*\b{len(cells)}/{len(cells)} \[", runs.first.stderr)
+
+
+def test_nothing_leaves_the_run_directory(undisturbed: ProjectCopy) -> None:
+    written = {path.name for path in undisturbed.run_directory.iterdir()}
+    assert written == {*NAMES, "notebooks", "provenance.json"}
+    assert {path.name for path in (undisturbed.root / "data" / "runs").iterdir()} == {"sample"}
+
+
+def test_unchanged_notebooks_are_skipped_in_under_ten_seconds(undisturbed: ProjectCopy) -> None:
+    before, started = undisturbed.results(), time.monotonic()
+    again = undisturbed.run()
+    assert time.monotonic() - started < 10.0
+    assert again.stdout.splitlines() == [f"{name}: skipped, nothing changed" for name in NAMES]
+    assert undisturbed.results() == before
+
+
+def test_from_begins_there(undisturbed: ProjectCopy) -> None:
+    assert did(undisturbed.run("--from", "05")) == {"05_fourier": "skipped", "06_aster_evaluation": "skipped"}
+
+
+def test_force_runs_what_has_not_changed(finished: ProjectCopy, undisturbed: ProjectCopy) -> None:
+    assert did(finished.run("--only", "02", "--force")) == {"02_patches": "done"}
+    assert finished.results() == undisturbed.results()
+
+
+def test_a_changed_parameter_reruns_its_notebook_alone(finished: ProjectCopy, undisturbed: ProjectCopy) -> None:
+    again = finished.run("--set", "06_aster_evaluation.methods=[bicubic]")
+    assert did(again) == all_skipped("06_aster_evaluation")
+    assert finished.results(*NAMES[:5]) == undisturbed.results(*NAMES[:5])
+    table = (finished.run_directory / "06_aster_evaluation" / "metrics.csv").read_text().splitlines()
+    assert [line.split(",")[:2] for line in table[1:]] == [["0", "bicubic"], ["1", "bicubic"]]
+    assert finished.records()["06_aster_evaluation"]["parameters"]["methods"] == ["bicubic"]
+
+
+def test_what_changes_no_result_reruns_nothing(finished: ProjectCopy) -> None:
+    """Files that were touched, a notebook's stored outputs, and modules that no notebook imports."""
+    for path in [*(finished.root / "lstsr_core").glob("*.py"), *finished.root.glob("data/params/sample/*.yaml")]:
+        path.touch()
+    for path in finished.run_directory.rglob("*.csv"):
+        path.write_bytes(path.read_bytes())
+    notebook = finished.root / "notebooks" / "03_training.ipynb"
+    content = json.loads(notebook.read_text())
+    for cell in content["cells"]:
+        if cell["cell_type"] == "code":
+            cell["execution_count"] = 17
+            cell["outputs"] = [{"output_type": "stream", "name": "stdout", "text": "other"}]
+    notebook.write_text(json.dumps(content))
+    for module in ("book", "claims"):
+        with (finished.root / "lstsr_core" / f"{module}.py").open("a") as stream:
+            stream.write("\n# Changed.\n")
+    assert did(finished.run()) == all_skipped()
+
+
+def test_a_changed_module_reruns(finished: ProjectCopy, undisturbed: ProjectCopy) -> None:
+    with (finished.root / "lstsr_core" / "fourier.py").open("a") as stream:
+        stream.write("\n# Changed.\n")
+    assert did(finished.run("--only", "05")) == {"05_fourier": "done"}
+    assert finished.results() == undisturbed.results()
+
+
+def test_a_deleted_result_is_made_again_and_what_reads_it_is_skipped(finished: ProjectCopy, undisturbed: ProjectCopy) -> None:
+    (finished.run_directory / "02_patches" / "regressions.csv").unlink()
+    assert did(finished.run()) == all_skipped("02_patches")
+    assert finished.results() == undisturbed.results()
+
+
+def test_a_result_that_is_gone_upstream_is_not_read_around(finished: ProjectCopy) -> None:
+    """The scene would silently be missing from every table."""
+    for path in (finished.run_directory / "01_download" / "pairs").glob("1_*"):
+        path.unlink()
+    before = finished.results()
+    told = refusal(finished.run("--only", "06"))
+    assert "06_aster_evaluation" in told and "01_download/pairs/1_aster_250m.tif" in told
+    assert finished.results() == before
+
+
+# What is refused before anything runs
+
+REFUSED: dict[str, tuple[list[str], str]] = {
+    "unknown parameter": (
+        ["--set", "03_training.epoch=3"],
+        "03_training: unknown parameter 'epoch'; it has: run_directory, train, alpha, gamma, learning_rate, batch_size, epochs",
+    ),
+    "wrong type": (["--set", "03_training.epochs=many"], "parameter 'epochs' is 'many': input should be a valid integer"),
+    "out of range": (["--set", "01_download.windows=1"], "01_download: parameter 'windows' is 1: input should be greater than"),
+    "unknown method": (
+        ["--set", "06_aster_evaluation.methods=[kriging]"],
+        "06_aster_evaluation: parameter 'methods' is ['kriging']: unknown method 'kriging'; known methods: bicubic, tsharp",
+    ),
+    "last notebook wrong": (["--set", "06_aster_evaluation.protocol=guess"], "parameter 'protocol' is 'guess'"),
+    "another run's directory": (["--set", "06_aster_evaluation.run_directory=other"], "parameter 'run_directory' is 'other'"),
+    "unknown notebook": (["--set", "07_maps.seed=3"], "'07_maps' is no notebook; expected one of 01_download, 02_patches"),
+    "unknown number": (["--only", "9"], "'9' is no notebook"),
+    "ambiguous number": (["--from", "0"], "'0' is no notebook"),
+    "no assignment": (["--set", "03_training.epochs"], "--set '03_training.epochs' is not NOTEBOOK.NAME=VALUE"),
+    "no YAML": (["--set", "03_training.epochs=[1"], "--set '03_training.epochs=[1': the value is not YAML"),
+    "only and from": (["--only", "02", "--from", "03"], "--only and --from exclude each other"),
+    "unknown profile": (["--profile", "tiny"], "the profiles are sample, paper"),
+    "profile elsewhere": (["--profile", "../params/sample"], "the profiles are sample, paper"),
+    "nothing upstream": (["--only", "06"], "06_aster_evaluation reads the results of 01_download, 03_training"),
+}  # fmt: skip
+
+# One process for all, since importing takes longer than refusing. Each command has files to break first, and to mend after it.
+MANY_RUNS = """
+import contextlib, io, json, sys
+from pathlib import Path
+from lstsr_core.cli import main
+for broken, arguments in json.loads(sys.argv[1]):
+    whole = {path: Path(path).read_text() if Path(path).is_file() else None for path in broken}
+    for path, text in broken.items():
+        Path(path).write_text(text)
+    errors = io.StringIO()
+    with contextlib.redirect_stderr(errors):
+        try:
+            code = main(["run", *arguments])
+        except BaseException as error:
+            code = repr(error)
+    for path, text in whole.items():
+        Path(path).unlink() if text is None else Path(path).write_text(text)
+    print(json.dumps([code, errors.getvalue()]))
+"""
+
+
+def run_many(copy: ProjectCopy, commands: list[tuple[dict[str, str], list[str]]]) -> list[tuple[object, str]]:
+    """Exit code (or the exception that got through) and errors told, of every command."""
+    completed = copy.python(MANY_RUNS, json.dumps(commands))
+    assert completed.returncode == 0, completed.stderr
+    told = [(code, errors) for code, errors in map(json.loads, completed.stdout.splitlines())]
+    assert len(told) == len(commands)
+    return told
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> ProjectCopy:
+    return copy_project(tmp_path_factory.mktemp("empty") / "project")
+
+
+@pytest.fixture(scope="module")
+def refused(empty: ProjectCopy) -> Mapping[str, tuple[object, str]]:
+    commands: list[tuple[dict[str, str], list[str]]] = [({}, arguments) for arguments, _ in REFUSED.values()]
+    return dict(zip(REFUSED, run_many(empty, commands), strict=True))
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_wrong_arguments_are_refused_in_one_line(case: str, refused: Mapping[str, tuple[object, str]]) -> None:
+    code, told = refused[case]
+    assert code == 1, (code, told)
+    assert re.fullmatch(r"lstsr: [^\n]+\n", told), told
+    assert REFUSED[case][1] in told
+
+
+def test_refused_commands_have_run_nothing(empty: ProjectCopy, refused: Mapping[str, tuple[object, str]]) -> None:
+    assert len(refused) == len(REFUSED)
+    assert not list((empty.root / "data").rglob("*.ipynb"))
+    assert not list((empty.root / "data").rglob("provenance.json"))
+
+
+BROKEN_FILES = {
+    "data/params/sample/01_download.yaml": "- a list\n",
+    "data/params/sample/02_patches.yaml": "seed: [1\n",
+    "notebooks/03_training.ipynb": "{\n",
+    "data/runs": "a file, not a directory\n",
+}
+
+
+@pytest.fixture(scope="module")
+def told_of_broken_files(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, tuple[object, str]]:
+    copy = copy_project(tmp_path_factory.mktemp("broken") / "project")
+    commands: list[tuple[dict[str, str], list[str]]] = [
+        ({str(copy.root / name): text}, []) for name, text in BROKEN_FILES.items()
+    ]
+    return dict(zip(BROKEN_FILES, run_many(copy, commands), strict=True))
+
+
+@pytest.mark.parametrize("name", BROKEN_FILES)
+def test_broken_files_of_the_project_are_named_in_one_line(
+    name: str, told_of_broken_files: Mapping[str, tuple[object, str]]
+) -> None:
+    code, told = told_of_broken_files[name]
+    assert code == 1, (code, told)
+    assert re.fullmatch(r"lstsr: [^\n]+\n", told), told
+    assert f"/project/{name}" in told
+
+
+# What fails
+
+
+def failure(completed: Completed, copy: ProjectCopy, name: str) -> tuple[str, dict[str, Any]]:
+    """The error told, and the cell of the file to open that has the number told."""
+    told = re.fullmatch(rf"lstsr: {name}, cell \[(\d+)\]: (.*) Open (\S+) at that cell\.", refusal(completed))
+    assert told, completed.stderr
+    cells = json.loads(Path(told[3]).read_text())["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert Path(told[3]).is_relative_to(copy.root)
+    return told[2], code[int(told[1]) - 1]
+
+
+def test_a_failing_notebook_is_told_and_earlier_results_stay(finished: ProjectCopy) -> None:
+    broken = finished.run_directory / "01_download" / "pairs" / "1_lst_1km.tif"
+    whole = broken.read_bytes()
+    broken.write_bytes(whole[: len(whole) // 2])
+    before, records = finished.results(), finished.records()
+    error, cell = failure(finished.run("--only", "06"), finished, "06_aster_evaluation")
+    assert error.startswith("InputError: ") and "1_lst_1km.tif: not a readable GeoTIFF" in error
+    assert "stages.evaluate_pairs(settings)" in "".join(cell["source"])
+    assert [output["output_type"] for output in cell["outputs"]] == ["error"]
+    assert (finished.results(), finished.records()) == (before, records)
+
+    broken.write_bytes(whole)
+    assert did(finished.run()) == all_skipped()
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("raise ValueError('first line\\nsecond line')", "ValueError: first line second line"),
+        ("import os\nos.kill(os.getpid(), 9)", "the kernel died"),
+    ],
+    ids=["error of two lines", "kernel killed"],
+)
+def test_a_broken_cell_is_told_in_one_line(finished: ProjectCopy, source: str, told: str) -> None:
+    notebook = finished.root / "notebooks" / "05_fourier.ipynb"
+    content = json.loads(notebook.read_text())
+    checking = next(cell for cell in content["cells"] if "Fourier.check" in "".join(cell["source"]))
+    checking["source"] = source
+    notebook.write_text(json.dumps(content))
+    before, records = finished.results(), finished.records()
+    error, cell = failure(finished.run("--only", "05"), finished, "05_fourier")
+    assert told in error
+    assert "".join(cell["source"]) == source
+    assert (finished.results(), finished.records()) == (before, records)
+
+
+def test_a_full_disk_leaves_earlier_results(
+    finished: ProjectCopy, interrupted: Interrupted, full_disk: Callable[[int], AbstractContextManager[None]]
+) -> None:
+    assert interrupted.seen  # no other run may be started while the disk is full
+    before, records = finished.results(), finished.records()
+    with full_disk(20_000):
+        process = finished.start("--only", "02", "--force")
+    output, errors = process.communicate(timeout=PATIENCE_S)
+    refusal(subprocess.CompletedProcess(process.args, process.returncode, output, errors))
+    assert (finished.results(), finished.records()) == (before, records)
+
+
+# What is stopped
+
+
+def test_a_killed_rerun_leaves_earlier_results_to_all_that_read_them(finished: ProjectCopy, undisturbed: ProjectCopy) -> None:
+    process = finished.start("--only", "03", "--force")
+    unfinished = finished.run_directory / "notebooks" / "03_training.unfinished.ipynb"
+    assert wait_for(
+        lambda: unfinished.is_file() and not (finished.run_directory / "03_training" / "curves.csv").is_file(), process
+    )
+    process.kill()
+    process.communicate()
+    assert vanish(finished)
+    assert did(finished.run("--only", "04")) == {"04_sharpening": "skipped"}
+    assert did(finished.run()) == all_skipped()
+    assert finished.results() == undisturbed.results()
+
+
+def test_ctrl_c_ends_in_one_line(interrupted: Interrupted) -> None:
+    assert interrupted.seen["stopped while writing"]
+    stopped = interrupted.seen["stopped"]
+    assert stopped.returncode == 130
+    assert "Traceback" not in stopped.stderr
+    assert stopped.stderr.rstrip().splitlines()[-1] == "lstsr: stopped; the same command goes on where it was"
+    assert interrupted.seen["results after Ctrl-C"] == {}
+
+
+def test_ctrl_c_leaves_no_kernel(interrupted: Interrupted) -> None:
+    assert interrupted.seen["kernels before Ctrl-C"]
+    assert interrupted.seen["no kernel after Ctrl-C"]
+
+
+def test_a_killed_run_goes_on_where_it_was(interrupted: Interrupted) -> None:
+    assert interrupted.seen["killed while writing"]
+    assert interrupted.seen["records after kill"] == NAMES[:2]
+    assert interrupted.seen["no kernel after kill"]
+    skipped = {name: "skipped" for name in NAMES[:2]}
+    assert did(interrupted.seen["finished"]) == {**skipped, **{name: "done" for name in NAMES[2:]}}
+
+
+def test_an_interrupted_run_ends_in_the_bytes_of_an_undisturbed_one(interrupted: Interrupted, undisturbed: ProjectCopy) -> None:
+    ours, theirs = interrupted.copy.results(), undisturbed.results()
+    assert ours.keys() == theirs.keys()
+    assert [name for name in theirs if ours[name] != theirs[name]] == []
+    assert not list(interrupted.copy.run_directory.glob(".*"))
