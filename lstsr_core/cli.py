@@ -121,7 +121,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     from lstsr_core import evaluation
     from lstsr_core.pairs import pair_ids
     from lstsr_core.raster import check_writable
-    from lstsr_core.sharpeners import Options, check_methods
+    from lstsr_core.sharpeners import WEIGHTS_MISSING, Options, check_methods
 
     methods = check_methods(options.methods.split(","))
     protocols = options.protocol.split(",")
@@ -140,7 +140,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     table = judged.table()
     evaluation.write_table(table, options.out)
     for name, group in table.groupby("method", sort=False):
-        missing = int((group["status"] == evaluation.WEIGHTS_MISSING).sum())
+        missing = int((group["status"] == WEIGHTS_MISSING).sum())
         if missing:
             print(
                 f"{name}: weights missing, its {missing} rows are empty (give --weights a directory that has them)",

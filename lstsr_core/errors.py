@@ -1,4 +1,4 @@
-"""The one exception that bad input raises."""
+"""The exceptions that bad input raises."""
 
 
 class InputError(ValueError):
@@ -6,3 +6,7 @@ class InputError(ValueError):
 
     The command line shows the message alone, on one line, and exits with 1.
     """
+
+
+class NoResult(InputError):
+    """One method has no result for one pair; the message stands in the results table, and the others go on."""

@@ -13,11 +13,11 @@ import pandas as pd
 from scipy import ndimage
 
 from lstsr_core import metrics
-from lstsr_core.errors import InputError
+from lstsr_core.errors import InputError, NoResult
 from lstsr_core.fourier import attenuation_db, compare_spectra
 from lstsr_core.pairs import Pair, align, read_pair
 from lstsr_core.raster import BoolArray, FloatArray, Raster, written_atomically
-from lstsr_core.sharpeners import METHODS, Options, WeightsMissing, check_methods, sharpen
+from lstsr_core.sharpeners import METHODS, Options, check_methods, sharpen
 
 PROTOCOLS = ("georeferenced",)
 ASTER_VALID_K = 230.0
@@ -33,7 +33,6 @@ METRIC_COLUMNS = [
 COLUMNS = ["scene", "method", "protocol", *METRIC_COLUMNS, "rows", "columns", "status"]
 """Columns of every results table; `status` is "ok" or the reason why the metrics are empty."""
 
-WEIGHTS_MISSING = "weights missing"
 TOO_SMALL = f"overlap with ASTER not over {SMALLEST_SIDE}×{SMALLEST_SIDE} pixels"
 
 
@@ -125,7 +124,7 @@ def compare(placement: Placement, fine: Raster) -> Comparison:
 
     Raises
     ------
-    InputError
+    NoResult
         If the rectangle is not over 40 pixels on both sides.
     """
     aster = placement.pair.aster
@@ -135,7 +134,7 @@ def compare(placement: Placement, fine: Raster) -> Comparison:
         mask = mask & ndimage.binary_erosion(np.isfinite(product.values), iterations=PRODUCT_EROSIONS, border_value=0)
     rows, columns = largest_rectangle(mask)
     if min(rows.stop - rows.start, columns.stop - columns.start) <= SMALLEST_SIDE:
-        raise InputError(TOO_SMALL)
+        raise NoResult(TOO_SMALL)
     product, reference, bicubic = (raster.crop(rows, columns) for raster in (warped, aster, placement.bicubic))
     return Comparison(product, reference, bicubic, fine)
 
@@ -187,9 +186,7 @@ def compare_all(placement: Placement, methods: Sequence[str], options: Options) 
     for name in methods:
         try:
             yield name, compare(placement, sharpen(placement.pair, name, options))
-        except WeightsMissing:
-            yield name, WEIGHTS_MISSING
-        except InputError as error:
+        except NoResult as error:
             yield name, str(error)
 
 

@@ -13,15 +13,14 @@ from pathlib import Path
 import numpy as np
 
 from lstsr_core.degradation import block_mean, upsample
-from lstsr_core.errors import InputError
+from lstsr_core.errors import InputError, NoResult
 from lstsr_core.grid import SCALE
 from lstsr_core.networks import Model, load_model, weights_file
 from lstsr_core.pairs import Pair, fine_grid
 from lstsr_core.raster import FloatArray, Raster
 
-
-class WeightsMissing(Exception):
-    """A network was asked for and no weights were found for it."""
+WEIGHTS_MISSING = "weights missing"
+"""Why a network that was asked for has no result where no weights are found for it."""
 
 
 @dataclass(frozen=True)
@@ -98,15 +97,12 @@ def sharpen(pair: Pair, name: str, options: Options | None = None) -> Raster:
     Raises
     ------
     InputError
-        If the method is unknown or cannot work on this pair.
-    WeightsMissing
-        If the method is a network without weights.
+        If the method is unknown or its weights cannot be used.
+    NoResult
+        If the method cannot work on this pair, or is a network without weights.
     """
     check_methods([name])
-    try:
-        fine_k = METHODS[name].sharpener(pair.lst.values, pair.ndvi.values, options or Options())
-    except InputError as error:
-        raise InputError(f"pair {pair.id}, {name}: {error}") from error
+    fine_k = METHODS[name].sharpener(pair.lst.values, pair.ndvi.values, options or Options())
     return fine_grid(pair).with_values(fine_k)
 
 
@@ -122,15 +118,15 @@ def tsharp(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
 
     Raises
     ------
-    InputError
+    NoResult
         If fewer than ten coarse pixels are valid or their NDVI is constant.
     """
     coarse_ndvi = block_mean(ndvi)
     valid = np.isfinite(lst_k) & np.isfinite(coarse_ndvi) & (np.nan_to_num(lst_k) > 273.0)
     if valid.sum() < 10:
-        raise InputError(f"{int(valid.sum())} coarse pixels are valid above 273 K; a regression needs at least 10.")
+        raise NoResult(f"{int(valid.sum())} coarse pixels are valid above 273 K; a regression needs at least 10.")
     if np.ptp(coarse_ndvi[valid]) < 1e-9:
-        raise InputError("the NDVI of all valid coarse pixels is the same; LST cannot be regressed on it.")
+        raise NoResult("the NDVI of all valid coarse pixels is the same; LST cannot be regressed on it.")
     slope, intercept = np.polyfit(coarse_ndvi[valid], lst_k[valid], 1)
     residual_k = lst_k - (intercept + slope * coarse_ndvi)
     fine_residual_k = np.kron(residual_k, np.ones((SCALE, SCALE)))
@@ -146,7 +142,7 @@ def _model(path: Path, modified_ns: int) -> Model:
 def _network(name: str, lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
     path = weights_file(options.weights, name) if options.weights else None
     if path is None:
-        raise WeightsMissing(name)
+        raise NoResult(WEIGHTS_MISSING)
     return _model(path, path.stat().st_mtime_ns).predict_k(upsample(lst_k), ndvi)
 
 

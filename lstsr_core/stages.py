@@ -16,7 +16,7 @@ from IPython.display import Image
 from lstsr_core import archive, evaluation, figures
 from lstsr_core.contrast import inversion
 from lstsr_core.degradation import block_mean, degrade
-from lstsr_core.errors import InputError
+from lstsr_core.errors import InputError, NoResult
 from lstsr_core.evaluation import ASTER_VALID_K, Comparison
 from lstsr_core.fourier import attenuation_db, frequencies_per_m
 from lstsr_core.metrics import bias, consistency_k, rmse
@@ -29,13 +29,15 @@ from lstsr_core.progress import bar
 from lstsr_core.project import TRAINING_CURVES, sha256
 from lstsr_core.provenance import git_revision
 from lstsr_core.raster import FloatArray, Raster, written_atomically
-from lstsr_core.sharpeners import METHODS, WeightsMissing, sharpen
+from lstsr_core.sharpeners import METHODS, WEIGHTS_MISSING, sharpen
 from lstsr_core.simulator import TILE, simulate
 from lstsr_core.training import MODEL, TrainedModel, train
 
 MAIN_METRICS = [
     "rmse_k", "bias_k", "rmse_unbiased_k", "correlation", "psnr_db", "ssim", "consistency_k", "frr", "fro", "attenuation_rmse_db",
 ]  # fmt: skip
+
+PRODUCT_COLUMNS = ["scene", "method", "status", "mean_k", "std_k", "min_k", "max_k", "mean_abs_step_k", "consistency_k"]
 
 Judging = Sharpening | Fourier | AsterEvaluation
 
@@ -295,15 +297,16 @@ def training_figures(settings: Training, trained: TrainedModel | None) -> pd.Dat
 # 04_sharpening
 
 
-def products_of(pair: Pair, settings: Judging) -> dict[str, Raster]:
-    """Each method's product for an aligned pair; a network without weights is left out."""
+def products_of(pair: Pair, settings: Judging) -> tuple[dict[str, Raster], dict[str, str]]:
+    """Each method's product for an aligned pair, and for each method without one the reason."""
     made: dict[str, Raster] = {}
+    reasons: dict[str, str] = {}
     for name in settings.methods:
         try:
             made[name] = sharpen(pair, name, settings.options)
-        except WeightsMissing:
-            continue
-    return made
+        except NoResult as error:
+            reasons[name] = str(error)
+    return made, reasons
 
 
 def sharpen_pairs(settings: Sharpening) -> pd.DataFrame:
@@ -316,14 +319,14 @@ def sharpen_pairs(settings: Sharpening) -> pd.DataFrame:
     """
     rows = []
     for pair in map(align, pairs_of(settings, chosen_pairs(settings))):
-        made = products_of(pair, settings)
+        made, reasons = products_of(pair, settings)
         for name in settings.methods:
-            row: dict[str, object] = {"scene": pair.id, "method": name, "status": evaluation.WEIGHTS_MISSING}
+            row: dict[str, object] = {"scene": pair.id, "method": name, "status": reasons.get(name, "ok")}
             if name in made:
-                row |= {"status": "ok", **_product_statistics(made[name].values, pair.lst.values, settings.mtf)}
+                row |= _product_statistics(made[name].values, pair.lst.values, settings.mtf)
             rows.append(row)
-    table = write_csv(settings, "products.csv", pd.DataFrame(rows))
-    return evaluation.mean_by_method(table, [name for name in table.columns if name.endswith("_k")])
+    table = write_csv(settings, "products.csv", pd.DataFrame(rows, columns=PRODUCT_COLUMNS))
+    return evaluation.mean_by_method(table, PRODUCT_COLUMNS[3:])
 
 
 def _product_statistics(fine_k: FloatArray, lst_k: FloatArray, mtf: float) -> dict[str, float]:
@@ -340,13 +343,13 @@ def _product_statistics(fine_k: FloatArray, lst_k: FloatArray, mtf: float) -> di
 def show_products(settings: Sharpening) -> Image:
     """The chosen scene: the 1 km LST with every product."""
     pair = align(shown_pair(settings))
-    return figures.show(figures.products(pair.lst, products_of(pair, settings)), settings.directory, "products")
+    return figures.show(figures.products(pair.lst, products_of(pair, settings)[0]), settings.directory, "products")
 
 
 def show_added_texture(settings: Sharpening) -> Image | None:
     """The chosen scene: what each product adds to bicubic; nothing if bicubic is the only one."""
     pair = align(shown_pair(settings))
-    made = products_of(pair, settings) | {"bicubic": sharpen(pair, "bicubic")}
+    made = products_of(pair, settings)[0] | {"bicubic": sharpen(pair, "bicubic")}
     return figures.show(figures.added_texture(made), settings.directory, "added_texture") if len(made) > 1 else None
 
 
@@ -418,7 +421,7 @@ def attenuation_table(settings: Fourier, means: pd.DataFrame) -> pd.DataFrame:
 def _why_absent(settings: Judging, name: str) -> str:
     needs_weights = name in PUBLISHED_CHECKPOINTS
     found = settings.options.weights is not None and weights_file(settings.options.weights, name)
-    return evaluation.WEIGHTS_MISSING if needs_weights and not found else "no scene could be compared"
+    return WEIGHTS_MISSING if needs_weights and not found else "no scene could be compared"
 
 
 def show_scene_spectra(settings: Fourier, spectra: pd.DataFrame) -> Image:

@@ -35,7 +35,7 @@ def conda() -> dict[str, str]:
     entries = yaml.safe_load((PROJECT / "environment.yml").read_text())["dependencies"]
     from_pip = next(entry["pip"] for entry in entries if isinstance(entry, dict))
     texts = [entry for entry in entries if isinstance(entry, str)] + from_pip
-    pairs = (re.split(r"==?", text) + [""] for text in texts)
+    pairs = ([*re.split(r"==?", text), ""] for text in texts)
     return {canonical(CONDA_NAMES.get(name, name)): wanted for name, wanted, *_ in pairs}
 
 

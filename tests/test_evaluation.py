@@ -245,11 +245,10 @@ def test_networks_without_weights_get_empty_rows(pairs_directory: Path) -> None:
     assert table.loc[1:, [*METRIC_COLUMNS, "rows", "columns"]].isna().all().all()
 
 
-def test_damaged_weights_are_told_in_the_status(pairs_directory: Path, tmp_path: Path) -> None:
+def test_damaged_weights_are_refused(pairs_directory: Path, tmp_path: Path) -> None:
     (tmp_path / "sc-unet.safetensors").write_bytes(b"not weights")
-    table = evaluate(pairs_directory, ["1"], ["sc-unet", "bicubic"], Options(weights=tmp_path)).table()
-    assert "sc-unet.safetensors: not a readable weights file" in table["status"][0]
-    assert table["status"][1] == "ok"
+    with pytest.raises(InputError, match=r"sc-unet\.safetensors: not a readable weights file"):
+        evaluate(pairs_directory, ["1"], ["sc-unet", "bicubic"], Options(weights=tmp_path))
 
 
 def test_unknown_methods_are_refused_before_any_pair_is_read(tmp_path: Path) -> None:

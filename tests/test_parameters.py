@@ -91,7 +91,7 @@ def test_a_wrong_value_is_refused_in_one_line(parameters: type[NotebookParameter
         parameters.check({name: value})
     message = str(caught.value)
     assert "\n" not in message
-    wrong = value[0] if name == "days" and value else value  # of a list of days, the one that is none
+    wrong = value[0] if name == "days" and isinstance(value, list) and value else value  # of a list of days, the one that is none
     assert message.startswith(f"{parameters.notebook}: parameter '{name}' is {wrong!r}: ")
     assert allowed in message
     assert str(parameters.model_fields[name].description) in message
