@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("lstsr:", " ".join(str(error).split()), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("lstsr: stopped; the same command goes on where it was", file=sys.stderr)
+        print("lstsr: stopped" + ("; the same command goes on where it was" if options.command is _run else ""), file=sys.stderr)
         return 130
 
 
@@ -119,6 +119,7 @@ def _store(options: argparse.Namespace) -> int:
 
 def _evaluate(options: argparse.Namespace) -> int:
     from lstsr_core import evaluation
+    from lstsr_core.networks import load_model, weights_file
     from lstsr_core.pairs import pair_ids
     from lstsr_core.raster import check_writable
     from lstsr_core.sharpeners import WEIGHTS_MISSING, Options, check_methods
@@ -130,6 +131,9 @@ def _evaluate(options: argparse.Namespace) -> int:
         raise InputError(f"unknown protocol '{', '.join(unknown)}'; known protocols: {', '.join(evaluation.PROTOCOLS)}.")
     if options.weights is not None and not options.weights.is_dir():
         raise InputError(f"{options.weights}: no such directory; expected weights files there.")
+    for path in (weights_file(options.weights, name) for name in methods if options.weights is not None):
+        if path is not None:
+            load_model(path)  # refused here if it is damaged or of another network, rather than in every row
     if not options.pairs.is_dir():
         raise InputError(f"{options.pairs}: no such directory; expected ASTER–MODIS pairs there.")
     check_writable(options.out)

@@ -16,7 +16,17 @@ from lstsr_core.errors import InputError
 from lstsr_core.project import resolve
 from lstsr_core.sharpeners import METHODS, Options, check_methods
 
-Mtf = Annotated[float, Field(gt=0.0, lt=1.0, description="transfer of the sensor's PSF at the 1 km Nyquist frequency")]
+
+def _as_number(value: object) -> object:
+    # YAML reads 2e-3, without a dot, as a text.
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+Number = Annotated[float, BeforeValidator(_as_number)]
+Mtf = Annotated[Number, Field(gt=0.0, lt=1.0, description="transfer of the sensor's PSF at the 1 km Nyquist frequency")]
 Seed = Annotated[int, Field(ge=0, description="seed of everything random in this notebook")]
 
 
@@ -108,8 +118,8 @@ class Patches(NotebookParameters):
 
     notebook = "02_patches"
     source: Literal["granules", "pairs"] = Field("granules", description="whole granules, or the MODIS side of the pairs")
-    coverage: float = Field(0.0, ge=0.0, le=1.0, description="largest share of bad LST pixels that a patch may have")
-    training_share: float = Field(0.6, gt=0.0, lt=1.0, description="share of the patches that train; the rest validates")
+    coverage: Number = Field(0.0, ge=0.0, le=1.0, description="largest share of bad LST pixels that a patch may have")
+    training_share: Number = Field(0.6, gt=0.0, lt=1.0, description="share of the patches that train; the rest validates")
     seed: Seed = 42
 
 
@@ -118,9 +128,9 @@ class Training(NotebookParameters):
 
     notebook = "03_training"
     train: bool = Field(True, description="train here, or only show the published curves")
-    alpha: float = Field(0.99, ge=0.0, le=1.0, description="weight of the reconstruction term")
-    gamma: float = Field(-0.5, ge=-5.0, le=5.0, description="slope, in z-scores, that ties LST's texture to NDVI's")
-    learning_rate: float = Field(2e-3, gt=0.0, le=1.0, description="of Adam")
+    alpha: Number = Field(0.99, ge=0.0, le=1.0, description="weight of the reconstruction term")
+    gamma: Number = Field(-0.5, ge=-5.0, le=5.0, description="slope, in z-scores, that ties LST's texture to NDVI's")
+    learning_rate: Number = Field(2e-3, gt=0.0, le=1.0, description="of Adam")
     batch_size: int = Field(4, ge=1, le=512, description="patches in a step")
     epochs: int = Field(10, ge=1, le=10_000, description="most passes over the training patches")
     patience: int = Field(30, ge=1, description="epochs without a better validation loss before training stops")

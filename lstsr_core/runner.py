@@ -1,11 +1,12 @@
 """Running the notebooks in order, and only those whose results would change.
 
-Engines with a database of their own (doit, pytask, Snakemake) were left aside: this is under a page, and each notebook's
-record is on disk the moment it succeeds, so a killed run goes on where it was.
+Engines with a database of their own (doit, pytask, Snakemake) were left aside: the loop is a page, and each notebook's record
+is on disk the moment it succeeds, so a killed run goes on where it was.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import shutil
 import time
@@ -80,7 +81,15 @@ def run_profile(
                 f"{name}: parameter 'run_directory' is '{parameters.run_directory}'; this profile's run lives in {run}. "
                 "Open the notebook itself to write elsewhere."
             )
-        _restore_interrupted(run, name)  # of all notebooks, for those that are not chosen may be read
+    with _alone_in(run):
+        return _run_chosen(run, checked, chosen, force, say)
+
+
+def _run_chosen(
+    run: Path, checked: Mapping[str, NotebookParameters], chosen: list[str], force: bool, say: Callable[[str], None]
+) -> list[str]:
+    for name in checked:  # of all notebooks, for those that are not chosen may be read
+        _restore_interrupted(run, name)
     ran = []
     for name in chosen:
         record = _planned(run, name, checked[name])
@@ -160,6 +169,23 @@ def _is_unchanged(run: Path, name: str, planned: Record) -> bool:
 
 
 @contextmanager
+def _alone_in(run: Path) -> Iterator[None]:
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        lock = (run / ".lock").open("w")
+    except OSError as error:
+        raise InputError(
+            f"{run}: cannot be written ({error.strerror}). Choose a project directory that you may write to."
+        ) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # gone with the process, however that ends
+        except BlockingIOError:
+            raise InputError(f"{run}: another lstsr run is at work there; wait for it, or stop it.") from None
+        yield
+
+
+@contextmanager
 def _kept_until_success(run: Path, name: str) -> Iterator[None]:
     results, previous = run / name, run / f".{name}.previous"
     results.mkdir(parents=True, exist_ok=True)
@@ -196,8 +222,10 @@ def _execute(run: Path, name: str, parameters: NotebookParameters) -> None:
     except PapermillExecutionError as error:
         failed, reason = error.exec_count, f"{error.ename}: {error.evalue}"
     except DeadKernelError:
-        counts = [cell.get("execution_count") or 0 for cell in json.loads(running.read_text())["cells"]]
-        failed, reason = max(counts) + 1, "the kernel died, perhaps for want of memory."
+        # Its number may not have come back from the kernel any more, but papermill notes when each cell was started.
+        cells = [cell for cell in json.loads(running.read_text())["cells"] if cell["cell_type"] == "code"]
+        failed = sum(cell["metadata"]["papermill"]["start_time"] is not None for cell in cells)
+        reason = "the kernel died, perhaps for want of memory."
     else:
         running.replace(executed)
         return

@@ -41,8 +41,8 @@ WRONG: list[tuple[type[NotebookParameters], str, Any, str]] = [
     (Download, "pairs", 0, "greater than or equal to 1"),
     (Download, "mtf", 0.0, "greater than 0"),
     (Download, "mtf", 1.0, "less than 1"),
-    (Download, "mtf", "0.1", "number"),
-    (Download, "mtf", math.nan, "less than 1"),
+    (Download, "mtf", "a tenth", "number"),
+    (Download, "mtf", math.nan, "greater than 0"),
     (Download, "seed", -1, "greater than or equal to 0"),
     (Download, "days", [], "at least 1"),
     (Download, "days", "2018-04-15", "list"),
@@ -166,3 +166,9 @@ def test_results_lie_below_the_run_and_weights_where_they_are_said_to() -> None:
     settings = Sharpening.check({"run_directory": "data/runs/x", "weights_directory": "w"})
     assert settings.directory == PROJECT / "data" / "runs" / "x" / "04_sharpening"
     assert settings.options.weights == PROJECT / "data" / "runs" / "x" / "w"
+
+
+def test_numbers_that_yaml_reads_as_text_are_numbers() -> None:
+    assert Training.check({"learning_rate": yaml.safe_load("2e-3")}).learning_rate == 0.002
+    with pytest.raises(InputError, match="learning_rate' is 'fast'"):
+        Training.check({"learning_rate": "fast"})

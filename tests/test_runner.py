@@ -6,6 +6,7 @@ the whole session: one undisturbed, the other stopped with Ctrl-C, started again
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -451,7 +452,7 @@ def test_a_failing_notebook_is_told_and_earlier_results_stay(finished: ProjectCo
     assert (finished.results(), finished.records()) == (before, records)
 
     broken.write_bytes(whole)
-    assert did(finished.run()) == all_skipped()
+    assert did(finished.run("--only", "06")) == {"06_aster_evaluation": "skipped"}
 
 
 @pytest.mark.parametrize(
@@ -490,6 +491,15 @@ def test_a_killed_rerun_leaves_earlier_results_to_all_that_read_them(finished: P
     assert did(finished.run("--only", "04")) == {"04_sharpening": "skipped"}
     assert did(finished.run()) == all_skipped()
     assert finished.results() == undisturbed.results()
+
+
+def test_two_runs_of_one_profile_exclude_each_other(finished: ProjectCopy) -> None:
+    before = finished.results()
+    with (finished.run_directory / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert "another lstsr run is at work there" in refusal(finished.run("--force"))
+    assert finished.results() == before
+    assert did(finished.run()) == all_skipped()
 
 
 def test_ctrl_c_ends_in_one_line(interrupted: Interrupted) -> None:
