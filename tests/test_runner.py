@@ -252,7 +252,7 @@ def test_progress_is_shown_for_each_notebook_and_cell(runs: SmallRuns, undisturb
 
 def test_nothing_leaves_the_run_directory(undisturbed: ProjectCopy) -> None:
     written = {path.name for path in undisturbed.run_directory.iterdir()}
-    assert written == {*NAMES, "notebooks", "provenance.json"}
+    assert written == {*NAMES, "notebooks", "provenance.json", ".lock"}
     assert {path.name for path in (undisturbed.root / "data" / "runs").iterdir()} == {"sample"}
 
 
@@ -528,7 +528,7 @@ def test_an_interrupted_run_ends_in_the_bytes_of_an_undisturbed_one(interrupted:
     ours, theirs = interrupted.copy.results(), undisturbed.results()
     assert ours.keys() == theirs.keys()
     assert [name for name in theirs if ours[name] != theirs[name]] == []
-    assert not list(interrupted.copy.run_directory.glob(".*"))
+    assert [path.name for path in interrupted.copy.run_directory.glob(".*")] == [".lock"]
 
 
 def test_a_full_disk_leaves_earlier_results(
