@@ -20,7 +20,7 @@ from lstsr_core.errors import InputError, NoResult
 from lstsr_core.evaluation import ASTER_VALID_K, Comparison
 from lstsr_core.fourier import attenuation_db, frequencies_per_m
 from lstsr_core.metrics import bias, consistency_k, rmse
-from lstsr_core.networks import PUBLISHED_CHECKPOINTS, SharpeningUNet, save_model, weights_file
+from lstsr_core.networks import PUBLISHED_CHECKPOINTS, SharpeningUNet, read_statistics, save_model, weights_file
 from lstsr_core.pair_statistics import pair_statistics
 from lstsr_core.pairs import PUBLISHED_PAIRS, Pair, align, fine_grid, fine_offset, pair_ids, read_pair
 from lstsr_core.parameters import AsterEvaluation, Download, Fourier, NotebookParameters, Patches, Sharpening, Training
@@ -31,7 +31,7 @@ from lstsr_core.provenance import git_revision
 from lstsr_core.raster import FloatArray, Raster, written_atomically
 from lstsr_core.sharpeners import METHODS, WEIGHTS_MISSING, sharpen
 from lstsr_core.simulator import TILE, simulate
-from lstsr_core.training import MODEL, TrainedModel, train
+from lstsr_core.training import MODEL, TrainedModel, loss_of_upsampled, train
 
 MAIN_METRICS = [
     "rmse_k", "bias_k", "rmse_unbiased_k", "correlation", "psnr_db", "ssim", "consistency_k", "frr", "fro", "attenuation_rmse_db",
@@ -281,16 +281,20 @@ def show_curves(settings: Training, curves: pd.DataFrame, source: str) -> Image 
     return figures.show(figures.training_curves(group), settings.directory, f"curves_{source}")
 
 
-def training_figures(settings: Training, trained: TrainedModel | None) -> pd.DataFrame:
-    """What the network saw, and the best epoch's losses to two digits, which no other machine's rounding changes."""
+def training_figures(settings: Training) -> pd.DataFrame:
+    """What the network sees, and the losses that the upsampled LST itself scores on the validation patches."""
     state = SharpeningUNet().state_dict()
     rows = {"numbers in the network": f"{sum(tensor.numel() for tensor in state.values())}"}
-    if trained is not None:
-        table = read_table(settings.run / Patches.notebook)
-        best = trained.curves.set_index("epoch").astype(float).loc[trained.best_epoch].to_dict()
-        rows |= {f"{split} patches": str(int((table["split"] == split).sum())) for split in ("train", "validation")}
-        rows |= {name: f"{value:.4f}" for name, value in asdict(trained.statistics).items()}
-        rows |= {name: f"{best[name]:.2g}" for name in ("val_loss", "val_dsloss", "val_perceploss")}
+    directory = settings.run / Patches.notebook
+    table = read_table(directory)
+    statistics = read_statistics(directory / "statistics.json")
+    rows |= {f"{split} patches": str(int((table["split"] == split).sum())) for split in ("train", "validation")}
+    rows |= {name: f"{value:.4f}" for name, value in asdict(statistics).items()}
+    whole = table[(table["split"] == "validation") & (table["bad_share"] == 0.0)]
+    if len(whole):
+        upsampled = loss_of_upsampled(read_patches(whole, directory), statistics, settings)
+        terms = {"total": upsampled.total, "reconstruction": upsampled.reconstruction, "texture": upsampled.texture}
+        rows |= {f"{name} loss of bicubic": f"{loss.item():.6f}" for name, loss in terms.items()}
     return pd.DataFrame({"value": rows})
 
 

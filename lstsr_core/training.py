@@ -80,6 +80,21 @@ class _Epoch:
         return means
 
 
+def loss_of_upsampled(patches: PatchSet, statistics: Statistics, settings: Training) -> Loss:
+    """What U(y) itself scores, mean over the patches: the figure that a network has to beat.
+
+    Parameters
+    ----------
+    patches : PatchSet
+    statistics : Statistics
+        Of the training split.
+    settings : Training
+        Gives α, γ and the MTF.
+    """
+    scores = _Scores.of(patches, statistics)
+    return sif_cnn_sr1(scores.upsampled, scores.lst, scores.ndvi, settings.alpha, settings.gamma, settings.mtf)
+
+
 def train(training: PatchSet, validation: PatchSet, settings: Training) -> TrainedModel:
     """Train SIF-CNN-SR1 from scratch.
 
