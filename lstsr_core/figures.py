@@ -132,7 +132,7 @@ def study_area(footprints: Mapping[str, FloatArray], tile: Tile) -> Figure:
 @_styled
 def example_pair(pair: Pair) -> Figure:
     """The three rasters of a pair, each on its own grid; both temperatures on one scale."""
-    figure, axes = _panels(3, height_in=3.8)
+    figure, axes = _panels(3, height_in=4.3)
     aster = pair.aster.with_values(np.where(pair.aster.values >= ASTER_VALID_K, pair.aster.values, np.nan))
     norm = _limits(pair.lst.values)
     images = [

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -219,6 +220,9 @@ def _execute(run: Path, name: str, parameters: NotebookParameters) -> None:
             kernel_name="python3",
             extra_arguments=["--log-level=50"],
         )
+    except KeyboardInterrupt:
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # it would report the stopped kernel with a traceback
+        raise
     except PapermillExecutionError as error:
         failed, reason = error.exec_count, f"{error.ename}: {error.evalue}"
     except DeadKernelError:
