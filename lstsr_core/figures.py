@@ -50,7 +50,7 @@ def show(figure: Figure, directory: Path, name: str) -> Image:
     """Write a figure as PNG and SVG into a directory and give back what a notebook displays."""
     for suffix, metadata in ((".svg", {"Date": None}), (".png", {"Software": None})):
         with written_atomically(directory / f"{name}{suffix}") as temporary:
-            figure.savefig(temporary, metadata=metadata)
+            figure.savefig(temporary, metadata=metadata, bbox_inches="tight")
     return Image(filename=str(directory / f"{name}.png"))  # type: ignore[no-untyped-call]
 
 
