@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -21,11 +22,32 @@ _PAIR_FOLDER = "test_data_formatted/data/"
 _MODEL_FOLDER = "models/"
 
 
+def read_registry(path: Path) -> dict[str, str]:
+    """Sha256 by file name, from lines such as ``models/x.pt sha256:0f5d…``.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or a line is of another form.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); the list of published files was expected there.") from error
+    registry = {}
+    for number, line in enumerate(lines, start=1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        match = re.fullmatch(r"(\S+) sha256:([0-9a-f]{64})", line.strip())
+        if not match:
+            raise InputError(f"{path}, line {number}: '{line[:80]}'; expected a name, a space and sha256: with 64 hex digits.")
+        registry[match[1]] = match[2]
+    return registry
+
+
 def registry() -> dict[str, str]:
     """Published path → sha256 of all 83 pairs and the three checkpoints."""
-    lines = (line.split() for line in REGISTRY.read_text().splitlines())
-    digests = {name: digest.removeprefix("sha256:") for name, digest in lines}
-    return {name: digest for name, digest in digests.items() if name.startswith((_PAIR_FOLDER, _MODEL_FOLDER))}
+    return {name: digest for name, digest in read_registry(REGISTRY).items() if name.startswith((_PAIR_FOLDER, _MODEL_FOLDER))}
 
 
 def published_directory(base_url: str = BASE_URL) -> Path:

@@ -18,6 +18,7 @@ import pandas as pd
 import yaml
 
 from lstsr_core import evaluation, metrics
+from lstsr_core.archive import read_registry
 from lstsr_core.claims import (
     ABSENT,
     CURVES,
@@ -39,7 +40,6 @@ from lstsr_core.claims import (
     Judged,
     RunFiles,
     claims,
-    read_registry,
     thousands,
     write_claims,
 )
@@ -48,9 +48,10 @@ from lstsr_core.errors import InputError
 from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SCALE, SPHERE_RADIUS_M, TILE_COARSE_PIXELS, TILE_FINE_PIXELS
 from lstsr_core.networks import PUBLISHED_CHECKPOINTS, read_statistics
 from lstsr_core.pairs import PATCH_COARSE_PIXELS, PUBLISHED_PAIRS
+from lstsr_core.parameters import BY_NOTEBOOK
 from lstsr_core.project import REGISTRY
 
-NOTEBOOKS = ["01_download", "02_patches", "03_training", "04_sharpening", "05_fourier", "06_aster_evaluation"]
+NOTEBOOKS = list(BY_NOTEBOOK)
 PATCHES = "02_patches/patches.csv"
 STATISTICS = "02_patches/statistics.json"
 NEEDED = [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lstsr_core.archive import read_registry
 from lstsr_core.contrast import CELL_PIXELS
 from lstsr_core.errors import InputError
 from lstsr_core.grid import SPHERE_RADIUS_M, TILE_SIZE_M, Tile
@@ -253,29 +253,6 @@ def write_claims(rows: list[Claim], path: Path) -> None:
     """Write claims as JSON, the same bytes for the same claims, atomically."""
     with written_atomically(path) as temporary:
         temporary.write_text(json.dumps([asdict(row) for row in rows], indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def read_registry(path: Path) -> dict[str, str]:
-    """Sha256 by file name, from lines such as ``models/x.pt sha256:0f5d…``.
-
-    Raises
-    ------
-    InputError
-        If the file is missing or a line is of another form.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); the list of published files was expected there.") from error
-    registry = {}
-    for number, line in enumerate(lines, start=1):
-        if not line.strip() or line.startswith("#"):
-            continue
-        match = re.fullmatch(r"(\S+) sha256:([0-9a-f]{64})", line.strip())
-        if not match:
-            raise InputError(f"{path}, line {number}: '{line[:80]}'; expected a name, a space and sha256: with 64 hex digits.")
-        registry[match[1]] = match[2]
-    return registry
 
 
 def _verdict(checks: dict[str, bool], untested: dict[str, str] | None = None) -> str:

@@ -160,8 +160,13 @@ def write_pair(pair: Pair, directory: Path) -> None:
     """Write a pair in this project's own layout: three GeoTIFFs, ASTER as kelvin times ten with zeros outside."""
     write_raster(pair.lst, directory / f"{pair.id}{_LST_SUFFIX}")
     write_raster(pair.ndvi, directory / f"{pair.id}{_NDVI_SUFFIX}")
-    stored = np.nan_to_num(pair.aster.values * ASTER_STORED_PER_K, nan=0.0)
-    write_raster(pair.aster.with_values(stored), directory / f"{pair.id}{_ASTER_SUFFIX}")
+    write_aster(pair.aster, directory / f"{pair.id}{_ASTER_SUFFIX}")
+
+
+def write_aster(aster: Raster, path: Path) -> None:
+    """Write ASTER LST (kelvin; 0 or NaN outside the swath) as the published database does: times ten, zeros, no nodata told."""
+    stored = np.nan_to_num(aster.values * ASTER_STORED_PER_K, nan=0.0)
+    write_raster(aster.with_values(stored), path, nodata=None)
 
 
 def _read_aster(path: Path) -> Raster:

@@ -181,11 +181,11 @@ def read_raster(path: Path, scale: float = 1.0, fill: float | None = None) -> Ra
     return Raster(values, transform, crs)
 
 
-def write_raster(raster: Raster, path: Path, tags: dict[str, str] | None = None) -> None:
-    """Write a raster as a float32 GeoTIFF with NaN as nodata, atomically."""
+def write_raster(raster: Raster, path: Path, tags: dict[str, str] | None = None, nodata: float | None = np.nan) -> None:
+    """Write a raster as a float32 GeoTIFF, atomically; its nodata is NaN, or not told with None."""
     profile = {
         "driver": "GTiff", "dtype": "float32", "count": 1, "height": raster.rows, "width": raster.columns,
-        "transform": raster.transform, "crs": raster.crs, "nodata": np.nan, "compress": "deflate", "predictor": 3,
+        "transform": raster.transform, "crs": raster.crs, "nodata": nodata, "compress": "deflate", "predictor": 3,
     }  # fmt: skip
     # Through memory: GDAL does not report a write that fails while it closes a file.
     with rasterio.MemoryFile() as memory:

@@ -26,13 +26,13 @@ from lstsr_core.degradation import DEFAULT_MTF, degrade
 from lstsr_core.errors import InputError
 from lstsr_core.granule import LST_SCALE_K, GranuleName, write_lst_granule, write_reflectance_granule
 from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SCALE, SINUSOIDAL, TILE_COARSE_PIXELS, Tile
-from lstsr_core.raster import BoolArray, Raster, write_raster, written_atomically
+from lstsr_core.pairs import PATCH_COARSE_PIXELS, Pair, write_pair
+from lstsr_core.raster import BoolArray, Raster
 
 Float32Array = NDArray[np.float32]
 
 TILE = Tile(18, 4)
-WINDOW_COARSE_PIXELS = 64
-TILE_WINDOWS = TILE_COARSE_PIXELS // WINDOW_COARSE_PIXELS
+TILE_WINDOWS = TILE_COARSE_PIXELS // PATCH_COARSE_PIXELS
 FIRST_WINDOW_ROW, FIRST_WINDOW_COLUMN = 6, 4
 """Upper left window of the simulated area, well inland."""
 
@@ -50,8 +50,6 @@ DEFAULT_ASTER_NOISE_K = 0.1
 ASTER_ROWS, ASTER_COLUMNS = 335, 374
 SWATH_ALONG_ROWS, SWATH_ALONG_COLUMNS = 268.0, 278.0
 SWATH_ANGLE_DEGREES = 12.0
-ASTER_SCALE_K = 0.1
-"""Kelvin per number stored in a published reference."""
 
 _STRIP_COARSE_ROWS = 64
 _PSF_REACH_COARSE_PIXELS = 2
@@ -177,13 +175,13 @@ def landscape(seed: int = 42, windows: int | None = 4) -> Landscape:
     """
     if windows is not None and not 1 <= windows <= TILE_WINDOWS:
         raise InputError(f"windows is {windows}; expected 1 to {TILE_WINDOWS}, or None for the whole tile.")
-    coarse_pixels = TILE_COARSE_PIXELS if windows is None else windows * WINDOW_COARSE_PIXELS
+    coarse_pixels = TILE_COARSE_PIXELS if windows is None else windows * PATCH_COARSE_PIXELS
     side = SCALE * (coarse_pixels + 2 * MARGIN_COARSE_PIXELS)
     if windows is None:
         first_row = first_column = 0
     else:
-        first_row = min(FIRST_WINDOW_ROW, TILE_WINDOWS - windows) * WINDOW_COARSE_PIXELS
-        first_column = min(FIRST_WINDOW_COLUMN, TILE_WINDOWS - windows) * WINDOW_COARSE_PIXELS
+        first_row = min(FIRST_WINDOW_ROW, TILE_WINDOWS - windows) * PATCH_COARSE_PIXELS
+        first_column = min(FIRST_WINDOW_COLUMN, TILE_WINDOWS - windows) * PATCH_COARSE_PIXELS
     offset = Affine.translation(SCALE * (first_column - MARGIN_COARSE_PIXELS), SCALE * (first_row - MARGIN_COARSE_PIXELS))
 
     relief = _fractal(_stream(seed, _RELIEF), side, slope=1.7)
@@ -227,7 +225,7 @@ def simulate_scene(
     ndvi = _ndvi(land, date, random)
     truth = _temperature(land, ndvi, date, random)
     coarse_side = land.height_m.shape[0] // SCALE - 2 * MARGIN_COARSE_PIXELS
-    clear_side = WINDOW_COARSE_PIXELS if date.month in SUMMER_MONTHS else 0
+    clear_side = PATCH_COARSE_PIXELS if date.month in SUMMER_MONTHS else 0
     cloud = _clouds(random, coarse_side, clear_side)
     noise = sensor_noise_k * random.standard_normal((coarse_side, coarse_side))
     lst = np.rint((_degraded(truth, mtf) + noise) / LST_SCALE_K) * LST_SCALE_K
@@ -276,16 +274,6 @@ def aster_reference(truth: Raster, bias_k: float, noise_k: float, rng: np.random
     # Bilinear resampling of an image that is zero outside the swath: a ramp of one pixel across its edge.
     weight = np.clip(inside + 0.5, 0.0, 1.0)
     return canvas.with_values(np.where(np.isfinite(observed), weight * observed, 0.0))
-
-
-def write_aster_reference(reference: Raster, path: Path) -> None:
-    """Write a reference (kelvin, 0 outside) as the published database does: float32, ten times kelvin, no nodata tag."""
-    profile = {
-        "driver": "GTiff", "dtype": "float32", "count": 1, "height": reference.rows, "width": reference.columns,
-        "transform": reference.transform, "crs": reference.crs, "compress": "deflate", "predictor": 3,
-    }  # fmt: skip
-    with written_atomically(path) as temporary, rasterio.open(temporary, "w", **profile) as target:
-        target.write((reference.values / ASTER_SCALE_K).astype(np.float32), 1)
 
 
 def simulate(
@@ -349,26 +337,25 @@ def _write_pair(
     directory: Path, identifier: int, scene: Scene, random: np.random.Generator, aster_bias_k: float, aster_noise_k: float
 ) -> None:
     row, column = _clear_spot(scene.cloud, random)
-    window = slice(row, row + WINDOW_COARSE_PIXELS), slice(column, column + WINDOW_COARSE_PIXELS)
-    write_raster(scene.lst.crop(*window), directory / f"{identifier}_lst_1km.tif")
+    window = slice(row, row + PATCH_COARSE_PIXELS), slice(column, column + PATCH_COARSE_PIXELS)
+    lst = scene.lst.crop(*window)
 
     down, right = (int(offset) for offset in random.integers(0, _MAX_OFFSET, size=2, endpoint=True))
     fine_row, fine_column = SCALE * (row + MARGIN_COARSE_PIXELS), SCALE * (column + MARGIN_COARSE_PIXELS)
-    side, margin = SCALE * WINDOW_COARSE_PIXELS, SCALE * MARGIN_COARSE_PIXELS
+    side, margin = SCALE * PATCH_COARSE_PIXELS, SCALE * MARGIN_COARSE_PIXELS
     ndvi = scene.ndvi.crop(slice(fine_row + down, fine_row + down + side), slice(fine_column + right, fine_column + right + side))
-    write_raster(ndvi, directory / f"{identifier}_ndvi_250m.tif")
 
     truth = scene.truth_lst.crop(
         slice(fine_row - margin, fine_row + side + margin), slice(fine_column - margin, fine_column + side + margin)
     )
     reference = aster_reference(truth, aster_bias_k, aster_noise_k, random)
-    write_aster_reference(reference, directory / f"{identifier}_aster_250m.tif")
+    write_pair(Pair(str(identifier), lst, ndvi, reference), directory)
 
 
 def _clear_spot(cloud: BoolArray, random: np.random.Generator) -> tuple[int, int]:
     """First row and column of a window without cloud; every summer day has one."""
     clouds_above_left = np.pad(np.cumsum(np.cumsum(cloud, axis=0), axis=1), ((1, 0), (1, 0)))
-    side = WINDOW_COARSE_PIXELS
+    side = PATCH_COARSE_PIXELS
     clouds = (
         clouds_above_left[side:, side:]
         - clouds_above_left[:-side, side:]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,11 @@ def write_csv(settings: NotebookParameters, name: str, table: pd.DataFrame) -> p
     return table
 
 
+def pairs_directory(settings: NotebookParameters) -> Path:
+    """Where 01_download left the run's pairs."""
+    return settings.run / Download.notebook / "pairs"
+
+
 def chosen_pairs(settings: Judging) -> list[str]:
     """The ids that `pairs` asks for, of those that 01_download brought.
 
@@ -62,7 +68,7 @@ def chosen_pairs(settings: Judging) -> list[str]:
     InputError
         If 01_download has not been run, or an id is not there.
     """
-    directory = Download.check({"run_directory": settings.run_directory}).directory / "pairs"
+    directory = pairs_directory(settings)
     if not directory.is_dir():
         raise InputError(f"{directory}: no such directory; run 01_download first (lstsr run --profile … --only 01).")
     present = pair_ids(directory)
@@ -77,7 +83,7 @@ def chosen_pairs(settings: Judging) -> list[str]:
 def pairs_of(settings: NotebookParameters, ids: Sequence[str]) -> Iterator[Pair]:
     """Read pairs one by one, with a bar."""
     for pair_id in bar(ids, "Pairs", "pair"):
-        yield read_pair(settings.run / Download.notebook / "pairs", pair_id)
+        yield read_pair(pairs_directory(settings), pair_id)
 
 
 def shown_pair(settings: Judging) -> Pair:
@@ -88,7 +94,7 @@ def shown_pair(settings: Judging) -> Pair:
         raise InputError(
             f"{settings.notebook}: parameter 'scene' is '{scene}'; expected one of the chosen pairs: {', '.join(ids)}."
         )
-    return read_pair(settings.run / Download.notebook / "pairs", scene)
+    return read_pair(pairs_directory(settings), scene)
 
 
 def steady_figures(table: pd.DataFrame) -> pd.DataFrame:

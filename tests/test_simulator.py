@@ -16,6 +16,7 @@ from lstsr_core.errors import InputError
 from lstsr_core.granule import GranuleName, read_lst, read_ndvi
 from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, Tile
 from lstsr_core.pair_statistics import pair_statistics
+from lstsr_core.pairs import write_aster
 from lstsr_core.project import PROJECT
 from lstsr_core.raster import Raster, read_raster
 from lstsr_core.simulator import (
@@ -29,7 +30,6 @@ from lstsr_core.simulator import (
     landscape,
     simulate,
     simulate_scene,
-    write_aster_reference,
 )
 
 SUMMER, WINTER = datetime.date(2018, 7, 15), datetime.date(2018, 1, 15)
@@ -242,7 +242,7 @@ def test_a_reference_ends_where_the_truth_ends_and_knows_its_zone(scene: Scene, 
     east = Raster(narrow.values, Tile(18, 4).transform(FINE_PIXEL_M) @ narrow.transform.translation(2800, 2000), SINUSOIDAL)
     reference = aster_reference(east, 0.0, 0.0, np.random.default_rng(0))
     assert reference.crs.to_epsg() == 32632
-    write_aster_reference(reference, tmp_path / "aster.tif")
+    write_aster(reference, tmp_path / "aster.tif")
     read = read_raster(tmp_path / "aster.tif", scale=0.1)
     np.testing.assert_allclose(read.values, reference.values, rtol=1e-6)
 
