@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from lstsr_core import evaluation, metrics
+from lstsr_core import metrics, placement
 from lstsr_core.archive import read_registry
 from lstsr_core.claims import (
     ABSENT,
@@ -394,10 +394,10 @@ def _definitions() -> dict[str, str]:
         "bicubic_a": _number(BICUBIC_A, 2),
         "network_numbers": thousands(NETWORK_NUMBERS),
         "network_tensors": str(NETWORK_TENSORS),
-        "aster_valid_k": f"{evaluation.ASTER_VALID_K:g}",
-        "aster_erosions": str(evaluation.ASTER_EROSIONS),
-        "product_erosions": str(evaluation.PRODUCT_EROSIONS),
-        "smallest_side": str(evaluation.SMALLEST_SIDE),
+        "aster_valid_k": f"{placement.ASTER_VALID_K:g}",
+        "aster_erosions": str(placement.ASTER_EROSIONS),
+        "product_erosions": str(placement.PRODUCT_EROSIONS),
+        "smallest_side": str(placement.SMALLEST_SIDE),
         "window": str(metrics.WINDOW),
         "sphere_radius_m": f"{SPHERE_RADIUS_M:.3f}",
         "tile": str(TILE),

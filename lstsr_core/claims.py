@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from lstsr_core.archive import read_registry
+from lstsr_core.bootstrap import RESAMPLES, SEED, mean_intervals
 from lstsr_core.contrast import CELL_PIXELS
 from lstsr_core.errors import InputError
 from lstsr_core.grid import SPHERE_RADIUS_M, TILE_SIZE_M, Tile
@@ -43,8 +44,6 @@ TESTABLE_ON_SYNTHETIC = {6, 7, 8}
 
 LARGEST_CONSISTENCY_K = 1.0
 SMALLEST_INVERTED_SHARE = 0.1
-RESAMPLES = 10_000
-BOOTSTRAP_SEED = 0
 
 NETWORK_NUMBERS, NETWORK_TENSORS = 283_906, 104
 TILE = Tile(18, 4)
@@ -53,7 +52,7 @@ SIF_NETWORKS = ["sif-cnn-sr1", "sif-cnn-sr2"]
 RIVALS = ["bicubic", "tsharp", "atprk", "dms", "sc-unet", "sif-cnn-sr2"]
 """What the abstract compares SIF-CNN-SR1 with."""
 
-LABELS = {"atprk": "ATPRK", "aatprk": "AATPRK", "dms": "DMS"} | {name: method.label for name, method in METHODS.items()}
+LABELS = {name: method.label for name, method in METHODS.items()}
 
 PUBLISHED_LINE = {
     "psnr_db": ("PSNR", "22.25"),
@@ -467,24 +466,15 @@ def _scale_invariance(evidence: _Evidence) -> _Finding:
     if len(frr) < 2:
         return _Finding("no figure", _verdict({}, {"bootstrap": "fewer than two scenes"}))
     checks, parts = {}, []
-    for label, table, unit, sign in (("FRR", frr, "", 1.0), ("attenuation RMSE", attenuation, " dB", -1.0)):
-        difference = (table[names[0]] - table[names[1]]).to_numpy()
-        low, high = bootstrap_interval(difference)
-        checks[label] = min(sign * low, sign * high) > 0
+    for label, table, unit, sign in (("FRR", frr, "", 1), ("attenuation RMSE", attenuation, " dB", -1)):
+        (interval,) = mean_intervals((table[names[0]] - table[names[1]]).to_numpy()[:, None])
+        checks[label] = interval.sign == sign
         means = table.mean()
         parts.append(
             f"{label}: SC-Unet {_fixed(means[names[1]], 3)}{unit}, SIF-CNN-SR1 {_fixed(means[names[0]], 3)}{unit}, "
-            f"difference {_fixed(difference.mean(), 3)} [{_fixed(low, 3)}, {_fixed(high, 3)}]{unit}"
+            f"difference {_fixed(interval.mean, 3)} [{_fixed(interval.low, 3)}, {_fixed(interval.high, 3)}]{unit}"
         )
     return _Finding(f"{'; '.join(parts)} ({_scenes(len(frr))}){_weights(evidence, names)}", _verdict(checks))
-
-
-def bootstrap_interval(differences: np.ndarray) -> tuple[float, float]:
-    """The 95 % interval of a mean over scenes: percentiles of the means of seeded resamples with replacement."""
-    random = np.random.default_rng(BOOTSTRAP_SEED)
-    picks = random.integers(0, differences.size, size=(RESAMPLES, differences.size))
-    low, high = np.percentile(differences[picks].mean(axis=1), [2.5, 97.5])
-    return float(low), float(high)
 
 
 def _inversion(evidence: _Evidence) -> _Finding:
@@ -579,7 +569,7 @@ _CLAIMS: list[tuple[str, str, str, str, str, Callable[[_Evidence], _Finding]]] =
         "abstract",
         NOT_PUBLISHED,
         "Paired over scenes, SIF-CNN-SR1 minus SC-Unet is above zero in FRR and below zero in attenuation RMSE with its whole "
-        f"95 % bootstrap interval ({thousands(RESAMPLES)} resamples, seed {BOOTSTRAP_SEED}).",
+        f"95 % bootstrap interval ({thousands(RESAMPLES)} resamples, seed {SEED}).",
         METRICS,
         _scale_invariance,
     ),

@@ -56,7 +56,10 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--pairs", type=Path, required=True, help="directory of <id>_aster_250m.tif with <id>_data_dict.pkl")
     evaluate.add_argument("--methods", default="all", help="names with commas between, or all (default)")
     evaluate.add_argument("--weights", type=Path, help="directory of <method>.safetensors or of the published modelB_… folders")
-    evaluate.add_argument("--protocol", default="georeferenced", help="georeferenced (default)")
+    evaluate.add_argument("--protocol", default="georeferenced", help="georeferenced (default), published, or both with a comma")
+    evaluate.add_argument(
+        "--lpips-weights", type=Path, metavar="DIR", help="directory of the LPIPS weights (torch's cache otherwise)"
+    )
     evaluate.add_argument("--out", type=Path, required=True, help="the CSV to write")
     evaluate.add_argument("--seed", type=int, default=0, help="of methods that draw random numbers (default 0)")
     evaluate.add_argument("--keep-going", action="store_true", help="note a bad pair in its rows, go on, and exit 1")
@@ -121,14 +124,13 @@ def _evaluate(options: argparse.Namespace) -> int:
     from lstsr_core import evaluation
     from lstsr_core.networks import load_model, weights_file
     from lstsr_core.pairs import pair_ids
+    from lstsr_core.perceptual import load_lpips
     from lstsr_core.raster import check_writable
     from lstsr_core.sharpeners import WEIGHTS_MISSING, Options, check_methods
 
     methods = check_methods(options.methods.split(","))
-    protocols = options.protocol.split(",")
-    unknown = [name for name in protocols if name not in evaluation.PROTOCOLS]
-    if unknown:
-        raise InputError(f"unknown protocol '{', '.join(unknown)}'; known protocols: {', '.join(evaluation.PROTOCOLS)}.")
+    protocols = evaluation.check_protocols(options.protocol.split(","))
+    lpips = load_lpips(options.lpips_weights)
     if options.weights is not None and not options.weights.is_dir():
         raise InputError(f"{options.weights}: no such directory; expected weights files there.")
     for path in (weights_file(options.weights, name) for name in methods if options.weights is not None):
@@ -139,17 +141,18 @@ def _evaluate(options: argparse.Namespace) -> int:
     check_writable(options.out)
     ids = pair_ids(options.pairs)
     judged = evaluation.evaluate(
-        options.pairs, bar(ids, "Evaluating", "pair"), methods, Options(options.weights, options.seed), options.keep_going
-    )
+        options.pairs, bar(ids, "Evaluating", "pair"), methods, protocols, Options(options.weights, options.seed), lpips,
+        options.keep_going,
+    )  # fmt: skip
     table = judged.table()
     evaluation.write_table(table, options.out)
-    for name, group in table.groupby("method", sort=False):
-        missing = int((group["status"] == WEIGHTS_MISSING).sum())
-        if missing:
-            print(
-                f"{name}: weights missing, its {missing} rows are empty (give --weights a directory that has them)",
-                file=sys.stderr,
-            )
+    if not lpips.available:
+        print(f"lpips: empty column. {lpips.reason}", file=sys.stderr)
+    read = table[~table["scene"].isin(list(judged.failures)) & (table["status"] != "ok")]
+    for (protocol, name, status), group in read.groupby(["protocol", "method", "status"], sort=False):
+        hint = " (give --weights a directory that has them)" if status == WEIGHTS_MISSING else ""
+        scenes = "all scenes" if len(group) == table["scene"].nunique() else f"scene {', '.join(group['scene'])}"
+        print(f"{name}, {protocol}, {scenes}: row empty: {status}{hint}", file=sys.stderr)
     for pair_id, reason in judged.failures.items():
         print(f"lstsr: pair {pair_id} left out: {reason}", file=sys.stderr)
     print(f"{options.out}: {len(table)} rows, {len(ids) - len(judged.failures)} of {len(ids)} pairs")

@@ -16,11 +16,12 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Patch as LegendPatch
+from matplotlib.patches import Rectangle
 
 from lstsr_core.degradation import low_pass
-from lstsr_core.evaluation import ASTER_VALID_K, Comparison
 from lstsr_core.grid import SPHERE_RADIUS_M, TILE_SIZE_M, Tile
 from lstsr_core.pairs import Pair
+from lstsr_core.placement import ASTER_VALID_K, Comparison
 from lstsr_core.raster import FloatArray, Raster, written_atomically
 from lstsr_core.sharpeners import METHODS
 from lstsr_core.shorelines import Extent, lines
@@ -33,10 +34,12 @@ _STYLE: Any = {  # matplotlib types the keys as a list of 300 literals
     "axes.grid": True, "grid.alpha": 0.3, "legend.frameon": False, "svg.hashsalt": "lstsr", "svg.fonttype": "path",
     "figure.dpi": 100, "savefig.facecolor": "white",
 }  # fmt: skip
+MARKERS = "o^sDvPX*hp"
 # Okabe and Ito's colours; with them a dash pattern each, so that lines are told apart without colour.
-_COLOURS = ["#000000", "#E69F00", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#999933"]
+_COLOURS = ["#000000", "#E69F00", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#999933", "#882255"]
 _DASHES: list[tuple[int, tuple[float, ...]]] = [
     (0, ()), (0, (6, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (3, 1)), (0, (8, 2, 1, 2, 1, 2)), (0, (2, 3)), (0, (10, 3)),
+    (0, (4, 1, 1, 1)),
 ]  # fmt: skip
 
 
@@ -65,7 +68,12 @@ def _line(name: str) -> dict[str, object]:
     if name == "ndvi":
         return {"color": "#777777", "linestyle": "--", "linewidth": 1.2, "label": NDVI_LABEL}
     index = 1 + list(METHODS).index(name)
-    return {"color": _COLOURS[index % 8], "linestyle": _DASHES[index % 8], "linewidth": 1.6, "label": label(name)}
+    return {
+        "color": _COLOURS[index % len(_COLOURS)],
+        "linestyle": _DASHES[index % len(_DASHES)],
+        "linewidth": 1.6,
+        "label": label(name),
+    }
 
 
 def _panels(count: int, columns: int = 3, width_in: float = 3.1, height_in: float = 2.9) -> tuple[Figure, list[Axes]]:
@@ -347,9 +355,102 @@ def against_bias(table: pd.DataFrame, modis: pd.DataFrame) -> Figure:
     causes = [("coarse_bias_k", "MODIS − ASTER bias at 1 km (K)"), ("coarse_rmse_k", "MODIS against ASTER at 1 km: RMSE (K)")]
     for index, panel in enumerate(axes):
         (quantity, quantity_label), (cause, cause_label) = quantities[index // 2], causes[index % 2]
-        for marker, (name, group) in zip("o^sDvPX*", joined.groupby("method", sort=False), strict=False):
+        for marker, (name, group) in zip(MARKERS, joined.groupby("method", sort=False), strict=False):
             colour = str(_line(str(name))["color"])
             panel.scatter(group[cause], group[quantity], s=14, marker=marker, color=colour, label=label(str(name)), alpha=0.75)
         panel.set(xlabel=cause_label, ylabel=quantity_label)
     axes[0].legend(fontsize=8)
+    return figure
+
+
+@_styled
+def differences(table: pd.DataFrame) -> Figure:
+    """Mean paired difference of every two methods in four metrics; where its interval holds zero the cell is hatched.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of one protocol, as `evaluation.paired_differences` gives it.
+    """
+    metrics = [("rmse_k", "RMSE (K)"), ("frr", "FRR"), ("attenuation_rmse_db", "attenuation RMSE (dB)"), ("ssim", "SSIM")]
+    names = list(dict.fromkeys([*table["method"], *table["other"]]))
+    labels, ticks = [label(str(name)) for name in names], range(len(names))
+    figure, axes = _panels(len(metrics), columns=2, width_in=1.6 + 0.5 * len(names), height_in=1.3 + 0.5 * len(names))
+    for panel, (metric, title) in zip(axes, metrics, strict=True):
+        values = np.full((len(names), len(names)), np.nan)
+        chosen = table[table["metric"] == metric]
+        for name, other, difference, sign in zip(*(chosen[c] for c in ("method", "other", "difference", "sign")), strict=True):
+            i, j = names.index(name), names.index(other)
+            values[i, j], values[j, i] = difference, -difference
+            if sign == 0:
+                for x, y in ((i, j), (j, i)):
+                    panel.add_patch(
+                        Rectangle((x - 0.5, y - 0.5), 1.0, 1.0, fill=False, hatch="////", linewidth=0.0, edgecolor="#555555")
+                    )
+        largest = float(np.nanmax(np.abs(values))) if np.isfinite(values).any() else 1.0
+        image = panel.imshow(values, cmap="PuOr", norm=Normalize(-largest, largest))
+        panel.set(title=f"{title}: row minus column", xticks=ticks, yticks=ticks, yticklabels=labels)
+        panel.set_xticks(ticks, labels, rotation=60, ha="right")
+        panel.grid(visible=False)
+        figure.colorbar(image, ax=panel, shrink=0.8)
+    return figure
+
+
+@_styled
+def offsets(placed: pd.DataFrame) -> Figure:
+    """How far the NDVI patch starts from the LST patch, and what RMSE each scene gains when both are placed rightly.
+
+    Parameters
+    ----------
+    placed : DataFrame
+        As `findings.place_both_ways` gives its rows.
+    """
+    figure, axes = _panels(2, columns=2, width_in=3.9, height_in=3.6)
+    scenes = placed.drop_duplicates("scene")
+    rows, columns = scenes["rows_down"].to_numpy(), scenes["columns_right"].to_numpy()
+    last_row, last_column = int(rows.max()), int(columns.max())
+    counts = np.zeros((last_row + 1, last_column + 1))
+    np.add.at(counts, (rows, columns), 1)
+    image = axes[0].imshow(counts, cmap="Blues", norm=Normalize(0, max(1.0, counts.max())))
+    for (row, column), count in np.ndenumerate(counts):
+        dark = count > 0.6 * counts.max()
+        axes[0].text(column, row, f"{count:.0f}", ha="center", va="center", color="white" if dark else "black")
+    axes[0].set(xlabel="fine pixels right", ylabel="fine pixels down", title="NDVI's origin from LST's: pairs")
+    axes[0].set(xticks=range(last_column + 1), yticks=range(last_row + 1))
+    axes[0].grid(visible=False)
+    figure.colorbar(image, ax=axes[0], label="pairs", shrink=0.8)
+    judged = placed[placed["status"] == "ok"]
+    wide = judged.pivot(index=["scene", "method"], columns="placement", values="rmse_k").reset_index()
+    away = scenes.set_index("scene")[["rows_down", "columns_right"]].astype(float)
+    distance = (away["rows_down"] ** 2 + away["columns_right"] ** 2) ** 0.5
+    for marker, (name, group) in zip(MARKERS, wide.groupby("method", sort=False), strict=False):
+        gain = group["as paired"] - group["aligned"]
+        colour = str(_line(str(name))["color"])
+        axes[1].scatter(distance.loc[group["scene"]], gain, s=14, marker=marker, color=colour, label=label(str(name)), alpha=0.75)
+    axes[1].axhline(0.0, color="#555555", linewidth=0.8)
+    axes[1].set(xlabel="offset (fine pixels)", ylabel="RMSE as paired − aligned (K)", title="Above zero: aligning helps")
+    axes[1].legend(fontsize=7)
+    return figure
+
+
+@_styled
+def distortion(projected: pd.DataFrame) -> Figure:
+    """Mean RMSE against mean FRR of each method, and consistency against RMSE, from no step of back-projection to the last.
+
+    Parameters
+    ----------
+    projected : DataFrame
+        As `findings.back_project` gives its rows.
+    """
+    figure, axes = _panels(2, columns=2, width_in=4.1, height_in=3.8)
+    judged = projected[projected["status"] == "ok"]
+    for marker, (name, group) in zip(MARKERS, judged.groupby("method", sort=False), strict=False):
+        means = group.groupby("step")[["rmse_k", "frr", "consistency_k"]].mean()
+        style = _line(str(name))
+        for panel, x, y in ((axes[0], "rmse_k", "frr"), (axes[1], "consistency_k", "rmse_k")):
+            panel.plot(means[x], means[y], **style)  # type: ignore[arg-type]  # keywords of a line
+            panel.plot(means[x].iloc[0], means[y].iloc[0], marker, color=str(style["color"]), markersize=7)
+    axes[0].set(xlabel="RMSE against ASTER (K)", ylabel="FRR", title="Texture against distortion")
+    axes[1].set(xlabel="consistency with the 1 km LST (K)", ylabel="RMSE against ASTER (K)", title="Symbols: no back-projection")
+    axes[0].legend(fontsize=7)
     return figure

@@ -6,20 +6,40 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lstsr_core.raster import FloatArray
+
+IntArray = NDArray[np.int64]
 
 PUBLISHED_PIXEL_M = 231.65
 
 
+@dataclass(frozen=True)
+class _Rings:
+    """The rings of one image size over the half plane of `rfft2`: which pixels they hold, of which ring, with what weight."""
+
+    pixel: IntArray
+    ring: IntArray
+    weight: FloatArray
+
+
 @lru_cache(maxsize=64)
-def _rings(rows: int, columns: int) -> np.ndarray:
+def _rings(rows: int, columns: int) -> _Rings:
     # Ring r holds the pixels with r < ρ ≤ r + 1: in integers r² < ρ² ≤ (r + 1)², so the centre belongs to none (−1).
-    row, column = np.ogrid[:rows, :columns]
-    squared = (row - rows // 2) ** 2 + (column - columns // 2) ** 2
-    rings: np.ndarray = np.floor(np.sqrt(np.maximum(squared - 1, 0))).astype(np.int64)
-    rings[rows // 2, columns // 2] = -1
-    return rings
+    down = np.fft.fftfreq(rows, 1 / rows).round()[:, None]
+    right = np.arange(columns // 2 + 1)[None, :]
+    squared = down**2 + right**2
+    rings = np.where(squared > 0, np.floor(np.sqrt(np.maximum(squared - 1, 0))), -1).astype(np.int64)
+    pixel = np.flatnonzero((rings >= 0) & (rings < _ring_count(rows, columns)))
+    ring = rings.ravel()[pixel]
+    # A pixel off column 0 stands for its mirror image too, which the half plane leaves out; no ring reaches the last column.
+    members = np.where(pixel % right.size > 0, 2.0, 1.0)
+    return _Rings(pixel, ring, members / np.bincount(ring, members)[ring])
+
+
+def _ring_count(rows: int, columns: int) -> int:
+    return min(rows // 2 - 1, columns // 2 - 1)
 
 
 def attenuation_db(image: FloatArray, published: bool = False) -> FloatArray:
@@ -38,15 +58,13 @@ def attenuation_db(image: FloatArray, published: bool = False) -> FloatArray:
         10·log10(ring / centre); element 0 is f = 0, element r + 1 the ring r < ρ ≤ r + 1.
     """
     rows, columns = image.shape
-    count = min(rows // 2 - 1, columns // 2 - 1)
+    count = _ring_count(rows, columns)
     if count < 1:
         raise ValueError(f"An image of {rows}×{columns} (rows×columns) is too small for a spectrum; expected 4×4 or more.")
-    amplitude = np.fft.fftshift(np.abs(np.fft.fft2(image)))
+    amplitude = np.abs(np.fft.rfft2(image)).ravel()
     rings = _rings(rows, columns)
-    inside = (rings >= 0) & (rings < count)
-    sums = np.bincount(rings[inside], amplitude[inside], count)
-    means = sums / np.bincount(rings[inside], minlength=count)
-    centre = amplitude[rows // 2, columns // 2]
+    means = np.bincount(rings.ring, amplitude[rings.pixel] * rings.weight, count)
+    centre = amplitude[0]
     with np.errstate(divide="ignore"):  # an image without detail is attenuated without end
         rings_db = 10.0 * np.log10(means / centre)
     return np.concatenate([[1.0 if published else 0.0], rings_db])

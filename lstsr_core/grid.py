@@ -51,6 +51,15 @@ class Tile:
             raise InputError(f"'{name}' is not a MODIS tile; expected a name from h00v00 to h35v17, such as h18v04.")
         return cls(int(match[1]), int(match[2]))
 
+    @classmethod
+    def at(cls, x_m: float, y_m: float) -> Tile:
+        """The tile that a point in the sinusoidal projection lies in.
+
+        >>> str(Tile.at(270_000.0, 5_100_000.0))
+        'h18v04'
+        """
+        return cls(int((x_m - GRID_LEFT_M) // TILE_SIZE_M), int((GRID_TOP_M - y_m) // TILE_SIZE_M))
+
     def __str__(self) -> str:
         return f"h{self.horizontal:02d}v{self.vertical:02d}"
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage, signal
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy import ndimage
 
 from lstsr_core.degradation import DEFAULT_MTF, degrade, low_pass
 from lstsr_core.raster import FloatArray
@@ -21,6 +22,8 @@ GRADIENT_FILTERS = np.array(
     dtype=np.float64,
 )
 """S: gradients along rows, columns and both diagonals."""
+
+_SOBEL = GRADIENT_FILTERS[:2]
 
 
 def data_range_k(x: FloatArray, r: FloatArray) -> float:
@@ -50,26 +53,27 @@ def correlation(x: FloatArray, r: FloatArray) -> float:
     return float(np.corrcoef(x.ravel(), r.ravel())[0, 1])
 
 
-def psnr_db(x: FloatArray, r: FloatArray) -> float:
-    """Peak signal-to-noise ratio with R as the peak; infinite for equal images."""
+def psnr_db(x: FloatArray, r: FloatArray, range_k: float | None = None) -> float:
+    """Peak signal-to-noise ratio; infinite for equal images, NaN for a peak of 0.
+
+    Parameters
+    ----------
+    x, r : array of shape (rows, columns)
+    range_k : float, optional
+        The peak; R without it, which a product's outliers widen and so reward.
+    """
     error = rmse(x, r)
-    return float(20.0 * np.log10(data_range_k(x, r) / error)) if error > 0.0 else float("inf")
+    peak = data_range_k(x, r) if range_k is None else range_k
+    if error == 0.0:
+        return float("inf")
+    return float(20.0 * np.log10(peak / error)) if peak > 0.0 else float("nan")
 
 
-def _moments(x: FloatArray, r: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
-    # The reference's mean is taken off first: kelvin squared would cost the variances six digits.
-    offset = float(r.mean())
-    x, r = x - offset, r - offset
-    mean_x, mean_r = ndimage.uniform_filter(x, WINDOW), ndimage.uniform_filter(r, WINDOW)
-    variance_x = _NORM * (ndimage.uniform_filter(x * x, WINDOW) - mean_x**2)
-    variance_r = _NORM * (ndimage.uniform_filter(r * r, WINDOW) - mean_r**2)
-    covariance = _NORM * (ndimage.uniform_filter(x * r, WINDOW) - mean_x * mean_r)
-    return mean_x + offset, mean_r + offset, variance_x, variance_r, covariance
-
-
-def _inside(image: FloatArray) -> FloatArray:
+def _window_mean(image: FloatArray) -> FloatArray:
+    """Means over the 7×7 windows that lie inside an image, (rows, columns) → (rows − 6, columns − 6)."""
     margin = WINDOW // 2
-    return image[margin:-margin, margin:-margin]
+    means: FloatArray = ndimage.uniform_filter(image, WINDOW)[margin:-margin, margin:-margin]
+    return means
 
 
 def ssim(x: FloatArray, r: FloatArray) -> float:
@@ -77,25 +81,26 @@ def ssim(x: FloatArray, r: FloatArray) -> float:
 
     NaN where both images are one constant, for R is then 0.
     """
-    if data_range_k(x, r) == 0.0:
+    span = data_range_k(x, r)
+    if span == 0.0:
         return float("nan")
-    c1, c2 = (0.01 * data_range_k(x, r)) ** 2, (0.03 * data_range_k(x, r)) ** 2
-    mean_x, mean_r, variance_x, variance_r, covariance = _moments(x, r)
+    c1, c2 = (0.01 * span) ** 2, (0.03 * span) ** 2
+    # The reference's mean is taken off first: kelvin squared would cost the variances six digits.
+    offset = float(r.mean())
+    x, r = x - offset, r - offset
+    mean_x, mean_r = _window_mean(x), _window_mean(r)
+    both_variances = _NORM * (_window_mean(x * x + r * r) - mean_x**2 - mean_r**2)
+    covariance = _NORM * (_window_mean(x * r) - mean_x * mean_r)
+    mean_x, mean_r = mean_x + offset, mean_r + offset
     similarity = (2 * mean_x * mean_r + c1) * (2 * covariance + c2)
-    similarity /= (mean_x**2 + mean_r**2 + c1) * (variance_x + variance_r + c2)
-    return float(_inside(similarity).mean())
-
-
-def _sobel_magnitude(image: FloatArray) -> FloatArray:
-    smooth, slope = np.array([1.0, 2.0, 1.0]), np.array([1.0, 0.0, -1.0])
-    along_rows = ndimage.correlate1d(ndimage.correlate1d(image, slope, axis=0), smooth, axis=1)
-    along_columns = ndimage.correlate1d(ndimage.correlate1d(image, slope, axis=1), smooth, axis=0)
-    magnitude: FloatArray = np.hypot(along_rows, along_columns)[1:-1, 1:-1]
-    return magnitude
+    similarity /= (mean_x**2 + mean_r**2 + c1) * (both_variances + c2)
+    return float(similarity.mean())
 
 
 def gssim(x: FloatArray, r: FloatArray, published: bool = False) -> float:
     """Structural similarity of gradient magnitudes, with the luminance of the images themselves.
+
+    NaN where both images are one constant, for R is then 0.
 
     Parameters
     ----------
@@ -103,22 +108,36 @@ def gssim(x: FloatArray, r: FloatArray, published: bool = False) -> float:
     published : bool
         Take the published code's structure term, whose numerator adds C2 and denominator C2/2.
     """
-    c1, c2 = (0.01 * data_range_k(x, r)) ** 2, (0.03 * data_range_k(x, r)) ** 2
-    mean_x, mean_r, *_ = _moments(x[1:-1, 1:-1], r[1:-1, 1:-1])
-    _, _, variance_x, variance_r, covariance = _moments(_sobel_magnitude(x), _sobel_magnitude(r))
-    variance_x, variance_r = np.maximum(variance_x, 0.0), np.maximum(variance_r, 0.0)
-    deviations = np.sqrt(variance_x * variance_r)
+    span = data_range_k(x, r)
+    if span == 0.0:
+        return float("nan")
+    c1, c2 = (0.01 * span) ** 2, (0.03 * span) ** 2
+    mean_x, mean_r = _window_mean(x[1:-1, 1:-1]), _window_mean(r[1:-1, 1:-1])
     luminance = (2 * mean_x * mean_r + c1) / (mean_x**2 + mean_r**2 + c1)
+
+    gradient_x, gradient_r = (_magnitude(image, _SOBEL) for image in (x, r))
+    mean_x, mean_r = _window_mean(gradient_x), _window_mean(gradient_r)
+    variance_x = np.maximum(_NORM * (_window_mean(gradient_x**2) - mean_x**2), 0.0)
+    variance_r = np.maximum(_NORM * (_window_mean(gradient_r**2) - mean_r**2), 0.0)
+    covariance = _NORM * (_window_mean(gradient_x * gradient_r) - mean_x * mean_r)
+    deviations = np.sqrt(variance_x * variance_r)
     contrast = (2 * deviations + c2) / (variance_x + variance_r + c2)
     structure = (covariance + (c2 if published else c2 / 2)) / (deviations + c2 / 2)
-    return float(_inside(luminance * contrast * structure).mean())
+    return float((luminance * contrast * structure).mean())
+
+
+def _magnitude(image: FloatArray, filters: FloatArray) -> FloatArray:
+    # Each filter is antisymmetric about its centre: its first four weights times the differences of opposite neighbours.
+    around = sliding_window_view(image, (3, 3))
+    differences = np.stack([around[..., i, j] - around[..., 2 - i, 2 - j] for i, j in ((0, 0), (0, 1), (0, 2), (1, 0))])
+    gradients = np.tensordot(filters.reshape(-1, 9)[:, :4], differences, 1)
+    magnitude: FloatArray = np.sqrt(np.square(gradients).sum(axis=0))
+    return magnitude
 
 
 def gradient_magnitude(image: FloatArray) -> FloatArray:
     """Root of the sum of squares of the four filters S, (rows, columns) → (rows − 2, columns − 2), kelvin."""
-    squares = sum(signal.correlate2d(image, kernel, mode="valid") ** 2 for kernel in GRADIENT_FILTERS)
-    magnitude: FloatArray = np.sqrt(squares)
-    return magnitude
+    return _magnitude(image, GRADIENT_FILTERS)
 
 
 def rmse_gradient(x: FloatArray, r: FloatArray) -> float:

@@ -135,14 +135,17 @@ class Model:
     statistics: Statistics
     source: str
 
-    def predict_k(self, coarse_upsampled_k: np.ndarray, ndvi: np.ndarray) -> np.ndarray:
-        """Run the network once over a whole image.
+    def predict_k(self, coarse_upsampled_k: np.ndarray, ndvi: np.ndarray, piece: int | None = None) -> np.ndarray:
+        """Run the network over an image.
 
         Parameters
         ----------
         coarse_upsampled_k : array of shape (rows, columns)
-            U(LST) in kelvin.
+            U(LST) in kelvin, no NaN.
         ndvi : array of shape (rows, columns)
+            No NaN.
+        piece : int, optional
+            Side of the pieces to run it over one by one, which leaves seams; the whole image at once without it.
 
         Returns
         -------
@@ -150,8 +153,15 @@ class Model:
         """
         s = self.statistics
         scores = np.stack([(coarse_upsampled_k - s.lst_mean_k) / s.lst_std_k, (ndvi - s.ndvi_mean) / s.ndvi_std])
+        whole = torch.from_numpy(scores[None].astype(np.float32))
         with torch.inference_mode():
-            output = self.network(torch.from_numpy(scores[None].astype(np.float32)))
+            if piece is None:
+                output = self.network(whole)
+            else:
+                bands = torch.split(whole, piece, dim=2)
+                output = torch.cat(
+                    [torch.cat([self.network(p) for p in torch.split(b, piece, dim=3)], dim=3) for b in bands], dim=2
+                )
         predicted_k: np.ndarray = output[0, 0].numpy().astype(np.float64) * s.lst_std_k + s.lst_mean_k
         return predicted_k
 

@@ -248,6 +248,13 @@ def align(pair: Pair) -> Pair:
     return replace(pair, lst=pair.lst.crop(lst_rows, lst_columns), ndvi=pair.ndvi.crop(ndvi_rows, ndvi_columns))
 
 
+def as_paired(pair: Pair) -> Pair:
+    """The pair as the published evaluation takes it: LST moved to the NDVI's origin, whatever their true offset."""
+    ndvi, lst = pair.ndvi, pair.lst
+    moved = Affine(lst.transform.a, 0.0, ndvi.left_m, 0.0, lst.transform.e, ndvi.top_m)
+    return replace(pair, lst=Raster(lst.values, moved, lst.crs))
+
+
 def fine_grid(pair: Pair) -> Raster:
     """The 250 m grid under an aligned pair's LST, by the LST's own transform; its pixels are the NDVI's."""
     transform = pair.lst.transform @ Affine.scale(1.0 / SCALE)

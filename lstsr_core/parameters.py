@@ -13,6 +13,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from lstsr_core.errors import InputError
+from lstsr_core.evaluation import check_protocols
+from lstsr_core.placement import PROTOCOLS
 from lstsr_core.project import resolve
 from lstsr_core.sharpeners import METHODS, Options, check_methods
 
@@ -51,6 +53,17 @@ def _as_texts(ids: object) -> object:
 
 Methods = Annotated[list[str], AfterValidator(check_methods), Field(description=f"any of {', '.join(METHODS)}; or [all]")]
 Pairs = Annotated[list[str], BeforeValidator(_as_texts), Field(min_length=1, description="ids of pairs, or [all]")]
+
+
+def _known_protocols(text: str) -> str:
+    return ",".join(check_protocols([name.strip() for name in text.split(",")]))
+
+
+Protocols = Annotated[
+    str,
+    AfterValidator(_known_protocols),
+    Field(description=f"{' or '.join(PROTOCOLS)}, or both with a comma between; figures show the first"),
+]
 Scene = Annotated[str, BeforeValidator(_as_text)]
 Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$"), AfterValidator(_existing_day)]
 Days = Annotated[list[Day], BeforeValidator(_as_days), Field(min_length=1, description="days of the granules, YYYY-MM-DD")]
@@ -144,12 +157,17 @@ class Training(NotebookParameters):
 class _Judging(NotebookParameters):
     methods: Methods = ["all"]
     pairs: Pairs = ["all"]
+    protocol: Protocols = "georeferenced"
     weights_directory: str = Field("03_training/weights", description="weights files, relative to the run's directory")
     seed: Seed = 0
 
     @property
     def options(self) -> Options:
         return Options(weights=self.run / self.weights_directory, seed=self.seed)
+
+    @property
+    def protocols(self) -> list[str]:
+        return self.protocol.split(",")
 
 
 class Sharpening(_Judging):
@@ -171,10 +189,21 @@ class AsterEvaluation(_Judging):
     """06_aster_evaluation: the table of all metrics."""
 
     notebook = "06_aster_evaluation"
-    protocol: Literal["georeferenced"] = Field("georeferenced", description="how products are placed on ASTER")
     scene: Scene = Field("first", description="id of the pair whose maps are drawn, or first")
+    lpips_directory: str = Field(
+        "", description="directory of the LPIPS weights, relative to the project; without it torch's cache is looked in"
+    )
+
+
+class Findings(_Judging):
+    """07_findings: misregistration, variants of methods, distortion against texture."""
+
+    notebook = "07_findings"
+    scene: Scene = Field("first", description="id of the pair whose variograms are drawn, or first")
+    steps: int = Field(10, ge=0, le=100, description="steps of back-projection")
 
 
 BY_NOTEBOOK: dict[str, type[NotebookParameters]] = {
-    parameters.notebook: parameters for parameters in (Download, Patches, Training, Sharpening, Fourier, AsterEvaluation)
+    parameters.notebook: parameters
+    for parameters in (Download, Patches, Training, Sharpening, Fourier, AsterEvaluation, Findings)
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,11 +15,35 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.errors import RasterioError
+from scipy import ndimage
 
 from lstsr_core.errors import InputError
 
 FloatArray = NDArray[np.floating]
 BoolArray = NDArray[np.bool_]
+
+
+def fill_nearest(values: FloatArray) -> FloatArray:
+    """Give every NaN the value of the nearest pixel that is none, so that a filter may run over it; mask its result again.
+
+    Parameters
+    ----------
+    values : array of shape (rows, columns)
+        Given back itself where it has no NaN.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing but NaN.
+    """
+    missing = np.isnan(values)
+    if not missing.any():
+        return values
+    if missing.all():
+        raise ValueError(f"All of the {missing.size} values are NaN; there is none to fill with.")
+    nearest = ndimage.distance_transform_edt(missing, return_distances=False, return_indices=True)
+    filled: FloatArray = values[tuple(nearest)]
+    return filled
 
 
 @dataclass(frozen=True)
@@ -83,21 +107,36 @@ class Raster:
         return Raster(self.values[rows, columns], self.transform @ Affine.translation(first_column, first_row), self.crs)
 
     def warp_onto(self, grid: Raster) -> Raster:
-        """Resample bilinearly onto another raster's grid; NaN is nodata on both sides.
+        """Resample bilinearly onto another raster's grid, as `warp_onto` does."""
+        return warp_onto([self], grid)[0]
 
-        Parameters
-        ----------
-        grid : Raster
-            Its transform, CRS and shape are taken; its pixels are not read.
-        """
-        warped = np.full((grid.rows, grid.columns), np.nan)
-        rasterio.warp.reproject(
-            np.ascontiguousarray(self.values, dtype=np.float64), warped,
-            src_transform=self.transform, src_crs=self.crs, src_nodata=np.nan,
-            dst_transform=grid.transform, dst_crs=grid.crs, dst_nodata=np.nan,
-            resampling=rasterio.warp.Resampling.bilinear,
-        )  # fmt: skip
-        return grid.with_values(warped)
+
+def warp_onto(rasters: Sequence[Raster], grid: Raster) -> list[Raster]:
+    """Resample rasters of one grid bilinearly onto another raster's grid, in one go; NaN is nodata on both sides.
+
+    Parameters
+    ----------
+    rasters : sequence of Raster
+        All with the same transform, CRS and shape.
+    grid : Raster
+        Its transform, CRS and shape are taken; its pixels are not read.
+
+    Raises
+    ------
+    ValueError
+        If the rasters do not share one grid.
+    """
+    first = rasters[0]
+    if any((raster.transform, raster.crs) != (first.transform, first.crs) for raster in rasters):
+        raise ValueError("The rasters to warp together lie on different grids; warp each grid's own together.")
+    warped = np.full((len(rasters), grid.rows, grid.columns), np.nan)
+    rasterio.warp.reproject(
+        np.stack([raster.values for raster in rasters]).astype(np.float64), warped,
+        src_transform=first.transform, src_crs=first.crs, src_nodata=np.nan,
+        dst_transform=grid.transform, dst_crs=grid.crs, dst_nodata=np.nan,
+        resampling=rasterio.warp.Resampling.bilinear,
+    )  # fmt: skip
+    return [grid.with_values(band) for band in warped]
 
 
 @contextmanager

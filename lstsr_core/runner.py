@@ -35,6 +35,7 @@ UPSTREAM = {
     "04_sharpening": ["01_download", "03_training"],
     "05_fourier": ["01_download", "03_training"],
     "06_aster_evaluation": ["01_download", "03_training"],
+    "07_findings": ["01_download", "03_training"],
 }
 """The notebooks in order, each with those whose results it reads."""
 

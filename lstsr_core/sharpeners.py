@@ -12,12 +12,16 @@ from pathlib import Path
 
 import numpy as np
 
-from lstsr_core.degradation import block_mean, upsample
+from lstsr_core.degradation import upsample
+from lstsr_core.dms import dms as dms_sharpen
 from lstsr_core.errors import InputError, NoResult
 from lstsr_core.grid import SCALE
+from lstsr_core.kriging import aatprk as aatprk_sharpen
+from lstsr_core.kriging import atprk as atprk_sharpen
 from lstsr_core.networks import Model, load_model, weights_file
-from lstsr_core.pairs import Pair, fine_grid
-from lstsr_core.raster import FloatArray, Raster
+from lstsr_core.pairs import PATCH_COARSE_PIXELS, Pair, fine_grid
+from lstsr_core.raster import FloatArray, Raster, fill_nearest
+from lstsr_core.regression import aggregate_ndvi, fit_scene
 
 WEIGHTS_MISSING = "weights missing"
 """Why a network that was asked for has no result where no weights are found for it."""
@@ -33,10 +37,18 @@ class Options:
         Directory of weights files (`networks.weights_file`).
     seed : int
         For methods that draw random numbers.
+    published : bool, optional
+        Take the variant that the published code computes, quirks included, or the default; None leaves it to the protocol.
+    rows_down, columns_right : int
+        Fine pixels from the LST's origin to the NDVI's (`pairs.fine_offset`), where the pair was not aligned. Only DMS's
+        published variant knows what to do with them.
     """
 
     weights: Path | None = None
     seed: int = 0
+    published: bool | None = None
+    rows_down: int = 0
+    columns_right: int = 0
 
 
 Sharpener = Callable[[FloatArray, FloatArray, Options], FloatArray]
@@ -85,14 +97,15 @@ def sharpen(pair: Pair, name: str, options: Options | None = None) -> Raster:
     Parameters
     ----------
     pair : Pair
-        As `pairs.align` gives it.
+        As `pairs.align` gives it; or as paired, to do as the published evaluation did.
     name : str
         A name in `METHODS`.
 
     Returns
     -------
     Raster
-        LST in kelvin, (4·rows, 4·columns), placed by the LST's own transform.
+        LST in kelvin, (4·rows, 4·columns), placed by the LST's own transform; NaN exactly where the LST has none or, for
+        methods that use NDVI, the NDVI.
 
     Raises
     ------
@@ -102,36 +115,57 @@ def sharpen(pair: Pair, name: str, options: Options | None = None) -> Raster:
         If the method cannot work on this pair, or is a network without weights.
     """
     check_methods([name])
+    if not np.isfinite(pair.lst.values).any():
+        raise NoResult("no coarse pixel has an LST.")
     fine_k = METHODS[name].sharpener(pair.lst.values, pair.ndvi.values, options or Options())
     return fine_grid(pair).with_values(fine_k)
 
 
+def repeated(coarse: FloatArray) -> FloatArray:
+    """Each coarse pixel over its 4×4 block, (rows, columns) → (4·rows, 4·columns)."""
+    return coarse.repeat(SCALE, axis=0).repeat(SCALE, axis=1)
+
+
 @method("bicubic", "Bicubic")
 def bicubic(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
-    """U(LST): no use of NDVI."""
-    return upsample(lst_k)
+    """U(LST): no use of NDVI; gaps are bridged by their nearest pixels and cut out again."""
+    fine_k: FloatArray = np.where(repeated(np.isfinite(lst_k)), upsample(fill_nearest(lst_k)), np.nan)
+    return fine_k
 
 
 @method("tsharp", "TsHARP")
 def tsharp(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
-    """One linear regression of LST on block-mean NDVI for the scene, plus each coarse pixel's residual over its block.
+    """One linear regression of LST on 1 km NDVI for the scene, plus each coarse pixel's residual over its block.
 
     Raises
     ------
     NoResult
         If fewer than ten coarse pixels are valid or their NDVI is constant.
     """
-    coarse_ndvi = block_mean(ndvi)
-    valid = np.isfinite(lst_k) & np.isfinite(coarse_ndvi) & (np.nan_to_num(lst_k) > 273.0)
-    if valid.sum() < 10:
-        raise NoResult(f"{int(valid.sum())} coarse pixels are valid above 273 K; a regression needs at least 10.")
-    if np.ptp(coarse_ndvi[valid]) < 1e-9:
-        raise NoResult("the NDVI of all valid coarse pixels is the same; LST cannot be regressed on it.")
-    slope, intercept = np.polyfit(coarse_ndvi[valid], lst_k[valid], 1)
-    residual_k = lst_k - (intercept + slope * coarse_ndvi)
-    fine_residual_k = np.kron(residual_k, np.ones((SCALE, SCALE)))
-    fine_k: FloatArray = intercept + slope * ndvi + fine_residual_k
+    coarse_ndvi = aggregate_ndvi(ndvi, bool(options.published))
+    line = fit_scene(lst_k, coarse_ndvi)
+    fine_k: FloatArray = line(ndvi) + repeated(lst_k - line(coarse_ndvi))
     return fine_k
+
+
+@method("atprk", "ATPRK")
+def atprk(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
+    """TsHARP's regression, its residual kriged from areas to points."""
+    return atprk_sharpen(lst_k, ndvi, published=bool(options.published))
+
+
+@method("aatprk", "AATPRK")
+def aatprk(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
+    """ATPRK with the regression fitted in each window of 5×5 coarse pixels."""
+    return aatprk_sharpen(lst_k, ndvi, published=bool(options.published))
+
+
+@method("dms", "DMS")
+def dms(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
+    """The data mining sharpener: bagged regression trees of LST on NDVI, global as in the paper."""
+    published = bool(options.published)
+    down, right = (options.rows_down, options.columns_right) if published else (0, 0)
+    return dms_sharpen(lst_k, ndvi, seed=options.seed, rows_down=down, columns_right=right, published=published)
 
 
 @lru_cache(maxsize=8)
@@ -139,17 +173,22 @@ def _model(path: Path, modified_ns: int) -> Model:
     return load_model(path)
 
 
-def _network(name: str, lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
+def _network(name: str, lst_k: FloatArray, ndvi: FloatArray, options: Options, piece: int | None = None) -> FloatArray:
     path = weights_file(options.weights, name) if options.weights else None
     if path is None:
         raise NoResult(WEIGHTS_MISSING)
-    return _model(path, path.stat().st_mtime_ns).predict_k(upsample(lst_k), ndvi)
+    if not np.isfinite(ndvi).any():
+        raise NoResult("no pixel has an NDVI.")
+    model = _model(path, path.stat().st_mtime_ns)
+    fine_k = model.predict_k(upsample(fill_nearest(lst_k)), fill_nearest(ndvi), piece)
+    fine_k[~(repeated(np.isfinite(lst_k)) & np.isfinite(ndvi))] = np.nan
+    return fine_k
 
 
 @method("sc-unet", "SC-Unet")
 def sc_unet(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
-    """The network trained at 4 km → 1 km and applied at 1 km → 250 m, over the whole image at once."""
-    return _network("sc-unet", lst_k, ndvi, options)
+    """The network trained at 4 km → 1 km, applied at 1 km → 250 m: to the whole image, or in pieces as published."""
+    return _network("sc-unet", lst_k, ndvi, options, PATCH_COARSE_PIXELS if options.published else None)
 
 
 @method("sif-cnn-sr1", "SIF-CNN-SR1")

@@ -14,20 +14,21 @@ import rasterio.warp
 import shapely
 from IPython.display import Image
 
-from lstsr_core import archive, evaluation, figures
+from lstsr_core import archive, evaluation, figures, findings
 from lstsr_core.contrast import inversion
 from lstsr_core.degradation import block_mean, degrade
-from lstsr_core.errors import InputError, NoResult
-from lstsr_core.evaluation import ASTER_VALID_K, Comparison
-from lstsr_core.fourier import attenuation_db, frequencies_per_m
+from lstsr_core.errors import InputError
+from lstsr_core.fourier import PUBLISHED_PIXEL_M, attenuation_db, frequencies_per_m
 from lstsr_core.metrics import bias, consistency_k, rmse
 from lstsr_core.networks import PUBLISHED_CHECKPOINTS, SharpeningUNet, read_statistics, save_model, weights_file
 from lstsr_core.pair_statistics import pair_statistics
 from lstsr_core.pairs import PUBLISHED_PAIRS, Pair, align, fine_grid, fine_offset, pair_ids, read_pair
-from lstsr_core.parameters import AsterEvaluation, Download, Fourier, NotebookParameters, Patches, Sharpening, Training
+from lstsr_core.parameters import AsterEvaluation, Download, Findings, Fourier, NotebookParameters, Patches, Sharpening, Training
 from lstsr_core.patches import granule_patches, pair_patches, read_patches, read_table, write_patches
+from lstsr_core.perceptual import load_lpips
+from lstsr_core.placement import ASTER_VALID_K, PROTOCOLS, Comparison, Georeferenced, Placement
 from lstsr_core.progress import bar
-from lstsr_core.project import TRAINING_CURVES, sha256
+from lstsr_core.project import TRAINING_CURVES, resolve, sha256
 from lstsr_core.provenance import git_revision
 from lstsr_core.raster import FloatArray, Raster, written_atomically
 from lstsr_core.sharpeners import METHODS, WEIGHTS_MISSING, sharpen
@@ -38,9 +39,20 @@ MAIN_METRICS = [
     "rmse_k", "bias_k", "rmse_unbiased_k", "correlation", "psnr_db", "ssim", "consistency_k", "frr", "fro", "attenuation_rmse_db",
 ]  # fmt: skip
 
-PRODUCT_COLUMNS = ["scene", "method", "status", "mean_k", "std_k", "min_k", "max_k", "mean_abs_step_k", "consistency_k"]
+PRODUCT_COLUMNS = [
+    "scene",
+    "method",
+    "protocol",
+    "status",
+    "mean_k",
+    "std_k",
+    "min_k",
+    "max_k",
+    "mean_abs_step_k",
+    "consistency_k",
+]
 
-Judging = Sharpening | Fourier | AsterEvaluation
+Judging = Sharpening | Fourier | AsterEvaluation | Findings
 
 
 def write_json(settings: NotebookParameters, name: str, content: Mapping[str, Any]) -> None:
@@ -307,16 +319,16 @@ def training_figures(settings: Training) -> pd.DataFrame:
 # 04_sharpening
 
 
-def products_of(pair: Pair, settings: Judging) -> tuple[dict[str, Raster], dict[str, str]]:
-    """Each method's product for an aligned pair, and for each method without one the reason."""
-    made: dict[str, Raster] = {}
-    reasons: dict[str, str] = {}
-    for name in settings.methods:
-        try:
-            made[name] = sharpen(pair, name, settings.options)
-        except NoResult as error:
-            reasons[name] = str(error)
-    return made, reasons
+def shown_placement(settings: Judging) -> Placement:
+    """The chosen scene under the first protocol, which figures show."""
+    return PROTOCOLS[settings.protocols[0]](shown_pair(settings))
+
+
+def shown_products(settings: Judging) -> tuple[Pair, dict[str, Raster]]:
+    """The chosen scene as methods take it, and each method's product before any warp."""
+    placement = shown_placement(settings)
+    made, _ = evaluation.sharpen_all(placement.pair, settings.methods, placement.options(settings.options))
+    return placement.pair, made
 
 
 def sharpen_pairs(settings: Sharpening) -> pd.DataFrame:
@@ -325,18 +337,25 @@ def sharpen_pairs(settings: Sharpening) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Per method, means over the scenes.
+        Per protocol and method, means over the scenes.
     """
     rows = []
-    for pair in map(align, pairs_of(settings, chosen_pairs(settings))):
-        made, reasons = products_of(pair, settings)
-        for name in settings.methods:
-            row: dict[str, object] = {"scene": pair.id, "method": name, "status": reasons.get(name, "ok")}
-            if name in made:
-                row |= _product_statistics(made[name].values, pair.lst.values, settings.mtf)
-            rows.append(row)
+    for pair in pairs_of(settings, chosen_pairs(settings)):
+        for protocol in settings.protocols:
+            placement = PROTOCOLS[protocol](pair)
+            made, reasons = evaluation.sharpen_all(placement.pair, settings.methods, placement.options(settings.options))
+            for name in settings.methods:
+                row: dict[str, object] = {
+                    "scene": pair.id,
+                    "method": name,
+                    "protocol": protocol,
+                    "status": reasons.get(name, "ok"),
+                }
+                if name in made:
+                    row |= _product_statistics(made[name].values, placement.pair.lst.values, settings.mtf)
+                rows.append(row)
     table = write_csv(settings, "products.csv", pd.DataFrame(rows, columns=PRODUCT_COLUMNS))
-    return evaluation.mean_by_method(table, PRODUCT_COLUMNS[3:])
+    return evaluation.mean_by_method(table, PRODUCT_COLUMNS[4:])
 
 
 def _product_statistics(fine_k: FloatArray, lst_k: FloatArray, mtf: float) -> dict[str, float]:
@@ -352,14 +371,14 @@ def _product_statistics(fine_k: FloatArray, lst_k: FloatArray, mtf: float) -> di
 
 def show_products(settings: Sharpening) -> Image:
     """The chosen scene: the 1 km LST with every product."""
-    pair = align(shown_pair(settings))
-    return figures.show(figures.products(pair.lst, products_of(pair, settings)[0]), settings.directory, "products")
+    pair, made = shown_products(settings)
+    return figures.show(figures.products(pair.lst, made), settings.directory, "products")
 
 
 def show_added_texture(settings: Sharpening) -> Image | None:
     """The chosen scene: what each product adds to bicubic; nothing if bicubic is the only one."""
-    pair = align(shown_pair(settings))
-    made = products_of(pair, settings)[0] | {"bicubic": sharpen(pair, "bicubic")}
+    pair, made = shown_products(settings)
+    made |= {"bicubic": sharpen(pair, "bicubic")}
     return figures.show(figures.added_texture(made), settings.directory, "added_texture") if len(made) > 1 else None
 
 
@@ -367,46 +386,48 @@ def show_added_texture(settings: Sharpening) -> Image | None:
 
 
 def measure_spectra(settings: Fourier) -> pd.DataFrame:
-    """Write ``spectra.csv``: attenuation of ASTER, NDVI and every product, for each scene."""
+    """Write ``spectra.csv``: attenuation of ASTER, NDVI and every product, for each scene and protocol."""
     parts = []
     for pair in pairs_of(settings, chosen_pairs(settings)):
-        for name, image in compared_images(pair, settings):
-            attenuation = attenuation_db(image)
-            axis = frequencies_per_m(len(attenuation), pixel_m=pair.aster.pixel_width_m)
-            part = pd.DataFrame({"frequency_per_m": axis, "attenuation_db": attenuation})
-            parts.append(part.assign(scene=pair.id, method=name))
-    spectra = pd.concat(parts, ignore_index=True)[["scene", "method", "frequency_per_m", "attenuation_db"]]
+        for protocol in settings.protocols:
+            placement = PROTOCOLS[protocol](pair)
+            published = placement.published
+            for name, image in compared_images(placement, settings):
+                attenuation = attenuation_db(image.values, published)
+                axis = frequencies_per_m(len(attenuation), published, PUBLISHED_PIXEL_M if published else image.pixel_width_m)
+                part = pd.DataFrame({"frequency_per_m": axis, "attenuation_db": attenuation})
+                parts.append(part.assign(scene=pair.id, method=name, protocol=protocol))
+    columns = ["scene", "method", "protocol", "frequency_per_m", "attenuation_db"]
+    spectra = pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+    if spectra.empty:
+        raise InputError(f"{settings.notebook}: none of the chosen pairs can be compared with ASTER; choose other 'pairs'.")
     evaluation.write_table(spectra, settings.directory / "spectra.csv", decimals=9)
     return spectra
 
 
-def compared_images(pair: Pair, settings: Judging) -> Iterator[tuple[str, FloatArray]]:
-    """ASTER, NDVI and each product over one rectangle of ASTER's grid."""
-    placement = evaluation.place(pair)
-    reference: Comparison | None = None
-    for name, outcome in evaluation.compare_all(placement, settings.methods, settings.options):
+def compared_images(placement: Placement, settings: Judging) -> Iterator[tuple[str, Raster]]:
+    """ASTER, NDVI and each product over the rectangle that the first of them is compared in."""
+    first = True
+    for name, outcome in evaluation.compare_all(placement, settings.methods, settings.options).items():
         if isinstance(outcome, str):
             continue
-        if reference is None:
-            reference = outcome
-            yield "aster", outcome.aster.values
-            yield "ndvi", ndvi_on(placement.pair, outcome.aster).values
-        yield name, outcome.product.values
-
-
-def ndvi_on(pair: Pair, grid: Raster) -> Raster:
-    """An aligned pair's NDVI on another grid."""
-    return fine_grid(pair).warp_onto(grid)
+        if first:
+            yield "aster", outcome.aster
+            yield "ndvi", outcome.ndvi
+        first = False
+        yield name, outcome.product
 
 
 def mean_spectra(settings: Fourier, spectra: pd.DataFrame) -> pd.DataFrame:
-    """Write ``mean_spectra.csv``: mean and standard deviation over the scenes, on 100 common frequencies."""
-    common = np.linspace(0.0, spectra.groupby(["scene", "method"])["frequency_per_m"].max().min(), 100)
+    """Write ``mean_spectra.csv``: mean and standard deviation over the scenes of each protocol, on 100 common frequencies."""
     rows = []
-    for name, group in spectra.groupby("method", sort=False):
-        scenes = [np.interp(common, g["frequency_per_m"], g["attenuation_db"]) for _, g in group.groupby("scene", sort=False)]
-        part = {"frequency_per_m": common, "attenuation_db": np.mean(scenes, axis=0), "std_db": np.std(scenes, axis=0)}
-        rows.append(pd.DataFrame(part).assign(method=name, scenes=len(scenes)))
+    for protocol, chosen in spectra.groupby("protocol", sort=False):
+        ends = chosen.groupby(["scene", "method"])["frequency_per_m"].agg(["min", "max"])
+        common = np.linspace(ends["min"].max(), ends["max"].min(), 100)
+        for name, group in chosen.groupby("method", sort=False):
+            scenes = [np.interp(common, g["frequency_per_m"], g["attenuation_db"]) for _, g in group.groupby("scene", sort=False)]
+            part = {"frequency_per_m": common, "attenuation_db": np.mean(scenes, axis=0), "std_db": np.std(scenes, axis=0)}
+            rows.append(pd.DataFrame(part).assign(method=name, protocol=protocol, scenes=len(scenes)))
     means = pd.concat(rows, ignore_index=True)
     evaluation.write_table(means, settings.directory / "mean_spectra.csv", decimals=9)
     return means
@@ -415,17 +436,19 @@ def mean_spectra(settings: Fourier, spectra: pd.DataFrame) -> pd.DataFrame:
 def attenuation_table(settings: Fourier, means: pd.DataFrame) -> pd.DataFrame:
     """Mean attenuation in dB at 0.25, 0.5, 1 and 2 cycles per km: ASTER, NDVI and each method; one that has none shows why."""
     wanted = np.array([0.25, 0.5, 1.0, 2.0])
-    groups = {str(name): group for name, group in means.groupby("method", sort=False)}
-    rows = {}
-    for name in ["aster", "ndvi", *settings.methods]:
-        if name in groups:
-            curve = groups[name]
-            values = np.interp(wanted / 1000.0, curve["frequency_per_m"], curve["attenuation_db"])
-            rows[figures.label(name)] = [int(curve["scenes"].iloc[0]), *values]
-        else:
-            rows[figures.label(name)] = [_why_absent(settings, name), *[np.nan] * len(wanted)]
-    columns = ["scenes", *(f"{frequency:g} per km" for frequency in wanted)]
-    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+    labels, rows = [], []
+    for protocol in settings.protocols:
+        groups = {str(name): group for name, group in means[means["protocol"] == protocol].groupby("method", sort=False)}
+        for name in ["aster", "ndvi", *settings.methods]:
+            labels.append(figures.label(name))
+            if name in groups:
+                curve = groups[name]
+                values = np.interp(wanted / 1000.0, curve["frequency_per_m"], curve["attenuation_db"])
+                rows.append([protocol, int(curve["scenes"].iloc[0]), *values])
+            else:
+                rows.append([protocol, _why_absent(settings, name), *[np.nan] * len(wanted)])
+    columns = ["protocol", "scenes", *(f"{frequency:g} per km" for frequency in wanted)]
+    return pd.DataFrame(rows, index=labels, columns=columns)
 
 
 def _why_absent(settings: Judging, name: str) -> str:
@@ -437,35 +460,79 @@ def _why_absent(settings: Judging, name: str) -> str:
 def show_scene_spectra(settings: Fourier, spectra: pd.DataFrame) -> Image:
     """Figure 11, left: the chosen scene's spectra."""
     scene = shown_pair(settings).id
-    figure = figures.spectra(spectra[spectra["scene"] == scene], f"Scene {scene}: the nearer to ASTER, the better")
+    chosen = spectra[(spectra["scene"] == scene) & (spectra["protocol"] == settings.protocols[0])]
+    figure = figures.spectra(chosen, f"Scene {scene}: the nearer to ASTER, the better")
     return figures.show(figure, settings.directory, "spectra_scene")
 
 
 def show_mean_spectra(settings: Fourier, means: pd.DataFrame) -> Image:
     """Figure 11, right: mean ± standard deviation over the scenes."""
-    title = f"Mean of {means['scenes'].max()} scenes; dotted: the 1 km grid's Nyquist frequency"
-    return figures.show(figures.spectra(means, title), settings.directory, "spectra_mean")
+    chosen = means[means["protocol"] == settings.protocols[0]]
+    title = f"Mean of {chosen['scenes'].max()} scenes; dotted: the 1 km grid's Nyquist frequency"
+    return figures.show(figures.spectra(chosen, title), settings.directory, "spectra_mean")
+
+
+def show_each_scene_spectra(settings: Fourier, spectra: pd.DataFrame) -> pd.DataFrame:
+    """Write a plot of every pair's spectra into ``scenes/``.
+
+    Returns
+    -------
+    DataFrame
+        How many plots there are for each protocol.
+    """
+    written = []
+    for (protocol, scene), group in bar(list(spectra.groupby(["protocol", "scene"], sort=False)), "Plots", "pair"):
+        figure = figures.spectra(group, f"Scene {scene}, {protocol}")
+        figures.show(figure, settings.directory / "scenes", f"spectra_{scene}_{protocol}")
+        written.append(protocol)
+    return pd.Series(written, name="plots").value_counts(sort=False).rename_axis("protocol").reset_index(name="plots")
 
 
 # 06_aster_evaluation
 
 
 def evaluate_pairs(settings: AsterEvaluation) -> pd.DataFrame:
-    """Write ``metrics.csv`` (one row for each scene and method) and ``summary.csv`` (their distribution)."""
+    """Write ``metrics.csv`` (one row for each scene, protocol and method), ``summary.csv`` and ``differences.csv``."""
+    lpips = load_lpips(resolve(settings.lpips_directory) if settings.lpips_directory else None)
     rows: list[dict[str, object]] = []
     for pair in pairs_of(settings, chosen_pairs(settings)):
-        rows += evaluation.evaluate_pair(pair, settings.methods, settings.options)
+        rows += evaluation.evaluate_pair(pair, settings.methods, settings.protocols, settings.options, lpips)
     table = write_csv(settings, "metrics.csv", evaluation.Evaluation(rows).table())
     write_csv(settings, "summary.csv", evaluation.summarise(table))
+    write_csv(settings, "differences.csv", evaluation.paired_differences(table))
     return table
+
+
+def lpips_availability(settings: AsterEvaluation) -> str:
+    """Whether LPIPS can be computed, or what is missing and how to get it."""
+    lpips = load_lpips(resolve(settings.lpips_directory) if settings.lpips_directory else None)
+    return lpips.reason or "LPIPS: weights found"
+
+
+def quantiles(settings: AsterEvaluation, metrics: Sequence[str] = MAIN_METRICS) -> pd.DataFrame:
+    """Mean, standard deviation, 10 %, Q1, median, Q3 and 90 % of chosen metrics under the first protocol."""
+    summary = pd.read_csv(settings.directory / "summary.csv")
+    chosen = summary[(summary["protocol"] == settings.protocols[0]) & summary["metric"].isin(metrics) & (summary["scenes"] > 0)]
+    chosen = chosen.assign(method=[figures.label(name) for name in chosen["method"]]).drop(columns="protocol")
+    order = [(metric, label) for metric in metrics for label in chosen["method"].unique()]
+    return chosen.set_index(["metric", "method"]).reindex(order).dropna(how="all")
+
+
+def show_differences(settings: AsterEvaluation) -> Image | None:
+    """Paired differences between methods, those that chance may have made hatched; nothing if fewer than two can be compared."""
+    table = pd.read_csv(settings.directory / "differences.csv")
+    table = table[table["protocol"] == settings.protocols[0]]
+    if table.empty:
+        return None
+    return figures.show(figures.differences(table), settings.directory, "differences")
 
 
 def against_aster(settings: AsterEvaluation) -> pd.DataFrame:
     """Write ``modis.csv``: how far the 1 km LST itself lies from ASTER degraded to 1 km, for each scene."""
     rows = []
     for pair in pairs_of(settings, chosen_pairs(settings)):
-        placement = evaluation.place(pair)
-        seen = placement.pair.aster.with_values(np.where(placement.aster_valid, pair.aster.values, np.nan))
+        placement = Georeferenced(pair)
+        seen = pair.aster.with_values(np.where(placement.aster_valid, pair.aster.values, np.nan))
         coarse_k = degrade(seen.warp_onto(fine_grid(placement.pair)).values)
         lst_k = placement.pair.lst.values
         valid = np.isfinite(coarse_k) & np.isfinite(lst_k)
@@ -476,7 +543,7 @@ def against_aster(settings: AsterEvaluation) -> pd.DataFrame:
 
 
 def count_inversions(settings: AsterEvaluation) -> pd.DataFrame:
-    """Write ``inversion.csv``: where ASTER's detail rises with NDVI's and the product's falls.
+    """Write ``inversion.csv``: where ASTER's detail rises with NDVI's and the product's falls, products placed by georeference.
 
     Returns
     -------
@@ -485,10 +552,10 @@ def count_inversions(settings: AsterEvaluation) -> pd.DataFrame:
     """
     rows = []
     for pair in pairs_of(settings, chosen_pairs(settings)):
-        images = dict(compared_images(pair, settings))
+        images = dict(compared_images(Georeferenced(pair), settings))
         for name in settings.methods:
-            if name in images and images[name].shape == images["aster"].shape:
-                counts = inversion(images[name], images["aster"], images["ndvi"])
+            if name in images and images[name].values.shape == images["aster"].values.shape:
+                counts = inversion(images[name].values, images["aster"].values, images["ndvi"].values)
                 rows.append([pair.id, name, counts.cells, counts.rising, counts.inverted])
     counted = ["tiles", "tiles_rising", "tiles_inverted"]
     table = write_csv(settings, "inversion.csv", pd.DataFrame(rows, columns=["scene", "method", *counted]))
@@ -514,12 +581,12 @@ def shown_comparisons(settings: AsterEvaluation) -> dict[str, Comparison]:
     InputError
         If there is none.
     """
-    pair = shown_pair(settings)
-    outcomes = dict(evaluation.compare_all(evaluation.place(pair), settings.methods, settings.options))
+    placement = shown_placement(settings)
+    outcomes = evaluation.compare_all(placement, settings.methods, settings.options)
     comparisons = {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, Comparison)}
     if not comparisons:
         reasons = "; ".join(f"{name}: {outcome}" for name, outcome in outcomes.items())
-        raise InputError(f"pair {pair.id} has no product to show ({reasons}); choose another 'scene'.")
+        raise InputError(f"pair {placement.pair.id} has no product to show ({reasons}); choose another 'scene'.")
     return comparisons
 
 
@@ -540,4 +607,65 @@ def show_densities(settings: AsterEvaluation) -> Image:
 
 def show_against_bias(settings: AsterEvaluation, table: pd.DataFrame, modis: pd.DataFrame) -> Image:
     """Figure 12: metrics against MODIS–ASTER bias and RMSE at 1 km."""
-    return figures.show(figures.against_bias(table, modis), settings.directory, "against_bias")
+    chosen = table[table["protocol"] == settings.protocols[0]]
+    return figures.show(figures.against_bias(chosen, modis), settings.directory, "against_bias")
+
+
+# 07_findings
+
+
+def place_both_ways(settings: Findings) -> pd.DataFrame:
+    """Write ``misregistration.csv``: each scene and method with the pair as the database has it, and aligned."""
+    rows: list[dict[str, object]] = []
+    for pair in pairs_of(settings, chosen_pairs(settings)):
+        rows += findings.place_both_ways(pair, settings.methods, settings.options)
+    columns = ["scene", "method", "placement", "rows_down", "columns_right", "status", *findings.COMPARED]
+    return write_csv(settings, "misregistration.csv", pd.DataFrame(rows, columns=columns))
+
+
+def gains(settings: Findings, placed: pd.DataFrame) -> pd.DataFrame:
+    """Write ``misregistration_gains.csv``: what each method gains when placed rightly, with intervals over scenes."""
+    table = findings.differences(placed, "placement", "as paired", "aligned", findings.COMPARED)
+    return by_label(write_csv(settings, "misregistration_gains.csv", table))
+
+
+def vary(settings: Findings) -> pd.DataFrame:
+    """Write ``variants.csv`` and ``variant_differences.csv``: default and published variants of methods, under both protocols."""
+    rows: list[dict[str, object]] = []
+    for pair in pairs_of(settings, chosen_pairs(settings)):
+        rows += findings.vary(pair, settings.methods, settings.options)
+    columns = ["scene", "protocol", "method", "variant", "status", *findings.COMPARED, *findings.AS_PUBLISHED]
+    table = write_csv(settings, "variants.csv", pd.DataFrame(rows, columns=columns))
+    changed = findings.differences(table, "variant", "default", "published", findings.COMPARED, ["protocol", "method"])
+    return by_label(write_csv(settings, "variant_differences.csv", changed))
+
+
+def back_project(settings: Findings) -> pd.DataFrame:
+    """Write ``back_projection.csv``: consistency, RMSE and FRR of each product after every step."""
+    rows: list[dict[str, object]] = []
+    for pair in pairs_of(settings, chosen_pairs(settings)):
+        rows += findings.back_project(pair, settings.methods, settings.options, settings.steps)
+    columns = ["scene", "method", "step", "status", "consistency_k", *findings.COMPARED]
+    return write_csv(settings, "back_projection.csv", pd.DataFrame(rows, columns=columns))
+
+
+def costs(settings: Findings, projected: pd.DataFrame) -> pd.DataFrame:
+    """Write ``back_projection_costs.csv``: the last step against none, with intervals over scenes."""
+    metrics = ["consistency_k", *findings.COMPARED]
+    table = findings.differences(projected, "step", 0, settings.steps, metrics)
+    return by_label(write_csv(settings, "back_projection_costs.csv", table))
+
+
+def by_label(table: pd.DataFrame) -> pd.DataFrame:
+    """A table of differences to show, by the methods' labels."""
+    return table.assign(method=[figures.label(name) for name in table["method"]]).set_index("method").rename_axis(None)
+
+
+def show_offsets(settings: Findings, placed: pd.DataFrame) -> Image:
+    """How far apart the patches' origins are, and what each scene gains from placing them rightly."""
+    return figures.show(figures.offsets(placed), settings.directory, "offsets")
+
+
+def show_distortion(settings: Findings, projected: pd.DataFrame) -> Image:
+    """RMSE against FRR: each method, and the way that back-projection takes it."""
+    return figures.show(figures.distortion(projected), settings.directory, "distortion")

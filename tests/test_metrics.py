@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -75,6 +76,24 @@ def test_psnr_and_ssim_are_those_of_scikit_image(shape: tuple[int, int], smoothi
     span = max(x.max(), r.max()) - min(x.min(), r.min())
     assert metrics.psnr_db(x, r) == pytest.approx(peak_signal_noise_ratio(r, x, data_range=span), abs=1e-9)
     assert metrics.ssim(x, r) == pytest.approx(structural_similarity(r, x, win_size=7, data_range=span), abs=1e-9)
+
+
+def test_psnr_with_the_references_own_range() -> None:
+    x, r = random_images(67)
+    span = float(np.ptp(r))
+    assert metrics.psnr_db(x, r, range_k=span) == pytest.approx(peak_signal_noise_ratio(r, x, data_range=span), abs=1e-9)
+    x[3, 4] += 50.0  # an outlier widens R, but not the reference's range
+    assert metrics.psnr_db(x, r) > metrics.psnr_db(x, r, range_k=span)
+    flat = np.full_like(r, 300.0)
+    assert math.isnan(metrics.psnr_db(x, flat, range_k=float(np.ptp(flat))))
+    assert metrics.psnr_db(flat, flat, range_k=float(np.ptp(flat))) == math.inf
+
+
+@pytest.mark.parametrize("similarity", [metrics.ssim, metrics.gssim])
+def test_similarity_of_constants(similarity: Callable[[np.ndarray, np.ndarray], float]) -> None:
+    warm, cold = np.full((20, 20), 310.0), np.full((20, 20), 290.0)
+    assert math.isnan(similarity(warm, warm))
+    assert 0.99 < similarity(warm, cold) < 1.0
 
 
 @pytest.mark.parametrize("published", [False, True])
