@@ -1,4 +1,4 @@
-"""The command line: ``lstsr run``, ``lstsr book``, ``lstsr evaluate``, ``lstsr verify``."""
+"""The command line: ``lstsr run``, ``lstsr book``, ``lstsr train``, ``lstsr evaluate``, ``lstsr verify``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("lstsr:", " ".join(str(error).split()), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("lstsr: stopped" + ("; the same command goes on where it was" if options.command is _run else ""), file=sys.stderr)
+        resumes = options.command in (_run, _train)
+        print(
+            "lstsr: stopped" + ("; the same command goes on where it was" if resumes else ""),
+            file=sys.stderr,
+        )
         return 130
 
 
@@ -51,11 +55,24 @@ def _parser() -> argparse.ArgumentParser:
     store = commands.add_parser("store", help="put the outputs of the sample's run into notebooks/, for nbval to compare with")
     store.set_defaults(command=_store)
 
+    train = commands.add_parser("train", help="train the networks and write their weights; stopped, the same command goes on")
+    train.set_defaults(command=_train)
+    train.add_argument("--model", default="all", help="sif-cnn-sr1, sif-cnn-sr2, sc-unet, or all (default)")
+    train.add_argument("--settings", default="pairs", help="pairs (default), paper, or a YAML file for one model")
+    data = train.add_mutually_exclusive_group(required=True)
+    data.add_argument("--pairs", type=Path, help="directory of pairs, of which the MODIS side is read alone")
+    data.add_argument("--patches", type=Path, help="directory that 02_patches wrote")
+    train.add_argument("--out", type=Path, required=True, help="directory of <model>.safetensors and the curves")
+    train.add_argument("--folds", type=int, help="one network for each of so many folds, trained on the others (with --pairs)")
+    train.add_argument("--resume", action=argparse.BooleanOptionalAction, default=True, help="go on from checkpoints in --out")
+    train.add_argument("--threads", type=int, help="of the CPU, instead of the settings' number")
+
     evaluate = commands.add_parser("evaluate", help="judge methods on ASTER–MODIS pairs and write the table of metrics")
     evaluate.set_defaults(command=_evaluate)
     evaluate.add_argument("--pairs", type=Path, required=True, help="directory of <id>_aster_250m.tif with <id>_data_dict.pkl")
     evaluate.add_argument("--methods", default="all", help="names with commas between, or all (default)")
-    evaluate.add_argument("--weights", type=Path, help="directory of <method>.safetensors or of the published modelB_… folders")
+    evaluate.add_argument("--weights", type=Path, help="directory of <method>.safetensors, of folds that lstsr train "
+                          "wrote, or of the published modelB_… folders (default: the package's own weights)")  # fmt: skip
     evaluate.add_argument("--protocol", default="georeferenced", help="georeferenced (default), published, or both with a comma")
     evaluate.add_argument(
         "--lpips-weights", type=Path, metavar="DIR", help="directory of the LPIPS weights (torch's cache otherwise)"
@@ -120,9 +137,44 @@ def _store(options: argparse.Namespace) -> int:
     return 0
 
 
+def _train(options: argparse.Namespace) -> int:
+    from lstsr_core import cross_validation, training_data
+    from lstsr_core.training_settings import MODELS, settings_of
+
+    if options.model not in (*MODELS, "all"):
+        raise InputError(f"unknown model '{options.model}'; known models: {', '.join(MODELS)} (or all).")
+    models = MODELS if options.model == "all" else [options.model]
+    chosen = [settings_of(model, options.settings) for model in models]
+    if options.threads is not None:
+        if options.threads < 1:
+            raise InputError(f"--threads is {options.threads}; expected 1 or more.")
+        chosen = [settings.model_copy(update={"threads": options.threads}) for settings in chosen]
+    directory = options.pairs or options.patches
+    if not directory.is_dir():
+        raise InputError(f"{directory}: no such directory.")
+    if options.folds is not None and options.pairs is None:
+        raise InputError("--folds needs --pairs: folds are of pairs, each judged by the network that has not seen it.")
+    if options.pairs:
+        data = training_data.from_pairs(options.pairs)
+        source = f"MODIS side of {len(data)} ASTER–MODIS pairs, aligned"
+    else:
+        data = training_data.from_patches(options.patches, options.out / "ndvi.npy")
+        source = f"{len(data)} patches of MODIS granules"
+    for settings in chosen:
+        if not options.resume:
+            for path in options.out.glob(f"**/{settings.model}.checkpoint.safetensors"):
+                path.unlink()
+        if options.folds is not None:
+            cross_validation.cross_validate(data, settings, options.folds, options.out, source)
+        else:
+            cross_validation.train_weights(data, settings, options.out, source)
+        print(f"{options.out}: {settings.model} trained")
+    return 0
+
+
 def _evaluate(options: argparse.Namespace) -> int:
     from lstsr_core import evaluation
-    from lstsr_core.networks import load_model, weights_file
+    from lstsr_core.networks import load_model, unseen_weights, weights_file
     from lstsr_core.pairs import pair_ids
     from lstsr_core.perceptual import load_lpips
     from lstsr_core.raster import check_writable
@@ -133,13 +185,14 @@ def _evaluate(options: argparse.Namespace) -> int:
     lpips = load_lpips(options.lpips_weights)
     if options.weights is not None and not options.weights.is_dir():
         raise InputError(f"{options.weights}: no such directory; expected weights files there.")
-    for path in (weights_file(options.weights, name) for name in methods if options.weights is not None):
-        if path is not None:
-            load_model(path)  # refused here if it is damaged or of another network, rather than in every row
     if not options.pairs.is_dir():
         raise InputError(f"{options.pairs}: no such directory; expected ASTER–MODIS pairs there.")
     check_writable(options.out)
     ids = pair_ids(options.pairs)
+    directories = {options.weights and unseen_weights(options.weights, pair_id) for pair_id in ids}
+    for path in {weights_file(directory, name) for directory in directories for name in methods}:
+        if path is not None:
+            load_model(path)  # refused here if it is damaged or of another network, rather than in every row
     judged = evaluation.evaluate(
         options.pairs, bar(ids, "Evaluating", "pair"), methods, protocols, Options(options.weights, options.seed), lpips,
         options.keep_going,

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import math
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from functools import lru_cache
 from pathlib import Path
+from typing import Any, Literal, get_args
 
 import numpy as np
 import safetensors
@@ -16,6 +20,9 @@ from torch.nn import functional
 
 from lstsr_core.errors import InputError
 from lstsr_core.raster import written_atomically
+
+Upsampling = Literal["align-corners", "half-pixel"]
+UPSAMPLINGS: tuple[Upsampling, ...] = get_args(Upsampling)
 
 
 class DoubleConvolution(nn.Sequential):
@@ -45,14 +52,15 @@ class Down(nn.Module):
 
 
 class Up(nn.Module):
-    """Bilinear ×2 (align_corners=True, as published), padded to the skip's size, [upsampled, skip], double convolution."""
+    """Bilinear ×2, padded to the skip's size, [upsampled, skip], double convolution."""
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, upsampling: Upsampling) -> None:
         super().__init__()
+        self.aligned = upsampling == "align-corners"
         self.merge = DoubleConvolution(inputs, inputs // 2, outputs)
 
     def forward(self, features: Tensor, skip: Tensor) -> Tensor:
-        upsampled = functional.interpolate(features, scale_factor=2, mode="bilinear", align_corners=True)
+        upsampled = functional.interpolate(features, scale_factor=2, mode="bilinear", align_corners=self.aligned)
         missing_rows, missing_columns = (skip.shape[axis] - upsampled.shape[axis] for axis in (-2, -1))
         above, left = missing_rows // 2, missing_columns // 2
         padded = functional.pad(upsampled, [left, missing_columns - left, above, missing_rows - above])
@@ -63,14 +71,23 @@ class Up(nn.Module):
 class SharpeningUNet(nn.Module):
     """(B, 2, rows, columns) z-scored U(LST) and NDVI → (B, 1, rows, columns) z-scored LST (method §4).
 
-    283 906 numbers in its state, 104 tensors.
+    283 906 numbers in its state, 104 tensors, whichever the upsampling.
+
+    Parameters
+    ----------
+    upsampling : str
+        "align-corners", as the published checkpoints were trained: a pixel's result depends on the size of the window around
+        it. "half-pixel": it depends on its neighbourhood alone, so that overlapping windows agree.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, upsampling: Upsampling = "align-corners") -> None:
         super().__init__()
+        if upsampling not in UPSAMPLINGS:
+            raise ValueError(f"upsampling is {upsampling!r}; expected {' or '.join(UPSAMPLINGS)}.")
+        self.upsampling = upsampling
         self.inlet = DoubleConvolution(2, 16, 16)
         self.downs = nn.ModuleList([Down(16, 32), Down(32, 64), Down(64, 64)])
-        self.ups = nn.ModuleList([Up(128, 32), Up(64, 16), Up(32, 16)])
+        self.ups = nn.ModuleList([Up(128, 32, upsampling), Up(64, 16, upsampling), Up(32, 16, upsampling)])
         self.outlet = nn.Conv2d(16, 1, 3, padding=1, padding_mode="replicate")
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -112,6 +129,11 @@ class Statistics:
 PUBLISHED_STATISTICS = Statistics(lst_mean_k=303.4670, lst_std_k=8.0529, ndvi_mean=0.64476, ndvi_std=0.16534)
 """Recovered from the image that the published notebook shows, since its statistics file was not published."""
 
+PACKAGE_WEIGHTS = Path(__file__).parent / "weights"
+"""Trained for this package on the MODIS side of the published pairs: used where no other weights are named."""
+
+FOLDS_TABLE = "folds.csv"
+
 PUBLISHED_CHECKPOINTS = {
     "sif-cnn-sr1": "modelB_1009/modelB_state_dict.pt",
     "sif-cnn-sr2": "modelB_2609/modelB_state_dict.pt",
@@ -129,11 +151,22 @@ for _level in range(3):
 
 @dataclass(frozen=True)
 class Model:
-    """A network in evaluation mode with the statistics that it was trained with, and the file that both came from."""
+    """A network in evaluation mode with the statistics that it was trained with, and the file that both came from.
+
+    Attributes
+    ----------
+    network : SharpeningUNet
+    statistics : Statistics
+    source : str
+        The file's name.
+    card : dict
+        What the file tells of its training; of a published checkpoint, what is known of it.
+    """
 
     network: SharpeningUNet
     statistics: Statistics
     source: str
+    card: dict[str, Any] = field(default_factory=dict)
 
     def predict_k(self, coarse_upsampled_k: np.ndarray, ndvi: np.ndarray, piece: int | None = None) -> np.ndarray:
         """Run the network over an image.
@@ -166,16 +199,56 @@ class Model:
         return predicted_k
 
 
-def weights_file(directory: Path, method: str) -> Path | None:
+def weights_file(directory: Path | None, method: str) -> Path | None:
     """The weights of a method below a directory, or None if it holds none.
 
-    ``<method>.safetensors`` is looked for first, then the published ``modelB_…/modelB_state_dict.pt``.
+    ``<method>.safetensors`` is looked for first, then the published ``modelB_…/modelB_state_dict.pt``. Without a directory:
+    the weights that come with the package.
     """
+    directory = directory or PACKAGE_WEIGHTS
     for folder in (directory, directory / "models"):
         for name in (f"{method}.safetensors", PUBLISHED_CHECKPOINTS.get(method, "")):
             if name and (folder / name).is_file():
                 return folder / name
     return None
+
+
+def unseen_weights(directory: Path, scene: str) -> Path:
+    """Where the weights lie of the networks that have not seen a scene in training.
+
+    Parameters
+    ----------
+    directory : Path
+        Of a cross-validation: ``folds.csv`` with ``fold0``, ``fold1``, …; any other is given back as it is.
+    scene : str
+        A pair's id.
+
+    Raises
+    ------
+    InputError
+        If the cross-validation did not have this scene, or its table is damaged.
+    """
+    path = directory / FOLDS_TABLE
+    if not path.is_file():
+        return directory
+    folds = _read_folds(path, path.stat().st_mtime_ns)
+    if scene not in folds:
+        raise InputError(f"{path}: scene {scene} is in no fold; judge it with weights that were trained on all pairs but it.")
+    return directory / fold_name(folds[scene])
+
+
+def fold_name(fold: int) -> str:
+    """Of the directory that holds the weights which have not seen a fold."""
+    return f"fold{fold}"
+
+
+@lru_cache(maxsize=8)
+def _read_folds(path: Path, modified_ns: int) -> dict[str, int]:
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            return {row["scene"]: int(row["fold"]) for row in csv.DictReader(stream)}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: not readable as a table of scenes and folds ({error}); train the folds again.") from error
 
 
 def load_model(path: Path) -> Model:
@@ -192,26 +265,30 @@ def load_model(path: Path) -> Model:
         if path.suffix == ".safetensors":
             with safetensors.safe_open(path, framework="pt") as stored:
                 state = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (not a mapping)
-                statistics = Statistics(**json.loads((stored.metadata() or {})["card"])["statistics"])
+                card = json.loads((stored.metadata() or {})["card"])
+                statistics = Statistics(**card["statistics"])
+                network = SharpeningUNet(card.get("upsampling", "align-corners"))
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
             state = {_own_name(name): tensor for name, tensor in state.items()}
             statistics = PUBLISHED_STATISTICS
+            card = {"data": "as published: tile h18v04, day, 2017-01-01 to 2020-01-01", "upsampling": "align-corners"}
+            network = SharpeningUNet()
     except Exception as error:  # both libraries raise their own kinds, pickle's among them, on a damaged file
         raise InputError(
             f"{path}: not a readable weights file ({type(error).__name__}: {' '.join(str(error).split())[:120]}). "
             "Expected this project's .safetensors with statistics, or a published state dict."
         ) from error
-    network = SharpeningUNet()
     _check_architecture(path, network.state_dict(), state)
     network.load_state_dict(state)
-    return Model(network.eval(), statistics, path.name)
+    return Model(network.eval(), statistics, path.name, card)
 
 
-def save_model(network: SharpeningUNet, statistics: Statistics, path: Path, card: dict[str, str] | None = None) -> None:
-    """Write weights, statistics and a card of plain texts as one safetensors file, atomically."""
+def save_model(network: SharpeningUNet, statistics: Statistics, path: Path, card: Mapping[str, Any] | None = None) -> None:
+    """Write weights, statistics, upsampling and a card of what JSON can hold as one safetensors file, atomically."""
     # One entry, for safetensors writes several in another order each time.
-    metadata = {"card": json.dumps({"statistics": asdict(statistics), **(card or {})}, sort_keys=True)}
+    content = {"statistics": asdict(statistics), "upsampling": network.upsampling, **(card or {})}
+    metadata = {"card": json.dumps(content, sort_keys=True)}
     with written_atomically(path) as temporary:
         temporary.write_bytes(serialise({k: v.contiguous() for k, v in network.state_dict().items()}, metadata))
 

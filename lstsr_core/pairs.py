@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from affine import Affine
@@ -28,8 +28,8 @@ _NDVI_SUFFIX = "_ndvi_250m.tif"
 
 
 @dataclass(frozen=True)
-class Pair:
-    """One ASTER–MODIS pair, each raster on its own grid.
+class ModisPair:
+    """What MODIS saw of a pair: all that sharpening and training take.
 
     Attributes
     ----------
@@ -39,17 +39,11 @@ class Pair:
         MODIS LST in kelvin, (rows, columns) coarse pixels, sinusoidal.
     ndvi : Raster
         NDVI from −1 to 1, (4·rows, 4·columns) fine pixels, sinusoidal; its origin may differ from the LST's.
-    aster : Raster
-        ASTER LST in kelvin at 250 m, UTM; NaN outside the swath, mixed with zeros along its edge.
-    provenance : dict of str to str
-        Where the arrays were read from.
     """
 
     id: str
     lst: Raster
     ndvi: Raster
-    aster: Raster
-    provenance: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_lst(self.lst.values, self.id)
@@ -68,11 +62,33 @@ class Pair:
                     f"pair {self.id}: {name} is in CRS {raster.crs.to_string()[:60]}; expected the MODIS sinusoidal "
                     f"projection on a sphere of {SPHERE_RADIUS_M} m. Reproject it first."
                 )
+
+
+@dataclass(frozen=True)
+class Pair(ModisPair):
+    """One ASTER–MODIS pair, each raster on its own grid.
+
+    Attributes
+    ----------
+    aster : Raster
+        ASTER LST in kelvin at 250 m, UTM; NaN outside the swath, mixed with zeros along its edge.
+    provenance : dict of str to str
+        Where the arrays were read from.
+    """
+
+    aster: Raster
+    provenance: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.aster.crs.is_projected or abs(self.aster.pixel_width_m - FINE_PIXEL_M) > 0.05 * FINE_PIXEL_M:
             raise InputError(
                 f"pair {self.id}: ASTER has pixels of {self.aster.pixel_width_m:g} in {self.aster.crs.to_string()[:60]}; "
                 f"expected about {FINE_PIXEL_M:.2f} m in a UTM zone."
             )
+
+
+AnyPair = TypeVar("AnyPair", bound=ModisPair)
 
 
 def check_lst(lst_k: FloatArray, where: str) -> None:
@@ -108,7 +124,7 @@ def check_ndvi(ndvi: FloatArray, where: str) -> None:
 
 def _pairs_directory(directory: Path) -> Path:
     for candidate in (directory, directory / "data", directory / "test_data_formatted" / "data"):
-        if any(candidate.glob(f"*{_ASTER_SUFFIX}")):
+        if any(any(candidate.glob(f"*{suffix}")) for suffix in (_ASTER_SUFFIX, _PICKLE_SUFFIX, _LST_SUFFIX)):
             return candidate
     raise InputError(
         f"{directory}: holds no ASTER–MODIS pair; expected <id>{_ASTER_SUFFIX} with <id>{_PICKLE_SUFFIX} "
@@ -145,15 +161,25 @@ def read_pair(directory: Path, pair_id: str) -> Pair:
     """
     folder = _pairs_directory(directory)
     aster = _read_aster(folder / f"{pair_id}{_ASTER_SUFFIX}")
+    modis, provenance = _read_modis(folder, pair_id)
+    return Pair(modis.id, modis.lst, modis.ndvi, aster, provenance)
+
+
+def read_modis(directory: Path, pair_id: str) -> ModisPair:
+    """Read one pair without its ASTER file, which need not be there; otherwise as `read_pair`."""
+    return _read_modis(_pairs_directory(directory), pair_id)[0]
+
+
+def _read_modis(folder: Path, pair_id: str) -> tuple[ModisPair, dict[str, str]]:
     pickled, lst_file, ndvi_file = (folder / f"{pair_id}{suffix}" for suffix in (_PICKLE_SUFFIX, _LST_SUFFIX, _NDVI_SUFFIX))
     if lst_file.is_file() or ndvi_file.is_file():
-        return Pair(pair_id, read_raster(lst_file), read_raster(ndvi_file), aster, {"layout": "geotiff", "lst": lst_file.name})
+        modis = ModisPair(pair_id, read_raster(lst_file), read_raster(ndvi_file))
+        return modis, {"layout": "geotiff", "lst": lst_file.name}
     if not pickled.is_file():
         raise InputError(
             f"pair {pair_id}: neither {pickled.name} nor {lst_file.name} is in {folder}. Fetch the pair again, or leave it out."
         )
-    lst, ndvi = _read_published(pickled)
-    return Pair(pair_id, lst, ndvi, aster, {"layout": "published", "lst": pickled.name})
+    return ModisPair(pair_id, *_read_published(pickled)), {"layout": "published", "lst": pickled.name}
 
 
 def write_pair(pair: Pair, directory: Path) -> None:
@@ -202,7 +228,7 @@ def _published_raster(path: Path, content: dict[str, Any], name: str, shape: tup
     return Raster(values, Affine.from_gdal(*content[f"geo {name}"].tolist()), SINUSOIDAL)
 
 
-def fine_offset(pair: Pair) -> tuple[int, int]:
+def fine_offset(pair: ModisPair) -> tuple[int, int]:
     """Fine pixels (rows down, columns right) from the LST patch's origin to the NDVI patch's origin.
 
     Raises
@@ -227,7 +253,7 @@ def _shared_extent(offset: int, coarse_pixels: int, fine_pixels: int) -> tuple[s
     return slice(first_coarse, first_coarse + count), slice(first_fine, first_fine + SCALE * count)
 
 
-def align(pair: Pair) -> Pair:
+def align(pair: AnyPair) -> AnyPair:
     """Cut LST and NDVI to the whole coarse pixels that both cover, so that block (i, j) of NDVI lies in LST pixel (i, j).
 
     Where the NDVI patch starts k > 0 fine pixels below the LST patch, coarse row 0 goes, with NDVI rows 0 … 3 − k and the
@@ -248,14 +274,14 @@ def align(pair: Pair) -> Pair:
     return replace(pair, lst=pair.lst.crop(lst_rows, lst_columns), ndvi=pair.ndvi.crop(ndvi_rows, ndvi_columns))
 
 
-def as_paired(pair: Pair) -> Pair:
+def as_paired(pair: AnyPair) -> AnyPair:
     """The pair as the published evaluation takes it: LST moved to the NDVI's origin, whatever their true offset."""
     ndvi, lst = pair.ndvi, pair.lst
     moved = Affine(lst.transform.a, 0.0, ndvi.left_m, 0.0, lst.transform.e, ndvi.top_m)
     return replace(pair, lst=Raster(lst.values, moved, lst.crs))
 
 
-def fine_grid(pair: Pair) -> Raster:
+def fine_grid(pair: ModisPair) -> Raster:
     """The 250 m grid under an aligned pair's LST, by the LST's own transform; its pixels are the NDVI's."""
     transform = pair.lst.transform @ Affine.scale(1.0 / SCALE)
     return Raster(pair.ndvi.values, transform, CRS(pair.lst.crs))

@@ -13,8 +13,9 @@ from lstsr_core.errors import InputError
 from lstsr_core.granule import GranuleName, read_lst, read_ndvi
 from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SCALE, TILE_COARSE_PIXELS, Tile
 from lstsr_core.networks import Statistics
-from lstsr_core.pairs import PATCH_COARSE_PIXELS, align, check_lst, check_ndvi, pair_ids, read_pair
+from lstsr_core.pairs import PATCH_COARSE_PIXELS, align, check_lst, check_ndvi, pair_ids, read_modis
 from lstsr_core.raster import FloatArray, Raster, read_raster, write_raster
+from lstsr_core.splits import random_split
 
 LST_PRODUCT = "MOD21A1D"
 NDVI_PRODUCT = "MOD09GQ"
@@ -103,9 +104,9 @@ def _windows(lst: Raster, ndvi: Raster, date: str, tile: Tile, coverage: float) 
 
 
 def pair_patches(directory: Path, coverage: float) -> Iterator[Patch]:
-    """The MODIS side of every pair, aligned; ASTER is not looked at, and the pairs carry no date."""
+    """The MODIS side of every pair, aligned; ASTER is never read, and the pairs carry no date."""
     for pair_id in pair_ids(directory):
-        pair = align(read_pair(directory, pair_id))
+        pair = align(read_modis(directory, pair_id))
         bad_share = float(np.isnan(pair.lst.values).mean())
         if bad_share <= coverage and np.isfinite(pair.ndvi.values).all():
             yield Patch(f"pair_{pair_id}", pair.lst, pair.ndvi, "", "", None, None, bad_share)
@@ -136,8 +137,7 @@ def write_patches(patches: Iterable[Patch], directory: Path, training_share: flo
     table = pd.DataFrame(rows, columns=TABLE_COLUMNS)
     for column in ("window_row", "window_column"):
         table[column] = table[column].astype("Int64")
-    training = max(1, min(len(table) - 1, round(training_share * len(table))))
-    table.loc[np.random.default_rng(seed).permutation(len(table))[:training], "split"] = "train"
+    table.loc[random_split(len(table), training_share, seed), "split"] = "train"
     return table
 
 

@@ -9,6 +9,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = PROJECT / "notebooks"
 PARAMETERS = PROJECT / "data" / "params"
 REGISTRY = PROJECT / "data" / "registry.txt"
+TRAINING_SETTINGS = PROJECT / "data" / "training"
 TRAINING_CURVES = PROJECT / "data" / "training_curves"
 RUNS = PROJECT / "data" / "runs"
 

@@ -6,7 +6,7 @@ A new method joins every table and figure by one decorated function here.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,8 +18,8 @@ from lstsr_core.errors import InputError, NoResult
 from lstsr_core.grid import SCALE
 from lstsr_core.kriging import aatprk as aatprk_sharpen
 from lstsr_core.kriging import atprk as atprk_sharpen
-from lstsr_core.networks import Model, load_model, weights_file
-from lstsr_core.pairs import PATCH_COARSE_PIXELS, Pair, fine_grid
+from lstsr_core.networks import Model, load_model, unseen_weights, weights_file
+from lstsr_core.pairs import PATCH_COARSE_PIXELS, ModisPair, fine_grid
 from lstsr_core.raster import FloatArray, Raster, fill_nearest
 from lstsr_core.regression import aggregate_ndvi, fit_scene
 
@@ -34,7 +34,8 @@ class Options:
     Attributes
     ----------
     weights : Path, optional
-        Directory of weights files (`networks.weights_file`).
+        Directory of weights files (`networks.weights_file`), or of a cross-validation, from which each pair takes the networks
+        that have not seen it; without it, the weights that come with the package.
     seed : int
         For methods that draw random numbers.
     published : bool, optional
@@ -91,12 +92,12 @@ def check_methods(names: list[str]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def sharpen(pair: Pair, name: str, options: Options | None = None) -> Raster:
+def sharpen(pair: ModisPair, name: str, options: Options | None = None) -> Raster:
     """Sharpen an aligned pair's LST.
 
     Parameters
     ----------
-    pair : Pair
+    pair : ModisPair
         As `pairs.align` gives it; or as paired, to do as the published evaluation did.
     name : str
         A name in `METHODS`.
@@ -117,7 +118,10 @@ def sharpen(pair: Pair, name: str, options: Options | None = None) -> Raster:
     check_methods([name])
     if not np.isfinite(pair.lst.values).any():
         raise NoResult("no coarse pixel has an LST.")
-    fine_k = METHODS[name].sharpener(pair.lst.values, pair.ndvi.values, options or Options())
+    options = options or Options()
+    if options.weights is not None:
+        options = replace(options, weights=unseen_weights(options.weights, pair.id))
+    fine_k = METHODS[name].sharpener(pair.lst.values, pair.ndvi.values, options)
     return fine_grid(pair).with_values(fine_k)
 
 
@@ -174,7 +178,7 @@ def _model(path: Path, modified_ns: int) -> Model:
 
 
 def _network(name: str, lst_k: FloatArray, ndvi: FloatArray, options: Options, piece: int | None = None) -> FloatArray:
-    path = weights_file(options.weights, name) if options.weights else None
+    path = weights_file(options.weights, name)
     if path is None:
         raise NoResult(WEIGHTS_MISSING)
     if not np.isfinite(ndvi).any():

@@ -33,7 +33,9 @@ from lstsr_core.provenance import git_revision
 from lstsr_core.raster import FloatArray, Raster, written_atomically
 from lstsr_core.sharpeners import METHODS, WEIGHTS_MISSING, sharpen
 from lstsr_core.simulator import TILE, simulate
-from lstsr_core.training import MODEL, TrainedModel, loss_of_upsampled, train
+from lstsr_core.training import TrainedModel, loss_of_upsampled, train
+from lstsr_core.training_data import of_patch_set
+from lstsr_core.training_settings import TrainingSettings
 
 MAIN_METRICS = [
     "rmse_k", "bias_k", "rmse_unbiased_k", "correlation", "psnr_db", "ssim", "consistency_k", "frr", "fro", "attenuation_rmse_db",
@@ -254,14 +256,23 @@ def show_regressions(settings: Patches, regressions: pd.DataFrame) -> Image:
 # 03_training
 
 
+MODEL = "sif-cnn-sr1"
+
+
+def _loop(settings: Training) -> TrainingSettings:
+    values = settings.model_dump(exclude={"run_directory", "train"})
+    return TrainingSettings.check({"model": MODEL, "split": "random", **values}, settings.notebook)
+
+
 def train_model(settings: Training) -> TrainedModel | None:
     """Train SIF-CNN-SR1 on the run's patches and write its weights; nothing with ``train: false``."""
     if not settings.train:
         return None
     directory = settings.run / Patches.notebook
     table = read_table(directory)
-    training, validation = (read_patches(table[table["split"] == split], directory) for split in ("train", "validation"))
-    trained = train(training, validation, settings)
+    patches = of_patch_set(read_patches(table, directory))
+    training, validation = (np.flatnonzero(table["split"] == split) for split in ("train", "validation"))
+    trained = train(patches, training, validation, _loop(settings))
     card = {"model": MODEL, "git_revision": git_revision(), "best_epoch": str(trained.best_epoch)}
     card |= {name: str(value) for name, value in settings.model_dump(exclude={"run_directory"}).items()}
     save_model(trained.network, trained.statistics, settings.directory / "weights" / f"{MODEL}.safetensors", card)
@@ -310,7 +321,8 @@ def training_figures(settings: Training) -> pd.DataFrame:
     rows |= {name: f"{value:.4f}" for name, value in asdict(statistics).items()}
     whole = table[(table["split"] == "validation") & (table["bad_share"] == 0.0)]
     if len(whole):
-        upsampled = loss_of_upsampled(read_patches(whole, directory), statistics, settings)
+        patches = of_patch_set(read_patches(whole, directory))
+        upsampled = loss_of_upsampled(patches, np.arange(len(patches)), statistics, _loop(settings))
         terms = {"total": upsampled.total, "reconstruction": upsampled.reconstruction, "texture": upsampled.texture}
         rows |= {f"{name} loss of bicubic": f"{loss.item():.6f}" for name, loss in terms.items()}
     return pd.DataFrame({"value": rows})

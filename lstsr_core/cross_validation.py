@@ -1,0 +1,143 @@
+"""From data and settings to weights files: one network for all patches, or one for each fold, which has not seen it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lstsr_core.errors import InputError
+from lstsr_core.networks import FOLDS_TABLE, fold_name, save_model
+from lstsr_core.provenance import git_revision
+from lstsr_core.raster import written_atomically
+from lstsr_core.splits import IntArray, group_folds, group_split, random_split
+from lstsr_core.training import TrainedModel, train
+from lstsr_core.training_data import TrainingData
+from lstsr_core.training_settings import TrainingSettings
+
+LICENCE = "MIT"
+
+
+def split(data: TrainingData, chosen: IntArray, settings: TrainingSettings) -> tuple[IntArray, IntArray]:
+    """The chosen patches that train and those that validate, as the settings say; with a share of 1 none validates.
+
+    Raises
+    ------
+    InputError
+        If there are too few patches or groups of neighbours to split.
+    """
+    if settings.training_share == 1.0:
+        return chosen, chosen[:0]
+    if settings.split == "random":
+        trains = random_split(len(chosen), settings.training_share, settings.seed)
+    else:
+        trains = group_split(data.groups[chosen], settings.training_share, settings.seed)
+    return chosen[trains], chosen[~trains]
+
+
+def train_weights(data: TrainingData, settings: TrainingSettings, directory: Path, source: str) -> TrainedModel:
+    """Train one network on all patches and write ``<model>.safetensors``, with its curves and checkpoint beside it.
+
+    Parameters
+    ----------
+    data : TrainingData
+    settings : TrainingSettings
+    directory : Path
+        A training that was stopped there goes on where it was.
+    source : str
+        What the patches are, for the model card.
+
+    Raises
+    ------
+    InputError
+        As `training.train` does.
+    """
+    training, validation = split(data, np.arange(len(data)), settings)
+    return _train_and_save(data, training, validation, settings, directory, {"source": source})
+
+
+def cross_validate(data: TrainingData, settings: TrainingSettings, folds: int, directory: Path, source: str) -> pd.DataFrame:
+    """Train a network for each fold on all the others; `networks.unseen_weights` then finds each scene's.
+
+    A fold of whole groups of neighbours is never trained on. Where the settings keep the last epoch it is what the validation
+    curves are taken from, which decide nothing then; where they keep the best one, that is chosen on a part of the other folds.
+
+    Parameters
+    ----------
+    data : TrainingData
+    settings : TrainingSettings
+    folds : int
+    directory : Path
+        Gets ``folds.csv`` (scene, fold) and ``fold<k>/<model>.safetensors``; what was stopped there goes on where it was.
+    source : str
+
+    Returns
+    -------
+    DataFrame
+        Columns scene and fold.
+
+    Raises
+    ------
+    InputError
+        If there are fewer groups than folds, if the directory holds other folds, or as `training.train` does.
+    """
+    fold_of = group_folds(data.groups, folds, settings.seed)
+    table = pd.DataFrame({"scene": [name.removeprefix("pair_") for name in data.names], "fold": fold_of})
+    _write_folds(table, directory / FOLDS_TABLE)
+    for fold in range(folds):
+        others, held_out = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
+        training, validation = split(data, others, settings) if settings.keep == "best" else (others, held_out)
+        seen = {"source": source, "fold": fold, "folds": folds, "not_seen": table["scene"][held_out].tolist()}
+        _train_and_save(data, training, validation, settings, directory / fold_name(fold), seen)
+    return table
+
+
+def _write_folds(table: pd.DataFrame, path: Path) -> None:
+    content = table.to_csv(index=False, lineterminator="\n")
+    if path.is_file() and path.read_text(encoding="utf-8") != content:
+        raise InputError(
+            f"{path}: holds other folds. Take another directory, or the same number of folds, pairs and seed."
+        )
+    with written_atomically(path) as temporary:
+        temporary.write_text(content, encoding="utf-8")
+
+
+def _train_and_save(
+    data: TrainingData,
+    training: IntArray,
+    validation: IntArray,
+    settings: TrainingSettings,
+    directory: Path,
+    seen: dict[str, Any],
+) -> TrainedModel:
+    files = {name: directory / f"{settings.model}.{name}" for name in ("safetensors", "checkpoint.safetensors", "curves.csv")}
+    trained = train(data, training, validation, settings, files["checkpoint.safetensors"], files["curves.csv"])
+    card = model_card(trained, settings, {**seen, "training_patches": len(training), "validation_patches": len(validation)})
+    save_model(trained.network, trained.statistics, files["safetensors"], card)
+    return trained
+
+
+def model_card(trained: TrainedModel, settings: TrainingSettings, data: dict[str, Any]) -> dict[str, Any]:
+    """What a weights file tells of itself, beside its statistics.
+
+    Parameters
+    ----------
+    trained : TrainedModel
+    settings : TrainingSettings
+    data : dict
+        What it was trained on.
+    """
+    kept = trained.curves[trained.curves["epoch"] == trained.best_epoch].drop(columns="epoch").dropna(axis="columns")
+    return {
+        "model": settings.model,
+        "paper": "arXiv 2502.01204",
+        "licence": LICENCE,
+        "data": data,
+        "settings": settings.model_dump(),
+        "epoch": trained.best_epoch,
+        "epochs_run": len(trained.curves),
+        "metrics": kept.round(8).to_dict("records")[0],
+        "git_revision": git_revision(),
+    }

@@ -1,0 +1,139 @@
+"""Which patches train and which validate: in groups, so that neighbours do not leak; nothing here depends on threads."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lstsr_core.errors import InputError
+from lstsr_core.raster import BoolArray, Raster
+
+IntArray = NDArray[np.int64]
+
+BLOCK_WINDOWS = 3
+"""Side, in windows of 64×64 coarse pixels, of the blocks whose patches of one month stay together."""
+
+
+def overlapping_groups(rasters: Sequence[Raster]) -> IntArray:
+    """Number the groups of rasters whose footprints overlap, directly or through others; edges that only touch do not count.
+
+    Parameters
+    ----------
+    rasters : sequence of Raster
+        On one CRS.
+
+    Returns
+    -------
+    array of shape (rasters,)
+        0, 1, … in the order in which the groups first occur.
+    """
+    left, right, bottom, top = np.array([[r.left_m, r.right_m, r.bottom_m, r.top_m] for r in rasters]).reshape(-1, 4).T
+    touch_m = 1.0  # grids are whole pixels apart, but for rounding
+    overlap_x = np.minimum.outer(right, right) - np.maximum.outer(left, left) > touch_m
+    overlap_y = np.minimum.outer(top, top) - np.maximum.outer(bottom, bottom) > touch_m
+    joined = overlap_x & overlap_y
+    groups = np.arange(len(rasters))
+    while True:  # each takes the smallest number among those it overlaps, until none changes
+        smallest = np.where(joined, groups, len(rasters)).min(axis=1, initial=len(rasters))
+        if np.array_equal(smallest, groups):
+            return _numbered(groups.tolist())
+        groups = smallest
+
+
+def place_and_month_groups(table: pd.DataFrame) -> IntArray:
+    """Number the groups of granule patches: those of one month within a block of 3×3 windows of one tile.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With columns date (YYYY-MM-DD), tile, window_row and window_column.
+    """
+    keys: list[Hashable] = []
+    for date, tile, row, column in table[["date", "tile", "window_row", "window_column"]].itertuples(index=False):
+        keys.append((tile, str(date)[:7], int(row) // BLOCK_WINDOWS, int(column) // BLOCK_WINDOWS))
+    return _numbered(keys)
+
+
+def _numbered(keys: Iterable[Hashable]) -> IntArray:
+    numbers: dict[Hashable, int] = {}
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
+
+
+def random_split(count: int, training_share: float, seed: int) -> BoolArray:
+    """Draw the training patches one by one, as published: neighbours may stand on both sides.
+
+    Returns
+    -------
+    array of shape (count,)
+        True where a patch trains; both sides have one patch at least.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two patches.
+    """
+    if count < 2:
+        raise InputError(f"{count} patches cannot be split; at least 2 are needed.")
+    wanted = max(1, min(count - 1, round(training_share * count)))
+    trains = np.zeros(count, dtype=bool)
+    trains[np.random.default_rng(seed).permutation(count)[:wanted]] = True
+    return trains
+
+
+def group_split(groups: IntArray, training_share: float, seed: int) -> BoolArray:
+    """Draw whole groups for validation, as long as that brings its share nearer to what was asked.
+
+    Parameters
+    ----------
+    groups : array of shape (patches,)
+        Each patch's group.
+
+    Returns
+    -------
+    array of shape (patches,)
+        True where a patch trains; both sides have one group at least.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two groups.
+    """
+    numbers, sizes = np.unique(groups, return_counts=True)
+    if len(numbers) < 2:
+        raise InputError(f"{len(groups)} patches lie in {len(numbers)} group of neighbours, and cannot be split; bring more.")
+    wanted = (1.0 - training_share) * len(groups)
+    validates: list[int] = []
+    taken = 0
+    for index in np.random.default_rng(seed).permutation(len(numbers))[: len(numbers) - 1]:
+        if not validates or abs(taken + sizes[index] - wanted) < abs(taken - wanted):
+            validates.append(int(numbers[index]))
+            taken += int(sizes[index])
+    return ~np.isin(groups, validates)
+
+
+def group_folds(groups: IntArray, folds: int, seed: int) -> IntArray:
+    """Deal whole groups to folds of about one size: in random order, the largest first, each to the smallest fold.
+
+    Returns
+    -------
+    array of shape (patches,)
+        Each patch's fold, 0 … folds − 1.
+
+    Raises
+    ------
+    InputError
+        If there are fewer groups than folds, or fewer than two folds.
+    """
+    numbers, sizes = np.unique(groups, return_counts=True)
+    if not 2 <= folds <= len(numbers):
+        raise InputError(f"{folds} folds are asked for; expected 2 to {len(numbers)}, the number of groups of neighbours.")
+    order = np.random.default_rng(seed).permutation(len(numbers))
+    filled = np.zeros(folds, dtype=np.int64)
+    fold_of = np.empty(len(numbers), dtype=np.int64)
+    for index in order[np.argsort(-sizes[order], kind="stable")]:
+        fold_of[index] = int(filled.argmin())
+        filled[fold_of[index]] += sizes[index]
+    return fold_of[np.searchsorted(numbers, groups)]
