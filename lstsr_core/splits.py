@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterable, Sequence
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.sparse.csgraph import connected_components
 
 from lstsr_core.errors import InputError
 from lstsr_core.raster import BoolArray, Raster
@@ -18,7 +19,7 @@ BLOCK_WINDOWS = 3
 
 
 def overlapping_groups(rasters: Sequence[Raster]) -> IntArray:
-    """Number the groups of rasters whose footprints overlap, directly or through others; edges that only touch do not count.
+    """Number the groups of rasters whose footprints overlap or touch, directly or through others.
 
     Parameters
     ----------
@@ -30,17 +31,13 @@ def overlapping_groups(rasters: Sequence[Raster]) -> IntArray:
     array of shape (rasters,)
         0, 1, … in the order in which the groups first occur.
     """
-    left, right, bottom, top = np.array([[r.left_m, r.right_m, r.bottom_m, r.top_m] for r in rasters]).reshape(-1, 4).T
-    touch_m = 1.0  # grids are whole pixels apart, but for rounding
+    if not rasters:
+        return np.empty(0, dtype=np.int64)
+    left, right, bottom, top = np.array([[r.left_m, r.right_m, r.bottom_m, r.top_m] for r in rasters]).T
+    touch_m = -1.0  # grids are whole pixels apart, but for rounding
     overlap_x = np.minimum.outer(right, right) - np.maximum.outer(left, left) > touch_m
     overlap_y = np.minimum.outer(top, top) - np.maximum.outer(bottom, bottom) > touch_m
-    joined = overlap_x & overlap_y
-    groups = np.arange(len(rasters))
-    while True:  # each takes the smallest number among those it overlaps, until none changes
-        smallest = np.where(joined, groups, len(rasters)).min(axis=1, initial=len(rasters))
-        if np.array_equal(smallest, groups):
-            return _numbered(groups.tolist())
-        groups = smallest
+    return _numbered(connected_components(overlap_x & overlap_y, directed=False)[1].tolist())
 
 
 def place_and_month_groups(table: pd.DataFrame) -> IntArray:

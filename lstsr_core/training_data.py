@@ -104,7 +104,7 @@ def of_patch_set(patches: PatchSet) -> TrainingData:
 def from_pairs(directory: Path) -> TrainingData:
     """The MODIS side of every pair of a directory, aligned and cut to the smallest; no ASTER file is read.
 
-    The groups are those whose footprints overlap, directly or through others.
+    The groups are those whose footprints overlap or touch, directly or through others.
 
     Raises
     ------

@@ -1,8 +1,10 @@
-"""The loss of SIF-CNN-SR1 against a direct computation of method §5 in numpy, and its gradients."""
+"""The losses against direct computations of method §5 in numpy, their gradients, and what the published weights score."""
 
 from __future__ import annotations
 
 import math
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import signal
 
-from lstsr_core.losses import gradients, sif_cnn_sr1
+from lstsr_core.losses import gradients, high_pass, sc_unet, sif_cnn_sr1, sif_cnn_sr2
+from lstsr_core.networks import load_model, weights_file
+from lstsr_core.objectives import OBJECTIVES
+from lstsr_core.pairs import pair_ids, read_modis
+from lstsr_core.training_data import Batch
+from lstsr_core.training_settings import settings_of
 
 S = [
     [[1, 2, 1], [0, 0, 0], [-1, -2, -1]],
@@ -37,10 +44,7 @@ def slow_gradients(image: np.ndarray) -> np.ndarray:
 
 def slow_degrade(image: np.ndarray, mtf: float) -> np.ndarray:
     """Method §3 in its two steps: 9×9 Gaussian with reflect padding, then bicubic by 1/4."""
-    sigma = math.sqrt(-math.log(mtf) / 2) / (math.pi * 0.5 / 4)
-    y, x = np.mgrid[-4:5, -4:5]
-    kernel = np.exp(-(x**2 + y**2) / (2 * sigma**2))
-    smooth = signal.correlate2d(np.pad(image, 4, mode="reflect"), kernel / kernel.sum(), mode="valid")
+    smooth = slow_low_pass(image, mtf)
 
     def weight(d: float) -> float:  # Keys' cubic convolution with a = −0.75
         return 1.25 * d**3 - 2.25 * d**2 + 1 if d <= 1 else -0.75 * (d**3 - 5 * d**2 + 8 * d - 4)
@@ -53,6 +57,13 @@ def slow_degrade(image: np.ndarray, mtf: float) -> np.ndarray:
         for column in range(columns):
             coarse[row, column] = taps @ smooth[4 * row : 4 * row + 4, 4 * column : 4 * column + 4] @ taps
     return coarse
+
+
+def slow_low_pass(image: np.ndarray, mtf: float) -> np.ndarray:
+    sigma = math.sqrt(-math.log(mtf) / 2) / (math.pi * 0.5 / 4)
+    y, x = np.mgrid[-4:5, -4:5]
+    kernel = np.exp(-(x**2 + y**2) / (2 * sigma**2))
+    return signal.correlate2d(np.pad(image, 4, mode="reflect"), kernel / kernel.sum(), mode="valid")
 
 
 def slow_huber(a: np.ndarray, b: np.ndarray) -> float:
@@ -137,3 +148,95 @@ def test_loss_keeps_the_precision_of_its_inputs() -> None:
     assert loss.total.dtype == torch.float32
     exact = sif_cnn_sr1(predicted.double(), lst.double(), ndvi.double())
     assert float(loss.total) == pytest.approx(float(exact.total), rel=1e-5)
+
+
+@pytest.mark.parametrize(("alpha", "gamma", "mtf"), [(0.5, -0.25, 0.1), (0.9, 1.5, 0.25), (0.0, -0.25, 0.1)])
+def test_sr2_is_the_methods(alpha: float, gamma: float, mtf: float) -> None:
+    predicted, lst, ndvi = scores(4, 5, spread=2.5)
+    loss = sif_cnn_sr2(predicted, lst, ndvi, alpha, gamma, mtf)
+    coarse = np.stack([slow_degrade(image.numpy(), mtf) for image in predicted[:, 0]])
+    details = [np.stack([x.numpy() - slow_low_pass(x.numpy(), 0.25) for x in images[:, 0]]) for images in (predicted, ndvi)]
+    differences = np.abs(details[0] - gamma * details[1])
+    assert (differences < 1.0).any() and (differences > 1.0).any()
+    reconstruction, texture = slow_huber(coarse, lst[:, 0].numpy()), slow_huber(details[0], gamma * details[1])
+    assert float(loss.reconstruction) == pytest.approx(reconstruction, rel=1e-10)
+    assert float(loss.texture) == pytest.approx(texture, rel=1e-10)
+    assert float(loss.total) == pytest.approx(alpha * reconstruction + (1 - alpha) * texture, rel=1e-10)
+
+
+def test_sr2_defaults_are_the_papers() -> None:
+    images = scores(4, 4)
+    assert float(sif_cnn_sr2(*images).total) == float(sif_cnn_sr2(*images, 0.5, -0.25, 0.1).total)
+
+
+def test_sc_unet_is_the_huber_loss_alone() -> None:
+    predicted, _, lst = scores(4, 5)
+    loss = sc_unet(predicted, lst)
+    assert float(loss.total) == float(loss.reconstruction) == pytest.approx(slow_huber(predicted.numpy(), lst.numpy()), rel=1e-12)
+    assert float(loss.texture) == 0.0
+
+
+@pytest.mark.parametrize("loss", [sif_cnn_sr1, sif_cnn_sr2])
+def test_a_gamma_for_each_scene_is_that_scenes_own(loss: partial) -> None:
+    predicted, lst, ndvi = scores(3, 4, batch=3)
+    gammas = torch.tensor([-0.7, 0.1, -0.3], dtype=torch.float64)
+    together = loss(predicted, lst, ndvi, gamma=gammas.view(3, 1, 1, 1))
+    alone = [loss(*(image[i : i + 1] for image in (predicted, lst, ndvi)), gamma=float(gammas[i])) for i in range(3)]
+    assert float(together.total) == pytest.approx(np.mean([float(one.total) for one in alone]), rel=1e-12)
+
+
+@pytest.mark.parametrize("spread", [0.1, 3.0])
+@pytest.mark.parametrize("loss", [partial(sif_cnn_sr2, alpha=0.5), partial(sif_cnn_sr2, alpha=0.01, gamma=0.7)])
+def test_derivative_of_sr2_is_that_of_finite_differences(spread: float, loss: partial) -> None:
+    predicted, lst, ndvi = scores(2, 2, batch=1, spread=spread)
+    predicted.requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: loss(x, lst, ndvi).total, (predicted,))
+
+
+def test_derivative_of_sc_unet_is_that_of_finite_differences() -> None:
+    predicted, _, lst = scores(2, 2, batch=1)
+    predicted.requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: sc_unet(x, lst).total, (predicted,))
+
+
+def test_high_pass_of_a_constant_is_nothing() -> None:
+    assert high_pass(torch.full((1, 1, 12, 8), 3.0, dtype=torch.float64)).abs().max() < 1e-13
+
+
+@pytest.mark.parametrize("loss", [sif_cnn_sr1, sif_cnn_sr2])
+@pytest.mark.parametrize("turns", range(4))
+def test_losses_do_not_tell_a_scene_from_its_mirror_images(loss: partial, turns: int) -> None:
+    # The filters S change places and signs; without that, turning patches would change what is asked for.
+    images = scores(4, 4)
+    for mirrored in (False, True):
+        moved = [torch.rot90(image.flip(-1) if mirrored else image, turns, (-2, -1)) for image in images]
+        assert float(loss(*moved).total) == pytest.approx(float(loss(*images).total), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [
+        ("sif-cnn-sr1", (0.00578, 0.00422, 0.1598)),
+        ("sif-cnn-sr2", (0.00297, 0.00441, 0.00153)),
+        ("sc-unet", (0.01642, 0.01642, 0.0)),
+    ],
+)
+def test_published_weights_score_the_published_losses(
+    published_pairs: Path, method: str, expected: tuple[float, float, float]
+) -> None:
+    path = weights_file(published_pairs, method)
+    assert path is not None
+    model, settings, objective = load_model(path), settings_of(method, "paper"), OBJECTIVES[method]
+    s = model.statistics
+    sums, ids = np.zeros(3), pair_ids(published_pairs)
+    for pair_id in ids:  # as paired: both patches as they are, whatever their offset
+        pair = read_modis(published_pairs, pair_id)
+        lst = torch.from_numpy((pair.lst.values - s.lst_mean_k) / s.lst_std_k).float()[None, None]
+        ndvi = torch.from_numpy((pair.ndvi.values - s.ndvi_mean) / s.ndvi_std).float()[None, None]
+        batch = Batch([pair_id], lst, ndvi, torch.full((1, 1, 1, 1), float(settings.gamma)))
+        with torch.inference_mode():
+            loss = objective.loss(model.network(objective.inputs(batch, s)), batch, settings)
+        sums += [float(loss.total), float(loss.reconstruction), float(loss.texture)]
+    assert len(ids) == 62
+    for found, figure in zip(sums / len(ids), expected, strict=True):
+        assert found == pytest.approx(figure, abs=6e-5 if figure > 0.1 else 6e-6)  # as many digits as are known
