@@ -174,7 +174,7 @@ def _train(options: argparse.Namespace) -> int:
 
 def _evaluate(options: argparse.Namespace) -> int:
     from lstsr_core import evaluation
-    from lstsr_core.networks import load_model, unseen_weights, weights_file
+    from lstsr_core.networks import PUBLISHED_CHECKPOINTS, load_model, unseen_weights, weights_file
     from lstsr_core.pairs import pair_ids
     from lstsr_core.perceptual import load_lpips
     from lstsr_core.raster import check_writable
@@ -189,8 +189,9 @@ def _evaluate(options: argparse.Namespace) -> int:
         raise InputError(f"{options.pairs}: no such directory; expected ASTER–MODIS pairs there.")
     check_writable(options.out)
     ids = pair_ids(options.pairs)
-    directories = {options.weights and unseen_weights(options.weights, pair_id) for pair_id in ids}
-    for path in {weights_file(directory, name) for directory in directories for name in methods}:
+    networks = [name for name in methods if name in PUBLISHED_CHECKPOINTS]
+    directories = {options.weights and unseen_weights(options.weights, pair_id) for pair_id in ids if networks}
+    for path in {weights_file(directory, name) for directory in directories for name in networks}:
         if path is not None:
             load_model(path)  # refused here if it is damaged or of another network, rather than in every row
     judged = evaluation.evaluate(

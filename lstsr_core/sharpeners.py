@@ -18,7 +18,7 @@ from lstsr_core.errors import InputError, NoResult
 from lstsr_core.grid import SCALE
 from lstsr_core.kriging import aatprk as aatprk_sharpen
 from lstsr_core.kriging import atprk as atprk_sharpen
-from lstsr_core.networks import Model, load_model, unseen_weights, weights_file
+from lstsr_core.networks import PUBLISHED_CHECKPOINTS, Model, load_model, unseen_weights, weights_file
 from lstsr_core.pairs import PATCH_COARSE_PIXELS, ModisPair, fine_grid
 from lstsr_core.raster import FloatArray, Raster, fill_nearest
 from lstsr_core.regression import aggregate_ndvi, fit_scene
@@ -119,7 +119,7 @@ def sharpen(pair: ModisPair, name: str, options: Options | None = None) -> Raste
     if not np.isfinite(pair.lst.values).any():
         raise NoResult("no coarse pixel has an LST.")
     options = options or Options()
-    if options.weights is not None:
+    if options.weights is not None and name in PUBLISHED_CHECKPOINTS:
         options = replace(options, weights=unseen_weights(options.weights, pair.id))
     fine_k = METHODS[name].sharpener(pair.lst.values, pair.ndvi.values, options)
     return fine_grid(pair).with_values(fine_k)

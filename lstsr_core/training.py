@@ -220,8 +220,8 @@ class _Run:
         self._rows, self._best_epoch, self._best = list(saved.curves), saved.best_epoch, saved.best
 
     def result(self) -> TrainedModel:
-        network = SharpeningUNet(self._settings.upsampling)
-        network.load_state_dict({name: tensor.cpu() for name, tensor in self._best.items()})
+        network = self._network.to("cpu", memory_format=torch.contiguous_format)
+        network.load_state_dict(self._best)
         return TrainedModel(network.eval(), self.statistics, self.curves(), self._best_epoch)
 
 

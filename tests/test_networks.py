@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 import safetensors
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
 
+from lstsr_core import networks
 from lstsr_core.errors import InputError
 from lstsr_core.networks import (
     PUBLISHED_CHECKPOINTS,
@@ -24,6 +26,7 @@ from lstsr_core.networks import (
     load_model,
     read_statistics,
     save_model,
+    unseen_weights,
     weights_file,
 )
 
@@ -250,8 +253,6 @@ def test_a_checkpoint_that_is_no_dictionary_is_refused(tmp_path: Path) -> None:
 
 
 def test_own_weights_without_statistics_are_refused(tmp_path: Path) -> None:
-    from safetensors.torch import save_file
-
     save_file(random_network().state_dict(), tmp_path / "weights.safetensors")
     assert "statistics" in refusal(tmp_path / "weights.safetensors")
 
@@ -289,6 +290,86 @@ def test_own_weights_are_looked_for_before_the_published(tmp_path: Path) -> None
     assert weights_file(tmp_path, "sif-cnn-sr1") is None
     (tmp_path / "sif-cnn-sr2.safetensors").touch()
     assert weights_file(tmp_path, "sif-cnn-sr2") == tmp_path / "sif-cnn-sr2.safetensors"
+
+
+def test_without_a_directory_the_packages_own_weights_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(networks, "PACKAGE_WEIGHTS", tmp_path)
+    assert weights_file(None, "sc-unet") is None
+    (tmp_path / "sc-unet.safetensors").touch()
+    assert weights_file(None, "sc-unet") == tmp_path / "sc-unet.safetensors"
+    assert weights_file(tmp_path / "elsewhere", "sc-unet") is None
+
+
+def test_each_scene_takes_the_weights_that_have_not_seen_it(tmp_path: Path) -> None:
+    assert unseen_weights(tmp_path, "57") == tmp_path
+    (tmp_path / "folds.csv").write_text("scene,fold\n57,0\n3,1\n12,0\n")
+    assert [unseen_weights(tmp_path, scene) for scene in ("57", "3", "12")] == [tmp_path / f"fold{k}" for k in (0, 1, 0)]
+    with pytest.raises(InputError, match=r"folds\.csv: scene 4 is in no fold; judge it with weights"):
+        unseen_weights(tmp_path, "4")
+
+
+@pytest.mark.parametrize("content", ["pair,fold\n57,0\n", "scene,fold\n57,first\n", "scene,fold\n57\n"])
+def test_a_damaged_table_of_folds_is_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / "folds.csv").write_text(content)
+    with pytest.raises(InputError, match=r"folds\.csv: not readable as a table of scenes and folds"):
+        unseen_weights(tmp_path, "57")
+
+
+def test_upsampling_travels_with_the_weights(tmp_path: Path) -> None:
+    for upsampling in ("align-corners", "half-pixel"):
+        network = SharpeningUNet(upsampling)
+        save_model(network, STATISTICS, tmp_path / "x.safetensors", {"data": {"source": "here"}})
+        model = load_model(tmp_path / "x.safetensors")
+        assert (model.network.upsampling, model.card["upsampling"]) == (upsampling, upsampling)
+        assert model.card["data"] == {"source": "here"}
+
+
+def test_weights_without_an_upsampling_are_of_the_published_one(tmp_path: Path) -> None:
+    network = random_network()
+    card = {"card": json.dumps({"statistics": asdict(STATISTICS)})}
+    save_file(network.state_dict(), tmp_path / "old.safetensors", card)
+    assert load_model(tmp_path / "old.safetensors").network.upsampling == "align-corners"
+
+
+def test_an_unknown_upsampling_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="upsampling is 'nearest'; expected align-corners or half-pixel"):
+        SharpeningUNet("nearest")  # type: ignore[arg-type]
+    card = {"card": json.dumps({"statistics": asdict(STATISTICS), "upsampling": "nearest"})}
+    save_file(random_network().state_dict(), tmp_path / "odd.safetensors", card)
+    assert "not a readable weights file" in refusal(tmp_path / "odd.safetensors")
+
+
+def test_half_pixel_results_do_not_depend_on_the_window_and_aligned_corners_do() -> None:
+    # 160 pixels from any edge nothing of it is left, if the window starts at a multiple of the U-Net's 8 pixels.
+    inputs = torch.randn(1, 2, 400, 32, generator=torch.Generator().manual_seed(94))
+    for upsampling, agrees in (("half-pixel", True), ("align-corners", False)):
+        torch.manual_seed(95)
+        network = SharpeningUNet(upsampling).eval()
+        with torch.inference_mode():
+            whole, window = network(inputs), network(inputs[:, :, 8:])
+        assert torch.allclose(whole[:, :, 168:], window[:, :, 160:], rtol=1e-5, atol=1e-6) == agrees
+
+
+def test_derivative_of_the_network_is_that_of_finite_differences() -> None:
+    for upsampling in ("align-corners", "half-pixel"):
+        torch.manual_seed(96)
+        network = SharpeningUNet(upsampling).double().train()
+        inputs = torch.randn(2, 2, 16, 16, dtype=torch.float64)
+        weight = network.inlet[0].weight
+        target = torch.randn(2, 1, 16, 16, dtype=torch.float64)
+
+        def loss(network: SharpeningUNet = network, inputs: torch.Tensor = inputs, target: torch.Tensor = target) -> torch.Tensor:
+            return functional.huber_loss(network(inputs), target)
+
+        (gradient,) = torch.autograd.grad(loss(), weight)
+        for index in ((0, 0, 0, 0), (3, 1, 1, 2), (15, 0, 2, 1)):
+            step, values = 1e-6, []
+            for sign in (1.0, -1.0):
+                with torch.no_grad():
+                    weight[index] += sign * step
+                    values.append(float(loss()))
+                    weight[index] -= sign * step
+            assert float(gradient[index]) == pytest.approx((values[0] - values[1]) / (2 * step), rel=1e-4, abs=1e-9)
 
 
 @pytest.mark.parametrize("method", ["sif-cnn-sr1", "sif-cnn-sr2", "sc-unet"])

@@ -16,7 +16,7 @@ from rasterio.crs import CRS
 
 from lstsr_core.errors import InputError
 from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, Tile
-from lstsr_core.pairs import Pair, align, fine_grid, fine_offset, pair_ids, read_pair, write_pair
+from lstsr_core.pairs import Pair, align, fine_grid, fine_offset, pair_ids, read_modis, read_pair, write_pair
 from lstsr_core.raster import Raster, write_raster
 
 UTM_31N = CRS.from_epsg(32631)
@@ -345,3 +345,25 @@ def test_published_pairs_nest_with_offsets_of_at_most_three_fine_pixels(publishe
     assert ((offsets >= 0) & (offsets <= 3)).all()
     # Method §7: in 81 of the 83 published pairs they differ.
     assert (offsets == 0).all(axis=1).sum() <= 2
+
+
+@pytest.mark.parametrize("published", [False, True])
+def test_the_modis_side_is_read_without_aster(tmp_path: Path, published: bool, write_published_pickle: WritePickle) -> None:
+    pair = numbered_pair(2, 1, coarse=64)
+    write_pair(pair, tmp_path)
+    if published:
+        for name in ("lst_1km", "ndvi_250m"):
+            (tmp_path / f"7_{name}.tif").unlink()
+        content = {"LST": pair.lst.values.astype("f4"), "NDVI": pair.ndvi.values}
+        content |= {f"geo {n}": np.array(r.transform.to_gdal()) for n, r in (("LST", pair.lst), ("NDVI", pair.ndvi))}
+        write_published_pickle(tmp_path / "7_data_dict.pkl", content)
+    whole = read_pair(tmp_path, "7")
+    (tmp_path / "7_aster_250m.tif").unlink()
+    with pytest.raises(InputError, match=r"7_aster_250m\.tif: no such file"):
+        read_pair(tmp_path, "7")
+    assert pair_ids(tmp_path) == ["7"]
+    modis, expected = align(read_modis(tmp_path, "7")), align(whole)
+    for name in ("lst", "ndvi"):
+        one, other = getattr(modis, name), getattr(expected, name)
+        np.testing.assert_array_equal(one.values, other.values)
+        assert one.transform == other.transform

@@ -298,7 +298,7 @@ def test_a_table_without_patches_is_told(tmp_path: Path) -> None:
         from_patches(tmp_path)
 
 
-def test_published_pairs_train_in_21_groups(published_pairs: Path) -> None:
+def test_published_pairs_train_in_14_groups(published_pairs: Path) -> None:
     data = from_pairs(published_pairs)
     assert data.lst_k.shape == (62, 63, 63)
-    assert len(np.unique(data.groups)) == 21
+    assert len(np.unique(data.groups)) == 14
