@@ -64,7 +64,9 @@ def _parser() -> argparse.ArgumentParser:
     data.add_argument("--patches", type=Path, help="directory that 02_patches wrote")
     train.add_argument("--out", type=Path, required=True, help="directory of <model>.safetensors and the curves")
     train.add_argument("--folds", type=int, help="one network for each of so many folds, trained on the others (with --pairs)")
-    train.add_argument("--resume", action=argparse.BooleanOptionalAction, default=True, help="go on from checkpoints in --out")
+    train.add_argument(
+        "--resume", action=argparse.BooleanOptionalAction, default=True, help="go on from what --out holds, or start afresh"
+    )
     train.add_argument("--threads", type=int, help="of the CPU, instead of the settings' number")
 
     evaluate = commands.add_parser("evaluate", help="judge methods on ASTER–MODIS pairs and write the table of metrics")
@@ -162,8 +164,7 @@ def _train(options: argparse.Namespace) -> int:
         source = f"{len(data)} patches of MODIS granules"
     for settings in chosen:
         if not options.resume:
-            for path in options.out.glob(f"**/{settings.model}.checkpoint.safetensors"):
-                path.unlink()
+            cross_validation.forget(settings.model, options.out)
         if options.folds is not None:
             cross_validation.cross_validate(data, settings, options.folds, options.out, source)
         else:

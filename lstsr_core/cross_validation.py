@@ -9,15 +9,16 @@ import numpy as np
 import pandas as pd
 
 from lstsr_core.errors import InputError
-from lstsr_core.networks import FOLDS_TABLE, fold_name, save_model
+from lstsr_core.networks import FOLDS_TABLE, fold_name, load_model, save_model
 from lstsr_core.provenance import git_revision
 from lstsr_core.raster import written_atomically
 from lstsr_core.splits import IntArray, group_folds, group_split, random_split
-from lstsr_core.training import TrainedModel, train
+from lstsr_core.training import TrainedModel, origin_of, train
 from lstsr_core.training_data import TrainingData
 from lstsr_core.training_settings import TrainingSettings
 
 LICENCE = "MIT"
+CHECKPOINT = "checkpoint.safetensors"
 
 
 def split(data: TrainingData, chosen: IntArray, settings: TrainingSettings) -> tuple[IntArray, IntArray]:
@@ -37,25 +38,25 @@ def split(data: TrainingData, chosen: IntArray, settings: TrainingSettings) -> t
     return chosen[trains], chosen[~trains]
 
 
-def train_weights(data: TrainingData, settings: TrainingSettings, directory: Path, source: str) -> TrainedModel:
-    """Train one network on all patches and write ``<model>.safetensors``, with its curves and checkpoint beside it.
+def train_weights(data: TrainingData, settings: TrainingSettings, directory: Path, source: str) -> None:
+    """Train one network on all patches and write ``<model>.safetensors``, with its curves beside it.
 
     Parameters
     ----------
     data : TrainingData
     settings : TrainingSettings
     directory : Path
-        A training that was stopped there goes on where it was.
+        A training that was stopped there goes on where it was; one that has ended is not run again.
     source : str
         What the patches are, for the model card.
 
     Raises
     ------
     InputError
-        As `training.train` does.
+        As `training.train` does; or if the directory holds weights of another training.
     """
     training, validation = split(data, np.arange(len(data)), settings)
-    return _train_and_save(data, training, validation, settings, directory, {"source": source})
+    _train_and_save(data, training, validation, settings, directory, {"source": source})
 
 
 def cross_validate(data: TrainingData, settings: TrainingSettings, folds: int, directory: Path, source: str) -> pd.DataFrame:
@@ -81,7 +82,7 @@ def cross_validate(data: TrainingData, settings: TrainingSettings, folds: int, d
     Raises
     ------
     InputError
-        If there are fewer groups than folds, if the directory holds other folds, or as `training.train` does.
+        If there are fewer groups than folds, if the directory holds other folds, or as `train_weights` does.
     """
     fold_of = group_folds(data.groups, folds, settings.seed)
     table = pd.DataFrame({"scene": [name.removeprefix("pair_") for name in data.names], "fold": fold_of})
@@ -97,9 +98,7 @@ def cross_validate(data: TrainingData, settings: TrainingSettings, folds: int, d
 def _write_folds(table: pd.DataFrame, path: Path) -> None:
     content = table.to_csv(index=False, lineterminator="\n")
     if path.is_file() and path.read_text(encoding="utf-8") != content:
-        raise InputError(
-            f"{path}: holds other folds. Take another directory, or the same number of folds, pairs and seed."
-        )
+        raise InputError(f"{path}: holds other folds. Take another directory, or the same number of folds, pairs and seed.")
     with written_atomically(path) as temporary:
         temporary.write_text(content, encoding="utf-8")
 
@@ -111,12 +110,27 @@ def _train_and_save(
     settings: TrainingSettings,
     directory: Path,
     seen: dict[str, Any],
-) -> TrainedModel:
-    files = {name: directory / f"{settings.model}.{name}" for name in ("safetensors", "checkpoint.safetensors", "curves.csv")}
-    trained = train(data, training, validation, settings, files["checkpoint.safetensors"], files["curves.csv"])
-    card = model_card(trained, settings, {**seen, "training_patches": len(training), "validation_patches": len(validation)})
-    save_model(trained.network, trained.statistics, files["safetensors"], card)
-    return trained
+) -> None:
+    weights, checkpoint, curves = (directory / f"{settings.model}.{end}" for end in ("safetensors", CHECKPOINT, "curves.csv"))
+    origin = origin_of(data, training, validation, settings)
+    if weights.is_file():
+        if load_model(weights).card.get("origin") == origin:
+            return
+        raise InputError(
+            f"{weights}: comes from a training with other settings or patches. Take another directory, or delete it."
+        )
+    trained = train(data, training, validation, settings, checkpoint, curves)
+    counts = {"training_patches": len(training), "validation_patches": len(validation)}
+    card = {**model_card(trained, settings, {**seen, **counts}), "origin": origin}
+    save_model(trained.network, trained.statistics, weights, card)
+    checkpoint.unlink()
+
+
+def forget(model: str, directory: Path) -> None:
+    """Delete a model's weights and checkpoints in a directory and its folds, so that training starts from scratch."""
+    for folder in (directory, *directory.glob(fold_name("[0-9]*"))):
+        for end in ("safetensors", CHECKPOINT):
+            (folder / f"{model}.{end}").unlink(missing_ok=True)
 
 
 def model_card(trained: TrainedModel, settings: TrainingSettings, data: dict[str, Any]) -> dict[str, Any]:

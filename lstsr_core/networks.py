@@ -237,7 +237,7 @@ def unseen_weights(directory: Path, scene: str) -> Path:
     return directory / fold_name(folds[scene])
 
 
-def fold_name(fold: int) -> str:
+def fold_name(fold: int | str) -> str:
     """Of the directory that holds the weights which have not seen a fold."""
     return f"fold{fold}"
 

@@ -89,9 +89,7 @@ def train(
         or belongs to another training.
     """
     run = _Run(data, training, validation, settings, device or default_device())
-    origin = fingerprint(
-        settings.model_dump(), asdict(run.statistics), [[data.names[i] for i in chosen] for chosen in (training, validation)]
-    )
+    origin = origin_of(data, training, validation, settings)
     if checkpoint is not None and checkpoint.is_file():
         saved = read_checkpoint(checkpoint)
         if saved.origin != origin:
@@ -119,6 +117,12 @@ def loss_of_upsampled(data: TrainingData, chosen: IntArray, statistics: Statisti
     everything = settings.model_copy(update={"batch_size": len(chosen)})
     (batch,) = Batches(data, statistics, everything, objective.block).validation(chosen)
     return objective.loss(objective.inputs(batch, statistics)[:, :1], batch, settings)
+
+
+def origin_of(data: TrainingData, training: IntArray, validation: IntArray, settings: TrainingSettings) -> str:
+    """A fingerprint of all that decides a training but the machine: settings, names of the patches, their statistics."""
+    names = [[data.names[i] for i in chosen] for chosen in (training, validation)]
+    return fingerprint(settings.model_dump(), names, asdict(data.statistics(training)))
 
 
 def write_curves(curves: pd.DataFrame, path: Path) -> None:

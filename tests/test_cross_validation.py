@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from lstsr_core import cross_validation
-from lstsr_core.cross_validation import cross_validate, split, train_weights
+from lstsr_core.cross_validation import CHECKPOINT, cross_validate, forget, split, train_weights
 from lstsr_core.degradation import upsample
 from lstsr_core.errors import InputError
 from lstsr_core.networks import load_model
@@ -59,7 +59,8 @@ def test_each_fold_is_trained_without_the_pairs_it_judges(tmp_path: Path) -> Non
         # It is bit for bit the network of a training that has the others only.
         alone = data()
         kept = TrainingData([alone.names[i] for i in others], alone.lst_k[others], alone.ndvi[others], alone.groups[others])
-        trained = train_weights(kept, settings(), tmp_path / f"alone{fold}", "a test").network.state_dict()
+        train_weights(kept, settings(), tmp_path / f"alone{fold}", "a test")
+        trained = load_model(tmp_path / f"alone{fold}" / "sc-unet.safetensors").network.state_dict()
         assert all(torch.equal(trained[name], tensor) for name, tensor in model.network.state_dict().items())
 
 
@@ -92,12 +93,29 @@ def test_a_fold_that_is_trained_is_not_trained_again(tmp_path: Path, monkeypatch
     assert [path.read_bytes() for path in files] == before
 
 
+def test_weights_of_another_training_are_not_overwritten(tmp_path: Path) -> None:
+    train_weights(data(), settings(), tmp_path, "a test")
+    before = (tmp_path / "sc-unet.safetensors").read_bytes()
+    for other_data, other in ((data(1), settings()), (data(), settings(seed=2))):
+        with pytest.raises(InputError, match=r"sc-unet\.safetensors: comes from a training with other settings or patches"):
+            train_weights(other_data, other, tmp_path, "a test")
+    assert (tmp_path / "sc-unet.safetensors").read_bytes() == before
+
+
+def test_a_model_is_forgotten_alone(tmp_path: Path) -> None:
+    kept = [tmp_path / "sif-cnn-sr1.safetensors", tmp_path / "folds.csv", tmp_path / "other" / "sc-unet.safetensors"]
+    gone = [folder / f"sc-unet.{end}" for folder in (tmp_path, tmp_path / "fold3") for end in ("safetensors", CHECKPOINT)]
+    for path in (*kept, *gone):
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    forget("sc-unet", tmp_path)
+    assert all(path.exists() for path in kept) and not any(path.exists() for path in gone)
+
+
 def test_two_models_share_their_folds(tmp_path: Path) -> None:
     cross_validate(data(), settings(), 2, tmp_path, "a test")
     cross_validate(data(), settings(model="sif-cnn-sr2", epochs=1), 2, tmp_path, "a test")
-    assert {path.name for path in (tmp_path / "fold1").glob("*.safetensors") if "checkpoint" not in path.name} == {
-        "sc-unet.safetensors", "sif-cnn-sr2.safetensors",
-    }  # fmt: skip
+    assert {path.stem for path in (tmp_path / "fold1").glob("*.safetensors")} == {"sc-unet", "sif-cnn-sr2"}
 
 
 @pytest.mark.parametrize(("folds", "seed"), [(2, 1), (3, 2)])
@@ -108,18 +126,18 @@ def test_other_folds_in_the_same_directory_are_refused(tmp_path: Path, folds: in
 
 
 def test_one_network_is_trained_on_all_and_its_card_tells_how(tmp_path: Path) -> None:
-    trained = train_weights(data(), settings(), tmp_path, "a test")
-    names = {path.name for path in tmp_path.iterdir()}
-    assert names == {"sc-unet.safetensors", "sc-unet.checkpoint.safetensors", "sc-unet.curves.csv"}
+    train_weights(data(), settings(), tmp_path, "a test")
+    assert {path.name for path in tmp_path.iterdir()} == {"sc-unet.safetensors", "sc-unet.curves.csv"}
+    curves = pd.read_csv(tmp_path / "sc-unet.curves.csv")
     told = card(tmp_path / "sc-unet.safetensors")
     assert told["data"] == {"source": "a test", "training_patches": 7, "validation_patches": 0}
     assert told["settings"] == json.loads(json.dumps(settings().model_dump()))
     assert (told["model"], told["epoch"], told["epochs_run"], told["licence"]) == ("sc-unet", 2, 2, "MIT")
-    assert told["metrics"]["train_loss"] == pytest.approx(trained.curves["train_loss"].iloc[-1], abs=1e-8)
+    assert told["metrics"]["train_loss"] == pytest.approx(curves["train_loss"].iloc[-1], abs=1e-8)
     assert "val_loss" not in told["metrics"]
-    assert told["statistics"]["lst_mean_k"] == trained.statistics.lst_mean_k
+    assert told["statistics"]["lst_mean_k"] == data().statistics(np.arange(7)).lst_mean_k
     assert str(told["git_revision"])
-    assert pd.read_csv(tmp_path / "sc-unet.curves.csv")["epoch"].tolist() == [1, 2]
+    assert curves["epoch"].tolist() == [1, 2]
 
 
 def test_the_licence_is_the_projects() -> None:

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from lstsr_core import networks
 from lstsr_core.errors import InputError, NoResult
 from lstsr_core.grid import FINE_PIXEL_M
 from lstsr_core.networks import PUBLISHED_STATISTICS, SharpeningUNet, save_model
@@ -124,10 +125,23 @@ def test_scenes_that_cannot_be_regressed_are_named(
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_networks_without_weights_say_so(synthetic_pair: Pair, tmp_path: Path, name: str) -> None:
+def test_networks_without_weights_say_so(
+    synthetic_pair: Pair, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(networks, "PACKAGE_WEIGHTS", tmp_path / "none")
     for options in (None, Options(), Options(weights=tmp_path)):
         with pytest.raises(NoResult, match=WEIGHTS_MISSING):
             sharpen(synthetic_pair, name, options)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_networks_take_the_packages_weights_where_none_are_named(
+    synthetic_pair: Pair, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(networks, "PACKAGE_WEIGHTS", tmp_path)
+    save_model(network_that_returns(2.0), PUBLISHED_STATISTICS, tmp_path / f"{name}.safetensors")
+    expected = PUBLISHED_STATISTICS.lst_mean_k + 2.0 * PUBLISHED_STATISTICS.lst_std_k
+    np.testing.assert_allclose(sharpen(synthetic_pair, name).values, expected, atol=1e-4)
 
 
 def network_that_returns(level: float) -> SharpeningUNet:
