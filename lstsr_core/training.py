@@ -17,6 +17,7 @@ from lstsr_core.checkpoint import Checkpoint, copied, read_checkpoint, write_che
 from lstsr_core.curves import CURVE_COLUMNS, Tally
 from lstsr_core.errors import InputError
 from lstsr_core.losses import Loss
+from lstsr_core.memory import kept_memory
 from lstsr_core.networks import SharpeningUNet, Statistics
 from lstsr_core.objectives import OBJECTIVES
 from lstsr_core.progress import bar
@@ -25,6 +26,9 @@ from lstsr_core.raster import written_atomically
 from lstsr_core.splits import IntArray
 from lstsr_core.training_data import Batch, Batches, TrainingData
 from lstsr_core.training_settings import TrainingSettings
+
+SCORED_EVERY = 8
+"""Training patches of which the first one's PSNR and SSIM are taken; of validation patches each one's are."""
 
 _VALIDATION_LOSS = CURVE_COLUMNS.index("val_loss")
 
@@ -101,12 +105,13 @@ def train(
     steps = -(-len(training) // settings.batch_size) or 1
     progress = bar(range(settings.epochs * steps), f"Training {settings.model}", "step")
     progress.update(run.epoch * steps)
-    while not run.finished:
-        run.advance(progress)
-        if checkpoint is not None:
-            write_checkpoint(run.state(origin), checkpoint)
-        if log is not None:
-            write_curves(run.curves(), log)
+    with kept_memory():
+        while not run.finished:
+            run.advance(progress)
+            if checkpoint is not None:
+                write_checkpoint(run.state(origin), checkpoint)
+            if log is not None:
+                write_curves(run.curves(), log)
     progress.close()
     return run.result()
 
@@ -172,7 +177,7 @@ class _Run:
     def _pass(self, epoch: int, batches: Iterable[Batch], progress: tqdm[int] | None) -> list[float]:
         learns = progress is not None
         self._set_mode(epoch, learns)
-        tally = Tally()
+        tally = Tally(every=SCORED_EVERY if learns else 1)
         for step, batch in enumerate(batches):
             batch = batch.to(self._device)
             inputs = self._objective.inputs(batch, self.statistics)

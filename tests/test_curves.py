@@ -39,6 +39,13 @@ def test_means_weigh_each_patch_alike() -> None:
     assert tally.means() == pytest.approx(expected, rel=1e-6)
 
 
+def test_similarity_may_be_of_some_patches() -> None:
+    x, r = images()
+    tally = Tally(every=2)
+    tally.add(Loss(*torch.ones(3)), x, r)
+    assert tally.means()[3:] == pytest.approx([float(score(x, r)[[0, 2]].mean()) for score in (psnr_db, ssim)], rel=1e-6)
+
+
 def test_without_batches_the_means_are_none() -> None:
     means = Tally().means()
     assert len(means) == (len(CURVE_COLUMNS) - 1) / 2
