@@ -19,6 +19,7 @@ from lstsr_core.contrast import inversion
 from lstsr_core.degradation import block_mean, degrade
 from lstsr_core.errors import InputError
 from lstsr_core.fourier import PUBLISHED_PIXEL_M, attenuation_db, frequencies_per_m
+from lstsr_core.kriging import coarse_residual_k
 from lstsr_core.metrics import bias, consistency_k, rmse
 from lstsr_core.networks import PUBLISHED_CHECKPOINTS, SharpeningUNet, read_statistics, save_model, weights_file
 from lstsr_core.pair_statistics import pair_statistics
@@ -34,6 +35,7 @@ from lstsr_core.raster import FloatArray, Raster, written_atomically
 from lstsr_core.sharpeners import METHODS, WEIGHTS_MISSING, sharpen
 from lstsr_core.simulator import TILE, simulate
 from lstsr_core.training import MODEL, TrainedModel, loss_of_upsampled, train
+from lstsr_core.variogram import fit_variograms
 
 MAIN_METRICS = [
     "rmse_k", "bias_k", "rmse_unbiased_k", "correlation", "psnr_db", "ssim", "consistency_k", "frr", "fro", "attenuation_rmse_db",
@@ -52,7 +54,8 @@ PRODUCT_COLUMNS = [
     "consistency_k",
 ]
 
-Judging = Sharpening | Fourier | AsterEvaluation | Findings
+Placing = Sharpening | Fourier | AsterEvaluation
+Judging = Placing | Findings
 
 
 def write_json(settings: NotebookParameters, name: str, content: Mapping[str, Any]) -> None:
@@ -98,7 +101,7 @@ def pairs_of(settings: NotebookParameters, ids: Sequence[str]) -> Iterator[Pair]
         yield read_pair(pairs_directory(settings), pair_id)
 
 
-def shown_pair(settings: Judging) -> Pair:
+def shown_pair(settings: Placing) -> Pair:
     """The pair that `scene` asks for; "first" is the first of the chosen ones."""
     ids = chosen_pairs(settings)
     scene = ids[0] if settings.scene == "first" else settings.scene
@@ -319,12 +322,12 @@ def training_figures(settings: Training) -> pd.DataFrame:
 # 04_sharpening
 
 
-def shown_placement(settings: Judging) -> Placement:
+def shown_placement(settings: Placing) -> Placement:
     """The chosen scene under the first protocol, which figures show."""
     return PROTOCOLS[settings.protocols[0]](shown_pair(settings))
 
 
-def shown_products(settings: Judging) -> tuple[Pair, dict[str, Raster]]:
+def shown_products(settings: Placing) -> tuple[Pair, dict[str, Raster]]:
     """The chosen scene as methods take it, and each method's product before any warp."""
     placement = shown_placement(settings)
     made, _ = evaluation.sharpen_all(placement.pair, settings.methods, placement.options(settings.options))
@@ -380,6 +383,15 @@ def show_added_texture(settings: Sharpening) -> Image | None:
     pair, made = shown_products(settings)
     made |= {"bicubic": sharpen(pair, "bicubic")}
     return figures.show(figures.added_texture(made), settings.directory, "added_texture") if len(made) > 1 else None
+
+
+def show_variograms(settings: Sharpening) -> Image:
+    """The chosen scene: the semivariograms that ATPRK and AATPRK fit to their residuals."""
+    placement = shown_placement(settings)
+    lst_k, ndvi, published = placement.pair.lst.values, placement.pair.ndvi.values, placement.published
+    residuals = {name: coarse_residual_k(lst_k, ndvi, name == "aatprk", published) for name in ("atprk", "aatprk")}
+    fitted = {name: fit_variograms(residual_k, published) for name, residual_k in residuals.items()}
+    return figures.show(figures.variograms(fitted), settings.directory, "variograms")
 
 
 # 05_fourier
@@ -506,7 +518,7 @@ def evaluate_pairs(settings: AsterEvaluation) -> pd.DataFrame:
 def lpips_availability(settings: AsterEvaluation) -> str:
     """Whether LPIPS can be computed, or what is missing and how to get it."""
     lpips = load_lpips(resolve(settings.lpips_directory) if settings.lpips_directory else None)
-    return lpips.reason or "LPIPS: weights found"
+    return lpips.reason.replace(str(Path.home()), "~") or "LPIPS: weights found."
 
 
 def quantiles(settings: AsterEvaluation, metrics: Sequence[str] = MAIN_METRICS) -> pd.DataFrame:
@@ -619,7 +631,8 @@ def place_both_ways(settings: Findings) -> pd.DataFrame:
     rows: list[dict[str, object]] = []
     for pair in pairs_of(settings, chosen_pairs(settings)):
         rows += findings.place_both_ways(pair, settings.methods, settings.options)
-    columns = ["scene", "method", "placement", "rows_down", "columns_right", "status", *findings.COMPARED]
+    columns = ["scene", "method", "placement", "rows_down", "columns_right", "r_squared", "slope_k_per_ndvi", "status"]
+    columns += findings.COMPARED
     return write_csv(settings, "misregistration.csv", pd.DataFrame(rows, columns=columns))
 
 
