@@ -409,7 +409,7 @@ def differences(table: pd.DataFrame) -> Figure:
         panel.set(title=f"{title}: row minus column", xticks=ticks, yticks=ticks, yticklabels=labels)
         panel.set_xticks(ticks, labels, rotation=60, ha="right")
         panel.grid(visible=False)
-        figure.colorbar(image, ax=panel, shrink=0.8)
+        figure.colorbar(image, ax=panel, label=title, shrink=0.8)
     return figure
 
 

@@ -105,8 +105,8 @@ def _compared(product: Raster, aster: Raster, bicubic: Raster) -> dict[str, floa
     }
 
 
-def vary(pair: Pair, methods: Sequence[str], options: Options) -> list[dict[str, object]]:
-    """Judge the default and the published variant of each method that has both, under each protocol.
+def vary(pair: Pair, methods: Sequence[str], protocols: Sequence[str], options: Options) -> list[dict[str, object]]:
+    """Judge the default and the published variant of each method that has both.
 
     Returns
     -------
@@ -116,8 +116,8 @@ def vary(pair: Pair, methods: Sequence[str], options: Options) -> list[dict[str,
     """
     rows: list[dict[str, object]] = []
     varied = [name for name in methods if name in VARIED_METHODS]
-    for protocol, placed in PROTOCOLS.items():
-        placement = placed(pair)
+    for protocol in protocols:
+        placement = PROTOCOLS[protocol](pair)
         made: dict[str, Raster] = {}
         for variant, published in (("default", False), ("published", True)):
             products, reasons = sharpen_all(placement.pair, varied, placement.options(replace(options, published=published)))

@@ -62,7 +62,7 @@ def _known_protocols(text: str) -> str:
 Protocols = Annotated[
     str,
     AfterValidator(_known_protocols),
-    Field(description=f"{' or '.join(PROTOCOLS)}, or both with a comma between; figures show the first"),
+    Field(description=f"{' or '.join(PROTOCOLS)}, or both with a comma between; where one is shown, it is the first"),
 ]
 Scene = Annotated[str, BeforeValidator(_as_text), Field(description="id of the pair that figures show, or first")]
 Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$"), AfterValidator(_existing_day)]
@@ -167,39 +167,44 @@ class _Judging(NotebookParameters):
 
 class _Placing(_Judging):
     protocol: Protocols = "georeferenced"
-    scene: Scene = "first"
 
     @property
     def protocols(self) -> list[str]:
         return self.protocol.split(",")
 
 
-class Sharpening(_Placing):
+class _Showing(_Placing):
+    scene: Scene = "first"
+
+
+class Sharpening(_Showing):
     """04_sharpening: every method's product, before any comparison."""
 
     notebook = "04_sharpening"
     mtf: Mtf = 0.1
 
 
-class Fourier(_Placing):
+class Fourier(_Showing):
     """05_fourier: spectra of the products and of ASTER."""
 
     notebook = "05_fourier"
 
 
-class AsterEvaluation(_Placing):
+class AsterEvaluation(_Showing):
     """06_aster_evaluation: the table of all metrics."""
 
     notebook = "06_aster_evaluation"
+    protocol: Protocols = "georeferenced,published"
     lpips_directory: str = Field(
         "", description="directory of the LPIPS weights, relative to the project; without it torch's cache is looked in"
     )
 
 
-class Findings(_Judging):
+class Findings(_Placing):
     """07_findings: misregistration, variants of methods, distortion against texture."""
 
     notebook = "07_findings"
+    protocol: Protocols = "georeferenced,published"
     steps: int = Field(10, ge=1, le=100, description="steps of back-projection")
 
 

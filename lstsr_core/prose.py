@@ -13,7 +13,6 @@ import pandas as pd
 from lstsr_core import metrics, placement
 from lstsr_core.archive import read_registry
 from lstsr_core.claims import (
-    ABSENT,
     LABELS,
     METRICS,
     NETWORK_NUMBERS,
@@ -23,7 +22,6 @@ from lstsr_core.claims import (
     PARTLY,
     PROVENANCE,
     REPRODUCED,
-    RIVALS,
     TILE,
     UNTESTABLE,
     Claim,
@@ -138,7 +136,6 @@ def substitutions(files: RunFiles, edition: Edition, rows: list[Claim], project:
         "claims_table": _claims_table(rows),
         "claims_download": link(CLAIMS_FILE),
         "methods_judged": listed([LABELS.get(name, name) for name in names if judged.reason(name) is None]),
-        "methods_absent": listed([LABELS[name] for name in RIVALS if judged.reason(name) == ABSENT]),
         "scenes_sentence": (
             f"{measured['scene'].nunique()} scenes were read; the column *scenes* says for how many of them a method has figures."
         ),

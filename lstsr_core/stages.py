@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 import rasterio.warp
 import shapely
-from IPython.display import Image
+from IPython.display import HTML, Image
 
 from lstsr_core import archive, evaluation, figures, findings
 from lstsr_core.contrast import inversion
@@ -54,8 +55,8 @@ PRODUCT_COLUMNS = [
     "consistency_k",
 ]
 
-Placing = Sharpening | Fourier | AsterEvaluation
-Judging = Placing | Findings
+Showing = Sharpening | Fourier | AsterEvaluation
+Judging = Showing | Findings
 
 
 def write_json(settings: NotebookParameters, name: str, content: Mapping[str, Any]) -> None:
@@ -101,7 +102,7 @@ def pairs_of(settings: NotebookParameters, ids: Sequence[str]) -> Iterator[Pair]
         yield read_pair(pairs_directory(settings), pair_id)
 
 
-def shown_pair(settings: Placing) -> Pair:
+def shown_pair(settings: Showing) -> Pair:
     """The pair that `scene` asks for; "first" is the first of the chosen ones."""
     ids = chosen_pairs(settings)
     scene = ids[0] if settings.scene == "first" else settings.scene
@@ -115,7 +116,9 @@ def shown_pair(settings: Placing) -> Pair:
 def steady_figures(table: pd.DataFrame) -> pd.DataFrame:
     """The rows of a table that no training decides, so alike on every machine: what the stored notebooks are held against."""
     trained = {METHODS[name].label for name in PUBLISHED_CHECKPOINTS} | set(PUBLISHED_CHECKPOINTS)
-    return table[~table.index.isin(trained)].map(lambda value: f"{value:.4f}" if isinstance(value, float) else value)
+    return table[~table.index.isin(trained)].map(
+        lambda value: f"{round(value, 4) + 0.0:.4f}" if isinstance(value, float) else value
+    )
 
 
 # 01_download
@@ -322,12 +325,12 @@ def training_figures(settings: Training) -> pd.DataFrame:
 # 04_sharpening
 
 
-def shown_placement(settings: Placing) -> Placement:
+def shown_placement(settings: Showing) -> Placement:
     """The chosen scene under the first protocol, which figures show."""
     return PROTOCOLS[settings.protocols[0]](shown_pair(settings))
 
 
-def shown_products(settings: Placing) -> tuple[Pair, dict[str, Raster]]:
+def shown_products(settings: Showing) -> tuple[Pair, dict[str, Raster]]:
     """The chosen scene as methods take it, and each method's product before any warp."""
     placement = shown_placement(settings)
     made, _ = evaluation.sharpen_all(placement.pair, settings.methods, placement.options(settings.options))
@@ -484,7 +487,7 @@ def show_mean_spectra(settings: Fourier, means: pd.DataFrame) -> Image:
     return figures.show(figures.spectra(chosen, title), settings.directory, "spectra_mean")
 
 
-def show_each_scene_spectra(settings: Fourier, spectra: pd.DataFrame) -> pd.DataFrame:
+def draw_each_scene(settings: Fourier, spectra: pd.DataFrame) -> pd.DataFrame:
     """Write a plot of every pair's spectra into ``scenes/``.
 
     Returns
@@ -515,10 +518,11 @@ def evaluate_pairs(settings: AsterEvaluation) -> pd.DataFrame:
     return table
 
 
-def lpips_availability(settings: AsterEvaluation) -> str:
+def lpips_availability(settings: AsterEvaluation) -> HTML:
     """Whether LPIPS can be computed, or what is missing and how to get it."""
     lpips = load_lpips(resolve(settings.lpips_directory) if settings.lpips_directory else None)
-    return lpips.reason.replace(str(Path.home()), "~") or "LPIPS: weights found."
+    told = lpips.reason.replace(str(Path.home()), "~") or "LPIPS: weights found."
+    return HTML(f"<p>{html.escape(told)}</p>")  # type: ignore[no-untyped-call]
 
 
 def quantiles(settings: AsterEvaluation, metrics: Sequence[str] = MAIN_METRICS) -> pd.DataFrame:
@@ -643,10 +647,10 @@ def gains(settings: Findings, placed: pd.DataFrame) -> pd.DataFrame:
 
 
 def vary(settings: Findings) -> pd.DataFrame:
-    """Write ``variants.csv`` and ``variant_differences.csv``: default and published variants of methods, under both protocols."""
+    """Write ``variants.csv`` and ``variant_differences.csv``: default and published variants of methods."""
     rows: list[dict[str, object]] = []
     for pair in pairs_of(settings, chosen_pairs(settings)):
-        rows += findings.vary(pair, settings.methods, settings.options)
+        rows += findings.vary(pair, settings.methods, settings.protocols, settings.options)
     columns = ["scene", "protocol", "method", "variant", "status", *findings.COMPARED, *findings.AS_PUBLISHED]
     table = write_csv(settings, "variants.csv", pd.DataFrame(rows, columns=columns))
     changed = findings.differences(table, "variant", "default", "published", findings.COMPARED, ["protocol", "method"])
