@@ -73,8 +73,6 @@ def read_allowed_skips(path: Path) -> list[str]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # rasterio 1.4 multiplies transforms by the operator that affine 3 wants to retire.
-    config.addinivalue_line("filterwarnings", "ignore:Use `@` matmul instead of `[*]`:PendingDeprecationWarning")
     # A plugin object hears of every test; hooks of this file alone would miss the doctests outside tests/.
     if os.environ.get("CI"):
         config.pluginmanager.register(SkipGuard(read_allowed_skips(ALLOWED_SKIPS)))
