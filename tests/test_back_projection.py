@@ -82,8 +82,7 @@ def test_where_there_is_no_lst_nothing_is_added() -> None:
 def test_products_of_a_pair_become_consistent(synthetic_pair: Pair, method: str) -> None:
     pair = align(synthetic_pair)
     errors_k = [
-        consistency_k(step_k, pair.lst.values)
-        for step_k in back_projected(sharpen(pair, method).values, pair.lst.values, 10)
+        consistency_k(step_k, pair.lst.values) for step_k in back_projected(sharpen(pair, method).values, pair.lst.values, 10)
     ]
     assert (np.diff(errors_k) < 0.0).all()
     assert errors_k[-1] < 0.3 * errors_k[0]

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lstsr_core.claims import PUBLISHED_CURVES, PUBLISHED_LINE, bootstrap_interval, claims, read_registry, write_claims
+from lstsr_core.claims import PUBLISHED_CURVES, PUBLISHED_LINE, claims, read_registry, write_claims
 from lstsr_core.errors import InputError
 from lstsr_core.evaluation import COLUMNS
 from lstsr_core.networks import PUBLISHED_CHECKPOINTS
@@ -228,13 +228,6 @@ def test_rare_inversion_is_not_reproduced(tmp_path: Path, registry: Path) -> Non
     claim = claims(make_run(tmp_path / "often", inversion=inversion), registry)[9]
     assert claim.verdict == "reproduced"
     assert claim.ours.endswith("DMS: 30 % (30 of 100 tiles); for comparison Bicubic 5 %")
-
-
-def test_bootstrap_interval_is_seeded_and_holds_the_mean() -> None:
-    differences = np.array([0.1, 0.2, 0.3, 0.4])
-    low, high = bootstrap_interval(differences)
-    assert (low, high) == bootstrap_interval(differences)
-    assert 0.1 < low < 0.25 < high < 0.4
 
 
 def test_written_claims_are_the_same_bytes(tmp_path: Path, registry: Path) -> None:
