@@ -38,6 +38,11 @@ PATIENCE_S = 300.0
 Completed = subprocess.CompletedProcess[str]
 
 
+def _hear_ctrl_c() -> None:
+    # A shell starts what goes on in the background deaf to it, and so its children.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @dataclass(frozen=True)
 class ProjectCopy:
     """A copy of the project that runs on its own."""
@@ -58,7 +63,7 @@ class ProjectCopy:
         """``lstsr run`` with the small parameters, in a process group of its own."""
         return subprocess.Popen(
             [sys.executable, "-m", "lstsr_core.cli", "run", *SMALL, *arguments],
-            env=self.environment, cwd=self.root.parent, start_new_session=True, text=True,
+            env=self.environment, cwd=self.root.parent, start_new_session=True, text=True, preexec_fn=_hear_ctrl_c,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 

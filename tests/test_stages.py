@@ -36,7 +36,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, synthetic_pair: Pair) -> Path:
 
 
 def evaluation_of(run: Path, **values: Any) -> AsterEvaluation:
-    return AsterEvaluation.check({"run_directory": str(run), **values})
+    return AsterEvaluation.check({"run_directory": str(run), "protocol": "georeferenced", **values})
 
 
 # 01_download
