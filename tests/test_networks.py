@@ -313,6 +313,15 @@ def test_an_image_in_pieces_is_each_piece_alone(tmp_path: Path, shape: tuple[int
     np.testing.assert_array_equal(model.predict_k(lst_k, ndvi, 128), whole)
 
 
+@pytest.mark.parametrize("rest", [1, 7])
+def test_a_rest_too_small_for_the_network_joins_the_last_piece(tmp_path: Path, rest: int) -> None:
+    model, random = random_model(95, tmp_path), np.random.default_rng(95)
+    lst_k, ndvi = random.normal(300.0, 5.0, (64 + rest, 40)), random.uniform(-0.2, 0.9, (64 + rest, 40))
+    found = model.predict_k(lst_k, ndvi, 32)
+    for piece in (np.s_[:32, :32], np.s_[:32, 32:], np.s_[32:, :32], np.s_[32:, 32:]):
+        np.testing.assert_allclose(found[piece], model.predict_k(lst_k[piece], ndvi[piece]), atol=1e-4)
+
+
 @pytest.mark.parametrize("method", ["sif-cnn-sr1", "sif-cnn-sr2", "sc-unet"])
 def test_published_checkpoint_fills_the_network(published_pairs: Path, method: str) -> None:
     path = weights_file(published_pairs, method)

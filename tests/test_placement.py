@@ -34,7 +34,7 @@ from lstsr_core.placement import (
     largest_rectangle,
     strongest_corners,
 )
-from lstsr_core.raster import Raster
+from lstsr_core.raster import Raster, warp_onto
 from lstsr_core.sharpeners import Options, sharpen
 from lstsr_core.tile_warp import TileWarp, WarpAxis
 
@@ -82,6 +82,11 @@ def truth_under(truth: Raster, grid: Raster) -> Raster:
 def true_product(truth: Raster, pair: Pair) -> Raster:
     """The truth under the aligned pair's LST."""
     return truth_under(truth, fine_grid(align(pair)))
+
+
+def truth_of_ndvi(pair: Pair) -> Raster:
+    """A product that follows NDVI exactly."""
+    return fine_grid(pair).with_values(300.0 + 10.0 * pair.ndvi.values)
 
 
 def outcome(placement: Placement, product: Raster) -> Comparison | str:
@@ -145,12 +150,12 @@ def test_the_rectangle_keeps_clear_of_a_products_gaps(synthetic_truth: Raster, s
     values[40:44, 40:120] = np.nan
     placement = Georeferenced(synthetic_pair)
     found = compared(placement, product.with_values(values))
-    warped = product.with_values(values).warp_onto(synthetic_pair.aster)
+    warped, _ = warp_onto([product.with_values(values), product], synthetic_pair.aster)
     first_row = round((warped.top_m - found.product.top_m) / warped.pixel_width_m)
     first_column = round((found.product.left_m - warped.left_m) / warped.pixel_width_m)
     distance = ndimage.distance_transform_cdt(np.isfinite(warped.values), metric="taxicab")
     judged = distance[first_row : first_row + found.product.rows, first_column : first_column + found.product.columns]
-    assert judged.min() > 2
+    assert judged.min() == 3
     assert found.product.values.size < compared(placement, product).product.values.size
 
 
@@ -293,6 +298,22 @@ def test_products_with_gaps_are_not_taken_for_zeros(synthetic_truth: Raster, syn
     both = Published(synthetic_pair).compare({"gap": product.with_values(gap), "whole": product})
     assert both["gap"] == GAPS
     assert isinstance(both["whole"], Comparison)
+
+
+def test_ndvi_comes_along_and_keeps_its_gaps_to_itself(synthetic_pair: Pair) -> None:
+    ndvi = synthetic_pair.ndvi.values.copy()
+    ndvi[80, 80] = np.nan
+    pair = replace(synthetic_pair, ndvi=synthetic_pair.ndvi.with_values(ndvi))
+    bicubic = sharpen(pair, "bicubic")
+    with_gap, without = (compared(Published(of), bicubic) for of in (pair, synthetic_pair))
+    np.testing.assert_array_equal(with_gap.product.values, without.product.values)
+    missing = np.isnan(with_gap.ndvi.values)
+    assert 1 <= missing.sum() <= 16
+    np.testing.assert_array_equal(with_gap.ndvi.values[~missing], without.ndvi.values[~missing])
+    # It lies where the product does: the same weights bring both.
+    follows = truth_of_ndvi(synthetic_pair)
+    found = compared(Published(synthetic_pair), follows)
+    np.testing.assert_allclose(found.product.values, 300.0 + 10.0 * found.ndvi.values, atol=1e-9)
 
 
 def test_where_aster_has_nothing_no_corners_are_found(synthetic_pair: Pair) -> None:
