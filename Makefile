@@ -8,7 +8,7 @@ TORCH ?=
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 
-.PHONY: book test notebooks clean
+.PHONY: book test bench notebooks clean
 .DEFAULT_GOAL := book
 
 $(INSTALLED): requirements.lock pyproject.toml
@@ -29,6 +29,10 @@ test: $(INSTALLED)
 	$(VENV)/bin/mypy
 	$(VENV)/bin/pytest
 	$(VENV)/bin/pytest --override-ini addopts= --nbval --nbval-cell-timeout=1200 notebooks
+
+# Each method beside a plain loop, in one run (benchmarks/README.md).
+bench: $(INSTALLED)
+	$(VENV)/bin/pytest --override-ini addopts= benchmarks/bench_*.py
 
 # Store the sample's outputs in the notebooks, for nbval to compare with.
 notebooks: $(INSTALLED)

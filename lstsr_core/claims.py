@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from lstsr_core.archive import read_registry
-from lstsr_core.bootstrap import RESAMPLES, SEED, mean_intervals
+from lstsr_core.bootstrap import COVERAGE, RESAMPLES, SEED, mean_intervals
 from lstsr_core.contrast import CELL_PIXELS
 from lstsr_core.errors import InputError
 from lstsr_core.grid import SPHERE_RADIUS_M, TILE_SIZE_M, Tile
@@ -289,6 +289,14 @@ def _weights(evidence: _Evidence, methods: Sequence[str]) -> str:
     return f"; weights other than the published ones: {', '.join(own)}" if own else ""
 
 
+def _lowest(value: float) -> float:
+    return value
+
+
+def _highest(value: float) -> float:
+    return -value
+
+
 def _consistency(evidence: _Evidence) -> _Finding:
     present, missing = evidence.judged.judged(SIF_NETWORKS)
     if not present:
@@ -307,25 +315,17 @@ def _textures(evidence: _Evidence) -> _Finding:
     if "bicubic" not in present or not networks:
         return _Finding("no figure", _verdict({}, missing))
     frr = evidence.judged.paired(present, "frr")
-    attenuation = evidence.judged.paired(present, "attenuation_rmse_db").mean()
-    recovered = frr.mean()
+    distance = evidence.judged.paired(present, "attenuation_rmse_db")
+    recovered, attenuation = frr.mean(), distance.mean()
     checks = {}
     for name in networks:
-        checks[f"{LABELS[name]} in FRR"] = bool(recovered[name] > recovered["bicubic"])
-        checks[f"{LABELS[name]} in attenuation RMSE"] = bool(attenuation[name] < attenuation["bicubic"])
+        checks[f"{LABELS[name]} in FRR"] = _worse(frr, name, "bicubic", _highest) < 0
+        checks[f"{LABELS[name]} in attenuation RMSE"] = _worse(distance, name, "bicubic", _lowest) < 0
     ours = (
         f"FRR: {_listed({LABELS[n]: _fixed(recovered[n], 3) for n in present})}; "
         f"attenuation RMSE: {_listed({LABELS[n]: _fixed(attenuation[n], 2) + ' dB' for n in present})} ({_scenes(len(frr))})"
     )
     return _Finding(ours + _weights(evidence, networks), _verdict(checks, missing))
-
-
-def _lowest(value: float) -> float:
-    return value
-
-
-def _highest(value: float) -> float:
-    return -value
 
 
 _FOURIER: list[tuple[str, str, Callable[[float], float]]] = [
@@ -346,22 +346,25 @@ def _against_rivals(evidence: _Evidence, metrics: list[tuple[str, str, Callable[
         return _Finding("no figure", _verdict({}, untested))
     checks, parts = {}, []
     for metric, label, badness in metrics:
-        table = evidence.judged.paired([best, *rivals], metric).mean().round(3)
-        own = badness(table[best])
-        leader = min(rivals, key=lambda name: badness(table[name]))
-        ahead = sum(badness(table[name]) < own for name in rivals)
-        tied = sum(badness(table[name]) == own for name in rivals)
-        if ahead == 0 and tied:
-            untested[label] = "tied"
-            parts.append(f"{label} {_fixed(table[best], 3)}: tied with {tied} of {len(rivals)}")
+        table = evidence.judged.paired([best, *rivals], metric)
+        signs = {name: _worse(table, best, name, badness) for name in rivals}
+        worse, open_against = ([LABELS[name] for name in rivals if signs[name] == sign] for sign in (1, 0))
+        better = len(rivals) - len(worse) - len(open_against)
+        if open_against and not worse:
+            untested[label] = "chance may have decided"
         else:
-            checks[label] = ahead == 0
-            place = "best" if ahead == 0 else f"rank {ahead + 1}"
-            parts.append(
-                f"{label} {_fixed(table[best], 3)}: {place} of {1 + len(rivals)} "
-                f"({'next' if ahead == 0 else 'best'} {LABELS[leader]} {_fixed(table[leader], 3)})"
-            )
+            checks[label] = not worse
+        told = [f"better than {better} of {len(rivals)}"]
+        told += [f"worse than {', '.join(worse)}"] if worse else []
+        told += [f"not told apart from {', '.join(open_against)}"] if open_against else []
+        parts.append(f"{label} {_fixed(table[best].mean(), 3)}: {', '.join(told)}")
     return _Finding("; ".join(parts) + _weights(evidence, [best, *rivals]), _verdict(checks, untested))
+
+
+def _worse(table: pd.DataFrame, name: str, other: str, badness: Callable[[float], float]) -> int:
+    # −1 or 1 where the whole interval of the difference lies on the better or the worse side; 0 where chance may have decided.
+    differences = table[name].map(badness) - table[other].map(badness)
+    return mean_intervals(differences.to_numpy()[:, None])[0].sign if len(differences) else 0
 
 
 def _lpips(evidence: _Evidence) -> _Finding:
@@ -496,6 +499,11 @@ def _inversion(evidence: _Evidence) -> _Finding:
     return _Finding(ours, _verdict(checks, missing))
 
 
+BEYOND_CHANCE = (
+    f"the difference, paired over scenes, with its whole {100 * COVERAGE:g} % bootstrap interval "
+    f"({thousands(RESAMPLES)} resamples, seed {SEED})"
+)
+
 _CLAIMS: list[tuple[str, str, str, str, str, Callable[[_Evidence], _Finding]]] = [
     (
         "A SIF network's 250 m LST, degraded to 1 km, gives back the LST that it came from.",
@@ -509,7 +517,7 @@ _CLAIMS: list[tuple[str, str, str, str, str, Callable[[_Evidence], _Finding]]] =
         "Its 250 m LST carries fine textures that follow NDVI: its spectrum is near ASTER's and above Bicubic's.",
         "abstract",
         NOT_PUBLISHED,
-        "For both SIF networks the mean FRR is above Bicubic's and the mean attenuation RMSE below Bicubic's.",
+        f"For both SIF networks FRR is above and attenuation RMSE below Bicubic's, {BEYOND_CHANCE}.",
         METRICS,
         _textures,
     ),
@@ -517,7 +525,7 @@ _CLAIMS: list[tuple[str, str, str, str, str, Callable[[_Evidence], _Finding]]] =
         "SIF-CNN-SR1 is better than Bicubic, TsHARP, ATPRK, DMS, SC-Unet and SIF-CNN-SR2 in LPIPS.",
         "abstract; figure from the evaluation notebook",
         "0.24 for scene 0",
-        "Its mean LPIPS is the lowest of them all, to three decimals.",
+        f"Its LPIPS is below that of each of them, {BEYOND_CHANCE}.",
         METRICS,
         _lpips,
     ),
@@ -525,8 +533,8 @@ _CLAIMS: list[tuple[str, str, str, str, str, Callable[[_Evidence], _Finding]]] =
         "SIF-CNN-SR1 is better than the same methods in the Fourier metrics.",
         "abstract",
         NOT_PUBLISHED,
-        "Of them all, its mean FRR is highest, its FRO and attenuation RMSE are lowest and its FRU is nearest to zero, "
-        "each to three decimals; a tie decides nothing.",
+        "Its FRR is above, its FRO and attenuation RMSE are below and its FRU is nearer to zero than that of each of them, "
+        f"{BEYOND_CHANCE}; where an interval holds zero, chance may have decided.",
         METRICS,
         _fourier,
     ),
@@ -568,8 +576,7 @@ _CLAIMS: list[tuple[str, str, str, str, str, Callable[[_Evidence], _Finding]]] =
         "Scale invariance does not always hold: SC-Unet's texture falls short at 250 m.",
         "abstract",
         NOT_PUBLISHED,
-        "Paired over scenes, SIF-CNN-SR1 minus SC-Unet is above zero in FRR and below zero in attenuation RMSE with its whole "
-        f"95 % bootstrap interval ({thousands(RESAMPLES)} resamples, seed {SEED}).",
+        f"SIF-CNN-SR1's FRR is above and its attenuation RMSE below SC-Unet's, {BEYOND_CHANCE}.",
         METRICS,
         _scale_invariance,
     ),

@@ -25,6 +25,7 @@ from lstsr_core.placement import ASTER_VALID_K, Comparison
 from lstsr_core.raster import FloatArray, Raster, written_atomically
 from lstsr_core.sharpeners import METHODS
 from lstsr_core.shorelines import Extent, lines
+from lstsr_core.variogram import FittedVariograms
 
 LST_COLOURS, NDVI_COLOURS, DIFFERENCE_COLOURS = "inferno", "viridis", "cividis"
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -257,6 +258,22 @@ def added_texture(fine: Mapping[str, Raster]) -> Figure:
 
 
 @_styled
+def variograms(fitted: Mapping[str, FittedVariograms]) -> Figure:
+    """The residual's semivariance at 1 km with its fit, the deconvolved curve of points, and what that gives back at 1 km."""
+    figure, axes = _panels(len(fitted), columns=2, width_in=4.0, height_in=3.4)
+    for panel, (name, found) in zip(axes, fitted.items(), strict=True):
+        distances_m = np.linspace(0.0, 1.1 * found.distances_m.max(), 200)
+        panel.plot(distances_m / 1000.0, found.point(distances_m), "-", color="#D55E00", label="points, deconvolved")
+        panel.plot(distances_m / 1000.0, found.coarse(distances_m), "--", color="#0072B2", label="1 km, fitted")
+        panel.plot(found.distances_m / 1000.0, found.regularised_k2, "x", color="#D55E00", label="1 km, from the points")
+        panel.plot(found.distances_m / 1000.0, found.empirical_k2, "o", color="black", label="1 km, measured", markersize=4)
+        title = f"{label(name)}: sill {found.point.sill:.1f} K², range {found.point.range_m / 1000.0:.1f} km"
+        panel.set(xlabel="distance (km)", ylabel="semivariance (K²)", title=title, ylim=(0.0, None))
+    axes[0].legend(fontsize=8)
+    return figure
+
+
+@_styled
 def maps(comparisons: Mapping[str, Comparison]) -> Figure:
     """ASTER and every product on ASTER's grid, one colour bar."""
     rasters: dict[str, Raster] = {"aster": next(iter(comparisons.values())).aster}
@@ -392,7 +409,7 @@ def differences(table: pd.DataFrame) -> Figure:
         panel.set(title=f"{title}: row minus column", xticks=ticks, yticks=ticks, yticklabels=labels)
         panel.set_xticks(ticks, labels, rotation=60, ha="right")
         panel.grid(visible=False)
-        figure.colorbar(image, ax=panel, shrink=0.8)
+        figure.colorbar(image, ax=panel, label=title, shrink=0.8)
     return figure
 
 
@@ -420,13 +437,15 @@ def offsets(placed: pd.DataFrame) -> Figure:
     axes[0].grid(visible=False)
     figure.colorbar(image, ax=axes[0], label="pairs", shrink=0.8)
     judged = placed[placed["status"] == "ok"]
-    wide = judged.pivot(index=["scene", "method"], columns="placement", values="rmse_k").reset_index()
+    methods = list(judged["method"].unique())
+    wide = judged.pivot(index=["method", "scene"], columns="placement", values="rmse_k")
     away = scenes.set_index("scene")[["rows_down", "columns_right"]].astype(float)
     distance = (away["rows_down"] ** 2 + away["columns_right"] ** 2) ** 0.5
-    for marker, (name, group) in zip(MARKERS, wide.groupby("method", sort=False), strict=False):
-        gain = group["as paired"] - group["aligned"]
+    for index, (marker, name) in enumerate(zip(MARKERS, methods, strict=False)):
+        gain = wide.loc[name, "as paired"] - wide.loc[name, "aligned"]
+        beside = distance.loc[gain.index] + 0.04 * (index - len(methods) / 2)  # so that methods do not hide each other
         colour = str(_line(str(name))["color"])
-        axes[1].scatter(distance.loc[group["scene"]], gain, s=14, marker=marker, color=colour, label=label(str(name)), alpha=0.75)
+        axes[1].scatter(beside, gain, s=12, marker=marker, color=colour, label=label(str(name)), alpha=0.75)
     axes[1].axhline(0.0, color="#555555", linewidth=0.8)
     axes[1].set(xlabel="offset (fine pixels)", ylabel="RMSE as paired − aligned (K)", title="Above zero: aligning helps")
     axes[1].legend(fontsize=7)

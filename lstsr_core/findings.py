@@ -12,6 +12,7 @@ from scipy import ndimage
 from lstsr_core import metrics
 from lstsr_core.back_projection import back_projected
 from lstsr_core.bootstrap import mean_intervals
+from lstsr_core.degradation import block_mean
 from lstsr_core.evaluation import sharpen_all, spectra_of
 from lstsr_core.fourier import attenuation_db, compare_spectra
 from lstsr_core.pairs import Pair, as_paired, fine_offset
@@ -43,7 +44,7 @@ def place_both_ways(pair: Pair, methods: Sequence[str], options: Options) -> lis
     -------
     list of dict
         A row for each method and placement: scene, method, placement ("as paired" or "aligned"), rows_down, columns_right
-        (`pairs.fine_offset`), status and `COMPARED`.
+        (`pairs.fine_offset`), status, `COMPARED`, and R² and slope of LST on NDVI at 1 km.
     """
     right = Georeferenced(pair)
     wrong = as_paired(pair)
@@ -55,10 +56,11 @@ def place_both_ways(pair: Pair, methods: Sequence[str], options: Options) -> lis
     both = [name for name in methods if name in aligned and name in misplaced]
     bicubic = sharpen(right.pair, "bicubic").warp_onto(pair.aster)
     rows: list[dict[str, object]] = []
+    regressions = {"as paired": _regression(wrong), "aligned": _regression(right.pair)}
     place = {"scene": pair.id, "rows_down": rows_down, "columns_right": columns_right}
     for name in methods:
         if name not in both:
-            rows += [{**place, "method": name, "placement": p, "status": reasons[name]} for p in ("as paired", "aligned")]
+            rows += [{**place, "method": name, "placement": p, "status": reasons[name], **r} for p, r in regressions.items()]
     if not both:
         return rows
     on_aster = {
@@ -72,7 +74,7 @@ def place_both_ways(pair: Pair, methods: Sequence[str], options: Options) -> lis
         cut = largest_rectangle(mask)
         small = min(part.stop - part.start for part in cut) <= SMALLEST_SIDE
         for placement, products in on_aster.items():
-            row: dict[str, object] = {**place, "method": name, "placement": placement}
+            row: dict[str, object] = {**place, "method": name, "placement": placement, **regressions[placement]}
             if small:
                 rows.append({**row, "status": TOO_SMALL})
             else:
@@ -80,6 +82,17 @@ def place_both_ways(pair: Pair, methods: Sequence[str], options: Options) -> lis
                     {**row, "status": "ok", **_compared(products[name].crop(*cut), pair.aster.crop(*cut), bicubic.crop(*cut))}
                 )
     return rows
+
+
+def _regression(pair: Pair) -> dict[str, float]:
+    """How closely LST follows NDVI at 1 km."""
+    lst_k, ndvi = pair.lst.values, block_mean(pair.ndvi.values)
+    valid = np.isfinite(lst_k) & np.isfinite(ndvi)
+    if valid.sum() < 3 or np.ptp(ndvi[valid]) == 0.0 or np.ptp(lst_k[valid]) == 0.0:
+        return {"r_squared": float("nan"), "slope_k_per_ndvi": float("nan")}
+    correlation = metrics.correlation(lst_k[valid], ndvi[valid])
+    slope = correlation * float(np.std(lst_k[valid]) / np.std(ndvi[valid]))
+    return {"r_squared": correlation**2, "slope_k_per_ndvi": slope}
 
 
 def _compared(product: Raster, aster: Raster, bicubic: Raster) -> dict[str, float]:
@@ -92,8 +105,8 @@ def _compared(product: Raster, aster: Raster, bicubic: Raster) -> dict[str, floa
     }
 
 
-def vary(pair: Pair, methods: Sequence[str], options: Options) -> list[dict[str, object]]:
-    """Judge the default and the published variant of each method that has both, under each protocol.
+def vary(pair: Pair, methods: Sequence[str], protocols: Sequence[str], options: Options) -> list[dict[str, object]]:
+    """Judge the default and the published variant of each method that has both.
 
     Returns
     -------
@@ -103,8 +116,8 @@ def vary(pair: Pair, methods: Sequence[str], options: Options) -> list[dict[str,
     """
     rows: list[dict[str, object]] = []
     varied = [name for name in methods if name in VARIED_METHODS]
-    for protocol, placed in PROTOCOLS.items():
-        placement = placed(pair)
+    for protocol in protocols:
+        placement = PROTOCOLS[protocol](pair)
         made: dict[str, Raster] = {}
         for variant, published in (("default", False), ("published", True)):
             products, reasons = sharpen_all(placement.pair, varied, placement.options(replace(options, published=published)))

@@ -136,6 +136,13 @@ def _sharpened(
     return fine_k
 
 
+def coarse_residual_k(lst_k: FloatArray, ndvi: FloatArray, adaptive: bool = False, published: bool = False) -> FloatArray:
+    """What the regression leaves over at 1 km, which `atprk` (or, adaptive, `aatprk`) fits its semivariograms to."""
+    coarse_ndvi = aggregate_ndvi(ndvi, published)
+    line = (fit_windows if adaptive else fit_scene)(lst_k, coarse_ndvi)
+    return lst_k - line(coarse_ndvi)
+
+
 def atprk(lst_k: FloatArray, ndvi: FloatArray, published: bool = False) -> FloatArray:
     """Area-to-point regression kriging: one line of LST on NDVI for the scene, and the kriged residual.
 

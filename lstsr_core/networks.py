@@ -149,6 +149,10 @@ for _level in range(3):
     ]
 
 
+SMALLEST_INPUT = 8
+"""Rows or columns that three halvings leave something of."""
+
+
 @dataclass(frozen=True)
 class Model:
     """A network in evaluation mode with the statistics that it was trained with, and the file that both came from.
@@ -178,7 +182,8 @@ class Model:
         ndvi : array of shape (rows, columns)
             No NaN.
         piece : int, optional
-            Side of the pieces to run it over one by one, which leaves seams; the whole image at once without it.
+            Side of the pieces to run it over one by one, which leaves seams; the whole image at once without it. A rest that
+            the network is too deep for joins the last piece.
 
         Returns
         -------
@@ -191,12 +196,21 @@ class Model:
             if piece is None:
                 output = self.network(whole)
             else:
-                bands = torch.split(whole, piece, dim=2)
+                rows, columns = (_piece_sizes(size, piece) for size in scores.shape[1:])
+                bands = torch.split(whole, rows, dim=2)
                 output = torch.cat(
-                    [torch.cat([self.network(p) for p in torch.split(b, piece, dim=3)], dim=3) for b in bands], dim=2
+                    [torch.cat([self.network(p) for p in torch.split(b, columns, dim=3)], dim=3) for b in bands], dim=2
                 )
         predicted_k: np.ndarray = output[0, 0].numpy().astype(np.float64) * s.lst_std_k + s.lst_mean_k
         return predicted_k
+
+
+def _piece_sizes(size: int, piece: int) -> list[int]:
+    sizes = [piece] * (size // piece) + [size % piece] * (size % piece > 0)
+    if len(sizes) > 1 and sizes[-1] < SMALLEST_INPUT:
+        rest = sizes.pop()
+        sizes[-1] += rest
+    return sizes
 
 
 def weights_file(directory: Path | None, method: str) -> Path | None:

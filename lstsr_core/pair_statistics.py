@@ -7,9 +7,9 @@ from scipy import ndimage
 
 from lstsr_core.degradation import block_mean
 from lstsr_core.errors import InputError
-from lstsr_core.placement import ASTER_EROSIONS, ASTER_VALID_K, largest_rectangle
 from lstsr_core.fourier import attenuation_db
 from lstsr_core.grid import SCALE
+from lstsr_core.placement import ASTER_EROSIONS, ASTER_VALID_K, largest_rectangle
 from lstsr_core.raster import FloatArray
 
 BANDS = ("low", "middle", "high")

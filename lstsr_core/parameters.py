@@ -62,9 +62,9 @@ def _known_protocols(text: str) -> str:
 Protocols = Annotated[
     str,
     AfterValidator(_known_protocols),
-    Field(description=f"{' or '.join(PROTOCOLS)}, or both with a comma between; figures show the first"),
+    Field(description=f"{' or '.join(PROTOCOLS)}, or both with a comma between; where one is shown, it is the first"),
 ]
-Scene = Annotated[str, BeforeValidator(_as_text)]
+Scene = Annotated[str, BeforeValidator(_as_text), Field(description="id of the pair that figures show, or first")]
 Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$"), AfterValidator(_existing_day)]
 Days = Annotated[list[Day], BeforeValidator(_as_days), Field(min_length=1, description="days of the granules, YYYY-MM-DD")]
 
@@ -157,7 +157,6 @@ class Training(NotebookParameters):
 class _Judging(NotebookParameters):
     methods: Methods = ["all"]
     pairs: Pairs = ["all"]
-    protocol: Protocols = "georeferenced"
     weights_directory: str = Field("03_training/weights", description="weights files, relative to the run's directory")
     seed: Seed = 0
 
@@ -165,42 +164,48 @@ class _Judging(NotebookParameters):
     def options(self) -> Options:
         return Options(weights=self.run / self.weights_directory, seed=self.seed)
 
+
+class _Placing(_Judging):
+    protocol: Protocols = "georeferenced"
+
     @property
     def protocols(self) -> list[str]:
         return self.protocol.split(",")
 
 
-class Sharpening(_Judging):
+class _Showing(_Placing):
+    scene: Scene = "first"
+
+
+class Sharpening(_Showing):
     """04_sharpening: every method's product, before any comparison."""
 
     notebook = "04_sharpening"
-    scene: Scene = Field("first", description="id of the pair that the maps show, or first")
     mtf: Mtf = 0.1
 
 
-class Fourier(_Judging):
+class Fourier(_Showing):
     """05_fourier: spectra of the products and of ASTER."""
 
     notebook = "05_fourier"
-    scene: Scene = Field("first", description="id of the pair whose spectra are drawn alone, or first")
 
 
-class AsterEvaluation(_Judging):
+class AsterEvaluation(_Showing):
     """06_aster_evaluation: the table of all metrics."""
 
     notebook = "06_aster_evaluation"
-    scene: Scene = Field("first", description="id of the pair whose maps are drawn, or first")
+    protocol: Protocols = "georeferenced,published"
     lpips_directory: str = Field(
         "", description="directory of the LPIPS weights, relative to the project; without it torch's cache is looked in"
     )
 
 
-class Findings(_Judging):
+class Findings(_Placing):
     """07_findings: misregistration, variants of methods, distortion against texture."""
 
     notebook = "07_findings"
-    scene: Scene = Field("first", description="id of the pair whose variograms are drawn, or first")
-    steps: int = Field(10, ge=0, le=100, description="steps of back-projection")
+    protocol: Protocols = "georeferenced,published"
+    steps: int = Field(10, ge=1, le=100, description="steps of back-projection")
 
 
 BY_NOTEBOOK: dict[str, type[NotebookParameters]] = {

@@ -175,8 +175,10 @@ def load_lpips(directory: Path | None = None) -> Lpips:
     Raises
     ------
     InputError
-        If a file is damaged or holds other weights.
+        If there is no such directory, or a file is damaged or holds other weights.
     """
+    if directory is not None and not directory.is_dir():
+        raise InputError(f"{directory}: no such directory; expected the LPIPS weights there.")
     cached = Path(torch.hub.get_dir()) / "checkpoints"
     folders = [directory, cached] if directory else [cached]
     vgg16 = _first_file([folder / VGG16_FILE for folder in folders])

@@ -207,7 +207,6 @@ class Published(Placement):
         window, warp = self._window, self._warp_of_tile
         rows, columns = nearest_indices(window.row_off, window.height), nearest_indices(window.col_off, window.width)
         stack = np.stack([raster.values for raster in rasters])
-        stack[np.isnan(stack).any(axis=(1, 2))] = np.nan  # a gap would be taken for zeros: the whole product is void
         row_taps = warp.rows.taps(rows, columns, self._place.first_row)
         column_taps = warp.columns.taps(rows, columns, self._place.first_column)
         transform = warp.transform @ Affine.translation(window.col_off, window.row_off)

@@ -39,7 +39,7 @@ UPSTREAM = {
 }
 """The notebooks in order, each with those whose results it reads."""
 
-NOT_IN_NOTEBOOKS = {"book", "claims", "cli", "provenance", "runner"}
+NOT_IN_NOTEBOOKS = {"book", "claims", "cli", "findings_prose", "markup", "prose", "provenance", "runner"}
 """Modules that no notebook imports: a change in them changes no result."""
 
 PROFILES = ("sample", "paper")

@@ -181,11 +181,12 @@ def _network(name: str, lst_k: FloatArray, ndvi: FloatArray, options: Options, p
     path = weights_file(options.weights, name)
     if path is None:
         raise NoResult(WEIGHTS_MISSING)
-    if not np.isfinite(ndvi).any():
-        raise NoResult("no pixel has an NDVI.")
+    known = repeated(np.isfinite(lst_k)) & np.isfinite(ndvi)
+    if not known.any():
+        raise NoResult("no pixel has both an LST and an NDVI.")
     model = _model(path, path.stat().st_mtime_ns)
     fine_k = model.predict_k(upsample(fill_nearest(lst_k)), fill_nearest(ndvi), piece)
-    fine_k[~(repeated(np.isfinite(lst_k)) & np.isfinite(ndvi))] = np.nan
+    fine_k[~known] = np.nan
     return fine_k
 
 

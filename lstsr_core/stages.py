@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -12,13 +13,14 @@ import numpy as np
 import pandas as pd
 import rasterio.warp
 import shapely
-from IPython.display import Image
+from IPython.display import HTML, Image
 
 from lstsr_core import archive, evaluation, figures, findings
 from lstsr_core.contrast import inversion
 from lstsr_core.degradation import block_mean, degrade
 from lstsr_core.errors import InputError
 from lstsr_core.fourier import PUBLISHED_PIXEL_M, attenuation_db, frequencies_per_m
+from lstsr_core.kriging import coarse_residual_k
 from lstsr_core.metrics import bias, consistency_k, rmse
 from lstsr_core.networks import PUBLISHED_CHECKPOINTS, SharpeningUNet, read_statistics, save_model, weights_file
 from lstsr_core.pair_statistics import pair_statistics
@@ -36,6 +38,7 @@ from lstsr_core.simulator import TILE, simulate
 from lstsr_core.training import TrainedModel, loss_of_upsampled, train
 from lstsr_core.training_data import of_patch_set
 from lstsr_core.training_settings import TrainingSettings
+from lstsr_core.variogram import fit_variograms
 
 MAIN_METRICS = [
     "rmse_k", "bias_k", "rmse_unbiased_k", "correlation", "psnr_db", "ssim", "consistency_k", "frr", "fro", "attenuation_rmse_db",
@@ -54,7 +57,8 @@ PRODUCT_COLUMNS = [
     "consistency_k",
 ]
 
-Judging = Sharpening | Fourier | AsterEvaluation | Findings
+Showing = Sharpening | Fourier | AsterEvaluation
+Judging = Showing | Findings
 
 
 def write_json(settings: NotebookParameters, name: str, content: Mapping[str, Any]) -> None:
@@ -100,7 +104,7 @@ def pairs_of(settings: NotebookParameters, ids: Sequence[str]) -> Iterator[Pair]
         yield read_pair(pairs_directory(settings), pair_id)
 
 
-def shown_pair(settings: Judging) -> Pair:
+def shown_pair(settings: Showing) -> Pair:
     """The pair that `scene` asks for; "first" is the first of the chosen ones."""
     ids = chosen_pairs(settings)
     scene = ids[0] if settings.scene == "first" else settings.scene
@@ -114,7 +118,9 @@ def shown_pair(settings: Judging) -> Pair:
 def steady_figures(table: pd.DataFrame) -> pd.DataFrame:
     """The rows of a table that no training decides, so alike on every machine: what the stored notebooks are held against."""
     trained = {METHODS[name].label for name in PUBLISHED_CHECKPOINTS} | set(PUBLISHED_CHECKPOINTS)
-    return table[~table.index.isin(trained)].map(lambda value: f"{value:.4f}" if isinstance(value, float) else value)
+    return table[~table.index.isin(trained)].map(
+        lambda value: f"{round(value, 4) + 0.0:.4f}" if isinstance(value, float) else value
+    )
 
 
 # 01_download
@@ -331,12 +337,12 @@ def training_figures(settings: Training) -> pd.DataFrame:
 # 04_sharpening
 
 
-def shown_placement(settings: Judging) -> Placement:
+def shown_placement(settings: Showing) -> Placement:
     """The chosen scene under the first protocol, which figures show."""
     return PROTOCOLS[settings.protocols[0]](shown_pair(settings))
 
 
-def shown_products(settings: Judging) -> tuple[Pair, dict[str, Raster]]:
+def shown_products(settings: Showing) -> tuple[Pair, dict[str, Raster]]:
     """The chosen scene as methods take it, and each method's product before any warp."""
     placement = shown_placement(settings)
     made, _ = evaluation.sharpen_all(placement.pair, settings.methods, placement.options(settings.options))
@@ -392,6 +398,15 @@ def show_added_texture(settings: Sharpening) -> Image | None:
     pair, made = shown_products(settings)
     made |= {"bicubic": sharpen(pair, "bicubic")}
     return figures.show(figures.added_texture(made), settings.directory, "added_texture") if len(made) > 1 else None
+
+
+def show_variograms(settings: Sharpening) -> Image:
+    """The chosen scene: the semivariograms that ATPRK and AATPRK fit to their residuals."""
+    placement = shown_placement(settings)
+    lst_k, ndvi, published = placement.pair.lst.values, placement.pair.ndvi.values, placement.published
+    residuals = {name: coarse_residual_k(lst_k, ndvi, name == "aatprk", published) for name in ("atprk", "aatprk")}
+    fitted = {name: fit_variograms(residual_k, published) for name, residual_k in residuals.items()}
+    return figures.show(figures.variograms(fitted), settings.directory, "variograms")
 
 
 # 05_fourier
@@ -484,7 +499,7 @@ def show_mean_spectra(settings: Fourier, means: pd.DataFrame) -> Image:
     return figures.show(figures.spectra(chosen, title), settings.directory, "spectra_mean")
 
 
-def show_each_scene_spectra(settings: Fourier, spectra: pd.DataFrame) -> pd.DataFrame:
+def draw_each_scene(settings: Fourier, spectra: pd.DataFrame) -> pd.DataFrame:
     """Write a plot of every pair's spectra into ``scenes/``.
 
     Returns
@@ -515,10 +530,11 @@ def evaluate_pairs(settings: AsterEvaluation) -> pd.DataFrame:
     return table
 
 
-def lpips_availability(settings: AsterEvaluation) -> str:
+def lpips_availability(settings: AsterEvaluation) -> HTML:
     """Whether LPIPS can be computed, or what is missing and how to get it."""
     lpips = load_lpips(resolve(settings.lpips_directory) if settings.lpips_directory else None)
-    return lpips.reason or "LPIPS: weights found"
+    told = lpips.reason.replace(str(Path.home()), "~") or "LPIPS: weights found."
+    return HTML(f"<p>{html.escape(told)}</p>")  # type: ignore[no-untyped-call]
 
 
 def quantiles(settings: AsterEvaluation, metrics: Sequence[str] = MAIN_METRICS) -> pd.DataFrame:
@@ -631,7 +647,8 @@ def place_both_ways(settings: Findings) -> pd.DataFrame:
     rows: list[dict[str, object]] = []
     for pair in pairs_of(settings, chosen_pairs(settings)):
         rows += findings.place_both_ways(pair, settings.methods, settings.options)
-    columns = ["scene", "method", "placement", "rows_down", "columns_right", "status", *findings.COMPARED]
+    columns = ["scene", "method", "placement", "rows_down", "columns_right", "r_squared", "slope_k_per_ndvi", "status"]
+    columns += findings.COMPARED
     return write_csv(settings, "misregistration.csv", pd.DataFrame(rows, columns=columns))
 
 
@@ -642,10 +659,10 @@ def gains(settings: Findings, placed: pd.DataFrame) -> pd.DataFrame:
 
 
 def vary(settings: Findings) -> pd.DataFrame:
-    """Write ``variants.csv`` and ``variant_differences.csv``: default and published variants of methods, under both protocols."""
+    """Write ``variants.csv`` and ``variant_differences.csv``: default and published variants of methods."""
     rows: list[dict[str, object]] = []
     for pair in pairs_of(settings, chosen_pairs(settings)):
-        rows += findings.vary(pair, settings.methods, settings.options)
+        rows += findings.vary(pair, settings.methods, settings.protocols, settings.options)
     columns = ["scene", "protocol", "method", "variant", "status", *findings.COMPARED, *findings.AS_PUBLISHED]
     table = write_csv(settings, "variants.csv", pd.DataFrame(rows, columns=columns))
     changed = findings.differences(table, "variant", "default", "published", findings.COMPARED, ["protocol", "method"])

@@ -117,9 +117,9 @@ def nearest_indices(offset: float, size: float) -> NDArray[np.int64]:
 
 def weigh(bands: FloatArray, rows: Taps, columns: Taps) -> FloatArray:
     """Warp bands of shape (bands, rows, columns), zero all around them."""
-    # Two pixels of zeros around, whatever lies further out is taken from there.
-    padded = np.pad(bands, ((0, 0), (2, 2), (2, 2)))
-    row, column = (np.clip(at + 2, 1, size - 2) for at, size in ((rows[0], padded.shape[1]), (columns[0], padded.shape[2])))
+    # Three pixels of zeros around: whatever lies further out is taken from their middle.
+    padded = np.pad(bands, ((0, 0), (3, 3), (3, 3)))
+    row, column = (np.clip(at + 3, 1, size - 2) for at, size in ((rows[0], padded.shape[1]), (columns[0], padded.shape[2])))
     warped: FloatArray = np.zeros((len(bands), *row.shape))
     for down, row_weight in zip((-1, 0, 1), rows[1], strict=True):
         for right, column_weight in zip((-1, 0, 1), columns[1], strict=True):

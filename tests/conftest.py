@@ -24,6 +24,7 @@ from rasterio.crs import CRS
 
 from lstsr_core.degradation import degrade
 from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, Tile
+from lstsr_core.networks import PUBLISHED_CHECKPOINTS, PUBLISHED_STATISTICS, SharpeningUNet, save_model
 from lstsr_core.pairs import Pair
 from lstsr_core.raster import Raster
 
@@ -143,7 +144,8 @@ def synthetic_pair(synthetic_truth: Raster) -> Pair:
     return Pair("synthetic", lst, ndvi, _aster_swath(synthetic_truth))
 
 
-def _aster_swath(truth: Raster, size: int = 150, half_side: float = 55.0, degrees: float = 12.0) -> Raster:
+def _aster_swath(truth: Raster, size: int = 200, half_side: float = 55.0, degrees: float = 12.0) -> Raster:
+    # The grid is wider than the patches, whose corners the published protocol looks for.
     centre_x, centre_y = (truth.left_m + truth.right_m) / 2, (truth.top_m + truth.bottom_m) / 2
     (x,), (y,) = rasterio.warp.transform(SINUSOIDAL, UTM_31N, [centre_x], [centre_y])
     half_m = size / 2 * ASTER_PIXEL_M
@@ -163,6 +165,16 @@ def _aster_swath(truth: Raster, size: int = 150, half_side: float = 55.0, degree
 def synthetic_pair_with_bias(synthetic_pair: Pair) -> Callable[[float], Pair]:
     """The synthetic pair with every ASTER pixel colder by a number of kelvin."""
     return lambda bias_k: replace(synthetic_pair, aster=synthetic_pair.aster.with_values(synthetic_pair.aster.values - bias_k))
+
+
+@pytest.fixture(scope="session")
+def random_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Directory of untrained weights for every network."""
+    directory = tmp_path_factory.mktemp("weights")
+    torch.manual_seed(9)
+    for name in PUBLISHED_CHECKPOINTS:
+        save_model(SharpeningUNet(), PUBLISHED_STATISTICS, directory / f"{name}.safetensors")
+    return directory
 
 
 class _PublishedPickler(pickle.Pickler):

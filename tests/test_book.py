@@ -66,8 +66,12 @@ def make_book_run(run: Path, synthetic: bool = True) -> Path:
     pd.DataFrame({"patch": ["a", "b"]}).to_csv(run / "02_patches" / "patches.csv", index=False)
     statistics = {"lst_mean_k": 303.25, "lst_std_k": 8.05, "ndvi_mean": 0.64, "ndvi_std": 0.16}
     (run / "02_patches" / "statistics.json").write_text(json.dumps(statistics))
-    for name in ("04_sharpening/products.csv", "05_fourier/spectra.csv", "06_aster_evaluation/summary.csv"):
+    for name in ("04_sharpening/products.csv", "05_fourier/spectra.csv"):
         (run / name).write_text("scene,method\n0,bicubic\n")
+    summary = {"protocol": "georeferenced", "method": "tsharp", "metric": "rmse_k", "scenes": 4, "mean": 2.2285, "std": 0.5}
+    quantiles = {"p10": 1.5, "q1": 1.8, "median": 2.2, "q3": 2.6, "p90": 3.0}
+    pd.DataFrame([summary | quantiles]).to_csv(run / "06_aster_evaluation" / "summary.csv", index=False)
+    write_findings(run / "07_findings")
     (run / "notebooks").mkdir()
     records = json.loads((run / "provenance.json").read_text())
     for name in NOTEBOOKS:
@@ -78,6 +82,38 @@ def make_book_run(run: Path, synthetic: bool = True) -> Path:
         }  # fmt: skip
     (run / "provenance.json").write_text(json.dumps(records))
     return run
+
+
+def change(method: str, metric: str, first: float, second: float, sign: int, **keys: str) -> dict[str, object]:
+    difference = second - first
+    figures = {"first": first, "second": second, "difference": difference, "low": difference - 0.05, "high": difference + 0.05}
+    return {**keys, "method": method, "metric": metric, "scenes": 4, **figures, "sign": sign}
+
+
+def write_findings(directory: Path) -> None:
+    """What the seventh notebook leaves: TsHARP gains by aligning, bicubic's change may be chance."""
+    placed = [
+        {"scene": scene, "method": method, "placement": placement, "rows_down": scene, "columns_right": 0, "status": "ok",
+         "r_squared": r_squared, "slope_k_per_ndvi": -20.0, "rmse_k": 2.0 + (0.25 * scene if placement == "as paired" else 0.0)}
+        for scene in (0, 1, 3) for method in ("bicubic", "tsharp")
+        for placement, r_squared in (("as paired", 0.52), ("aligned", 0.65))
+    ]  # fmt: skip
+    gains = [change("tsharp", "rmse_k", 2.4, 2.2, -1), change("bicubic", "rmse_k", 2.1, 2.09, 0)]
+    varied = {"gssim": 0.2, "gssim_published": 0.25, "attenuation_rmse_db": 2.0, "attenuation_rmse_published_db": 2.0, "frr": 0.9,
+              "frr_published": 0.9}  # fmt: skip
+    variants = [{"scene": 0, "protocol": "georeferenced", "method": "tsharp", "variant": "default", "status": "ok", **varied}]
+    projected = [
+        {"scene": 0, "method": method, "step": step, "status": "ok", "rmse_k": rmse_k + step, "frr": frr, "consistency_k": 0.5}
+        for method, rmse_k, frr in (("bicubic", 2.0, 0.0), ("tsharp", 2.2, 0.9), ("dms", 2.1, 0.8))
+        for step in range(3)
+    ]
+    tables = {
+        "misregistration": placed, "misregistration_gains": gains, "variants": variants,
+        "variant_differences": [change("tsharp", "rmse_k", 2.2, 2.3, 1, protocol="georeferenced")],
+        "back_projection": projected, "back_projection_costs": [change("tsharp", "consistency_k", 0.7, 0.2, -1)],
+    }  # fmt: skip
+    for name, rows in tables.items():
+        pd.DataFrame(rows).to_csv(directory / f"{name}.csv", index=False)
 
 
 class Page(HTMLParser):
@@ -299,3 +335,30 @@ def test_a_broken_page_keeps_the_older_book(run: Path, tmp_path: Path) -> None:
 def test_a_folder_that_is_no_project_is_refused(run: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"holds no _config\.yml"):
         assemble(run, tmp_path)
+
+
+def test_findings_are_told_as_the_files_have_them(built: Path) -> None:
+    misplaced, distortion = (Page(built.parent / f"{name}.html").text for name in ("misregistration", "distortion"))
+    assert "RMSE falls for TsHARP (−0.200 K); it may have changed by chance for Bicubic (−0.010 K)" in misplaced
+    assert "as paired, R² has the median 0.52" in misplaced and "aligned, R² has the median 0.65" in misplaced
+    assert "2.400 → 2.200 K<br><small>−0.200 [−0.250, −0.150]</small>" in misplaced
+    assert re.search(r"the rank correlation of RMSE and FRR is\s1\.00", distortion)
+    assert (
+        distortion.index("Bicubic</th><td>2.000")
+        < distortion.index("DMS</th><td>2.100")
+        < distortion.index("TsHARP</th><td>2.200")
+    )
+
+
+def test_the_gain_is_listed_by_offset(built: Path) -> None:
+    text = Page(built.parent / "misregistration.html").text
+    assert '<th scope="row">up to 2</th><td>1</td><td>0.250</td><td>0.250</td>' in text
+    assert '<th scope="row">over 2, up to 3</th><td>1</td><td>0.750</td><td>0.750</td>' in text
+
+
+def test_variants_and_every_metric_are_in_tables(built: Path) -> None:
+    method, results = (Page(built.parent / f"{name}.html").text for name in ("method", "results"))
+    assert "2.200 → 2.300 K<br><small>0.100 [0.050, 0.150]</small>" in method
+    assert "GSSIM\nfrom 0.200 to 0.250" in method or "GSSIM from 0.200 to 0.250" in method
+    assert "<summary>All metrics, georeferenced</summary>" in results
+    assert '<th scope="row">rmse_k</th><td>TsHARP</td><td>4</td><td>2.228</td>' in results

@@ -35,10 +35,11 @@ from lstsr_core.sharpeners import METHODS
 CONTRACT = [
     "scene", "method", "protocol", "psnr_db", "ssim", "rmse_k", "rmse_low_gradient_k", "rmse_mid_gradient_k",
     "rmse_high_gradient_k", "gssim", "lpips", "rmse_gradient", "bias_k", "rmse_unbiased_k", "correlation", "consistency_k",
-    "pfr_db", "afr_db", "frr", "fro", "fru", "attenuation_rmse_db",
+    "pfr_db", "afr_db", "frr", "fro", "fru", "attenuation_rmse_db", "gmsd", "haarpsi", "vif", "psnr_aster_range_db",
 ]  # fmt: skip
 FIRST_ROW, FIRST_COLUMN, SIZE = 500, 300, 64
 PREVIOUS = "the previous table\n"
+NO_LPIPS = "lpips: empty column. LPIPS lacks its weights: "
 
 WritePickle = Callable[..., None]
 Rows = list[dict[str, str]]
@@ -83,6 +84,11 @@ def write_scene(write_published_pickle: WritePickle) -> Callable[..., None]:
     return write
 
 
+@pytest.fixture(autouse=True)
+def _no_weights_in_torchs_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path_factory.getbasetemp() / "no torch cache"))
+
+
 @pytest.fixture
 def pairs(tmp_path: Path, write_scene: Callable[..., None]) -> Path:
     for pair_id in ("57", "9"):
@@ -113,6 +119,14 @@ def evaluate(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str
 
 def rows_of(path: Path) -> Rows:
     return list(csv.DictReader(io.StringIO(path.read_text())))
+
+
+def without_lpips(told: str) -> str:
+    """What was told beside the one line that the column of LPIPS is empty, which must be there."""
+    lines = told.splitlines(keepends=True)
+    rest = [line for line in lines if not line.startswith(NO_LPIPS)]
+    assert len(lines) == len(rest) + 1, told
+    return "".join(rest)
 
 
 def assert_one_line(code: int, told: str, *parts: str) -> None:
@@ -149,13 +163,18 @@ def test_evaluate_writes_the_contract(pairs: Path, tmp_path: Path) -> None:
     output, errors = process.communicate()
     assert process.returncode == 0, errors
     assert output == f"{out}: 10 rows, 2 of 2 pairs\n"
-    assert sorted(line.split(":")[0] for line in errors.splitlines()) == ["sc-unet", "sif-cnn-sr2"]
+    assert without_lpips(errors).splitlines() == [
+        f"{name}, georeferenced, all scenes: row empty: weights missing (give --weights a directory that has them)"
+        for name in ("sc-unet", "sif-cnn-sr2")
+    ]
 
     table = out.read_text()
     assert table.splitlines()[0].split(",")[: len(CONTRACT)] == CONTRACT
     assert "\r" not in table
     rows = rows_of(out)
-    assert [(row["scene"], row["method"]) for row in rows] == [(scene, method) for scene in ("9", "57") for method in METHODS]
+    assert [(row["scene"], row["method"]) for row in rows] == [
+        (scene, method) for scene in ("9", "57") for method in ("bicubic", "tsharp", "sc-unet", "sif-cnn-sr1", "sif-cnn-sr2")
+    ]
     assert {row["protocol"] for row in rows} == {"georeferenced"}
     for row in rows:
         measured = [row[column] for column in CONTRACT[3:] if column != "lpips"]
@@ -199,12 +218,80 @@ def test_a_skipped_scene_has_its_row_with_empty_metrics(
     small[:, 40:] = 0.0
     write_raster(aster.with_values(small), pairs / "9_aster_250m.tif")
     out = tmp_path / "metrics.csv"
-    assert evaluate("--pairs", pairs, "--methods", "bicubic,tsharp", "--out", out) == (0, "")
+    code, told = evaluate("--pairs", pairs, "--methods", "bicubic,tsharp", "--out", out)
+    assert code == 0
+    assert without_lpips(told).splitlines() == [
+        f"{name}, georeferenced, scene 9: row empty: overlap with ASTER not over 40×40 pixels" for name in ("bicubic", "tsharp")
+    ]
     skipped = [row for row in rows_of(out) if row["scene"] == "9"]
     assert [row["method"] for row in skipped] == ["bicubic", "tsharp"]
     for row in skipped:
         assert [row[column] for column in CONTRACT[3:]] == [""] * len(CONTRACT[3:])
         assert "overlap with ASTER" in row["status"]
+
+
+@pytest.fixture
+def two_kinds_of_pairs(tmp_path: Path, synthetic_pair: Pair) -> Path:
+    """Pair 1 is whole; 2 has a swath too narrow for either protocol."""
+    narrow_k = np.full_like(synthetic_pair.aster.values, np.nan)
+    narrow_k[:, 80:118] = synthetic_pair.aster.values[:, 80:118]
+    write_pair(replace(synthetic_pair, id="1"), tmp_path / "pairs")
+    write_pair(replace(synthetic_pair, id="2", aster=synthetic_pair.aster.with_values(narrow_k)), tmp_path / "pairs")
+    return tmp_path / "pairs"
+
+
+def test_both_protocols_come_in_the_order_asked_for(
+    two_kinds_of_pairs: Path, tmp_path: Path, evaluate: Callable[..., tuple[int, str]]
+) -> None:
+    out = tmp_path / "metrics.csv"
+    arguments = ["--pairs", two_kinds_of_pairs, "--methods", "bicubic,dms,sif-cnn-sr1", "--out", out]
+    code, told = evaluate(*arguments, "--protocol", "published,georeferenced")
+    assert code == 0
+    rows = rows_of(out)
+    assert [(row["scene"], row["protocol"], row["method"]) for row in rows] == [
+        (scene, protocol, method)
+        for scene in "12" for protocol in ("published", "georeferenced") for method in ("bicubic", "dms", "sif-cnn-sr1")
+    ]  # fmt: skip
+    judged = [row for row in rows if row["status"] == "ok"]
+    assert [(row["scene"], row["method"]) for row in judged] == 2 * [("1", "bicubic"), ("1", "dms")]
+    for row in judged:
+        assert all(np.isfinite(float(row[column])) for column in CONTRACT[3:] if column != "lpips")
+    for row in rows:
+        if row["status"] != "ok":
+            assert [row[column] for column in CONTRACT[3:]] == [""] * len(CONTRACT[3:])
+    too_small = "row empty: overlap with ASTER not over 40×40 pixels"
+    assert sorted(without_lpips(told).splitlines()) == sorted(
+        line
+        for protocol in ("published", "georeferenced")
+        for line in (
+            f"bicubic, {protocol}, scene 2: {too_small}",
+            f"dms, {protocol}, scene 2: {too_small}",
+            f"sif-cnn-sr1, {protocol}, all scenes: row empty: weights missing (give --weights a directory that has them)",
+        )
+    )
+    for protocol in ("published", "georeferenced"):
+        assert evaluate(*arguments, "--protocol", protocol)[0] == 0
+        assert [row for row in rows if row["protocol"] == protocol] == rows_of(out)
+
+
+def test_georeferenced_is_the_default_protocol(
+    two_kinds_of_pairs: Path, tmp_path: Path, evaluate: Callable[..., tuple[int, str]]
+) -> None:
+    arguments = ["--pairs", two_kinds_of_pairs, "--methods", "bicubic", "--out", tmp_path / "metrics.csv"]
+    assert evaluate(*arguments)[0] == 0
+    assert {row["protocol"] for row in rows_of(tmp_path / "metrics.csv")} == {"georeferenced"}
+
+
+def test_lpips_weights_that_are_others_are_refused(
+    pairs: Path, out: Path, tmp_path: Path, evaluate: Callable[..., tuple[int, str]]
+) -> None:
+    directory = tmp_path / "lpips"
+    directory.mkdir()
+    for name_ in ("vgg16-397923af.pth", "lpips_weights.pt"):
+        torch.save({"features.0.weight": torch.zeros(3)}, directory / name_)
+    told = (str(directory / "vgg16-397923af.pth"), "sha256 is", "Fetch it again")
+    assert_one_line(*evaluate("--pairs", pairs, "--methods", "bicubic", "--out", out, "--lpips-weights", directory), *told)
+    assert_untouched(out)
 
 
 # Bad pairs
@@ -275,7 +362,7 @@ def test_keep_going_finishes_without_the_bad_pair_and_exits_1(
 ) -> None:
     told = break_pair(case, pairs, write_scene)
     code, errors = evaluate("--pairs", pairs, "--methods", "bicubic,tsharp", "--out", out, "--keep-going")
-    assert_one_line(code, errors, "pair 57 left out", *told)
+    assert_one_line(code, without_lpips(errors), "pair 57 left out", *told)
     rows = rows_of(out)
     assert [(row["scene"], row["method"]) for row in rows] == [(s, m) for s in ("9", "57") for m in ("bicubic", "tsharp")]
     for row in rows[:2]:
@@ -291,7 +378,7 @@ def test_a_directory_of_bad_pairs_is_told_pair_by_pair(pairs: Path, out: Path, e
         truncate(pairs / f"{pair_id}_data_dict.pkl")
     code, errors = evaluate("--pairs", pairs, "--methods", "bicubic", "--out", out, "--keep-going")
     assert code == 1
-    assert [line.split(" left out")[0] for line in errors.splitlines()] == ["lstsr: pair 9", "lstsr: pair 57"]
+    assert [line.split(" left out")[0] for line in without_lpips(errors).splitlines()] == ["lstsr: pair 9", "lstsr: pair 57"]
     assert [row["rmse_k"] for row in rows_of(out)] == ["", ""]
 
 
@@ -321,9 +408,12 @@ def test_a_checkpoint_of_another_architecture_is_refused(
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--methods", "bicubic,kriging"], ("unknown method 'kriging'", "bicubic, tsharp, sc-unet")),
+        (["--methods", "bicubic,kriging"], ("unknown method 'kriging'", "known methods: bicubic, tsharp, atprk")),
         (["--methods", ""], ("unknown method ''",)),
-        (["--protocol", "pixelwise"], ("unknown protocol 'pixelwise'", "georeferenced")),
+        (["--protocol", "pixelwise"], ("unknown protocol 'pixelwise'; known protocols: georeferenced, published.",)),
+        (["--protocol", "published,pixelwise"], ("unknown protocol 'pixelwise'",)),
+        (["--protocol", ""], ("unknown protocol ''",)),
+        (["--lpips-weights", "nowhere"], ("nowhere: no such directory; expected the LPIPS weights there",)),
         (["--weights", "nowhere"], ("nowhere: no such directory",)),
         (["--pairs", "nowhere"], ("nowhere: no such directory",)),
         (["--pairs", "."], ("holds no ASTER–MODIS pair", "<id>_aster_250m.tif")),

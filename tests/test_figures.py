@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from itertools import combinations
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -23,12 +24,13 @@ from scipy import ndimage
 
 from lstsr_core import figures
 from lstsr_core.errors import InputError
-from lstsr_core.evaluation import Comparison
 from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, TILE_SIZE_M, Tile
 from lstsr_core.pairs import Pair
+from lstsr_core.placement import Comparison
 from lstsr_core.project import TRAINING_CURVES
 from lstsr_core.raster import Raster
 from lstsr_core.sharpeners import METHODS
+from lstsr_core.variogram import FittedVariograms, Variogram
 
 TILE = Tile(18, 4)
 UTM_31N = CRS.from_epsg(32631)
@@ -60,7 +62,7 @@ def pair(holes: bool = False) -> Pair:
 def comparison(seed: int, offset: float = 0.0) -> Comparison:
     aster = Raster(field(44, 48, 5), ASTER_GRID, UTM_31N)
     product = aster.with_values(0.8 * aster.values + 61.0 + offset + field(44, 48, seed, 0.0, 0.8))
-    return Comparison(product, aster, product, fine(field(48, 48, seed)))
+    return Comparison(product, aster, product, product, fine(field(48, 48, seed)))
 
 
 @cache
@@ -97,6 +99,41 @@ def results(methods: list[str], scenes: int = 5) -> tuple[pd.DataFrame, pd.DataF
     return pd.DataFrame(rows), pd.DataFrame(modis)
 
 
+def fitted(sill: float) -> FittedVariograms:
+    distances_m = np.array([926.6, 1310.4, 1853.2])
+    coarse = Variogram(sill, 2000.0)
+    return FittedVariograms(distances_m, coarse(distances_m), coarse, Variogram(2.0 * sill, 1500.0), coarse(distances_m) * 0.98)
+
+
+def paired_differences(chance: bool = False) -> pd.DataFrame:
+    rows = [
+        [metric, name, other, 0.1 * (index + 1), 0 if chance else 1]
+        for metric in ("rmse_k", "frr", "attenuation_rmse_db", "ssim")
+        for index, (name, other) in enumerate(combinations(METHODS, 2))
+    ]
+    return pd.DataFrame(rows, columns=["metric", "method", "other", "difference", "sign"])
+
+
+def placed_both_ways() -> pd.DataFrame:
+    rows = [
+        [scene, method, placement, int(scene), 0, "ok", 2.0 + 0.1 * int(scene) * (placement == "as paired")]
+        for scene in ("0", "1", "3")
+        for method in METHODS
+        for placement in ("as paired", "aligned")
+    ]
+    return pd.DataFrame(rows, columns=["scene", "method", "placement", "rows_down", "columns_right", "status", "rmse_k"])
+
+
+def back_projections() -> pd.DataFrame:
+    rows = [
+        [scene, method, step, "ok", 1.0 / (1 + step), 2.0 + 0.1 * step + 0.01 * index, 0.5 + 0.05 * step]
+        for scene in ("0", "1")
+        for index, method in enumerate(METHODS)
+        for step in range(3)
+    ]
+    return pd.DataFrame(rows, columns=["scene", "method", "step", "status", "consistency_k", "rmse_k", "frr"])
+
+
 SLOPE_NDVI = np.random.default_rng(8).uniform(0.0, 0.9, 300)
 FOOTPRINT = np.array([[7.0, 44.0], [7.8, 44.1], [7.7, 44.7], [6.9, 44.6], [7.0, 44.0]])
 
@@ -125,6 +162,22 @@ FIGURES: dict[str, tuple[Callable[[], Figure], set[str]]] = {
     "against_bias": (
         lambda: figures.against_bias(*results(list(METHODS))),
         {"RMSE (K)", "FRR", "MODIS − ASTER bias at 1 km (K)", "MODIS against ASTER at 1 km: RMSE (K)"},
+    ),
+    "variograms": (
+        lambda: figures.variograms({"atprk": fitted(2.0), "aatprk": fitted(1.0)}),
+        {"distance (km)", "semivariance (K²)"},
+    ),
+    "differences": (
+        lambda: figures.differences(paired_differences()),
+        {"", "RMSE (K)", "FRR", "attenuation RMSE (dB)", "SSIM"},
+    ),
+    "offsets": (
+        lambda: figures.offsets(placed_both_ways()),
+        {"fine pixels right", "fine pixels down", "pairs", "offset (fine pixels)", "RMSE as paired − aligned (K)"},
+    ),
+    "distortion": (
+        lambda: figures.distortion(back_projections()),
+        {"RMSE against ASTER (K)", "FRR", "consistency with the 1 km LST (K)"},
     ),
 }  # fmt: skip
 
@@ -358,3 +411,33 @@ def test_a_figure_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -
     with pytest.raises(InputError, match="cannot be written"):
         figures.show(SINGLE["seasons"](), tmp_path / "file", "figure")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_differences_read_row_minus_column_and_hatch_what_may_be_chance() -> None:
+    names = list(METHODS)
+    image = panels(figures.differences(paired_differences()))[0].images[0].get_array()
+    assert image[0, 1] == pytest.approx(0.1) and image[1, 0] == pytest.approx(-0.1)
+    assert np.isnan(np.diag(image.filled(np.nan))).all()
+    counted = [len(panels(figures.differences(paired_differences(chance)))[0].patches) for chance in (False, True)]
+    assert counted == [0, len(names) * (len(names) - 1)]
+
+
+def test_offsets_count_pairs_and_show_the_gain_of_each_scene() -> None:
+    left, right = panels(figures.offsets(placed_both_ways()))
+    np.testing.assert_array_equal(left.images[0].get_array(), [[1], [1], [0], [1]])
+    gains = right.collections[0].get_offsets()[:, 1]
+    np.testing.assert_allclose(sorted(gains), [0.0, 0.1, 0.3], atol=1e-9)
+
+
+def test_distortion_draws_the_path_from_no_step_on() -> None:
+    left, right = panels(figures.distortion(back_projections()))
+    np.testing.assert_allclose(left.lines[0].get_xdata(), [2.0, 2.1, 2.2])
+    np.testing.assert_allclose(left.lines[0].get_ydata(), [0.5, 0.55, 0.6])
+    np.testing.assert_allclose(right.lines[0].get_xdata(), [1.0, 0.5, 1 / 3])
+    assert left.lines[1].get_xdata()[0] == 2.0  # the symbol stands at the method's own product
+
+
+def test_lines_of_all_methods_differ() -> None:
+    (axes,) = panels(FIGURES["spectra"][0]())
+    styles = {(line.get_color(), str(line.get_linestyle()), str(line._unscaled_dash_pattern)) for line in axes.lines[:-1]}
+    assert len(styles) == len(METHODS) + 2

@@ -69,6 +69,17 @@ def test_names_round_trip(tile: Tile) -> None:
     assert Tile.parse(str(tile)) == tile
 
 
+@given(TILES, st.floats(0.001, 0.999), st.floats(0.001, 0.999))
+def test_every_point_of_a_tile_is_found_in_it(tile: Tile, right: float, down: float) -> None:
+    assert Tile.at(tile.left_m + right * grid.TILE_SIZE_M, tile.top_m - down * grid.TILE_SIZE_M) == tile
+
+
+@given(st.floats(0.01, 9.99), st.floats(40.01, 49.99))
+def test_points_are_found_in_the_tile_of_their_degrees(longitude_at_equator: float, latitude: float) -> None:
+    x, y = to_sinusoidal(longitude_at_equator / math.cos(math.radians(latitude)), latitude)
+    assert str(Tile.at(x, y)) == "h18v04"
+
+
 @pytest.mark.parametrize("name", ["h36v04", "h18v18", "h18v4", "18v04", "H18V04", "h18v04.061", "", "h-1v04"])
 def test_other_names_are_refused(name: str) -> None:
     with pytest.raises(InputError, match="is not a MODIS tile; expected a name from h00v00 to h35v17") as caught:

@@ -21,6 +21,7 @@ from lstsr_core.errors import InputError
 from lstsr_core.networks import (
     PUBLISHED_CHECKPOINTS,
     PUBLISHED_STATISTICS,
+    Model,
     SharpeningUNet,
     Statistics,
     load_model,
@@ -370,6 +371,36 @@ def test_derivative_of_the_network_is_that_of_finite_differences() -> None:
                     values.append(float(loss()))
                     weight[index] -= sign * step
             assert float(gradient[index]) == pytest.approx((values[0] - values[1]) / (2 * step), rel=1e-4, abs=1e-9)
+
+
+def random_model(seed: int, tmp_path: Path) -> Model:
+    torch.save(published_state(seed), tmp_path / "weights.pt")
+    return load_model(tmp_path / "weights.pt")
+
+
+@pytest.mark.parametrize("shape", [(96, 64), (80, 104)])
+def test_an_image_in_pieces_is_each_piece_alone(tmp_path: Path, shape: tuple[int, int]) -> None:
+    """Also where they do not come out even: the last pieces are what is left."""
+    model, random = random_model(94, tmp_path), np.random.default_rng(94)
+    lst_k, ndvi = random.normal(300.0, 5.0, shape), random.uniform(-0.2, 0.9, shape)
+    found = model.predict_k(lst_k, ndvi, 32)
+    assert found.shape == shape
+    for row in range(0, shape[0], 32):
+        for column in range(0, shape[1], 32):
+            piece = np.s_[row : row + 32, column : column + 32]
+            np.testing.assert_allclose(found[piece], model.predict_k(lst_k[piece], ndvi[piece]), atol=1e-4)
+    whole = model.predict_k(lst_k, ndvi)
+    assert abs(found - whole).max() > 0.01  # seams
+    np.testing.assert_array_equal(model.predict_k(lst_k, ndvi, 128), whole)
+
+
+@pytest.mark.parametrize("rest", [1, 7])
+def test_a_rest_too_small_for_the_network_joins_the_last_piece(tmp_path: Path, rest: int) -> None:
+    model, random = random_model(95, tmp_path), np.random.default_rng(95)
+    lst_k, ndvi = random.normal(300.0, 5.0, (64 + rest, 40)), random.uniform(-0.2, 0.9, (64 + rest, 40))
+    found = model.predict_k(lst_k, ndvi, 32)
+    for piece in (np.s_[:32, :32], np.s_[:32, 32:], np.s_[32:, :32], np.s_[32:, 32:]):
+        np.testing.assert_allclose(found[piece], model.predict_k(lst_k[piece], ndvi[piece]), atol=1e-4)
 
 
 @pytest.mark.parametrize("method", ["sif-cnn-sr1", "sif-cnn-sr2", "sc-unet"])

@@ -58,7 +58,7 @@ def parameters_of(name: str) -> dict[str, Any]:
     return values
 
 
-def test_the_notebooks_are_the_six() -> None:
+def test_the_notebooks_are_those_of_the_runner() -> None:
     assert sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb")) == NAMES == list(BY_NOTEBOOK)
 
 
@@ -222,7 +222,7 @@ def test_papermill_runs_a_notebook_by_hand_from_any_directory(finished: ProjectC
     directory.mkdir()
     command = [
         sys.executable, "-m", "papermill", f"../project/notebooks/{name}.ipynb", "out.ipynb",
-        "-f", f"../project/data/params/sample/{name}.yaml", "-y", "methods: [bicubic, tsharp]",
+        "-f", f"../project/data/params/sample/{name}.yaml", "-y", "{methods: [bicubic, tsharp], protocol: georeferenced}",
     ]  # fmt: skip
     completed = subprocess.run(command, cwd=directory, env=copy.environment, capture_output=True, text=True)
     assert completed.returncode == 0, completed.stderr

@@ -16,7 +16,7 @@ from rasterio.crs import CRS
 
 from lstsr_core.errors import InputError
 from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, Tile
-from lstsr_core.pairs import Pair, align, fine_grid, fine_offset, pair_ids, read_modis, read_pair, write_pair
+from lstsr_core.pairs import Pair, align, as_paired, fine_grid, fine_offset, pair_ids, read_modis, read_pair, write_pair
 from lstsr_core.raster import Raster, write_raster
 
 UTM_31N = CRS.from_epsg(32631)
@@ -123,6 +123,21 @@ def test_patches_that_do_not_nest_are_refused() -> None:
 def test_patches_that_do_not_overlap_are_refused(offset: int) -> None:
     with pytest.raises(InputError, match=rf"pair 7: NDVI starts {offset} rows and 0 columns .* do not overlap"):
         align(numbered_pair(offset, 0))
+
+
+@given(OFFSETS, OFFSETS)
+def test_as_paired_the_lst_takes_the_ndvis_origin(down: int, right: int) -> None:
+    pair = numbered_pair(down, right)
+    paired = as_paired(pair)
+    np.testing.assert_array_equal(paired.lst.values, pair.lst.values)
+    assert paired.ndvi is pair.ndvi and paired.aster is pair.aster
+    assert fine_offset(paired) == (0, 0)
+    bounds = [(r.left_m, r.top_m, r.right_m, r.bottom_m) for r in (paired.lst, pair.ndvi)]
+    assert bounds[0] == pytest.approx(bounds[1], abs=1e-3)
+    assert (paired.lst.crs, paired.lst.pixel_width_m) == (pair.lst.crs, pair.lst.pixel_width_m)
+    # Block (i, j) of the NDVI now lies in LST pixel (i, j), and nothing is left to be aligned.
+    np.testing.assert_array_equal(align(paired).lst.values, pair.lst.values)
+    np.testing.assert_array_equal(align(paired).ndvi.values, pair.ndvi.values)
 
 
 def test_fine_grid_lies_under_the_lst() -> None:

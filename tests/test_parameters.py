@@ -17,6 +17,7 @@ from lstsr_core.parameters import (
     BY_NOTEBOOK,
     AsterEvaluation,
     Download,
+    Findings,
     Fourier,
     NotebookParameters,
     Patches,
@@ -70,7 +71,13 @@ WRONG: list[tuple[type[NotebookParameters], str, Any, str]] = [
     (Sharpening, "methods", [], ", ".join(METHODS)),
     (Fourier, "pairs", [], "at least 1"),
     (Fourier, "weights_directory", 7, "string"),
-    (AsterEvaluation, "protocol", "eyeballed", "'georeferenced'"),
+    (AsterEvaluation, "protocol", "eyeballed", "georeferenced, published"),
+    (AsterEvaluation, "protocol", "", "georeferenced, published"),
+    (AsterEvaluation, "protocol", ["georeferenced"], "string"),
+    (AsterEvaluation, "lpips_directory", 7, "string"),
+    (Findings, "protocol", "published,all", "georeferenced, published"),
+    (Findings, "steps", 0, "greater than or equal to 1"),
+    (Findings, "steps", 2.5, "integer"),
 ]
 
 
@@ -160,6 +167,13 @@ def test_days_become_dates() -> None:
 def test_all_methods_are_the_known_ones_and_none_comes_twice() -> None:
     assert Sharpening.check({"methods": ["all"]}).methods == list(METHODS)
     assert Sharpening.check({"methods": ["tsharp", "bicubic", "tsharp"]}).methods == ["tsharp", "bicubic"]
+
+
+@pytest.mark.parametrize("parameters", [Sharpening, Fourier, AsterEvaluation, Findings])
+def test_protocols_come_in_the_order_given_and_none_twice(parameters: type[AsterEvaluation]) -> None:
+    settings = parameters.check({"protocol": "published, georeferenced,published"})
+    assert settings.protocols == ["published", "georeferenced"]
+    assert parameters.check({"protocol": settings.protocol}) == settings
 
 
 def test_results_lie_below_the_run_and_weights_where_they_are_said_to() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,12 @@ import rasterio
 from affine import Affine
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
 from rasterio.crs import CRS
 
 from lstsr_core.errors import InputError
 from lstsr_core.grid import FINE_PIXEL_M, SINUSOIDAL, SPHERE_RADIUS_M
-from lstsr_core.raster import Raster, check_writable, read_raster, write_raster, written_atomically
+from lstsr_core.raster import Raster, check_writable, fill_nearest, read_raster, warp_onto, write_raster, written_atomically
 
 FullDisk = Callable[[int], AbstractContextManager[None]]
 
@@ -97,6 +99,47 @@ def test_warp_gives_nan_outside_and_over_nan() -> None:
     expected = np.full((24, 24), np.nan)
     expected[2:22, 2:22] = values
     np.testing.assert_allclose(source.warp_onto(wider).values, expected)
+
+
+def test_rasters_warped_together_are_those_warped_alone() -> None:
+    first, second, holed = RANDOM.normal(300.0, 5.0, (3, 20, 30))
+    holed[4:7, 8] = np.nan
+    shifted = Raster(np.zeros((24, 24)), FINE_TRANSFORM @ Affine.translation(-1.5, -2.25), SINUSOIDAL)
+    rasters = [sinusoidal_raster(values) for values in (first, second, holed)]
+    warped = warp_onto(rasters, shifted)
+    for raster, together in zip(rasters, warped, strict=True):
+        alone = raster.warp_onto(shifted).values
+        known = np.isfinite(together.values)
+        np.testing.assert_array_equal(together.values[known], alone[known])
+        assert (together.transform, together.crs) == (shifted.transform, shifted.crs)
+    # A gap is of its own band alone, and lies where one of four neighbours has one.
+    for row in range(4, 20):
+        for column in range(4, 24):
+            neighbours = np.s_[row - 3 : row - 1, column - 2 : column]
+            found = [np.isnan(together.values[row, column]) for together in warped]
+            assert found == [False, False, bool(np.isnan(holed[neighbours]).any())]
+
+
+@pytest.mark.parametrize("other", ["transform", "crs"])
+def test_rasters_of_different_grids_are_not_warped_together(other: str) -> None:
+    raster = sinusoidal_raster(np.zeros((4, 4)))
+    change = {"transform": FINE_TRANSFORM @ Affine.translation(1, 0)} if other == "transform" else {"crs": UTM_31N}
+    with pytest.raises(ValueError, match="different grids"):
+        warp_onto([raster, replace(raster, **change)], raster)
+
+
+@given(arrays(np.float64, array_shapes(min_dims=2, max_dims=2, max_side=8), elements=st.sampled_from([np.nan, 1.0, 2.0, 3.0])))
+def test_gaps_are_filled_from_a_pixel_that_is_nearest(values: np.ndarray) -> None:
+    known = np.argwhere(~np.isnan(values))
+    if not len(known):
+        with pytest.raises(ValueError, match=f"All of the {values.size} values are NaN"):
+            fill_nearest(values)
+        return
+    before, filled = values.copy(), fill_nearest(values)
+    np.testing.assert_array_equal(values, before)
+    for at in np.ndindex(values.shape):
+        squared = ((known - at) ** 2).sum(axis=1)
+        assert filled[at] in values[tuple(known[squared == squared.min()].T)]
 
 
 def test_files_round_trip(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, synthetic_pair: Pair) -> Path:
 
 
 def evaluation_of(run: Path, **values: Any) -> AsterEvaluation:
-    return AsterEvaluation.check({"run_directory": str(run), **values})
+    return AsterEvaluation.check({"run_directory": str(run), "protocol": "georeferenced", **values})
 
 
 # 01_download
@@ -149,9 +149,9 @@ def test_pairs_are_evaluated_and_summarised(run: Path) -> None:
 def test_a_method_without_weights_shows_its_reason_among_the_means(run: Path) -> None:
     table = stages.evaluate_pairs(evaluation_of(run))
     means = stages.mean_metrics(table)
-    assert means.index.tolist() == ["Bicubic", "TsHARP", "SC-Unet", "SIF-CNN-SR1", "SIF-CNN-SR2"]
-    assert means["scenes"].tolist() == [2, 2, *["weights missing"] * 3]
-    assert means.loc["SC-Unet"].drop("scenes").isna().all()
+    assert means.index.tolist() == ["Bicubic", "TsHARP", "ATPRK", "AATPRK", "DMS", "SC-Unet", "SIF-CNN-SR1", "SIF-CNN-SR2"]
+    assert means["scenes"].tolist() == [*[2] * 5, *["weights missing"] * 3]
+    assert means.loc["SC-Unet"].drop(["protocol", "scenes"]).isna().all()
     assert means.loc["TsHARP", "rmse_k"] == pytest.approx(table[table["method"] == "tsharp"]["rmse_k"].astype(float).mean())
     assert set(stages.MAIN_METRICS) <= set(METRIC_COLUMNS)
 
@@ -162,7 +162,7 @@ def test_a_scene_with_nothing_to_show_says_why(run: Path) -> None:
 
 
 def test_only_methods_that_can_be_judged_are_shown(run: Path) -> None:
-    assert list(stages.shown_comparisons(evaluation_of(run))) == ["bicubic", "tsharp"]
+    assert list(stages.shown_comparisons(evaluation_of(run))) == ["bicubic", "tsharp", "atprk", "aatprk", "dms"]
 
 
 # What stored notebooks are held against
@@ -193,7 +193,7 @@ def test_products_are_counted_with_the_methods_that_have_none(run: Path) -> None
         ["9", "bicubic", "ok"],
         ["9", "sc-unet", "weights missing"],
     ]
-    assert table.loc[1].drop(["scene", "method", "status"]).isna().all()
+    assert table.loc[1].drop(["scene", "method", "protocol", "status"]).isna().all()
     assert 0.0 < table.loc[0, "consistency_k"] < 2.0
 
 
