@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from lstsr_core.errors import InputError
-from lstsr_core.granule import GranuleName, read_lst, read_ndvi
+from lstsr_core.granule import read_lst, read_ndvi
+from lstsr_core.granule_name import GranuleName
 from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SCALE, TILE_COARSE_PIXELS, Tile
 from lstsr_core.networks import Statistics
 from lstsr_core.pairs import PATCH_COARSE_PIXELS, align, check_lst, check_ndvi, pair_ids, read_modis

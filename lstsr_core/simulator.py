@@ -24,7 +24,9 @@ from scipy import ndimage
 
 from lstsr_core.degradation import DEFAULT_MTF, degrade
 from lstsr_core.errors import InputError
-from lstsr_core.granule import LST_SCALE_K, GranuleName, write_lst_granule, write_reflectance_granule
+from lstsr_core.granule import LST_SCALE_K
+from lstsr_core.granule_name import GranuleName
+from lstsr_core.granule_writer import write_lst_granule, write_reflectance_granule
 from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SCALE, SINUSOIDAL, TILE_COARSE_PIXELS, Tile
 from lstsr_core.pairs import PATCH_COARSE_PIXELS, Pair, write_pair
 from lstsr_core.raster import BoolArray, Raster

@@ -15,7 +15,7 @@ from affine import Affine
 
 from lstsr_core.errors import InputError
 from lstsr_core.evaluation import write_table
-from lstsr_core.granule import write_lst_granule, write_reflectance_granule
+from lstsr_core.granule_writer import write_lst_granule, write_reflectance_granule
 from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, Tile
 from lstsr_core.pairs import Pair, write_pair
 from lstsr_core.patches import (

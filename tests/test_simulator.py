@@ -13,7 +13,8 @@ from scipy import ndimage
 
 from lstsr_core.degradation import degrade
 from lstsr_core.errors import InputError
-from lstsr_core.granule import GranuleName, read_lst, read_ndvi
+from lstsr_core.granule import read_lst, read_ndvi
+from lstsr_core.granule_name import GranuleName
 from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, Tile
 from lstsr_core.pair_statistics import pair_statistics
 from lstsr_core.pairs import write_aster
