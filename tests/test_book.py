@@ -71,7 +71,7 @@ def make_book_run(run: Path, synthetic: bool = True) -> Path:
     summary = {"protocol": "georeferenced", "method": "tsharp", "metric": "rmse_k", "scenes": 4, "mean": 2.2285, "std": 0.5}
     quantiles = {"p10": 1.5, "q1": 1.8, "median": 2.2, "q3": 2.6, "p90": 3.0}
     pd.DataFrame([summary | quantiles]).to_csv(run / "06_aster_evaluation" / "summary.csv", index=False)
-    write_findings(run / "07_findings")
+    write_findings(run / "08_findings")
     (run / "notebooks").mkdir()
     records = json.loads((run / "provenance.json").read_text())
     for name in NOTEBOOKS:
