@@ -1,4 +1,4 @@
-"""What the pages on the published variants, on misregistration and on distortion take from the seventh notebook's files."""
+"""What the pages on the published variants, on misregistration and on distortion take from 08_findings' files."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def change(method: str, metric: str, first: float, second: float, sign: int, **k
 
 
 def write_findings(directory: Path) -> None:
-    """What the seventh notebook leaves: TsHARP gains by aligning, bicubic's change may be chance."""
+    """What 08_findings leaves: TsHARP gains by aligning, bicubic's change may be chance."""
     placed = [
         {"scene": scene, "method": method, "placement": placement, "rows_down": scene, "columns_right": 0, "status": "ok",
          "r_squared": r_squared, "slope_k_per_ndvi": -20.0, "rmse_k": 2.0 + (0.25 * scene if placement == "as paired" else 0.0)}
