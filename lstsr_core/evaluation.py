@@ -197,7 +197,7 @@ def mean_by_method(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     for (protocol, name), group in table.groupby(["protocol", "method"], sort=False):
         judged = group[group["status"] == "ok"]
         scenes = len(judged) if len(judged) else group["status"].iloc[0]
-        if judged["in_sample"].eq(True).any():
+        if "in_sample" in judged and judged["in_sample"].eq(True).any():
             scenes = f"{scenes}, in-sample"
         labels.append(METHODS[str(name)].label)
         rows.append([protocol, scenes, *judged[list(columns)].astype(float).mean()])

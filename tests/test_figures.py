@@ -137,6 +137,16 @@ def back_projections() -> pd.DataFrame:
 SLOPE_NDVI = np.random.default_rng(8).uniform(0.0, 0.9, 300)
 FOOTPRINT = np.array([[7.0, 44.0], [7.8, 44.1], [7.7, 44.7], [6.9, 44.6], [7.0, 44.0]])
 
+
+def ablation_summary() -> pd.DataFrame:
+    rows = []
+    for varied, value in (("base", ""), ("alpha", "0.9"), ("alpha", "0.95"), ("gamma", "-0.5")):
+        for metric, mean in (("rmse_k", 2.0), ("frr", 0.9), ("attenuation_rmse_db", 1.0), ("consistency_k", 0.5)):
+            figures_of = {"mean": mean, "low": 0.9 * mean, "high": 1.1 * mean}
+            rows.append({"model": "sif-cnn-sr1", "varied": varied, "value": value, "epochs": 4, "metric": metric, **figures_of})
+    return pd.DataFrame(rows)
+
+
 FIGURES: dict[str, tuple[Callable[[], Figure], set[str]]] = {
     # how it is made, and the texts on its axes and colour bars
     "study_area": (lambda: figures.study_area({"1": FOOTPRINT, "2": FOOTPRINT + 2.0}, TILE), {""}),
@@ -149,6 +159,10 @@ FIGURES: dict[str, tuple[Callable[[], Figure], set[str]]] = {
     "training_curves": (
         lambda: figures.training_curves(published_curves("sif-cnn-sr1", "sc-unet")),
         {"epoch", "total loss", "reconstruction loss", "texture loss", "PSNR (dB)", "SSIM", ""},
+    ),
+    "ablation": (
+        lambda: figures.ablation(ablation_summary()),
+        {"RMSE (K)", "FRR", "attenuation RMSE (dB)", "consistency (K)", "", "alpha", "gamma"},
     ),
     "products": (lambda: figures.products(coarse(field(12, 10, 1)), made()), {"km east", "km north", "LST (K)"}),
     "added_texture": (lambda: figures.added_texture(made()), {"km east", "km north", "difference (K)"}),
