@@ -48,9 +48,10 @@ class IsolatedError(RuntimeError):
 class Workspace:
     """What an isolated function gets as its first argument: arrays to return, and a clock to wind."""
 
-    def __init__(self, connection: socket.socket, limit_s: int) -> None:
+    def __init__(self, connection: socket.socket, limit_s: int, memory_bytes: int) -> None:
         self._connection = connection
         self._limit_s = limit_s
+        self._memory_bytes = memory_bytes
         self._file = _nameless_file()
         self._size = 0
         self._arrays: list[dict[str, Any]] = []
@@ -60,6 +61,8 @@ class Workspace:
         dtype = np.dtype(dtype)
         size = math.prod(shape) * dtype.itemsize
         offset = -(-self._size // mmap.ALLOCATIONGRANULARITY) * mmap.ALLOCATIONGRANULARITY
+        if offset + size > self._memory_bytes:  # not every system counts shared memory as the process's own
+            raise MemoryError
         self._size = offset + size
         os.ftruncate(self._file, self._size)
         self._arrays.append({"dtype": dtype.str, "shape": shape, "offset": offset})
@@ -71,6 +74,9 @@ class Workspace:
         self._connection.sendall(_PACKET.pack(_PROGRESS, 0))
 
     def _answer(self, report: dict[str, Any]) -> None:
+        if "value" not in report:
+            self._arrays, self._size = [], 0
+            os.ftruncate(self._file, 0)
         text = json.dumps({**report, "arrays": self._arrays}).encode()
         os.pwrite(self._file, text, self._size)
         socket.send_fds(self._connection, [_PACKET.pack(_ANSWER, len(text))], [self._file])
@@ -255,7 +261,7 @@ def _run(connection: socket.socket, function: Callable[..., Any], request: dict[
         with suppress(ValueError, OSError):  # not every system has this limit
             resource.setrlimit(resource.RLIMIT_AS, (request["memory_bytes"], resource.getrlimit(resource.RLIMIT_AS)[1]))
         os.chdir(request["directory"])
-        workspace = Workspace(connection, request["limit_s"])
+        workspace = Workspace(connection, request["limit_s"], request["memory_bytes"])
         workspace.wind()
         try:
             report = {"value": function(workspace, *request["arguments"])}

@@ -16,11 +16,11 @@ from pyhdf.SD import SD, SDC
 
 from lstsr_core.errors import InputError
 from lstsr_core.granule import read_lst, read_ndvi
-from lstsr_core.qc import not_produced
 from lstsr_core.granule_name import GranuleName
 from lstsr_core.granule_writer import write_lst_granule, write_reflectance_granule
 from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, SPHERE_RADIUS_M, Tile
 from lstsr_core.hdf_eos import GridDataset, write_granule
+from lstsr_core.qc import not_produced
 from lstsr_core.raster import FloatArray, Raster
 
 needs_gdal = pytest.mark.skipif(shutil.which("gdalinfo") is None, reason="gdalinfo (Debian's gdal-bin) is not installed")
