@@ -19,7 +19,7 @@ from affine import Affine
 from lstsr_core.errors import InputError
 from lstsr_core.granule_name import GranuleName
 from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, TILE_SIZE_M
-from lstsr_core.hdf_eos import EosGrid, grid_of
+from lstsr_core.hdf_eos import EosGrid, grid_of, is_listed
 from lstsr_core.hdf_file import HdfFile, IntegerArray, read_hdf
 from lstsr_core.qc import MOD11A1_QC, MOD21A1_QC, Policy, QcLayout, Quality, check_policy
 from lstsr_core.raster import BoolArray, FloatArray, Raster
@@ -148,6 +148,8 @@ def _read_lst_granule(path: Path, layer: Layer, policy: Policy | float, with_vie
         )
         hours = np.where(_is_missing(times, VIEW_TIME_FILL, VIEW_TIME_VALID_RANGE), np.nan, times * VIEW_TIME_SCALE_H)
         view_time_h = Raster(hours, grid.transform, SINUSOIDAL)
+    elif with_view_time and is_listed(file.attributes, datasets.view_time):
+        raise InputError(f"{path}: damaged (its StructMetadata lists {datasets.view_time}, which it lacks). Fetch it again.")
     return LstGranule(Raster(lst, grid.transform, SINUSOIDAL), quality, view_time_h, acquired_from, acquired_to)
 
 

@@ -104,6 +104,15 @@ class EosGrid:
 _PLACE_TOLERANCE_M = 0.1
 
 
+def is_listed(attributes: dict[str, str], dataset: str) -> bool:
+    """Whether a file's StructMetadata lists a dataset."""
+    return f'DataFieldName="{dataset}"' in _struct_metadata_text(attributes)
+
+
+def _struct_metadata_text(attributes: dict[str, str]) -> str:
+    return "".join(attributes[name] for name in sorted(attributes) if name.startswith("StructMetadata."))
+
+
 def grid_of(path: Path, attributes: dict[str, str], dataset: str, pixel_m: float) -> EosGrid:
     """Find the grid that holds a dataset, and check that it is a part of the MODIS sinusoidal grid.
 
@@ -122,8 +131,8 @@ def grid_of(path: Path, attributes: dict[str, str], dataset: str, pixel_m: float
     InputError
         If no grid holds the dataset, or its projection, sphere, pixels or place are not those of the MODIS grid.
     """
-    text = "".join(attributes[name] for name in sorted(attributes) if name.startswith("StructMetadata."))
-    groups = re.finditer(r"^\s*GROUP=(GRID_[0-9]+)\s*$(.*?)^\s*END_GROUP=\1\s*$", text, re.MULTILINE | re.DOTALL)
+    grids = re.compile(r"^\s*GROUP=(GRID_[0-9]+)\s*$(.*?)^\s*END_GROUP=\1\s*$", re.MULTILINE | re.DOTALL)
+    groups = grids.finditer(_struct_metadata_text(attributes))
     for group in (match[2] for match in groups):
         if f'DataFieldName="{dataset}"' in group:
             break
