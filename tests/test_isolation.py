@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import distributed
+import nbformat
 import numpy as np
 import psutil
 import pytest
@@ -196,6 +198,42 @@ def test_a_daemonic_process_calls_through_a_server_of_its_own(method: str) -> No
     assert not any(psutil.pid_exists(server) for server in servers)
     assert isolated(process_id)[0]
     assert {child.pid for child in children()} >= ours
+
+
+def call_and_list_servers() -> tuple[float, list[int]]:
+    factor = isolated(multiplied, 4, 4, 2.5)[0]["factor"]
+    return factor, [child.pid for child in children() if "isolation" in " ".join(child.cmdline())]
+
+
+def test_the_threads_of_a_dask_worker_call(tmp_path: Path) -> None:
+    with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=2, processes=True, dashboard_address=None, local_directory=str(tmp_path)
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        results = client.gather([client.submit(call_and_list_servers, pure=False) for _ in range(6)])
+    assert [factor for factor, _ in results] == [2.5] * 6
+    servers = {server for _, servers in results for server in servers}
+    assert 1 <= len(servers) <= 2
+    deadline = time.monotonic() + 15
+    while any(psutil.pid_exists(server) and psutil.Process(server).status() != psutil.STATUS_ZOMBIE for server in servers):
+        assert time.monotonic() < deadline, "a server outlives its worker"
+        time.sleep(0.05)
+
+
+def test_a_notebook_calls(tmp_path: Path) -> None:
+    notebook = nbformat.v4.new_notebook()
+    notebook.cells = [
+        nbformat.v4.new_code_cell("from lstsr_core.isolation import isolated\nfrom test_isolation import multiplied"),
+        nbformat.v4.new_code_cell("isolated(multiplied, 2, 3, 4.5)[1][0].tolist()"),
+    ]
+    path = tmp_path / "notebook.ipynb"
+    nbformat.write(notebook, path)
+    code = "import papermill, sys; papermill.execute_notebook(*sys.argv[1:], progress_bar=False, kernel_name='python3')"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])}
+    subprocess.run([sys.executable, "-c", code, path, path], env=environment, check=True, capture_output=True, timeout=120)
+    assert nbformat.read(path, 4).cells[-1].outputs[0].data["text/plain"] == "[[0, 1, 2], [3, 4, 5]]"
 
 
 @pytest.mark.parametrize("ending", ["", "raise SystemExit(3)", "os.kill(os.getpid(), signal.SIGKILL)", "os._exit(0)"])
