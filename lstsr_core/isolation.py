@@ -258,6 +258,9 @@ def _run(connection: socket.socket, function: Callable[..., Any], request: dict[
         os.dup2(nowhere, 2)  # a library that dies says so there
         signal.signal(signal.SIGALRM, signal.SIG_DFL)  # the default ends the process, whatever the library is at
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(
+            resource.RLIMIT_FSIZE, (resource.getrlimit(resource.RLIMIT_FSIZE)[1],) * 2
+        )  # it limits memory files too
         with suppress(ValueError, OSError):  # not every system has this limit
             resource.setrlimit(resource.RLIMIT_AS, (request["memory_bytes"], resource.getrlimit(resource.RLIMIT_AS)[1]))
         os.chdir(request["directory"])

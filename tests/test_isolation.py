@@ -10,6 +10,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,13 @@ def test_the_current_directory_is_the_callers(tmp_path: Path, monkeypatch: pytes
     isolated(process_id)
     monkeypatch.chdir(tmp_path)
     assert isolated(directory)[0] == str(tmp_path.resolve())
+
+
+def test_a_limit_on_files_is_none_on_arrays(full_disk: Callable[[int], AbstractContextManager[None]]) -> None:
+    with full_disk(100):
+        script = "import lstsr_core.isolation as i, test_isolation as t; i.isolated(t.multiplied, 99, 99, 1.0)"
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])}
+        subprocess.run([sys.executable, "-B", "-c", script], env=environment, check=True, timeout=60)
 
 
 def test_refused_input_is_raised_as_it_was() -> None:
