@@ -216,7 +216,7 @@ def call_and_list_servers() -> tuple[float, list[int]]:
 def test_the_threads_of_a_dask_worker_call(tmp_path: Path) -> None:
     with (
         distributed.LocalCluster(
-            n_workers=1, threads_per_worker=2, processes=True, dashboard_address=None, local_directory=str(tmp_path)
+            n_workers=1, threads_per_worker=2, processes=True, dashboard_address=":0", local_directory=str(tmp_path)
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
