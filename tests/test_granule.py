@@ -1,12 +1,14 @@
 """Granules against GDAL's own HDF4 reader, and against files that are damaged or state something else."""
 
 import datetime
+import json
 import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import numpy as np
+import pyproj
 import pytest
 import rasterio
 from affine import Affine
@@ -15,10 +17,10 @@ from hypothesis import strategies as st
 from pyhdf.SD import SD, SDC
 
 from lstsr_core.errors import InputError
-from lstsr_core.granule import not_produced, read_lst, read_ndvi
+from lstsr_core.granule import RGB_PIXEL_M, read_lst, read_lst_granule, read_ndvi, read_ndvi_over, read_rgb, read_water_mask
 from lstsr_core.granule_name import GranuleName
 from lstsr_core.granule_writer import write_lst_granule, write_reflectance_granule
-from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, SPHERE_RADIUS_M, Tile
+from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, SPHERE_RADIUS_M, TILE_COARSE_PIXELS, Tile
 from lstsr_core.hdf_eos import GridDataset, write_granule
 from lstsr_core.raster import FloatArray, Raster
 
@@ -45,6 +47,45 @@ def set_attribute(path: Path, dataset: str, name: str, number_type: int, value: 
     stored.attr(name).set(number_type, value)
     stored.endaccess()
     file.end()
+
+
+def set_core_metadata(path: Path, **entries: str) -> None:
+    """Write inventory metadata in the archive's notation."""
+    objects = [
+        f'  OBJECT                 = {name}\n    NUM_VAL              = 1\n    VALUE                = "{value}"\n'
+        f"  END_OBJECT             = {name}\n\n"
+        for name, value in entries.items()
+    ]
+    file = SD(str(path), SDC.WRITE)
+    file.attr("CoreMetadata.0").set(
+        SDC.CHAR, f"\nGROUP = INVENTORYMETADATA\n{''.join(objects)}END_GROUP = INVENTORYMETADATA\nEND\n"
+    )
+    file.end()
+
+
+def lst_dataset(name: str, stored: np.ndarray) -> GridDataset:
+    return GridDataset(name, stored.astype(np.uint16), 0, (7500, 65535), 0.02, "LST", "K")
+
+
+def qc_dataset(name: str, stored: np.ndarray, number_type: type = np.uint16) -> GridDataset:
+    return GridDataset(name, stored.astype(number_type), 0, (0, np.iinfo(number_type).max), None, "QC", "n/a")
+
+
+def time_dataset(name: str, stored: np.ndarray) -> GridDataset:
+    return GridDataset(name, stored.astype(np.uint8), 255, (0, 240), 0.1, "Time of observation", "hrs")
+
+
+def band_dataset(number: int, stored: np.ndarray) -> GridDataset:
+    name = f"sur_refl_b0{number}_1"
+    return GridDataset(name, stored.astype(np.int16), -28672, (-100, 16000), 10000.0, name, "reflectance")
+
+
+def write_mod21a1(path: Path, times: np.ndarray | None = None) -> None:
+    numbers = np.full((2, 3), 15000)
+    datasets = [lst_dataset("LST_1KM", numbers), qc_dataset("QC", numbers * 0)]
+    if times is not None:
+        datasets.append(time_dataset("View_Time", times))
+    write_granule(path, "MODIS_Grid_Daily_1km_LST21", datasets, LST_TRANSFORM)
 
 
 def gdal(*arguments: str) -> str:
@@ -105,11 +146,6 @@ def test_qc_bits_zero_and_one_decide_what_was_produced(tmp_path: Path) -> None:
     qc = np.array([[0b00, 0b01, 0b10, 0b11, 0b1111_0100, 0b1111_0110]], dtype=np.uint16)
     write_lst_granule(tmp_path / "granule.hdf", lst, qc)
     assert np.isnan(read_lst(tmp_path / "granule.hdf").values).tolist() == [[False, False, True, True, False, True]]
-
-
-@given(st.integers(0, 65535))
-def test_only_two_bits_of_qc_matter(qc: int) -> None:
-    assert bool(not_produced(np.array([qc], dtype=np.uint16))[0]) == (qc % 4 >= 2)
 
 
 def test_fill_and_numbers_below_the_valid_range_become_nan(tmp_path: Path) -> None:
@@ -291,7 +327,7 @@ def test_a_wrong_number_type_is_refused(tmp_path: Path) -> None:
         (b"Projection=GCTP_SNSOID", b"Projection=GCTP_GEO   ", "projection is GCTP_GEO"),
         (b"6371007.181", b"6378137.000", "sphere"),
         (b'DataFieldName="LST_1KM"', b'DataFieldName="LST_9KM"', "no grid that holds LST_1KM"),
-        (b"XDim=56", b"XDim=57", "its grid has"),
+        (b"XDim=56", b"XDim=57", "not on the MODIS grid"),
         (b"XDim=56", b"XDim=-1", "empty grid"),
         (b"UpperLeftPointMtrs=(2", b"UpperLeftPointMtrs=(x", "UpperLeftPointMtrs"),
     ],
@@ -330,3 +366,229 @@ def test_a_directory_that_cannot_be_made_is_an_input_error(tmp_path: Path) -> No
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(InputError, match=r"granule\.hdf"):
         write_lst_granule(tmp_path / "file" / "granule.hdf", lst_raster())
+
+
+DAY_NAME = "MOD21A1D.A2019200.h18v04.061.2020358154430.hdf"
+NIGHT_NAME = "MOD21A1N.A2019200.h18v04.061.2020358154430.hdf"
+
+
+def test_mod21a1n_holds_the_night_and_no_day(tmp_path: Path) -> None:
+    write_mod21a1(tmp_path / NIGHT_NAME)
+    assert np.allclose(read_lst(tmp_path / NIGHT_NAME, layer="night").values, 300.0)
+    with pytest.raises(InputError, match=r"holds no day LST \(.*in a MOD21A1D; found LST_1KM, QC\)"):
+        read_lst(tmp_path / NIGHT_NAME)
+
+
+def test_the_metadata_tell_the_night_where_the_name_does_not(tmp_path: Path) -> None:
+    path = tmp_path / "renamed.hdf"
+    write_mod21a1(path)
+    set_core_metadata(path, SHORTNAME="MYD21A1N")
+    assert np.allclose(read_lst(path, layer="night").values, 300.0)
+    with pytest.raises(InputError, match="no day LST"):
+        read_lst(path)
+
+
+def test_view_time_is_in_hours_and_nan_where_there_was_none(tmp_path: Path) -> None:
+    write_mod21a1(tmp_path / "granule.hdf", np.array([[0, 105, 240], [241, 255, 13]]))
+    granule = read_lst_granule(tmp_path / "granule.hdf")
+    assert granule.view_time_h is not None
+    np.testing.assert_allclose(granule.view_time_h.values, [[0.0, 10.5, 24.0], [np.nan, np.nan, 1.3]])
+    assert granule.view_time_h.transform == granule.lst.transform
+    write_mod21a1(tmp_path / "without.hdf")
+    assert read_lst_granule(tmp_path / "without.hdf").view_time_h is None
+
+
+def test_each_layer_of_mod11a1_has_its_own_quality_and_time(tmp_path: Path) -> None:
+    ones = np.ones((2, 3))
+    datasets = [
+        lst_dataset("LST_Day_1km", 15000 * ones), qc_dataset("QC_Day", 0b01_00_00_01 * ones, np.uint8),
+        time_dataset("Day_view_time", 107 * ones), lst_dataset("LST_Night_1km", 14000 * ones),
+        qc_dataset("QC_Night", 0b11_00_00_00 * ones, np.uint8), time_dataset("Night_view_time", 223 * ones),
+    ]  # fmt: skip
+    path = tmp_path / "MOD11A1.A2019200.h18v04.061.2020358154430.hdf"
+    write_granule(path, "MODIS_Grid_Daily_1km_LST", datasets, LST_TRANSFORM)
+    for layer, lst_k, lst_error, hours in (("day", 300.0, 1, 10.7), ("night", 280.0, 3, 22.3)):
+        granule = read_lst_granule(path, layer)  # type: ignore[arg-type]
+        assert np.allclose(granule.lst.values, lst_k)
+        assert (granule.quality.code("LST error") == lst_error).all()
+        assert granule.view_time_h is not None and np.allclose(granule.view_time_h.values, hours)
+
+
+def test_the_policy_decides_which_pixels_have_a_temperature(tmp_path: Path) -> None:
+    qc = np.array([[0b00, 0b01, 0b10, 0b11 << 14 | 0b01, 0b10 << 14]], dtype=np.uint16)
+    write_lst_granule(tmp_path / "granule.hdf", Raster(np.full(qc.shape, 300.0), LST_TRANSFORM, SINUSOIDAL), qc)
+
+    def has_temperature(policy: object) -> list[bool]:
+        values = read_lst(tmp_path / "granule.hdf", policy=policy).values  # type: ignore[arg-type]
+        return np.isfinite(values[0]).tolist()
+
+    assert has_temperature("produced") == [True, True, False, True, True]
+    assert has_temperature("good") == [True, False, False, False, True]
+    assert has_temperature(1.5) == [False, False, False, True, True]
+    with pytest.raises(InputError, match="QC policy 'bad' is unknown"):
+        has_temperature("bad")
+
+
+def test_the_time_of_acquisition_is_the_metadatas_else_the_names_day(tmp_path: Path) -> None:
+    def acquired(path: Path) -> tuple[str, str]:
+        granule = read_lst_granule(path)
+        return str(granule.acquired_from), str(granule.acquired_to)
+
+    path = tmp_path / DAY_NAME
+    write_mod21a1(path)
+    assert acquired(path) == ("2019-07-19 00:00:00+00:00", "2019-07-20 00:00:00+00:00")
+    set_core_metadata(
+        path, SHORTNAME="MOD21A1D", RANGEBEGINNINGDATE="2019-07-19", RANGEBEGINNINGTIME="09:55:00.000000",
+        RANGEENDINGDATE="2019-07-19", RANGEENDINGTIME="13:20:30",
+    )  # fmt: skip
+    expected = ("2019-07-19 09:55:00+00:00", "2019-07-19 13:20:30+00:00")
+    assert acquired(path) == expected
+    assert acquired(path.rename(tmp_path / "renamed.hdf")) == expected
+    write_mod21a1(tmp_path / "bare.hdf")
+    assert acquired(tmp_path / "bare.hdf") == ("None", "None")
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ({"SHORTNAME": "MOD21A1N"}, "its CoreMetadata says MOD21A1N, its name MOD21A1D"),
+        ({"RANGEBEGINNINGDATE": "2019-07-18", "RANGEBEGINNINGTIME": "00:00:00"}, "says 2019-07-18, its name 2019-07-19"),
+        ({"RANGEBEGINNINGDATE": "2019-17-19", "RANGEBEGINNINGTIME": "00:00:00"}, "no time in '2019-17-19 00:00:00'"),
+    ],
+)
+def test_a_granule_under_another_ones_name_is_refused(tmp_path: Path, entries: dict[str, str], message: str) -> None:
+    write_mod21a1(tmp_path / DAY_NAME)
+    set_core_metadata(tmp_path / DAY_NAME, **entries)
+    with pytest.raises(InputError, match=message):
+        read_lst(tmp_path / DAY_NAME)
+
+
+def test_a_grid_outside_the_tile_of_its_name_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "MOD21A1D.A2019200.h19v04.061.2020358154430.hdf"
+    write_mod21a1(path)
+    with pytest.raises(InputError, match="reaches beyond tile h19v04"):
+        read_lst(path)
+
+
+@pytest.mark.parametrize(("right_m", "down_m"), [(300.0, 0.0), (0.0, -1.0)])
+def test_a_grid_between_the_pixels_of_the_modis_grid_is_refused(tmp_path: Path, right_m: float, down_m: float) -> None:
+    path = tmp_path / "granule.hdf"
+    datasets = [lst_dataset("LST_1KM", np.full((4, 5), 15000)), qc_dataset("QC", np.zeros((4, 5)))]
+    write_granule(path, "MODIS_Grid_Daily_1km_LST21", datasets, Affine.translation(right_m, down_m) @ LST_TRANSFORM)
+    with pytest.raises(InputError, match=r"not on the MODIS grid of 926\.625 m"):
+        read_lst(path)
+
+
+def test_mod09ga_is_no_mod09gq(tmp_path: Path) -> None:
+    path = tmp_path / "granule.hdf"
+    bands = [band_dataset(number, np.full((4, 5), 1000 * number)) for number in (1, 2, 3, 4)]
+    write_granule(path, "MODIS_Grid_500m_2D", bands, TILE.transform(RGB_PIXEL_M))
+    with pytest.raises(InputError, match=r"not on the MODIS grid of 231\.656 m"):
+        read_ndvi(path)
+
+
+def test_ndvi_over_some_ground_is_what_the_whole_has_there(tmp_path: Path) -> None:
+    random = np.random.default_rng(5)
+    red, nir = random.uniform(0.0, 0.3, (64, 96)), random.uniform(0.0, 0.6, (64, 96))
+    red[20, 30] = np.nan
+    write_reflectance_granule(tmp_path / "granule.hdf", fine_raster(red), fine_raster(nir))
+    whole = read_ndvi(tmp_path / "granule.hdf")
+    coarse = Raster(np.zeros((16, 24)), LST_TRANSFORM, SINUSOIDAL)
+    grounds = [coarse.crop(slice(2, 9), slice(5, 12)), coarse, coarse.crop(slice(8, 16), slice(0, 3))]
+    expected = [whole.crop(slice(8, 36), slice(20, 48)), whole, whole.crop(slice(32, 64), slice(0, 12))]
+    outside = Raster(np.zeros((4, 4)), LST_TRANSFORM @ Affine.translation(21, 0), SINUSOIDAL)
+    *found, nothing = read_ndvi_over(tmp_path / "granule.hdf", [*grounds, outside])
+    assert nothing is None
+    for mine, theirs in zip(found, expected, strict=True):
+        assert mine is not None
+        np.testing.assert_array_equal(mine.values, theirs.values)
+        assert mine.transform.almost_equals(theirs.transform, precision=1e-6)
+
+
+def test_rgb_is_bands_1_4_and_3(tmp_path: Path) -> None:
+    path = tmp_path / "granule.hdf"
+    bands = [band_dataset(number, np.array([[1000 * number, -28672, 16001]])) for number in (1, 2, 3, 4)]
+    write_granule(path, "MODIS_Grid_500m_2D", bands, TILE.transform(RGB_PIXEL_M))
+    for band, reflectance in zip(read_rgb(path), (0.1, 0.4, 0.3), strict=True):
+        np.testing.assert_allclose(band.values, [[reflectance, np.nan, np.nan]])
+        assert band.transform.almost_equals(TILE.transform(RGB_PIXEL_M), precision=1e-5)
+    with pytest.raises(InputError, match="not a MOD44W granule"):
+        read_water_mask(path)
+
+
+def test_water_is_1_land_0_and_the_rest_nan(tmp_path: Path) -> None:
+    path = tmp_path / "granule.hdf"
+    mask = GridDataset("water_mask", np.array([[0, 1, 250, 2]], np.uint8), 250, (0, 1), None, "Land/water mask", "class")
+    write_granule(path, "MOD44W_250m_GRID", [mask], FINE_TRANSFORM)
+    np.testing.assert_array_equal(read_water_mask(path).values, [[0.0, 1.0, np.nan, np.nan]])
+    with pytest.raises(InputError, match="not a MOD09GA granule"):
+        read_rgb(path)
+
+
+@needs_gdal
+def test_gdal_reads_what_we_read_of_every_product(tmp_path: Path) -> None:
+    random = np.random.default_rng(6)
+    shape = (20, 28)
+    lst, qc, hours = random.integers(14000, 16000, shape), random.integers(0, 2, shape), random.integers(0, 241, shape)
+    lst[0, 0], hours[0, 0] = 0, 255
+    water = random.integers(0, 2, shape)
+    water[0, 0] = 250
+    layers = [
+        *(lst_dataset("LST_Day_1km", lst), qc_dataset("QC_Day", qc, np.uint8), time_dataset("Day_view_time", hours)),
+        *(lst_dataset("LST_Night_1km", lst - lst // 20), qc_dataset("QC_Night", qc, np.uint8)),
+        time_dataset("Night_view_time", 240 - np.minimum(hours, 240)),
+    ]
+    bands = [band_dataset(number, random.integers(-100, 16000, shape)) for number in (1, 3, 4)]
+    mask = GridDataset("water_mask", water.astype(np.uint8), 250, (0, 1), None, "Land/water mask", "class")
+    transforms = [LST_TRANSFORM, TILE.transform(RGB_PIXEL_M), FINE_TRANSFORM]
+    files = [(tmp_path / name, grid) for name, grid in (("lst.hdf", "Lst"), ("rgb.hdf", "Rgb"), ("water.hdf", "Water"))]
+    for (path, grid), datasets, transform in zip(files, (layers, bands, [mask]), transforms, strict=True):
+        write_granule(path, grid, datasets, transform)
+
+    day, night = (read_lst_granule(files[0][0], layer) for layer in ("day", "night"))  # type: ignore[arg-type]
+    assert day.view_time_h is not None and night.view_time_h is not None
+    red, green, blue = read_rgb(files[1][0])
+    expected = [
+        (0, "LST_Day_1km", day.lst), (0, "Day_view_time", day.view_time_h),
+        (0, "LST_Night_1km", night.lst), (0, "Night_view_time", night.view_time_h),
+        (1, "sur_refl_b01_1", red), (1, "sur_refl_b04_1", green), (1, "sur_refl_b03_1", blue),
+        (2, "water_mask", read_water_mask(files[2][0])),
+    ]  # fmt: skip
+    for index, name, ours in expected:
+        path, grid = files[index]
+        tif = tmp_path / f"{name}.tif"
+        gdal("gdal_translate", "-q", f'HDF4_EOS:EOS_GRID:"{path}":{grid}:{name}', str(tif))
+        with rasterio.open(tif) as translated:
+            stored, scale = translated.read(1, masked=True), translated.scales[0]
+            assert translated.transform.almost_equals(ours.transform, precision=1e-5)
+            assert translated.crs.to_dict()["proj"] == "sinu" and f"{SPHERE_RADIUS_M}" in translated.crs.to_wkt()
+        if scale == 10000.0:  # the divisor that MOD09 states in the factor's place
+            scale = 1 / scale
+        np.testing.assert_array_equal(stored.mask, np.isnan(ours.values))
+        np.testing.assert_allclose(stored.filled(0) * scale, np.nan_to_num(ours.values), rtol=1e-12)
+
+
+@needs_gdal
+@pytest.mark.parametrize("tile", ["h18v04", "h10v03", "h12v10", "h30v11"])  # one in each quadrant
+def test_corners_agree_with_gdal_and_pyproj_in_all_four_quadrants(tmp_path: Path, tile: str) -> None:
+    path = tmp_path / f"MOD21A1D.A2019200.{tile}.061.2020358154430.hdf"
+    grid = Tile.parse(tile).transform(COARSE_PIXEL_M)
+    shape = (TILE_COARSE_PIXELS, TILE_COARSE_PIXELS)
+    datasets = [lst_dataset("LST_1KM", np.full(shape, 15000)), qc_dataset("QC", np.zeros(shape))]
+    write_granule(path, "MODIS_Grid_Daily_1km_LST21", datasets, grid)
+    read = read_lst(path)
+    # Ten degrees a tile on a sphere: latitude lines are exact, and along them x = R·λ·cos φ.
+    sphere = pyproj.Proj(f"+proj=sinu +R={SPHERE_RADIUS_M}")
+    name = re.fullmatch("h(..)v(..)", tile)
+    assert name
+    north, west = 90 - 10 * int(name[2]), 10 * int(name[1]) - 180
+    _, top = sphere(0, north)
+    _, bottom = sphere(0, north - 10)
+    left, _ = sphere(west, 0)
+    right, _ = sphere(west + 10, 0)
+    np.testing.assert_allclose([read.left_m, read.top_m, read.right_m, read.bottom_m], [left, top, right, bottom], atol=1.0)
+
+    described = json.loads(gdal("gdalinfo", "-json", f'HDF4_EOS:EOS_GRID:"{path}":MODIS_Grid_Daily_1km_LST21:LST_1KM'))
+    corners = described["cornerCoordinates"]
+    np.testing.assert_allclose(corners["upperLeft"], [read.left_m, read.top_m], atol=0.01)
+    np.testing.assert_allclose(corners["lowerRight"], [read.right_m, read.bottom_m], atol=0.01)
