@@ -16,6 +16,7 @@ from lstsr_core.errors import InputError
 from lstsr_core.granule import read_lst, read_ndvi
 from lstsr_core.granule_name import GranuleName
 from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, Tile
+from lstsr_core.landscape import MARGIN_COARSE_PIXELS, Landscape, landscape
 from lstsr_core.pair_statistics import pair_statistics
 from lstsr_core.pairs import write_aster
 from lstsr_core.project import PROJECT
@@ -24,11 +25,8 @@ from lstsr_core.simulator import (
     DEFAULT_ASTER_BIAS_K,
     DEFAULT_ASTER_NOISE_K,
     DEFAULT_SENSOR_NOISE_K,
-    MARGIN_COARSE_PIXELS,
-    Landscape,
     Scene,
     aster_reference,
-    landscape,
     simulate,
     simulate_scene,
 )
