@@ -229,17 +229,19 @@ def _parcels(random: np.random.Generator, side: int) -> tuple[NDArray[np.uint8],
         owner = np.zeros((row.size, side), dtype=np.int64)
         for down in (-1, 0, 1):
             for right in (-1, 0, 1):
-                cell_row, cell_column = (row_cell + down)[:, None], (column_cell + right)[None, :]
-                cell_row, cell_column = np.minimum(cell_row, cells - 1), np.minimum(cell_column, cells - 1)
-                distance = (row[:, None] - cell_row - site_row[cell_row, cell_column]) ** 2
-                distance += (column[None, :] - cell_column - site_column[cell_row, cell_column]) ** 2
-                distance -= weight[cell_row, cell_column]
+                cell_row, cell_column = np.minimum(row_cell + down, cells - 1), np.minimum(column_cell + right, cells - 1)
+                distance = (row - cell_row)[:, None] - site_row[cell_row].take(cell_column, axis=1)
+                distance *= distance
+                across = (column - cell_column)[None, :] - site_column[cell_row].take(cell_column, axis=1)
+                across *= across
+                distance += across
+                distance -= weight[cell_row].take(cell_column, axis=1)
                 closer = distance < nearest
-                nearest[closer] = distance[closer]
-                owner[closer] = np.broadcast_to(cell_row * cells + cell_column, closer.shape)[closer]
-        crop_map[first : first + row.size] = crop.ravel()[owner]
-        ndvi_map[first : first + row.size] = ndvi.ravel()[owner]
-        temperature_map[first : first + row.size] = temperature.ravel()[owner]
+                np.copyto(nearest, distance, where=closer, casting="same_kind")
+                np.copyto(owner, cell_row[:, None] * cells + cell_column[None, :], where=closer)
+        crop_map[first : first + row.size] = crop.take(owner)
+        ndvi_map[first : first + row.size] = ndvi.take(owner)
+        temperature_map[first : first + row.size] = temperature.take(owner)
     return crop_map, ndvi_map, temperature_map
 
 
@@ -276,8 +278,10 @@ def _water(random: np.random.Generator, side: int, relief: Float32Array) -> Floa
         half_width = np.interp(np.arange(side), [0, side - 1], [0.35, 0.9])
         # A bend runs slantwise through its rows, where its section is wider than the river.
         section = half_width * np.hypot(1.0, np.gradient(course))
-        share = np.clip(section[:, None] + 0.5 - np.abs(columns - course[:, None]), 0.0, np.minimum(1.0, 2 * half_width)[:, None])
-        np.maximum(water, share.astype(np.float32), out=water)
+        valley = slice(max(int((course - section).min()) - 1, 0), int((course + section).max()) + 2)
+        away = np.abs(columns[:, valley] - course[:, None])
+        share = np.clip(section[:, None] + 0.5 - away, 0.0, np.minimum(1.0, 2 * half_width)[:, None])
+        np.maximum(water[:, valley], share.astype(np.float32), out=water[:, valley])
     for _ in range(max(1, round(2 * (side / 1152) ** 2))):
         radius = random.uniform(5.0, 14.0)
         row, column = random.uniform(0.1 * side, 0.9 * side, 2)
