@@ -333,7 +333,7 @@ def _night_temperature(land: Landscape, date: datetime.date, random: np.random.G
     """Surface temperature in kelvin at 250 m in a clear late evening: height, towns and water tell more than plants."""
     weather = _weather(random, land.height_m.shape[0])
     lst = np.float32(0.9) * weather
-    lst += np.float32(282.5 + 9.5 * _season(date) + random.normal(0.0, 1.0))
+    lst += np.float32(280.0 + 8.0 * _season(date) + random.normal(0.0, 1.0))
     lst += np.float32(1.5) * land.forest
     lst += np.float32(2.0) * land.town
     # Dry ground cools faster.
