@@ -7,6 +7,7 @@ as in MODIS's land products; inland and coastal water has values. Pixels beyond 
 from __future__ import annotations
 
 import datetime
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ from lstsr_core.granule_writer import (
     write_rgb_granule,
     write_water_granule,
 )  # fmt: skip
-from lstsr_core.grid import COARSE_PIXEL_M, SCALE, SINUSOIDAL, SPHERE_RADIUS_M, Tile
+from lstsr_core.grid import COARSE_PIXEL_M, SCALE, SINUSOIDAL, SPHERE_RADIUS_M, TILE_SIZE_M, Tile
 from lstsr_core.landscape import MARGIN_COARSE_PIXELS, Landscape, landscape, stream
 from lstsr_core.raster import BoolArray, FloatArray, Raster
 from lstsr_core.simulator import simulate_night, simulate_scene
@@ -78,6 +79,7 @@ class _Ground:
 class _Overpass:
     """What Terra sees at one time of a day, at 1 km; `missing` is outside the swath or the projection."""
 
+    local_h: float
     lst: Raster
     cloud: BoolArray
     missing: BoolArray
@@ -98,9 +100,9 @@ def sample_granule_names(product: str, tile: Tile, start: datetime.date, end: da
     Raises
     ------
     InputError
-        If the sample has no such product or the last day lies before the first.
+        If the sample has no such product, the tile lies beyond the globe's edge, or the last day lies before the first.
     """
-    _check_product(product)
+    _check(product, tile)
     if end < start:
         raise InputError(f"The last day, {end}, lies before the first, {start}; expected the same day or a later one.")
     if product == "MOD44W":
@@ -131,7 +133,7 @@ def write_sample_granule(name: GranuleName, path: Path, seed: int = 42, windows:
     InputError
         If the sample has no such product, the tile lies beyond the globe's edge, or the file cannot be written.
     """
-    _check_product(name.product)
+    _check(name.product, name.tile)
     # HDF4's library keeps its state in globals, and two tiles at once need twice the memory.
     with _LOCK:
         _WRITERS[name.product](_Request(name.date, name.tile, seed, windows), path)
@@ -140,9 +142,14 @@ def write_sample_granule(name: GranuleName, path: Path, seed: int = 42, windows:
 _LOCK = threading.Lock()
 
 
-def _check_product(product: str) -> None:
+def _check(product: str, tile: Tile) -> None:
     if product not in SAMPLE_PRODUCTS:
         raise InputError(f"The sample has no product '{product}'; it has {', '.join(SAMPLE_PRODUCTS)}.")
+    # The corner nearest to the projection's centre.
+    x = min(abs(tile.left_m), abs(tile.left_m + TILE_SIZE_M))
+    y = min(abs(tile.top_m), abs(tile.top_m - TILE_SIZE_M))
+    if x >= math.pi * SPHERE_RADIUS_M * math.cos(y / SPHERE_RADIUS_M):
+        raise InputError(f"Tile {tile} lies beyond the globe's edge; choose one that holds land, such as h18v04.")
 
 
 @lru_cache(maxsize=1)
@@ -157,10 +164,7 @@ def _ground(tile: Tile, seed: int, windows: int | None) -> _Ground:
     pixels = np.arange(water.shape[0]) + 0.5
     x, y = to_x_y.c + to_x_y.a * pixels, to_x_y.f + to_x_y.e * pixels
     longitude = np.degrees(x[None, :] / (SPHERE_RADIUS_M * np.cos(y / SPHERE_RADIUS_M))[:, None])
-    ground = _Ground(land, longitude, water, (distance_km > OFFSHORE_KM)[inner, inner])
-    if ground.outside.all():
-        raise InputError(f"Tile {tile} lies beyond the globe's edge there; choose one that holds land, such as h18v04.")
-    return ground
+    return _Ground(land, longitude, water, (distance_km > OFFSHORE_KM)[inner, inner])
 
 
 @lru_cache(maxsize=1)
@@ -198,7 +202,7 @@ def _overpass(ground: _Ground, request: _Request, lst: Raster, cloud: BoolArray,
     utc_h = local_h + random.uniform(-0.8, 0.8) - longitude[lst.rows // 2, lst.columns // 2] / 15.0
     seen = ~(cloud | missing | ground.offshore)
     view_time_h = np.where(seen, (utc_h + longitude / 15.0) % 24.0, np.nan)
-    return _Overpass(lst.with_values(np.where(seen, lst.values, np.nan)), cloud, missing, view_time_h)
+    return _Overpass(local_h, lst.with_values(np.where(seen, lst.values, np.nan)), cloud, missing, view_time_h)
 
 
 def _tes(ground: _Ground, overpass: _Overpass) -> LstObservation:
@@ -215,7 +219,7 @@ def _tes(ground: _Ground, overpass: _Overpass) -> LstObservation:
 
 def _split_window(ground: _Ground, request: _Request, overpass: _Overpass) -> LstObservation:
     """MOD11: the same temperature with another algorithm's errors; from QC's bit 0: mandatory, input, emissivity, LST error."""
-    random = stream(ground.land.seed, request.date.toordinal(), _SPLIT_WINDOW, int(np.nanmean(overpass.view_time_h) > 12.0))
+    random = stream(ground.land.seed, request.date.toordinal(), _SPLIT_WINDOW, int(overpass.local_h))
     lst = overpass.lst.values + _SPLIT_WINDOW_NOISE_K * random.standard_normal(overpass.lst.values.shape)
     qc = np.zeros(overpass.cloud.shape, dtype=np.uint8)
     qc[_beside(overpass.cloud)] = _bits(1, 0, 0, 1)

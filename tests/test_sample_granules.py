@@ -83,10 +83,33 @@ def test_an_unknown_product_is_refused_by_name(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_tile_beyond_the_globes_edge_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="Tile h00v01 lies beyond the globe's edge"):
-        write(tmp_path, "MOD44W", tile=Tile(0, 1), windows=1)
+@pytest.mark.parametrize("name", ["h00v01", "h35v00"])
+def test_a_tile_beyond_the_globes_edge_is_refused(name: str, tmp_path: Path) -> None:
+    tile = Tile.parse(name)
+    with pytest.raises(InputError, match=f"Tile {name} lies beyond the globe's edge"):
+        sample_granule_names("MOD44W", tile, DAY, DAY)
+    with pytest.raises(InputError, match=f"Tile {name} lies beyond the globe's edge"):
+        write_sample_granule(GranuleName("MOD44W", DAY, tile), tmp_path / "granule.hdf")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_tile_on_the_globes_edge_has_fill_beyond_it_in_every_product(tmp_path: Path) -> None:
+    # 60 to 70 degrees north: its eastern part lies beyond 180 degrees east.
+    tile, windows = Tile(25, 2), 2
+    for product, dataset, fill in (
+        ("MOD44W", "water_mask", 250),
+        ("MOD09GQ", "sur_refl_b01_1", -28672),
+        ("MOD21A1N", "LST_1KM", 0),
+    ):
+        pixels = stored(write(tmp_path, product, tile=tile, windows=windows), dataset)
+        rows, columns = np.indices(pixels.shape) + 0.5
+        pixel_m = 64 * windows * COARSE_PIXEL_M / pixels.shape[0]
+        x = tile.left_m + 256 * COARSE_PIXEL_M + columns * pixel_m
+        latitude = np.radians(90.0 - 10.0 * tile.vertical) - (384 * COARSE_PIXEL_M + rows * pixel_m) / 6371007.181
+        beyond = np.abs(x) > np.pi * 6371007.181 * np.cos(latitude)
+        assert 0.1 < beyond.mean() < 0.9
+        assert (pixels == fill)[ndimage.binary_erosion(beyond, iterations=4)].all()
+        assert (pixels != fill)[~beyond].mean() > 0.3
 
 
 def test_the_bytes_do_not_depend_on_what_was_written_before(granules: dict[str, Path], tmp_path: Path) -> None:
