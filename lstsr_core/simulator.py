@@ -1,8 +1,8 @@
 """A deterministic simulator of MODIS granules and of LST, NDVI and ASTER pairs, with the truth behind them.
 
-A landscape (relief, forest, parcelled fields, towns, rivers, lakes) is drawn once for a seed; each day then gives it a season's
-NDVI and surface temperature at 250 m, which the sensor's degradation turns into what MODIS would deliver at 1 km. Constants that
-have no source of their own were chosen so that the simulated pairs resemble the published ones in `pair_statistics`.
+Each day gives a landscape a season's NDVI and surface temperature at 250 m, which the sensor's degradation turns into what MODIS
+would deliver at 1 km. Constants that have no source of their own were chosen so that the simulated pairs resemble the published
+ones in `pair_statistics`; the climate is tile h18v04's everywhere, half a year later south of the equator.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import rasterio
 import rasterio.warp
-import scipy.fft
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.crs import CRS
@@ -27,19 +26,22 @@ from lstsr_core.errors import InputError
 from lstsr_core.granule import LST_SCALE_K
 from lstsr_core.granule_name import GranuleName
 from lstsr_core.granule_writer import write_lst_granule, write_reflectance_granule
-from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SCALE, SINUSOIDAL, TILE_COARSE_PIXELS, Tile
+from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SCALE, SINUSOIDAL
+from lstsr_core.landscape import (
+    CROPS,
+    MARGIN_COARSE_PIXELS,
+    PAIRS_STREAM,
+    STRIP_COARSE_ROWS,
+    TILE,
+    Float32Array,
+    Landscape,
+    days_between,
+    fractal,
+    landscape,
+    stream,
+)  # fmt: skip
 from lstsr_core.pairs import PATCH_COARSE_PIXELS, Pair, write_pair
 from lstsr_core.raster import BoolArray, Raster
-
-Float32Array = NDArray[np.float32]
-
-TILE = Tile(18, 4)
-TILE_WINDOWS = TILE_COARSE_PIXELS // PATCH_COARSE_PIXELS
-FIRST_WINDOW_ROW, FIRST_WINDOW_COLUMN = 6, 4
-"""Upper left window of the simulated area, well inland."""
-
-MARGIN_COARSE_PIXELS = 16
-"""Truth around the granules' area, so that the PSF has context and an ASTER swath reaches past its LST patch."""
 
 DEFAULT_DAYS = tuple(datetime.date(2018, month, 15) for month in (1, 4, 6, 7, 8, 10))
 SUMMER_MONTHS = range(4, 10)
@@ -53,50 +55,9 @@ ASTER_ROWS, ASTER_COLUMNS = 335, 374
 SWATH_ALONG_ROWS, SWATH_ALONG_COLUMNS = 268.0, 278.0
 SWATH_ANGLE_DEGREES = 12.0
 
-_STRIP_COARSE_ROWS = 64
 _PSF_REACH_COARSE_PIXELS = 2
 _MAX_OFFSET = SCALE - 1
-
-# Independent random streams of one seed, so that one part of the simulation can change without redrawing the others.
-_RELIEF, _MOISTURE, _FOREST, _PARCELS, _TOWNS, _WATER, _TEXTURE, _PAIRS = range(8)
-
-
-@dataclass(frozen=True)
-class Landscape:
-    """What does not change from day to day, on the 250 m grid with its margin, all of shape (rows, columns).
-
-    Attributes
-    ----------
-    height_m : array
-        Above the valley floors.
-    moisture : array
-        Soil water, mean 0 and standard deviation 1.
-    forest, town, water : array
-        Shares of the pixel, 0 … 1.
-    crop : uint8 array
-        Index into `CROPS` of the parcel.
-    parcel_ndvi : array
-        The parcel's own deviation from its crop's NDVI.
-    parcel_k : array
-        How much warmer than its NDVI tells the parcel's soil is in full sun, kelvin.
-    texture : array
-        NDVI's variation inside parcels and forests, mean 0.
-    transform : affine.Affine
-        Of the 250 m grid with its margin.
-    seed : int
-    """
-
-    height_m: Float32Array
-    moisture: Float32Array
-    forest: Float32Array
-    town: Float32Array
-    water: Float32Array
-    crop: NDArray[np.uint8]
-    parcel_ndvi: Float32Array
-    parcel_k: Float32Array
-    texture: Float32Array
-    transform: Affine
-    seed: int
+_NIGHT = 1
 
 
 @dataclass(frozen=True)
@@ -126,88 +87,6 @@ class Scene:
     cloud: BoolArray
 
 
-@dataclass(frozen=True)
-class Crop:
-    """What grows on a parcel: its NDVI outside and at the height of its season.
-
-    Attributes
-    ----------
-    share : float
-        Of the parcels.
-    bare, full : float
-        NDVI.
-    peak_day : float
-        Day of the year.
-    length_days : float
-        Standard deviation of its bell-shaped season.
-    """
-
-    share: float
-    bare: float
-    full: float
-    peak_day: float
-    length_days: float
-
-    def ndvi(self, date: datetime.date) -> float:
-        """NDVI of the crop on a day."""
-        away = _days_between(date, self.peak_day)
-        return self.bare + (self.full - self.bare) * math.exp(-0.5 * (away / self.length_days) ** 2)
-
-
-CROPS = (
-    Crop(share=0.30, bare=0.44, full=0.78, peak_day=130.0, length_days=42.0),  # winter cereals, harvested in July
-    Crop(share=0.25, bare=0.38, full=0.82, peak_day=212.0, length_days=38.0),  # maize and other summer crops
-    Crop(share=0.45, bare=0.52, full=0.74, peak_day=165.0, length_days=75.0),  # grassland
-)
-
-
-def landscape(seed: int = 42, windows: int | None = 4) -> Landscape:
-    """Draw the landscape of a seed.
-
-    Parameters
-    ----------
-    seed : int
-    windows : int, optional
-        Side of the square area in windows of 64×64 coarse pixels, on the tile's own window grid; None is the whole tile.
-
-    Raises
-    ------
-    InputError
-        If that many windows do not fit into a tile.
-    """
-    if windows is not None and not 1 <= windows <= TILE_WINDOWS:
-        raise InputError(f"windows is {windows}; expected 1 to {TILE_WINDOWS}, or None for the whole tile.")
-    coarse_pixels = TILE_COARSE_PIXELS if windows is None else windows * PATCH_COARSE_PIXELS
-    side = SCALE * (coarse_pixels + 2 * MARGIN_COARSE_PIXELS)
-    if windows is None:
-        first_row = first_column = 0
-    else:
-        first_row = min(FIRST_WINDOW_ROW, TILE_WINDOWS - windows) * PATCH_COARSE_PIXELS
-        first_column = min(FIRST_WINDOW_COLUMN, TILE_WINDOWS - windows) * PATCH_COARSE_PIXELS
-    offset = Affine.translation(SCALE * (first_column - MARGIN_COARSE_PIXELS), SCALE * (first_row - MARGIN_COARSE_PIXELS))
-
-    relief = _fractal(_stream(seed, _RELIEF), side, slope=1.7)
-    height_m = 350.0 + 170.0 * relief
-    np.maximum(height_m, 0.0, out=height_m)
-    # Forest keeps to the hills; its edge is some 200 m wide.
-    wooded = _fractal(_stream(seed, _FOREST), side, slope=1.35) + 0.5 * relief
-    forest = _share(wooded, threshold=0.65, width=0.15)
-    crop, parcel_ndvi, parcel_k = _parcels(_stream(seed, _PARCELS), side)
-    return Landscape(
-        height_m=height_m,
-        moisture=_fractal(_stream(seed, _MOISTURE), side, slope=1.55),
-        forest=forest,
-        town=_towns(_stream(seed, _TOWNS), side),
-        water=_water(_stream(seed, _WATER), side, relief),
-        crop=crop,
-        parcel_ndvi=parcel_ndvi,
-        parcel_k=parcel_k,
-        texture=0.055 * _fractal(_stream(seed, _TEXTURE), side, slope=0.9),
-        transform=TILE.transform(FINE_PIXEL_M) @ offset,
-        seed=seed,
-    )
-
-
 def simulate_scene(
     land: Landscape, date: datetime.date, mtf: float = DEFAULT_MTF, sensor_noise_k: float = DEFAULT_SENSOR_NOISE_K
 ) -> Scene:
@@ -223,22 +102,32 @@ def simulate_scene(
     sensor_noise_k : float
         Standard deviation in kelvin of the noise of each 1 km pixel.
     """
-    random = np.random.default_rng([land.seed, date.toordinal()])
-    ndvi = _ndvi(land, date, random)
-    truth = _temperature(land, ndvi, date, random)
-    coarse_side = land.height_m.shape[0] // SCALE - 2 * MARGIN_COARSE_PIXELS
-    clear_side = PATCH_COARSE_PIXELS if date.month in SUMMER_MONTHS else 0
-    cloud = _clouds(random, coarse_side, clear_side)
-    noise = sensor_noise_k * random.standard_normal((coarse_side, coarse_side))
-    lst = np.rint((_degraded(truth, mtf) + noise) / LST_SCALE_K) * LST_SCALE_K
-    lst[cloud] = np.nan
+    random = stream(land.seed, date.toordinal())
+    northern_date = _northern_date(land, date)
+    ndvi = _ndvi(land, northern_date, random)
+    truth = _temperature(land, ndvi, northern_date, random)
+    cloud = _clouds(random, _coarse_side(land), PATCH_COARSE_PIXELS if date.month in SUMMER_MONTHS else 0)
+    lst = _observed(land, truth, cloud, mtf, sensor_noise_k, random)
     red, nir = _reflectance(land, ndvi, cloud, random)
-    inner = land.transform @ Affine.translation(SCALE * MARGIN_COARSE_PIXELS, SCALE * MARGIN_COARSE_PIXELS)
     red_raster, nir_raster, ndvi_raster, truth_raster = (
         Raster(values, land.transform, SINUSOIDAL) for values in (red, nir, ndvi, truth)
     )
-    lst_raster = Raster(lst, inner @ Affine.scale(COARSE_PIXEL_M / FINE_PIXEL_M), SINUSOIDAL)
-    return Scene(date, truth_raster, ndvi_raster, red_raster, nir_raster, lst_raster, cloud)
+    return Scene(date, truth_raster, ndvi_raster, red_raster, nir_raster, lst, cloud)
+
+
+def simulate_night(
+    land: Landscape, date: datetime.date, mtf: float = DEFAULT_MTF, sensor_noise_k: float = DEFAULT_SENSOR_NOISE_K
+) -> Raster:
+    """LST of a night over a landscape: kelvin at 1 km in steps of 0.02 K, NaN under the night's own clouds.
+
+    Parameters
+    ----------
+    land, date, mtf, sensor_noise_k
+        As of `simulate_scene`.
+    """
+    random = stream(land.seed, date.toordinal(), _NIGHT)
+    truth = _night_temperature(land, _northern_date(land, date), random)
+    return _observed(land, truth, _clouds(random, _coarse_side(land), 0), mtf, sensor_noise_k, random)
 
 
 def aster_reference(truth: Raster, bias_k: float, noise_k: float, rng: np.random.Generator) -> Raster:
@@ -331,7 +220,7 @@ def simulate(
                 write_reflectance_granule(path, scene.red.crop(inner, inner), scene.nir.crop(inner, inner))
         for identifier in range(pairs):
             if summer_days[identifier % len(summer_days)] == day:
-                random = _stream(seed, _PAIRS, identifier)
+                random = stream(seed, PAIRS_STREAM, identifier)
                 _write_pair(directory / "pairs", identifier, scene, random, aster_bias_k, aster_noise_k)
 
 
@@ -369,131 +258,31 @@ def _clear_spot(cloud: BoolArray, random: np.random.Generator) -> tuple[int, int
     return int(rows[choice]), int(columns[choice])
 
 
-def _stream(seed: int, *path: int) -> np.random.Generator:
-    return np.random.default_rng([seed, *path])
+def _northern_date(land: Landscape, date: datetime.date) -> datetime.date:
+    """The day at which the northern hemisphere has the season that the landscape has at a date."""
+    _, y = land.transform @ (0, land.height_m.shape[0] / 2)
+    return date if y >= 0.0 else date + datetime.timedelta(days=183)
 
 
-def _days_between(date: datetime.date, day_of_year: float) -> float:
-    """Days from a date to the nearest such day of any year."""
-    return (date.timetuple().tm_yday - day_of_year + 182.6) % 365.25 - 182.6
+def _coarse_side(land: Landscape) -> int:
+    """Rows and columns at 1 km, without the margin."""
+    return int(land.height_m.shape[0]) // SCALE - 2 * MARGIN_COARSE_PIXELS
+
+
+def _observed(
+    land: Landscape, truth: Float32Array, cloud: BoolArray, mtf: float, noise_k: float, random: np.random.Generator
+) -> Raster:
+    """What the sensor delivers of the truth at 1 km."""
+    noise = noise_k * random.standard_normal(cloud.shape)
+    lst = np.rint((_degraded(truth, mtf) + noise) / LST_SCALE_K) * LST_SCALE_K
+    lst[cloud] = np.nan
+    inner = land.transform @ Affine.translation(SCALE * MARGIN_COARSE_PIXELS, SCALE * MARGIN_COARSE_PIXELS)
+    return Raster(lst, inner @ Affine.scale(COARSE_PIXEL_M / FINE_PIXEL_M), SINUSOIDAL)
 
 
 def _season(date: datetime.date) -> float:
     """1 at the beginning of July, −1 half a year later."""
-    return math.cos(2.0 * math.pi * _days_between(date, 183.0) / 365.25)
-
-
-def _share(field: Float32Array, threshold: float, width: float) -> Float32Array:
-    """A soft threshold: 0 below, 1 above, a ramp of this width between."""
-    share = (field - np.float32(threshold)) / np.float32(width) + np.float32(0.5)
-    return np.clip(share, 0.0, 1.0, out=share)
-
-
-def _fractal(random: np.random.Generator, side: int, slope: float) -> Float32Array:
-    """A square Gaussian field, mean 0 and standard deviation 1, whose amplitude falls as frequency to the power −slope."""
-    # Drawn on a wider square, since the transform makes opposite edges meet.
-    wide = scipy.fft.next_fast_len(side + min(side // 4, 256), real=True)
-    spectrum = scipy.fft.rfft2(random.standard_normal((wide, wide), dtype=np.float32))
-    down = scipy.fft.fftfreq(wide).astype(np.float32)[:, None]
-    right = scipy.fft.rfftfreq(wide).astype(np.float32)[None, :]
-    frequency = np.hypot(down, right)
-    # The spectrum is level beyond 400 pixels (some 90 km), so that an area's size does not change what is in a patch.
-    np.maximum(frequency, 1.0 / 400.0, out=frequency)
-    spectrum *= frequency ** np.float32(-slope)
-    spectrum[0, 0] = 0.0
-    field: Float32Array = scipy.fft.irfft2(spectrum, s=(wide, wide))[:side, :side].astype(np.float32)
-    field -= field.mean(dtype=np.float64)
-    field /= field.std(dtype=np.float64)
-    return field
-
-
-_PARCEL_CELL_PIXELS = 4.5
-
-
-def _parcels(random: np.random.Generator, side: int) -> tuple[NDArray[np.uint8], Float32Array, Float32Array]:
-    """Crop and deviations of NDVI and temperature of polygonal parcels of some 0.5 to 2 km.
-
-    They are the cells of a power diagram with one site in each cell of a lattice, sought among the nine nearest.
-    """
-    cells = math.ceil(side / _PARCEL_CELL_PIXELS) + 2
-    site_row, site_column = random.random((2, cells, cells), dtype=np.float32)
-    weight = random.random((cells, cells), dtype=np.float32) * np.float32(0.5)
-    crop = np.searchsorted(np.cumsum([kind.share for kind in CROPS])[:-1], random.random((cells, cells))).astype(np.uint8)
-    ndvi = random.normal(0.0, 0.045, (cells, cells)).astype(np.float32)
-    temperature = random.normal(0.0, 1.5, (cells, cells)).astype(np.float32)
-
-    crop_map = np.empty((side, side), dtype=np.uint8)
-    ndvi_map, temperature_map = np.empty((2, side, side), dtype=np.float32)
-    column = (np.arange(side, dtype=np.float32) + 0.5) / np.float32(_PARCEL_CELL_PIXELS) + 1.0
-    column_cell = column.astype(np.int64)
-    strip = SCALE * _STRIP_COARSE_ROWS
-    for first in range(0, side, strip):
-        row = (np.arange(first, min(first + strip, side), dtype=np.float32) + 0.5) / np.float32(_PARCEL_CELL_PIXELS) + 1.0
-        row_cell = row.astype(np.int64)
-        nearest = np.full((row.size, side), np.inf, dtype=np.float32)
-        owner = np.zeros((row.size, side), dtype=np.int64)
-        for down in (-1, 0, 1):
-            for right in (-1, 0, 1):
-                cell_row, cell_column = (row_cell + down)[:, None], (column_cell + right)[None, :]
-                cell_row, cell_column = np.minimum(cell_row, cells - 1), np.minimum(cell_column, cells - 1)
-                distance = (row[:, None] - cell_row - site_row[cell_row, cell_column]) ** 2
-                distance += (column[None, :] - cell_column - site_column[cell_row, cell_column]) ** 2
-                distance -= weight[cell_row, cell_column]
-                closer = distance < nearest
-                nearest[closer] = distance[closer]
-                owner[closer] = np.broadcast_to(cell_row * cells + cell_column, closer.shape)[closer]
-        crop_map[first : first + row.size] = crop.ravel()[owner]
-        ndvi_map[first : first + row.size] = ndvi.ravel()[owner]
-        temperature_map[first : first + row.size] = temperature.ravel()[owner]
-    return crop_map, ndvi_map, temperature_map
-
-
-def _towns(random: np.random.Generator, side: int) -> Float32Array:
-    """Share of built-up ground: towns of 0.4 to 5 km radius, one in some 150 km², their outskirts ragged."""
-    built = np.zeros((side, side), dtype=np.float32)
-    pixels_per_town = 150e6 / FINE_PIXEL_M**2
-    count = max(2, round(side * side / pixels_per_town))
-    centres = random.random((count, 2)) * side
-    radii = np.clip(np.exp(random.normal(math.log(3.5), 0.6, count)), 1.8, 22.0)
-    for (row, column), radius in zip(centres, radii, strict=True):
-        reach = math.ceil(2 * radius)
-        top, left = max(int(row) - reach, 0), max(int(column) - reach, 0)
-        rows, columns = np.ogrid[top : min(int(row) + reach + 1, side), left : min(int(column) + reach + 1, side)]
-        density = 1.1 * np.exp(-0.5 * ((rows + 0.5 - row) ** 2 + (columns + 0.5 - column) ** 2) / (0.7 * radius) ** 2)
-        quarters = ndimage.gaussian_filter(random.normal(0.0, 1.0, density.shape), 2.0) * 4.0
-        ragged = density * (1.0 + 0.6 * quarters) + random.normal(0.0, 0.1, density.shape) * (density > 0.1)
-        part = built[top : top + density.shape[0], left : left + density.shape[1]]
-        np.maximum(part, np.clip(ragged, 0.0, 0.9), out=part)
-    return built
-
-
-def _water(random: np.random.Generator, side: int, relief: Float32Array) -> Float32Array:
-    """Share of water: meandering rivers from north to south, and lakes whose shores follow the relief."""
-    water = np.zeros((side, side), dtype=np.float32)
-    columns = np.arange(side, dtype=np.float32)[None, :] + np.float32(0.5)
-    rivers = max(1, round(side / 1200))
-    for river in range(rivers):
-        walk = np.cumsum(np.cumsum(random.normal(0.0, 1.0, side + 64)))
-        bends = ndimage.gaussian_filter1d(np.cumsum(random.normal(0.0, 1.0, side)), 4.0)
-        drift = walk[:side] - np.linspace(walk[0], walk[side - 1], side)
-        course = (river + random.uniform(0.3, 0.7)) * side / rivers
-        course = course + 0.12 * side / rivers * drift / (np.abs(drift).max() + 1e-9) + 0.8 * (bends - bends.mean())
-        half_width = np.interp(np.arange(side), [0, side - 1], [0.35, 0.9])
-        # A bend runs slantwise through its rows, where its section is wider than the river.
-        section = half_width * np.hypot(1.0, np.gradient(course))
-        share = np.clip(section[:, None] + 0.5 - np.abs(columns - course[:, None]), 0.0, np.minimum(1.0, 2 * half_width)[:, None])
-        np.maximum(water, share.astype(np.float32), out=water)
-    for _ in range(max(1, round(2 * (side / 1152) ** 2))):
-        radius = random.uniform(5.0, 14.0)
-        row, column = random.uniform(0.1 * side, 0.9 * side, 2)
-        reach = math.ceil(2 * radius)
-        top, left = max(int(row) - reach, 0), max(int(column) - reach, 0)
-        part = slice(top, min(int(row) + reach, side)), slice(left, min(int(column) + reach, side))
-        rows, across = np.ogrid[part]
-        distance = np.hypot(rows + 0.5 - row, (across + 0.5 - column) * 1.6)
-        shore = radius * (1.0 - 0.8 * (relief[part] - relief[int(row), int(column)])) - distance
-        np.maximum(water[part], np.clip(shore + 0.5, 0.0, 1.0) * (distance < 1.5 * radius), out=water[part])
-    return water
+    return math.cos(2.0 * math.pi * days_between(date, 183.0) / 365.25)
 
 
 def _ndvi(land: Landscape, date: datetime.date, random: np.random.Generator) -> Float32Array:
@@ -510,6 +299,9 @@ def _ndvi(land: Landscape, date: datetime.date, random: np.random.Generator) -> 
     ndvi += land.town * (np.float32(0.26 + 0.06 * season) - ndvi)
     ndvi += np.float32(0.008) * random.standard_normal(ndvi.shape, dtype=np.float32)
     ndvi += land.water * (np.float32(-0.15) - ndvi)
+    if land.sea.any():
+        # Waves and glint; a lake is still.
+        ndvi[land.sea] += np.float32(0.02) * random.standard_normal(int(land.sea.sum()), dtype=np.float32)
     return np.clip(ndvi, -0.4, 0.95, out=ndvi)
 
 
@@ -523,20 +315,46 @@ def _temperature(land: Landscape, ndvi: Float32Array, date: datetime.date, rando
     lst += np.float32(sun) * (1.0 - land.forest) * land.parcel_k
     lst += np.float32(2.5 * sun) * land.town
     lst -= np.float32(0.4 + 1.0 * sun) * land.moisture
-    # The air's temperature, with weather that varies over hundreds of pixels.
-    weather = _fractal(random, lst.shape[0] // 16 + 2, slope=2.0)
-    lst += np.float32(0.9) * ndimage.zoom(weather, 16, order=1)[: lst.shape[0], : lst.shape[1]]
+    # The air's temperature.
+    weather = _weather(random, lst.shape[0])
+    lst += np.float32(0.9) * weather
     lst += np.float32(294.5 + 14.0 * season + random.normal(0.0, 1.0))
     lst -= np.float32(6.5e-3) * (land.height_m - np.float32(350.0))
     # The morning sun heats the slopes that fall towards it, in the south-east.
     southward, eastward = np.gradient(land.height_m, FINE_PIXEL_M)
     lst -= np.float32(25.0 * sun) * (southward + eastward)
-    # A lake follows the seasons late and little.
-    water_k = np.float32(287.0 + 9.0 * math.cos(2.0 * math.pi * _days_between(date, 222.0) / 365.25))
-    lst += land.water * (water_k - lst)
+    _add_water(lst, land, weather, date)
     # Wind carries heat from one surface to the next.
     ndimage.gaussian_filter(lst, 0.645, output=lst, mode="nearest")
     return lst
+
+
+def _night_temperature(land: Landscape, date: datetime.date, random: np.random.Generator) -> Float32Array:
+    """Surface temperature in kelvin at 250 m in a clear late evening: height, towns and water tell more than plants."""
+    weather = _weather(random, land.height_m.shape[0])
+    lst = np.float32(0.9) * weather
+    lst += np.float32(280.0 + 8.0 * _season(date) + random.normal(0.0, 1.0))
+    lst += np.float32(1.5) * land.forest
+    lst += np.float32(2.0) * land.town
+    # Dry ground cools faster.
+    lst += np.float32(0.5) * land.moisture
+    lst -= np.float32(6.5e-3) * (land.height_m - np.float32(350.0))
+    _add_water(lst, land, weather, date)
+    ndimage.gaussian_filter(lst, 0.645, output=lst, mode="nearest")
+    return lst
+
+
+def _weather(random: np.random.Generator, side: int) -> Float32Array:
+    """A field of mean 0 and standard deviation 1 that varies over hundreds of pixels."""
+    weather: Float32Array = ndimage.zoom(fractal(random, side // 16 + 2, slope=2.0), 16, order=1)[:side, :side]
+    return weather
+
+
+def _add_water(lst: Float32Array, land: Landscape, weather: Float32Array, date: datetime.date) -> None:
+    """Blend water's temperature in: a lake follows the seasons late and little, and the sea smoothly from place to place."""
+    water_k = np.float32(287.0 + 9.0 * math.cos(2.0 * math.pi * days_between(date, 222.0) / 365.25))
+    lst += land.water * (water_k - lst)
+    lst[land.sea] += np.float32(0.6) * weather[land.sea]
 
 
 def _degraded(truth: Float32Array, mtf: float) -> NDArray[np.float64]:
@@ -544,8 +362,8 @@ def _degraded(truth: Float32Array, mtf: float) -> NDArray[np.float64]:
     coarse_rows = truth.shape[0] // SCALE
     strips = []
     context = _PSF_REACH_COARSE_PIXELS
-    for first in range(MARGIN_COARSE_PIXELS, coarse_rows - MARGIN_COARSE_PIXELS, _STRIP_COARSE_ROWS):
-        last = min(first + _STRIP_COARSE_ROWS, coarse_rows - MARGIN_COARSE_PIXELS)
+    for first in range(MARGIN_COARSE_PIXELS, coarse_rows - MARGIN_COARSE_PIXELS, STRIP_COARSE_ROWS):
+        last = min(first + STRIP_COARSE_ROWS, coarse_rows - MARGIN_COARSE_PIXELS)
         strip = truth[SCALE * (first - context) : SCALE * (last + context)].astype(np.float64)
         strips.append(degrade(strip, mtf)[context:-context, MARGIN_COARSE_PIXELS:-MARGIN_COARSE_PIXELS])
     return np.concatenate(strips)
@@ -553,7 +371,7 @@ def _degraded(truth: Float32Array, mtf: float) -> NDArray[np.float64]:
 
 def _clouds(random: np.random.Generator, side: int, clear_side: int) -> BoolArray:
     """Cloudy 1 km pixels, a tenth to a half of the area, with one square of `clear_side` pixels free of them."""
-    thickness = _fractal(random, side, slope=1.8)
+    thickness = fractal(random, side, slope=1.8)
     threshold = np.quantile(thickness, 1.0 - random.uniform(0.1, 0.5))
     if clear_side:
         first_row, first_column = random.integers(0, side - clear_side, size=2, endpoint=True)

@@ -21,6 +21,7 @@ from lstsr_core.degradation import block_mean, degrade
 from lstsr_core.errors import InputError
 from lstsr_core.fourier import PUBLISHED_PIXEL_M, attenuation_db, frequencies_per_m
 from lstsr_core.kriging import coarse_residual_k
+from lstsr_core.landscape import TILE
 from lstsr_core.metrics import bias, consistency_k, rmse
 from lstsr_core.networks import PUBLISHED_CHECKPOINTS, weights_file
 from lstsr_core.pair_statistics import pair_statistics
@@ -33,7 +34,7 @@ from lstsr_core.progress import bar
 from lstsr_core.project import resolve, sha256
 from lstsr_core.raster import FloatArray, Raster, written_atomically
 from lstsr_core.sharpeners import METHODS, WEIGHTS_MISSING, sharpen
-from lstsr_core.simulator import TILE, simulate
+from lstsr_core.simulator import simulate
 from lstsr_core.variogram import fit_variograms
 
 MAIN_METRICS = [

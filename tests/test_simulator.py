@@ -1,5 +1,6 @@
 """The simulator: what it writes is readable, consistent with its own truth, repeatable, and like the published pairs."""
 
+import dataclasses
 import datetime
 import hashlib
 from pathlib import Path
@@ -16,6 +17,7 @@ from lstsr_core.errors import InputError
 from lstsr_core.granule import read_lst, read_ndvi
 from lstsr_core.granule_name import GranuleName
 from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, Tile
+from lstsr_core.landscape import MARGIN_COARSE_PIXELS, Landscape, landscape
 from lstsr_core.pair_statistics import pair_statistics
 from lstsr_core.pairs import write_aster
 from lstsr_core.project import PROJECT
@@ -24,12 +26,10 @@ from lstsr_core.simulator import (
     DEFAULT_ASTER_BIAS_K,
     DEFAULT_ASTER_NOISE_K,
     DEFAULT_SENSOR_NOISE_K,
-    MARGIN_COARSE_PIXELS,
-    Landscape,
     Scene,
     aster_reference,
-    landscape,
     simulate,
+    simulate_night,
     simulate_scene,
 )
 
@@ -285,7 +285,18 @@ def test_pairs_need_a_summer_day(tmp_path: Path) -> None:
     assert len(digests(tmp_path)) == 2
 
 
-@pytest.mark.parametrize("windows", [0, 19])
-def test_an_area_that_does_not_fit_is_refused(windows: int) -> None:
-    with pytest.raises(InputError, match=f"windows is {windows}; expected 1 to 18"):
-        landscape(windows=windows)
+def test_a_night_is_cooler_than_the_day_and_warm_over_water(land: Landscape, scene: Scene) -> None:
+    lake = np.zeros_like(land.water)
+    lake[MARGIN + 40 : MARGIN + 120, MARGIN + 80 : MARGIN + 160] = 1.0
+    wet = dataclasses.replace(land, water=np.maximum(land.water, lake))
+    night = simulate_night(wet, SUMMER, sensor_noise_k=0.0)
+    np.testing.assert_array_equal(night.values, simulate_night(wet, SUMMER, sensor_noise_k=0.0).values)
+    assert (night.transform, night.values.shape) == (scene.lst.transform, scene.lst.values.shape)
+    clear = np.isfinite(night.values)
+    assert 0.4 < clear.mean() < 0.95
+    assert np.median(scene.lst.values) > np.median(night.values[clear]) + 8.0
+    # By day the same lake is the coolest place.
+    for lst, sign in ((night.values, 1.0), (simulate_scene(wet, SUMMER, sensor_noise_k=0.0).lst.values, -1.0)):
+        middle = lst[14:26, 24:36]
+        assert np.isfinite(middle).any()
+        assert sign * (np.nanmean(middle) - np.nanmedian(lst)) > 2.0

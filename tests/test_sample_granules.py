@@ -1,0 +1,315 @@
+"""The sample's granules: one landscape and one overpass in every product, at the tile's place, with sea, clouds and gaps."""
+
+import datetime
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyproj
+import pytest
+from numpy.typing import NDArray
+from pyhdf.SD import SD
+from scipy import ndimage
+
+from lstsr_core.errors import InputError
+from lstsr_core.granule import read_lst, read_ndvi
+from lstsr_core.granule_name import GranuleName
+from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, Tile
+from lstsr_core.patches import granule_patches
+from lstsr_core.sample_granules import SAMPLE_PRODUCTS, sample_granule_names, write_sample_granule
+
+TILE = Tile(18, 4)
+DAY = datetime.date(2018, 7, 15)
+WINDOWS = 3
+
+
+def write(directory: Path, product: str, date: datetime.date = DAY, tile: Tile = TILE, **options: int) -> Path:
+    (name,) = sample_granule_names(product, tile, date, date)
+    write_sample_granule(name, directory / str(name), **{"windows": WINDOWS, **options})
+    return directory / str(name)
+
+
+def stored(path: Path, name: str) -> NDArray[Any]:
+    """Digital numbers of a dataset."""
+    file = SD(str(path))
+    pixels: NDArray[Any] = file.select(name).get()
+    file.end()
+    return pixels
+
+
+def fine(coarse: NDArray[Any]) -> NDArray[Any]:
+    return coarse.repeat(4, axis=0).repeat(4, axis=1)
+
+
+def block_means(values: NDArray[Any], side: int) -> NDArray[Any]:
+    rows, columns = values.shape
+    means: NDArray[Any] = values.reshape(rows // side, side, columns // side, side).mean(axis=(1, 3))
+    return means
+
+
+@pytest.fixture(scope="module")
+def granules(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    directory = tmp_path_factory.mktemp("sample")
+    return {product: write(directory, product) for product in SAMPLE_PRODUCTS}
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_names_are_daily_and_of_the_water_mask_yearly() -> None:
+    names = sample_granule_names("MOD09GQ", TILE, datetime.date(2017, 12, 30), datetime.date(2018, 1, 2))
+    assert [name.date.isoformat() for name in names] == ["2017-12-30", "2017-12-31", "2018-01-01", "2018-01-02"]
+    assert str(names[2]) == "MOD09GQ.A2018001.h18v04.061.2020001000000.hdf"
+    assert all(GranuleName.parse(str(name)) == name for name in names)
+    yearly = sample_granule_names("MOD44W", TILE, datetime.date(2017, 12, 30), datetime.date(2018, 1, 2))
+    assert [name.date.isoformat() for name in yearly] == ["2017-01-01", "2018-01-01"]
+
+
+def test_an_unknown_product_is_refused_by_name(tmp_path: Path) -> None:
+    known = "MOD21A1D, MOD21A1N, MOD11A1, MOD09GQ, MOD09GA, MOD44W"
+    with pytest.raises(InputError, match=f"'MOD13Q1'; it has {known}"):
+        sample_granule_names("MOD13Q1", TILE, DAY, DAY)
+    with pytest.raises(InputError, match=f"'MYD21A1D'; it has {known}"):
+        write_sample_granule(GranuleName("MYD21A1D", DAY, TILE), tmp_path / "granule.hdf")
+    with pytest.raises(InputError, match="2018-07-14, lies before the first, 2018-07-15"):
+        sample_granule_names("MOD09GQ", TILE, DAY, DAY - datetime.timedelta(days=1))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["h00v01", "h35v00"])
+def test_a_tile_beyond_the_globes_edge_is_refused(name: str, tmp_path: Path) -> None:
+    tile = Tile.parse(name)
+    with pytest.raises(InputError, match=f"Tile {name} lies beyond the globe's edge"):
+        sample_granule_names("MOD44W", tile, DAY, DAY)
+    with pytest.raises(InputError, match=f"Tile {name} lies beyond the globe's edge"):
+        write_sample_granule(GranuleName("MOD44W", DAY, tile), tmp_path / "granule.hdf")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_tile_on_the_globes_edge_has_fill_beyond_it_in_every_product(tmp_path: Path) -> None:
+    # 60 to 70 degrees north: its eastern part lies beyond 180 degrees east.
+    tile, windows = Tile(25, 2), 2
+    for product, dataset, fill in (
+        ("MOD44W", "water_mask", 250),
+        ("MOD09GQ", "sur_refl_b01_1", -28672),
+        ("MOD21A1N", "LST_1KM", 0),
+    ):
+        pixels = stored(write(tmp_path, product, tile=tile, windows=windows), dataset)
+        rows, columns = np.indices(pixels.shape) + 0.5
+        pixel_m = 64 * windows * COARSE_PIXEL_M / pixels.shape[0]
+        x = tile.left_m + 256 * COARSE_PIXEL_M + columns * pixel_m
+        latitude = np.radians(90.0 - 10.0 * tile.vertical) - (384 * COARSE_PIXEL_M + rows * pixel_m) / 6371007.181
+        beyond = np.abs(x) > np.pi * 6371007.181 * np.cos(latitude)
+        assert 0.1 < beyond.mean() < 0.9
+        assert (pixels == fill)[ndimage.binary_erosion(beyond, iterations=4)].all()
+        assert (pixels != fill)[~beyond].mean() > 0.3
+
+
+def test_the_bytes_do_not_depend_on_what_was_written_before(granules: dict[str, Path], tmp_path: Path) -> None:
+    other = write(tmp_path, "MOD21A1D", date=DAY + datetime.timedelta(days=1))
+    assert digest(other) != digest(granules["MOD21A1D"])
+    for product in reversed(SAMPLE_PRODUCTS):
+        assert digest(write(tmp_path, product)) == digest(granules[product]), product
+    assert digest(write(tmp_path / "seed", "MOD09GQ", seed=43)) != digest(granules["MOD09GQ"])
+
+
+def test_another_tile_has_another_landscape(granules: dict[str, Path], tmp_path: Path) -> None:
+    water = stored(write(tmp_path, "MOD44W", tile=Tile(19, 4)), "water_mask")
+    assert (water != stored(granules["MOD44W"], "water_mask")).mean() > 0.05
+
+
+def test_threads_get_whole_and_equal_granules(granules: dict[str, Path], tmp_path: Path) -> None:
+    with ThreadPoolExecutor(max_workers=6) as threads:
+        written = list(threads.map(lambda product: write(tmp_path, product), SAMPLE_PRODUCTS))
+    assert [digest(path) for path in written] == [digest(granules[product]) for product in SAMPLE_PRODUCTS]
+
+
+def test_shapes_follow_the_products_resolution(granules: dict[str, Path]) -> None:
+    side = 64 * WINDOWS
+    for product, dataset, factor in (
+        ("MOD21A1D", "LST_1KM", 1), ("MOD21A1N", "LST_1KM", 1), ("MOD11A1", "LST_Night_1km", 1),
+        ("MOD09GA", "sur_refl_b04_1", 2), ("MOD09GQ", "sur_refl_b02_1", 4), ("MOD44W", "water_mask", 4),
+    ):  # fmt: skip
+        assert stored(granules[product], dataset).shape == (factor * side, factor * side)
+
+
+def test_water_has_a_low_ndvi_and_a_smooth_temperature(granules: dict[str, Path]) -> None:
+    water = stored(granules["MOD44W"], "water_mask") == 1
+    assert 0.05 < water.mean() < 0.4
+    qc = stored(granules["MOD21A1D"], "QC")
+    clear = fine(qc & 0b11 < 2)
+    deep = ndimage.binary_erosion(water, iterations=6) & clear
+    ndvi = read_ndvi(granules["MOD09GQ"]).values
+    assert deep.sum() > 2000
+    # A shoal may lie far out.
+    assert np.quantile(ndvi[deep], 0.999) < 0.0
+    assert np.median(ndvi[ndimage.binary_erosion(~water, iterations=6) & clear]) > 0.4
+    lst = read_lst(granules["MOD21A1D"]).values
+    wet = block_means(deep, 4) == 1.0
+    dry = (block_means(water, 4) == 0.0) & np.isfinite(lst)
+    assert np.nanmean(lst[wet]) < np.nanmean(lst[dry]) - 5.0
+    # Sensor noise alone (0.55 K) makes neighbours differ by 0.78 K.
+    steps = {name: np.diff(lst, axis=1)[mask[:, 1:] & mask[:, :-1]].std() for name, mask in (("wet", wet), ("dry", dry))}
+    assert steps["wet"] == pytest.approx(0.55 * 2**0.5, rel=0.15)
+    assert steps["dry"] > 1.3 * steps["wet"]
+
+
+def test_qc_says_why_there_is_no_temperature(granules: dict[str, Path]) -> None:
+    for path, lst_name, qc_name, time_name in (
+        (granules["MOD21A1D"], "LST_1KM", "QC", "View_Time"),
+        (granules["MOD21A1N"], "LST_1KM", "QC", "View_Time"),
+        (granules["MOD11A1"], "LST_Day_1km", "QC_Day", "Day_view_time"),
+        (granules["MOD11A1"], "LST_Night_1km", "QC_Night", "Night_view_time"),
+    ):
+        lst, qc, time = (stored(path, name) for name in (lst_name, qc_name, time_name))
+        np.testing.assert_array_equal(lst == 0, qc & 0b11 >= 2)
+        np.testing.assert_array_equal(time == 255, lst == 0)
+        assert set(np.unique(qc & 0b11)) == {0, 1, 2, 3}
+        # Pixels of doubtful quality lie beside clouds, which may go on outside the swath.
+        beside = ndimage.binary_dilation(qc & 0b11 >= 2, iterations=2)
+        assert beside[qc & 0b11 == 1].all()
+
+
+def test_both_lst_products_show_the_same_overpasses(granules: dict[str, Path]) -> None:
+    for layer, tes, split_window in (("day", "MOD21A1D", "Day"), ("night", "MOD21A1N", "Night")):
+        ours, theirs = stored(granules[tes], "LST_1KM"), stored(granules["MOD11A1"], f"LST_{split_window}_1km")
+        np.testing.assert_array_equal(ours == 0, theirs == 0)
+        difference_k = 0.02 * (theirs.astype(float) - ours)[ours > 0]
+        assert difference_k.std() == pytest.approx(0.3, rel=0.05), layer
+    day, night = (stored(granules[product], "LST_1KM") for product in ("MOD21A1D", "MOD21A1N"))
+    both = (day > 0) & (night > 0)
+    assert 0.02 * (day[both].mean() - night[both].mean()) > 5.0
+    assert (day == 0).mean() != (night == 0).mean()
+
+
+def test_reflectance_is_missing_only_outside_the_swath_and_bright_under_clouds(granules: dict[str, Path]) -> None:
+    qc = stored(granules["MOD21A1D"], "QC")
+    cloud, missing = fine(qc & 0b11 == 2), fine(qc & 0b11 == 3)
+    bands = {name: stored(granules["MOD09GQ"], f"sur_refl_{name}_1") for name in ("b01", "b02")}
+    for band in bands.values():
+        np.testing.assert_array_equal(band == -28672, missing)
+        assert band[cloud].min() > 2500
+    reflectance_qc = stored(granules["MOD09GQ"], "QC_250m_1")
+    np.testing.assert_array_equal(reflectance_qc & 0b11 == 3, missing)
+    np.testing.assert_array_equal(reflectance_qc >> 2 & 0b11 == 1, cloud)
+    np.testing.assert_array_equal(reflectance_qc == 4096, ~cloud & ~missing)
+    red_500m = stored(granules["MOD09GA"], "sur_refl_b01_1")
+    seen = ~missing[::2, ::2]
+    np.testing.assert_array_equal(red_500m == -28672, ~seen)
+    assert np.abs(red_500m - block_means(bands["b01"].astype(float), 2))[seen].max() <= 1.0
+    blue, green = (stored(granules["MOD09GA"], f"sur_refl_b0{band}_1").astype(float) for band in (3, 4))
+    land = seen & (block_means(stored(granules["MOD44W"], "water_mask"), 2) == 0) & ~cloud[::2, ::2]
+    sea = seen & (block_means(stored(granules["MOD44W"], "water_mask"), 2) == 1) & ~cloud[::2, ::2]
+    assert green[land].mean() > blue[land].mean()
+    assert blue[sea].mean() > green[sea].mean()
+
+
+def test_the_swath_ends_along_a_slanting_line_at_one_side(granules: dict[str, Path]) -> None:
+    for product, sign in (("MOD21A1D", -1), ("MOD21A1N", 1)):
+        beyond = stored(granules[product], "QC") == 0b0111
+        assert 0.015 < beyond.mean() < 0.085
+        _, parts = ndimage.label(beyond)
+        assert parts == 1
+        rows = np.nonzero(beyond.any(axis=1) & ~beyond.all(axis=1))[0]
+        edges = np.abs(np.diff(beyond[rows].astype(int), axis=1)).argmax(axis=1)
+        # Descending by day, from the north-east; ascending by night.
+        assert np.sign(np.polyfit(rows, edges, 1)[0]) == sign
+
+
+def test_the_open_sea_is_not_processed_and_the_coast_is(tmp_path: Path) -> None:
+    # A seed whose part of the tile reaches far out to sea.
+    water = stored(write(tmp_path, "MOD44W", seed=1), "water_mask") == 1
+    qc = stored(write(tmp_path, "MOD21A1D", seed=1), "QC")
+    offshore = qc == 0b11
+    from_land_km = ndimage.distance_transform_edt(block_means(water, 4) >= 0.5) * 0.9266
+    assert offshore.sum() > 100
+    # Land in the landscape's margin, which no granule shows, may be nearer.
+    assert from_land_km[offshore].min() > 13.0
+    inside = np.s_[16:-16, 16:-16]
+    processed = (qc & 0b11) != 3
+    assert from_land_km[inside][processed[inside]].max() < 18.0
+    reflectance_qc = stored(write(tmp_path, "MOD09GQ", seed=1), "QC_250m_1")
+    np.testing.assert_array_equal(reflectance_qc == 0b1111_1111_0011, fine(offshore))
+
+
+def test_the_view_time_is_the_local_solar_time_of_one_moment(granules: dict[str, Path]) -> None:
+    for product, low, high in (("MOD21A1D", 9.3, 11.7), ("MOD21A1N", 21.3, 23.7)):
+        time_h = stored(granules[product], "View_Time") * 0.1
+        seen = time_h < 25.0
+        assert low < time_h[seen].mean() < high
+        rows, columns = np.nonzero(seen)
+        x, y = TILE.transform(COARSE_PIXEL_M) @ (columns + 256.5, rows + 384.5)
+        longitude, _ = pyproj.Proj("+proj=sinu +R=6371007.181 +units=m")(x, y, inverse=True)
+        utc_h = time_h[seen] - longitude / 15.0
+        assert utc_h.max() - utc_h.min() < 0.11
+
+
+@pytest.mark.parametrize("tile", [Tile(18, 4), Tile(11, 4), Tile(12, 10), Tile(30, 11)], ids=str)
+def test_corners_agree_with_the_definition_of_the_tiles_in_all_quadrants(tile: Tile, tmp_path: Path) -> None:
+    projection = pyproj.Proj("+proj=sinu +R=6371007.181 +units=m")
+    # A tile is 10 degrees high, and as wide as 10 degrees are at the equator; the part begins at its window (6, 4).
+    left_m = projection(10.0 * (tile.horizontal - 18), 0.0)[0]
+    top_m = projection(0.0, 90.0 - 10.0 * tile.vertical)[1]
+    tile_m = projection(10.0, 0.0)[0]
+    left_m, top_m, side_m = left_m + 256 / 1200 * tile_m, top_m - 384 / 1200 * tile_m, 64 / 1200 * tile_m
+    expected = [left_m, top_m - side_m, left_m + side_m, top_m]
+    for product, read, pixel_m in (("MOD21A1D", read_lst, COARSE_PIXEL_M), ("MOD09GQ", read_ndvi, FINE_PIXEL_M)):
+        path = write(tmp_path, product, tile=tile, windows=1)
+        raster = read(path)
+        np.testing.assert_allclose([raster.left_m, raster.bottom_m, raster.right_m, raster.top_m], expected, atol=1.0)
+        assert raster.pixel_width_m == pytest.approx(pixel_m, abs=1e-6)
+    if shutil.which("gdalinfo"):
+        grid = "MODIS_Grid_2D:sur_refl_b01_1"
+        described = subprocess.run(
+            ["gdalinfo", "-json", f'HDF4_EOS:EOS_GRID:"{path}":{grid}'], check=True, capture_output=True, text=True
+        )
+        corners = json.loads(described.stdout)["cornerCoordinates"]
+        np.testing.assert_allclose(corners["lowerLeft"] + corners["upperRight"], expected, atol=1.0)
+
+
+def test_the_south_has_its_summer_in_january(tmp_path: Path) -> None:
+    def mean_k(tile: Tile, month: int) -> float:
+        path = write(tmp_path, "MOD21A1D", date=datetime.date(2018, month, 20), tile=tile, windows=1)
+        return float(np.nanmean(read_lst(path).values))
+
+    assert mean_k(Tile(12, 10), 1) > mean_k(Tile(12, 10), 7) + 10.0
+    assert mean_k(Tile(18, 4), 7) > mean_k(Tile(18, 4), 1) + 10.0
+
+
+def test_the_sample_gives_patches_away_from_clouds_and_gaps(tmp_path: Path) -> None:
+    for day in (2, 5):
+        for product in ("MOD21A1D", "MOD09GQ"):
+            write(tmp_path, product, date=datetime.date(2018, 7, day), windows=4)
+    patches = list(granule_patches(tmp_path, coverage=0.0))
+    assert len(patches) >= 4
+    assert all(np.isfinite(patch.lst.values).all() and np.isfinite(patch.ndvi.values).all() for patch in patches)
+
+
+WHOLE_TILE = """
+import datetime, resource, sys
+from pathlib import Path
+from lstsr_core.grid import Tile
+from lstsr_core.sample_granules import sample_granule_names, write_sample_granule
+for product in ("MOD44W", "MOD21A1D"):
+    day = datetime.date(2018, 1, 1)
+    (name,) = sample_granule_names(product, Tile(18, 4), day, day)
+    write_sample_granule(name, Path(sys.argv[1]) / f"{product}.hdf")
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def test_a_whole_tile_is_written_within_4_gib(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", WHOLE_TILE, str(tmp_path)], check=True, capture_output=True, text=True)
+    assert int(done.stdout) * 1024 < 4 * 1024**3
+    water, lst = stored(tmp_path / "MOD44W.hdf", "water_mask"), read_lst(tmp_path / "MOD21A1D.hdf")
+    assert water.shape == (4800, 4800) and lst.values.shape == (1200, 1200)
+    assert (lst.left_m, lst.top_m) == pytest.approx((TILE.left_m, TILE.top_m), abs=1e-5)
+    assert 0.1 < water.mean() < 0.35
+    assert 0.2 < np.isfinite(lst.values).mean() < 0.9
