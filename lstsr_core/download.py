@@ -176,8 +176,8 @@ def download(source: Source, plan: Plan, directory: Path, threads: int, stop: th
     result = Result(held=[str(granule.name) for granule in plan.held])
     if not plan.missing:
         return result
-    _make_room(plan.missing, directory)
     source.connect()
+    _make_room(plan.missing, directory)
     waiting = iter(plan.missing)
     failures_in_a_row = 0
     with counter(len(plan.missing), "Granules", "granule") as bar, ThreadPoolExecutor(threads) as pool:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import datetime
 import email.utils
 import itertools
+import math
 import re
 import threading
 import zlib
@@ -86,6 +87,12 @@ class Patience:
     first_wait_s: float = 2.0
     longest_wait_s: float = 300.0
     timeout_s: float = 60.0
+
+    def __post_init__(self) -> None:
+        if self.attempts < 1:
+            raise InputError(f"the number of attempts is {self.attempts}; expected 1 or more.")
+        if not 0.0 <= self.first_wait_s < math.inf:
+            raise InputError(f"the first wait is {self.first_wait_s} s; expected 0 or more.")
 
     def wait_s(self, url: str, attempt: int) -> float:
         """Before the attempt after this one: back-off times 0.75 to 1.25, by URL, so that threads do not return in step."""
@@ -228,17 +235,17 @@ class Client:
         self.insist(url, attempt_and_keep_count)
 
     def _write(self, response: requests.Response, part: Path, whole: int | None, advance: Callable[[int], None]) -> None:
-        with part.open("ab") as stream:
-            for block in response.iter_content(_BLOCK_BYTES):
-                if self.stop.is_set():
-                    raise Stopped
-                if not stream.tell() and not block.startswith(_HDF4_MAGIC):
-                    raise _Passing(
-                        f"the archive sent something else than HDF4 (it begins with {block[:16]!r}), perhaps an error page",
-                        concerns_all=False,
-                    )
+        for block in response.iter_content(_BLOCK_BYTES):
+            if self.stop.is_set():
+                raise Stopped
+            if not _size(part) and not block.startswith(_HDF4_MAGIC):
+                raise _Passing(
+                    f"the archive sent something else than HDF4 (it begins with {block[:16]!r}), perhaps an error page",
+                    concerns_all=False,
+                )
+            with part.open("ab") as stream:
                 stream.write(block)
-                advance(len(block))
+            advance(len(block))
 
 
 def check_status(response: requests.Response, url: str) -> None:
