@@ -56,8 +56,12 @@ class MirrorSource:
     name = "mirror"
 
     def __init__(self, url: str, patience: Patience, stop: threading.Event, path: str = "MOLT") -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            parts = urlsplit(url)
+            wrong = parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0
+        except ValueError:
+            wrong = True
+        if wrong:
             raise InputError(f"--url is '{url}'; expected an address such as https://archive.example.org.")
         if parts.username or parts.password:
             raise InputError(f"--url holds a login; put it into ~/.netrc (machine {parts.hostname}), or set {TOKEN_VARIABLE}.")

@@ -1,4 +1,4 @@
-"""An archive of small granules on this machine: NASA's catalogue and data hosts, and the Data Pool's layout, with their faults."""
+"""An archive of small granules on this machine: NASA's catalogue and data hosts, the Data Pool's layout, their faults."""
 
 from __future__ import annotations
 
@@ -127,7 +127,11 @@ class Archive(ThreadingHTTPServer):
             parsed = GranuleName.parse(name)
             ends = (parsed.date.replace(month=12, day=31) if parsed.product == "MOD44W" else parsed.date).isoformat()
             stem = name.removesuffix(".hdf")
-            if parsed.product != short_name or not fnmatchcase(stem, pattern) or not (parsed.date.isoformat() <= last and first <= ends):
+            if (
+                parsed.product != short_name
+                or not fnmatchcase(stem, pattern)
+                or not (parsed.date.isoformat() <= last and first <= ends)
+            ):
                 continue
             claim = {"size": len(content), "md5": hashlib.md5(content).hexdigest(), **self.claims[name]}
             text = string.Template(TEMPLATE.replace('"$size"', "$size")).substitute(
@@ -198,7 +202,9 @@ class _Handler(BaseHTTPRequestHandler):
             begin = int(self.headers.get("CMR-Search-After", "0"))
             body = json.dumps({"hits": len(items), "took": 12, "items": items[begin : begin + page]}).encode()
             type_ = "application/vnd.nasa.cmr.umm_results+json;version=1.6.6; charset=utf-8"
-            self._answer(200, body, {"Content-Type": type_, "CMR-Hits": str(len(items)), "CMR-Search-After": str(begin + page)}, fault)
+            self._answer(
+                200, body, {"Content-Type": type_, "CMR-Hits": str(len(items)), "CMR-Search-After": str(begin + page)}, fault
+            )
         elif parts.path.endswith("/"):
             body = fault.body or archive.index(parts.path)
             self._answer(200 if body else 404, body or HTML, {"Content-Type": "text/html"}, fault)

@@ -85,7 +85,9 @@ def first(contents: dict[str, bytes]) -> str:
     return next(iter(contents))
 
 
-def fetch(archive: Archive, directory: Path, patience: Patience = QUICK, threads: int = 3, days: list[datetime.date] = DAYS) -> Result:
+def fetch(
+    archive: Archive, directory: Path, patience: Patience = QUICK, threads: int = 3, days: list[datetime.date] = DAYS
+) -> Result:
     stop = threading.Event()
     source = EarthdataSource(patience, stop, archive.system)
     plan = make_plan(source, [LST, NDVI], [TILE], days[0], days[-1], directory)
@@ -392,7 +394,9 @@ def test_a_run_that_is_killed_leaves_nothing_wrong_and_is_gone_on_with(
     assert not complete & set(archive.asked_for_granules)
 
 
-def test_a_part_that_is_complete_is_only_checked(archive: Archive, contents: dict[str, bytes], first: str, tmp_path: Path) -> None:
+def test_a_part_that_is_complete_is_only_checked(
+    archive: Archive, contents: dict[str, bytes], first: str, tmp_path: Path
+) -> None:
     (tmp_path / f"{first}.part").write_bytes(contents[first])  # as when the run dies before the rename
     assert not fetch(archive, tmp_path).failed
     assert archive.asked(first) == [] and named(tmp_path) == contents
@@ -479,9 +483,7 @@ def run_cli(*arguments: str | Path) -> int:
         (["--source", "sample", "--first-wait", "-1"], "first"),
     ],
 )
-def test_a_bad_option_is_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], told: str
-) -> None:
+def test_a_bad_option_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], told: str) -> None:
     assert run_cli("--out", tmp_path / "out", *arguments) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("lstsr: ") and told in line and "secret" not in line
