@@ -8,7 +8,7 @@ TORCH ?=
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 
-.PHONY: book test bench notebooks clean
+.PHONY: book test bench weights notebooks clean
 .DEFAULT_GOAL := book
 
 $(INSTALLED): requirements.lock pyproject.toml
@@ -33,6 +33,14 @@ test: $(INSTALLED)
 # Each method beside a plain loop, in one run (benchmarks/README.md).
 bench: $(INSTALLED)
 	$(VENV)/bin/pytest --override-ini addopts= benchmarks/bench_*.py
+
+# Train the package's own weights on the MODIS side of LSTSR_PAIRS, in folds and on all pairs, and judge them.
+weights: $(INSTALLED)
+	@test -n "$(LSTSR_PAIRS)" || { echo "make weights: LSTSR_PAIRS names no directory of published pairs" >&2; exit 1; }
+	$(VENV)/bin/lstsr train --pairs $(LSTSR_PAIRS)/data --folds 5 --out data/runs/folds
+	$(VENV)/bin/lstsr train --pairs $(LSTSR_PAIRS)/data --out lstsr_core/weights
+	$(VENV)/bin/lstsr report --folds data/runs/folds --weights lstsr_core/weights --pairs $(LSTSR_PAIRS)/data \
+	    --published $(LSTSR_PAIRS) --out data/own_weights
 
 # Store the sample's outputs in the notebooks, for nbval to compare with.
 notebooks: $(INSTALLED)

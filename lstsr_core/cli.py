@@ -1,4 +1,4 @@
-"""The command line: ``lstsr run``, ``lstsr book``, ``lstsr train``, ``lstsr evaluate``, ``lstsr verify``."""
+"""The command line, ``lstsr``: each command reads its options, calls the package, and says what came of it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import datetime
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,19 @@ def _parser() -> argparse.ArgumentParser:
         "--resume", action=argparse.BooleanOptionalAction, default=True, help="go on from what --out holds, or start afresh"
     )
     train.add_argument("--threads", type=int, help="of the CPU, instead of the settings' number")
+
+    card = commands.add_parser("card", help="print what a weights file tells of itself: data, settings, statistics, metrics")
+    card.set_defaults(command=_card)
+    card.add_argument("weights", type=Path, help="a .safetensors of this project, or a published .pt")
+
+    report = commands.add_parser("report", help="judge weights trained by folds beside those trained on all pairs, as tables")
+    report.set_defaults(command=_report)
+    report.add_argument("--folds", type=Path, required=True, help="directory that lstsr train --folds wrote, for all models")
+    report.add_argument("--weights", type=Path, required=True, help="directory of weights trained on all pairs; their cards get "
+                        "the out-of-fold means")  # fmt: skip
+    report.add_argument("--pairs", type=Path, required=True, help="directory of the pairs, ASTER with them")
+    report.add_argument("--published", type=Path, help="directory of the published checkpoints, to compare with")
+    report.add_argument("--out", type=Path, required=True, help="directory for metrics.csv and curves.csv")
 
     evaluate = commands.add_parser("evaluate", help="judge methods on ASTER–MODIS pairs and write the table of metrics")
     evaluate.set_defaults(command=_evaluate)
@@ -228,6 +242,28 @@ def _train(options: argparse.Namespace) -> int:
     return 0
 
 
+def _card(options: argparse.Namespace) -> int:
+    from lstsr_core.networks import load_model
+
+    model = load_model(options.weights)
+    card = {"statistics": asdict(model.statistics), **model.card}
+    print(yaml.safe_dump(card, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120), end="")
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    from lstsr_core import weights_report
+    from lstsr_core.evaluation import write_table
+
+    curves = weights_report.mean_curves(options.folds)
+    table = weights_report.judge(options.folds, options.weights, options.published, options.pairs)
+    write_table(table, options.out / "metrics.csv")
+    write_table(curves, options.out / "curves.csv", decimals=8)
+    weights_report.note_in_cards(table, options.weights)
+    print(f"{options.out}: metrics.csv, curves.csv; means noted in the cards of {options.weights}")
+    return 0
+
+
 def _evaluate(options: argparse.Namespace) -> int:
     from lstsr_core import evaluation
     from lstsr_core.networks import PUBLISHED_CHECKPOINTS, load_model, unseen_weights, weights_file
@@ -263,6 +299,8 @@ def _evaluate(options: argparse.Namespace) -> int:
         hint = " (give --weights a directory that has them)" if status == WEIGHTS_MISSING else ""
         scenes = "all scenes" if len(group) == table["scene"].nunique() else f"scene {', '.join(group['scene'])}"
         print(f"{name}, {protocol}, {scenes}: row empty: {status}{hint}", file=sys.stderr)
+    for name, group in table[table["in_sample"].eq(True)].groupby("method", sort=False):
+        print(f"{name!s}: trained on {group['scene'].nunique()} of these scenes; their rows are in-sample", file=sys.stderr)
     for pair_id, reason in judged.failures.items():
         print(f"lstsr: pair {pair_id} left out: {reason}", file=sys.stderr)
     print(f"{options.out}: {len(table)} rows, {len(ids) - len(judged.failures)} of {len(ids)} pairs")

@@ -10,7 +10,8 @@ import pandas as pd
 
 from lstsr_core.errors import InputError
 from lstsr_core.networks import FOLDS_TABLE, fold_name, load_model, save_model
-from lstsr_core.provenance import git_revision
+from lstsr_core.project import PROJECT, sha256
+from lstsr_core.provenance import fingerprint, git_revision
 from lstsr_core.raster import written_atomically
 from lstsr_core.splits import IntArray, group_folds, group_split, random_split
 from lstsr_core.training import TrainedModel, origin_of, train
@@ -19,6 +20,9 @@ from lstsr_core.training_settings import TrainingSettings
 
 LICENCE = "MIT"
 CHECKPOINT = "checkpoint.safetensors"
+
+_TRAINING_CODE = ("curves", "degradation", "losses", "networks", "objectives", "splits", "training", "training_data")
+_KEY_DIGITS = 16
 
 
 def split(data: TrainingData, chosen: IntArray, settings: TrainingSettings) -> tuple[IntArray, IntArray]:
@@ -31,7 +35,11 @@ def split(data: TrainingData, chosen: IntArray, settings: TrainingSettings) -> t
     """
     if settings.training_share == 1.0:
         return chosen, chosen[:0]
-    if settings.split == "random":
+    if settings.split == "table":
+        if data.trains is None:
+            raise InputError("'split' is table, but pairs have no table of patches; expected groups or random.")
+        trains = data.trains[chosen]
+    elif settings.split == "random":
         trains = random_split(len(chosen), settings.training_share, settings.seed)
     else:
         trains = group_split(data.groups[chosen], settings.training_share, settings.seed)
@@ -56,7 +64,7 @@ def train_weights(data: TrainingData, settings: TrainingSettings, directory: Pat
         As `training.train` does; or if the directory holds weights of another training.
     """
     training, validation = split(data, np.arange(len(data)), settings)
-    _train_and_save(data, training, validation, settings, directory, {"source": source})
+    train_and_save(data, training, validation, settings, directory, {"source": source})
 
 
 def cross_validate(data: TrainingData, settings: TrainingSettings, folds: int, directory: Path, source: str) -> pd.DataFrame:
@@ -91,7 +99,7 @@ def cross_validate(data: TrainingData, settings: TrainingSettings, folds: int, d
         others, held_out = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
         training, validation = split(data, others, settings) if settings.keep == "best" else (others, held_out)
         seen = {"source": source, "fold": fold, "folds": folds, "not_seen": table["scene"][held_out].tolist()}
-        _train_and_save(data, training, validation, settings, directory / fold_name(fold), seen)
+        train_and_save(data, training, validation, settings, directory / fold_name(fold), seen)
     return table
 
 
@@ -103,7 +111,7 @@ def _write_folds(table: pd.DataFrame, path: Path) -> None:
         temporary.write_text(content, encoding="utf-8")
 
 
-def _train_and_save(
+def train_and_save(
     data: TrainingData,
     training: IntArray,
     validation: IntArray,
@@ -111,6 +119,22 @@ def _train_and_save(
     directory: Path,
     seen: dict[str, Any],
 ) -> None:
+    """Train on some patches and write ``<model>.safetensors`` with its curves; what was stopped goes on, what has ended stays.
+
+    Parameters
+    ----------
+    data : TrainingData
+    training, validation : array of int
+    settings : TrainingSettings
+    directory : Path
+    seen : dict
+        What the patches are, for the model card.
+
+    Raises
+    ------
+    InputError
+        As `training.train` does; or if the directory holds weights of another training.
+    """
     weights, checkpoint, curves = (directory / f"{settings.model}.{end}" for end in ("safetensors", CHECKPOINT, "curves.csv"))
     origin = origin_of(data, training, validation, settings)
     if weights.is_file():
@@ -120,10 +144,18 @@ def _train_and_save(
             f"{weights}: comes from a training with other settings or patches. Take another directory, or delete it."
         )
     trained = train(data, training, validation, settings, checkpoint, curves)
-    counts = {"training_patches": len(training), "validation_patches": len(validation)}
-    card = {**model_card(trained, settings, {**seen, **counts}), "origin": origin}
+    known: dict[str, Any] = {"training_patches": len(training), "validation_patches": len(validation)}
+    if data.digests is not None:
+        known["seen"] = [data.digests[index] for index in training]
+    card = {**model_card(trained, settings, {**seen, **known}), "origin": origin}
     save_model(trained.network, trained.statistics, weights, card)
     checkpoint.unlink()
+
+
+def training_key(data: TrainingData, training: IntArray, validation: IntArray, settings: TrainingSettings) -> str:
+    """A directory's name for a training, another one whenever settings, patches or the code that trains change."""
+    code = [sha256(PROJECT / "lstsr_core" / f"{name}.py") for name in _TRAINING_CODE]
+    return fingerprint(origin_of(data, training, validation, settings), code)[:_KEY_DIGITS]
 
 
 def forget(model: str, directory: Path) -> None:

@@ -18,15 +18,16 @@ from lstsr_core.pairs import Pair, read_pair
 from lstsr_core.perceptual import Lpips, texture_similarity
 from lstsr_core.placement import PROTOCOLS, Comparison, Placement
 from lstsr_core.raster import FloatArray, Raster, written_atomically
-from lstsr_core.sharpeners import METHODS, Options, check_methods, sharpen
+from lstsr_core.sharpeners import METHODS, Options, check_methods, in_sample, sharpen
 
 METRIC_COLUMNS = [
     "psnr_db", "ssim", "rmse_k", "rmse_low_gradient_k", "rmse_mid_gradient_k", "rmse_high_gradient_k", "gssim", "lpips",
     "rmse_gradient", "bias_k", "rmse_unbiased_k", "correlation", "consistency_k", "pfr_db", "afr_db", "frr", "fro", "fru",
     "attenuation_rmse_db", "gmsd", "haarpsi", "vif", "psnr_aster_range_db",
 ]  # fmt: skip
-COLUMNS = ["scene", "method", "protocol", *METRIC_COLUMNS, "rows", "columns", "status"]
-"""Columns of every results table; `status` is "ok" or the reason why the metrics are empty."""
+COLUMNS = ["scene", "method", "protocol", *METRIC_COLUMNS, "rows", "columns", "in_sample", "status"]
+"""Columns of every results table; `in_sample`: whether the method's network was trained on the scene, empty where that is not
+known or there is none; `status`: "ok" or the reason why the metrics are empty."""
 
 
 def check_protocols(names: Sequence[str]) -> list[str]:
@@ -128,6 +129,7 @@ def evaluate_pair(
         published = bool(placement.options(options).published)
         for name, outcome in compare_all(placement, methods, options).items():
             row: dict[str, object] = {"scene": pair.id, "method": name, "protocol": protocol}
+            row["in_sample"] = in_sample(pair, name, options)
             if isinstance(outcome, str):
                 rows.append({**row, "status": outcome})
             else:
@@ -195,6 +197,8 @@ def mean_by_method(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     for (protocol, name), group in table.groupby(["protocol", "method"], sort=False):
         judged = group[group["status"] == "ok"]
         scenes = len(judged) if len(judged) else group["status"].iloc[0]
+        if judged["in_sample"].eq(True).any():
+            scenes = f"{scenes}, in-sample"
         labels.append(METHODS[str(name)].label)
         rows.append([protocol, scenes, *judged[list(columns)].astype(float).mean()])
     return pd.DataFrame(rows, index=labels, columns=["protocol", "scenes", *columns])

@@ -232,6 +232,39 @@ def training_curves(curves: pd.DataFrame) -> Figure:
 
 
 @_styled
+def ablation(summary: pd.DataFrame) -> Figure:
+    """Four metrics against each setting that was varied, with their 95 % intervals; the base dashed.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        As `ablation.summarise` gives it.
+    """
+    quantities = {"rmse_k": "RMSE (K)", "frr": "FRR", "attenuation_rmse_db": "attenuation RMSE (dB)"}
+    quantities |= {"consistency_k": "consistency (K)"}
+    pairs = summary.loc[summary["varied"] != "base", ["model", "varied"]].drop_duplicates()
+    groups = list(zip(pairs["model"].astype(str), pairs["varied"].astype(str), strict=True))
+    figure, axes = _panels(len(quantities) * len(groups), columns=len(groups), height_in=2.0)
+    for column, (model, varied) in enumerate(groups):
+        of_model = summary[summary["model"] == model]
+        for row, (metric, axis_label) in enumerate(quantities.items()):
+            panel = axes[row * len(groups) + column]
+            shown = of_model[of_model["metric"] == metric]
+            group, base = shown[shown["varied"] == varied], shown[shown["varied"] == "base"].iloc[0]
+            panel.axhline(base["mean"], color="#555555", linewidth=1.0, linestyle="--")
+            panel.axhspan(base["low"], base["high"], color="#555555", alpha=0.12, linewidth=0)
+            errors = [group["mean"] - group["low"], group["high"] - group["mean"]]
+            panel.errorbar(range(len(group)), group["mean"], yerr=errors, fmt="o", color="#0072B2", capsize=3)
+            panel.set_xticks(range(len(group)), group["value"].astype(str))
+            panel.margins(x=0.2)
+            panel.set_ylabel(axis_label)
+            if row == 0:
+                panel.set_title(f"{label(str(model))}, {base['epochs']} epochs")
+        axes[(len(quantities) - 1) * len(groups) + column].set_xlabel(str(varied))
+    return figure
+
+
+@_styled
 def products(lst: Raster, fine: Mapping[str, Raster]) -> Figure:
     """The 1 km LST and each method's 250 m product before any warp, on one scale."""
     figure, axes = _panels(1 + len(fine))

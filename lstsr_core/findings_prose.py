@@ -1,4 +1,4 @@
-"""What the pages on the published variants, on misregistration and on distortion take from the seventh notebook's files."""
+"""What the pages on the published variants, on misregistration and on distortion take from 08_findings' files."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import pandas as pd
 from lstsr_core.claims import LABELS, RunFiles
 from lstsr_core.markup import listed, number, row, table, text
 
-MISREGISTRATION = "07_findings/misregistration.csv"
-GAINS = "07_findings/misregistration_gains.csv"
-VARIANTS = "07_findings/variants.csv"
-VARIANT_DIFFERENCES = "07_findings/variant_differences.csv"
-PROJECTED = "07_findings/back_projection.csv"
-COSTS = "07_findings/back_projection_costs.csv"
+MISREGISTRATION = "08_findings/misregistration.csv"
+GAINS = "08_findings/misregistration_gains.csv"
+VARIANTS = "08_findings/variants.csv"
+VARIANT_DIFFERENCES = "08_findings/variant_differences.csv"
+PROJECTED = "08_findings/back_projection.csv"
+COSTS = "08_findings/back_projection_costs.csv"
 
 METRICS = [
     ("rmse_k", "RMSE", " K", 3),

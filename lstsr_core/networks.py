@@ -172,6 +172,11 @@ class Model:
     source: str
     card: dict[str, Any] = field(default_factory=dict)
 
+    def has_seen(self, digest: str) -> bool | None:
+        """Whether it was trained on the scene with this `ModisPair.digest`; None if its card does not tell."""
+        seen = self.card["data"].get("seen") if isinstance(self.card.get("data"), dict) else None
+        return None if seen is None else digest in seen
+
     def predict_k(self, coarse_upsampled_k: np.ndarray, ndvi: np.ndarray, piece: int | None = None) -> np.ndarray:
         """Run the network over an image.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ PATCH_COARSE_PIXELS = 64
 LST_RANGE_K = (200.0, 400.0)
 ASTER_STORED_PER_K = 10.0
 PUBLISHED_PAIRS = 83
+DIGEST_DIGITS = 12
 
 _ASTER_SUFFIX = "_aster_250m.tif"
 _PICKLE_SUFFIX = "_data_dict.pkl"
@@ -62,6 +64,11 @@ class ModisPair:
                     f"pair {self.id}: {name} is in CRS {raster.crs.to_string()[:60]}; expected the MODIS sinusoidal "
                     f"projection on a sphere of {SPHERE_RADIUS_M} m. Reproject it first."
                 )
+
+    @property
+    def digest(self) -> str:
+        """First digits of the sha256 of the LST, by which weights tell whether they were trained on this scene."""
+        return hashlib.sha256(np.ascontiguousarray(self.lst.values, dtype=np.float32).tobytes()).hexdigest()[:DIGEST_DIGITS]
 
 
 @dataclass(frozen=True)

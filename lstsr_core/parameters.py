@@ -14,21 +14,14 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from lstsr_core.errors import InputError
 from lstsr_core.evaluation import check_protocols
+from lstsr_core.networks import UPSAMPLINGS, Upsampling
 from lstsr_core.placement import PROTOCOLS
 from lstsr_core.project import resolve
 from lstsr_core.sharpeners import METHODS, Options, check_methods
+from lstsr_core.training_settings import MODELS, Number, TrainingSettings, settings_of
 
-
-def _as_number(value: object) -> object:
-    # YAML reads 2e-3, without a dot, as a text.
-    try:
-        return float(value) if isinstance(value, str) else value
-    except ValueError:
-        return value
-
-
-Number = Annotated[float, BeforeValidator(_as_number)]
 Mtf = Annotated[Number, Field(gt=0.0, lt=1.0, description="transfer of the sensor's PSF at the 1 km Nyquist frequency")]
+Share = Annotated[Number, Field(ge=0.0, le=1.0)]
 Seed = Annotated[int, Field(ge=0, description="seed of everything random in this notebook")]
 
 
@@ -53,6 +46,18 @@ def _as_texts(ids: object) -> object:
 
 Methods = Annotated[list[str], AfterValidator(check_methods), Field(description=f"any of {', '.join(METHODS)}; or [all]")]
 Pairs = Annotated[list[str], BeforeValidator(_as_texts), Field(min_length=1, description="ids of pairs, or [all]")]
+
+
+def _known_models(names: list[str]) -> list[str]:
+    unknown = [name for name in names if name not in (*MODELS, "all")]
+    if unknown:
+        raise ValueError(f"unknown network '{', '.join(unknown)}'")
+    return list(MODELS) if "all" in names else list(dict.fromkeys(names))
+
+
+SettingsName = Annotated[
+    str, Field(min_length=1, description="sample, pairs or paper of data/training, or a YAML file of one network's settings")
+]
 
 
 def _known_protocols(text: str) -> str:
@@ -136,33 +141,76 @@ class Patches(NotebookParameters):
     seed: Seed = 42
 
 
-class Training(NotebookParameters):
-    """03_training: train SIF-CNN-SR1 and show the curves."""
+class _Trained(NotebookParameters):
+    settings: SettingsName = "sample"
+    epochs: int | None = Field(None, ge=1, le=100_000, description="passes over the training patches; none: as the settings say")
+    threads: int | None = Field(None, ge=1, le=256, description="of the CPU; none: as the settings say")
+
+    def training_settings(self, model: str) -> TrainingSettings:
+        """The committed settings of a model, or those of a file, with this notebook's own values over them.
+
+        Raises
+        ------
+        InputError
+        """
+        own = {name: getattr(self, name) for name in type(self).model_fields.keys() & TrainingSettings.model_fields.keys()}
+        given = {name: value for name, value in own.items() if value is not None and name != "model"}
+        return TrainingSettings.check({**settings_of(model, self.settings).model_dump(), **given}, self.notebook)
+
+
+class Training(_Trained):
+    """03_training: train the networks and show the curves."""
 
     notebook = "03_training"
-    train: bool = Field(True, description="train here, or only show the published curves")
-    alpha: Number = Field(0.99, ge=0.0, le=1.0, description="weight of the reconstruction term")
-    gamma: Number = Field(-0.5, ge=-5.0, le=5.0, description="slope, in z-scores, that ties LST's texture to NDVI's")
-    learning_rate: Number = Field(2e-3, gt=0.0, le=1.0, description="of Adam")
-    batch_size: int = Field(4, ge=1, le=512, description="patches in a step")
-    epochs: int = Field(10, ge=1, le=10_000, description="most passes over the training patches")
-    patience: int = Field(30, ge=1, description="epochs without a better validation loss before training stops")
-    mtf: Mtf = 0.1
-    threads: int = Field(
-        2, ge=1, le=256, description="threads of the linear algebra; the result depends on it in the last digits"
+    models: Annotated[list[str], AfterValidator(_known_models)] = Field(
+        ["all"], description=f"networks to train here: any of {', '.join(MODELS)}, or all; none shows the published curves alone"
     )
-    seed: Seed = 42
+    data: Literal["patches", "pairs"] = Field("patches", description="what 02_patches cut, or the MODIS side of the pairs")
+    alpha: Number | None = Field(None, ge=0.0, le=1.0, description="weight of the reconstruction term; none: as the settings say")
+    gamma: Number | Literal["scene"] | None = Field(
+        None, description="slope, in z-scores, that ties LST's texture to NDVI's, or scene; none: as the settings say"
+    )
+    learning_rate: Number | None = Field(None, gt=0.0, le=1.0, description="of Adam; none: as the settings say")
+    batch_size: int | None = Field(None, ge=1, le=512, description="patches in a step; none: as the settings say")
+    mtf: Number | None = Field(None, gt=0.0, lt=1.0, description="transfer of the sensor's PSF; none: as the settings say")
+    seed: int | None = Field(None, ge=0, description="of everything random in training; none: as the settings say")
+
+
+class Weights(NotebookParameters):
+    """09_weights: what the package's own weights are worth."""
+
+    notebook = "09_weights"
+    tables: str = Field(
+        "data/own_weights", min_length=1, description="directory that lstsr report wrote, relative to the project"
+    )
+
+
+class Ablation(_Trained):
+    """10_ablation: α, γ and the network's upsampling, one changed at a time."""
+
+    notebook = "10_ablation"
+    settings: SettingsName = "pairs"
+    epochs: int | None = Field(4, ge=1, le=100_000, description="passes over the training pairs; none: as the settings say")
+    results: str = Field("", description="directory of tables made before, relative to the project; empty: train here")
+    model: Literal["sif-cnn-sr1", "sif-cnn-sr2"] = Field("sif-cnn-sr1", description="network to train")
+    alphas: list[Share] = Field([0.9], description="weights of the reconstruction term, 0 to 1")
+    gammas: list[Number | Literal["scene"]] = Field([-0.5], description="slopes in z-scores, or scene")
+    upsamplings: list[Upsampling] = Field([], description=" or ".join(UPSAMPLINGS))
+    folds: int = Field(3, ge=2, le=20, description="parts of the pairs, whole groups of neighbours")
+    judged: int = Field(1, ge=1, le=20, description="parts that each network is judged on, trained on all the others")
 
 
 class _Judging(NotebookParameters):
     methods: Methods = ["all"]
     pairs: Pairs = ["all"]
-    weights_directory: str = Field("03_training/weights", description="weights files, relative to the run's directory")
+    weights_directory: str = Field(
+        "03_training/weights", description="weights files, relative to the run's directory; empty: the package's own"
+    )
     seed: Seed = 0
 
     @property
     def options(self) -> Options:
-        return Options(weights=self.run / self.weights_directory, seed=self.seed)
+        return Options(weights=self.run / self.weights_directory if self.weights_directory else None, seed=self.seed)
 
 
 class _Placing(_Judging):
@@ -201,14 +249,13 @@ class AsterEvaluation(_Showing):
 
 
 class Findings(_Placing):
-    """07_findings: misregistration, variants of methods, distortion against texture."""
+    """08_findings: misregistration, variants of methods, distortion against texture."""
 
-    notebook = "07_findings"
+    notebook = "08_findings"
     protocol: Protocols = "georeferenced,published"
     steps: int = Field(10, ge=1, le=100, description="steps of back-projection")
 
 
-BY_NOTEBOOK: dict[str, type[NotebookParameters]] = {
-    parameters.notebook: parameters
-    for parameters in (Download, Patches, Training, Sharpening, Fourier, AsterEvaluation, Findings)
-}
+_NOTEBOOKS: list[type[NotebookParameters]] = [Download, Patches, Training, Sharpening, Fourier, AsterEvaluation, Findings]
+_NOTEBOOKS += [Weights, Ablation]
+BY_NOTEBOOK = {parameters.notebook: parameters for parameters in _NOTEBOOKS}

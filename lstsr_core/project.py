@@ -11,6 +11,8 @@ PARAMETERS = PROJECT / "data" / "params"
 REGISTRY = PROJECT / "data" / "registry.txt"
 TRAINING_SETTINGS = PROJECT / "data" / "training"
 TRAINING_CURVES = PROJECT / "data" / "training_curves"
+OWN_WEIGHTS = PROJECT / "data" / "own_weights"
+ABLATION = PROJECT / "data" / "ablation"
 RUNS = PROJECT / "data" / "runs"
 
 

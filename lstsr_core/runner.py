@@ -23,24 +23,40 @@ from papermill.exceptions import PapermillExecutionError
 
 from lstsr_core import archive
 from lstsr_core.errors import InputError
+from lstsr_core.networks import PACKAGE_WEIGHTS
 from lstsr_core.parameters import BY_NOTEBOOK, Download, NotebookParameters
-from lstsr_core.project import NOTEBOOKS, PARAMETERS, PROJECT, RUNS, sha256
+from lstsr_core.project import (
+    ABLATION,
+    NOTEBOOKS,
+    OWN_WEIGHTS,
+    PARAMETERS,
+    PROJECT,
+    RUNS,
+    TRAINING_CURVES,
+    TRAINING_SETTINGS,
+    sha256,
+)  # fmt: skip
 from lstsr_core.provenance import Record, digests, fingerprint, git_revision, read_records, versions, write_records
 from lstsr_core.raster import written_atomically
 
 UPSTREAM = {
     "01_download": [],
     "02_patches": ["01_download"],
-    "03_training": ["02_patches"],
+    "03_training": ["01_download", "02_patches"],
     "04_sharpening": ["01_download", "03_training"],
     "05_fourier": ["01_download", "03_training"],
     "06_aster_evaluation": ["01_download", "03_training"],
-    "07_findings": ["01_download", "03_training"],
+    "08_findings": ["01_download", "03_training"],
+    "09_weights": [],
+    "10_ablation": ["01_download"],
 }
 """The notebooks in order, each with those whose results it reads."""
 
 NOT_IN_NOTEBOOKS = {"book", "claims", "cli", "findings_prose", "markup", "prose", "provenance", "runner"}
 """Modules that no notebook imports: a change in them changes no result."""
+
+COMMITTED = [TRAINING_SETTINGS, TRAINING_CURVES, ABLATION, OWN_WEIGHTS, PACKAGE_WEIGHTS]
+"""Directories of the project that notebooks read beside the run's."""
 
 PROFILES = ("sample", "paper")
 
@@ -158,6 +174,7 @@ def _planned(run: Path, name: str, parameters: NotebookParameters) -> Record:
     cells = json.loads((NOTEBOOKS / f"{name}.ipynb").read_text())["cells"]
     sources = [cell["source"] for cell in cells]
     code = {path.name: sha256(path) for path in (PROJECT / "lstsr_core").glob("*.py") if path.stem not in NOT_IN_NOTEBOOKS}
+    code |= digests(COMMITTED, PROJECT)
     values = parameters.model_dump()
     return {
         "parameters": values, "seed": values.get("seed"), "inputs": inputs,

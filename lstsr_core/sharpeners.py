@@ -116,13 +116,23 @@ def sharpen(pair: ModisPair, name: str, options: Options | None = None) -> Raste
         If the method cannot work on this pair, or is a network without weights.
     """
     check_methods([name])
+    options = _for_scene(pair.id, name, options or Options())
     if not np.isfinite(pair.lst.values).any():
         raise NoResult("no coarse pixel has an LST.")
-    options = options or Options()
-    if options.weights is not None and name in PUBLISHED_CHECKPOINTS:
-        options = replace(options, weights=unseen_weights(options.weights, pair.id))
     fine_k = METHODS[name].sharpener(pair.lst.values, pair.ndvi.values, options)
     return fine_grid(pair).with_values(fine_k)
+
+
+def in_sample(pair: ModisPair, name: str, options: Options) -> bool | None:
+    """Whether a network that a method takes for this pair, as read, was trained on it; None if that is not known."""
+    path = weights_file(_for_scene(pair.id, name, options).weights, name) if name in PUBLISHED_CHECKPOINTS else None
+    return None if path is None else _model(path, path.stat().st_mtime_ns).has_seen(pair.digest)
+
+
+def _for_scene(scene: str, name: str, options: Options) -> Options:
+    if options.weights is None or name not in PUBLISHED_CHECKPOINTS:
+        return options
+    return replace(options, weights=unseen_weights(options.weights, scene))
 
 
 def repeated(coarse: FloatArray) -> FloatArray:

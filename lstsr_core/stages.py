@@ -22,22 +22,18 @@ from lstsr_core.errors import InputError
 from lstsr_core.fourier import PUBLISHED_PIXEL_M, attenuation_db, frequencies_per_m
 from lstsr_core.kriging import coarse_residual_k
 from lstsr_core.metrics import bias, consistency_k, rmse
-from lstsr_core.networks import PUBLISHED_CHECKPOINTS, SharpeningUNet, read_statistics, save_model, weights_file
+from lstsr_core.networks import PUBLISHED_CHECKPOINTS, weights_file
 from lstsr_core.pair_statistics import pair_statistics
 from lstsr_core.pairs import PUBLISHED_PAIRS, Pair, align, fine_grid, fine_offset, pair_ids, read_pair
-from lstsr_core.parameters import AsterEvaluation, Download, Findings, Fourier, NotebookParameters, Patches, Sharpening, Training
+from lstsr_core.parameters import AsterEvaluation, Download, Findings, Fourier, NotebookParameters, Patches, Sharpening
 from lstsr_core.patches import granule_patches, pair_patches, read_patches, read_table, write_patches
 from lstsr_core.perceptual import load_lpips
 from lstsr_core.placement import ASTER_VALID_K, PROTOCOLS, Comparison, Georeferenced, Placement
 from lstsr_core.progress import bar
-from lstsr_core.project import TRAINING_CURVES, resolve, sha256
-from lstsr_core.provenance import git_revision
+from lstsr_core.project import resolve, sha256
 from lstsr_core.raster import FloatArray, Raster, written_atomically
 from lstsr_core.sharpeners import METHODS, WEIGHTS_MISSING, sharpen
 from lstsr_core.simulator import TILE, simulate
-from lstsr_core.training import TrainedModel, loss_of_upsampled, train
-from lstsr_core.training_data import of_patch_set
-from lstsr_core.training_settings import TrainingSettings
 from lstsr_core.variogram import fit_variograms
 
 MAIN_METRICS = [
@@ -257,81 +253,6 @@ def show_regressions(settings: Patches, regressions: pd.DataFrame) -> Image:
     valid = np.isfinite(lst_k) & np.isfinite(ndvi)
     slopes, r_squared = regressions["slope_k_per_ndvi"].to_numpy(), regressions["r_squared"].to_numpy()
     return figures.show(figures.regressions(ndvi[valid], lst_k[valid], slopes, r_squared), settings.directory, "regressions")
-
-
-# 03_training
-
-
-MODEL = "sif-cnn-sr1"
-
-
-def _loop(settings: Training) -> TrainingSettings:
-    values = settings.model_dump(exclude={"run_directory", "train"})
-    return TrainingSettings.check({"model": MODEL, "split": "random", **values}, settings.notebook)
-
-
-def train_model(settings: Training) -> TrainedModel | None:
-    """Train SIF-CNN-SR1 on the run's patches and write its weights; nothing with ``train: false``."""
-    if not settings.train:
-        return None
-    directory = settings.run / Patches.notebook
-    table = read_table(directory)
-    patches = of_patch_set(read_patches(table, directory))
-    training, validation = (np.flatnonzero(table["split"] == split) for split in ("train", "validation"))
-    trained = train(patches, training, validation, _loop(settings))
-    card = {"model": MODEL, "git_revision": git_revision(), "best_epoch": str(trained.best_epoch)}
-    card |= {name: str(value) for name, value in settings.model_dump(exclude={"run_directory"}).items()}
-    save_model(trained.network, trained.statistics, settings.directory / "weights" / f"{MODEL}.safetensors", card)
-    return trained
-
-
-def collect_curves(settings: Training, trained: TrainedModel | None) -> pd.DataFrame:
-    """Write ``curves.csv``: the published training curves, and those of the network trained here."""
-    parts = [
-        pd.read_csv(TRAINING_CURVES / f"{model}.csv").assign(model=model, source="published") for model in PUBLISHED_CHECKPOINTS
-    ]
-    if trained is not None:
-        parts.append(trained.curves.assign(model=MODEL, source="trained"))
-    curves = pd.concat(parts, ignore_index=True)
-    leading = ["model", "source", "epoch"]
-    return write_csv(settings, "curves.csv", curves[[*leading, *(name for name in curves.columns if name not in leading)]])
-
-
-def summarise_curves(settings: Training, curves: pd.DataFrame) -> pd.DataFrame:
-    """Write ``training.json`` and give back, for each curve, the best epoch, epochs run and the lowest validation loss."""
-    best = curves.loc[curves.groupby(["model", "source"], sort=False)["val_loss"].idxmin()]
-    epochs = curves.groupby(["model", "source"], sort=False)["epoch"].max().to_numpy()
-    summary = best[["model", "source", "epoch", "val_loss"]].rename(columns={"epoch": "best_epoch"}).assign(epochs_run=epochs)
-    state = SharpeningUNet().state_dict()
-    size = {"state_numbers": sum(tensor.numel() for tensor in state.values()), "state_tensors": len(state)}
-    write_json(settings, "training.json", {**size, "trained_here": settings.train, "curves": summary.to_dict("records")})
-    return summary.reset_index(drop=True)
-
-
-def show_curves(settings: Training, curves: pd.DataFrame, source: str) -> Image | None:
-    """Figure 7: training and validation curves, "published" or "trained"; nothing if there are none."""
-    group = curves[curves["source"] == source]
-    if group.empty:
-        return None
-    return figures.show(figures.training_curves(group), settings.directory, f"curves_{source}")
-
-
-def training_figures(settings: Training) -> pd.DataFrame:
-    """What the network sees, and the losses that the upsampled LST itself scores on the validation patches."""
-    state = SharpeningUNet().state_dict()
-    rows = {"numbers in the network": f"{sum(tensor.numel() for tensor in state.values())}"}
-    directory = settings.run / Patches.notebook
-    table = read_table(directory)
-    statistics = read_statistics(directory / "statistics.json")
-    rows |= {f"{split} patches": str(int((table["split"] == split).sum())) for split in ("train", "validation")}
-    rows |= {name: f"{value:.4f}" for name, value in asdict(statistics).items()}
-    whole = table[(table["split"] == "validation") & (table["bad_share"] == 0.0)]
-    if len(whole):
-        patches = of_patch_set(read_patches(whole, directory))
-        upsampled = loss_of_upsampled(patches, np.arange(len(patches)), statistics, _loop(settings))
-        terms = {"total": upsampled.total, "reconstruction": upsampled.reconstruction, "texture": upsampled.texture}
-        rows |= {f"{name} loss of bicubic": f"{loss.item():.6f}" for name, loss in terms.items()}
-    return pd.DataFrame({"value": rows})
 
 
 # 04_sharpening
@@ -639,7 +560,7 @@ def show_against_bias(settings: AsterEvaluation, table: pd.DataFrame, modis: pd.
     return figures.show(figures.against_bias(chosen, modis), settings.directory, "against_bias")
 
 
-# 07_findings
+# 08_findings
 
 
 def place_both_ways(settings: Findings) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from lstsr_core.grid import SCALE
 from lstsr_core.networks import Statistics
 from lstsr_core.pairs import align, check_lst, check_ndvi, pair_ids, read_modis
 from lstsr_core.patches import PatchSet, read_table
-from lstsr_core.raster import read_raster, written_atomically
+from lstsr_core.raster import BoolArray, read_raster, written_atomically
 from lstsr_core.splits import IntArray, overlapping_groups, place_and_month_groups
 from lstsr_core.training_settings import TrainingSettings
 
@@ -39,12 +39,18 @@ class TrainingData:
     ndvi : array of shape (patches, 4·rows, 4·columns), float32
     groups : array of shape (patches,)
         Patches of one group are neighbours, which no split may part.
+    trains : array of bool of shape (patches,), optional
+        The split that 02_patches wrote.
+    digests : list of str, optional
+        `ModisPair.digest` of each, where they are pairs.
     """
 
     names: list[str]
     lst_k: Stack
     ndvi: Stack
     groups: IntArray
+    trains: BoolArray | None = None
+    digests: list[str] | None = None
 
     def __post_init__(self) -> None:
         count, rows, columns = self.lst_k.shape
@@ -111,11 +117,13 @@ def from_pairs(directory: Path) -> TrainingData:
     InputError
         If there is no pair, or one is damaged or has holes.
     """
-    pairs = [align(read_modis(directory, pair_id)) for pair_id in pair_ids(directory)]
+    read = [read_modis(directory, pair_id) for pair_id in pair_ids(directory)]
+    pairs = [align(pair) for pair in read]
     rows, columns = (min(size) for size in zip(*[pair.lst.values.shape for pair in pairs], strict=True))
     lst_k = np.stack([pair.lst.values[:rows, :columns] for pair in pairs]).astype(np.float32)
     ndvi = np.stack([pair.ndvi.values[: SCALE * rows, : SCALE * columns] for pair in pairs]).astype(np.float32)
-    return TrainingData([f"pair_{pair.id}" for pair in pairs], lst_k, ndvi, overlapping_groups([pair.lst for pair in pairs]))
+    names, groups = [f"pair_{pair.id}" for pair in pairs], overlapping_groups([pair.lst for pair in pairs])
+    return TrainingData(names, lst_k, ndvi, groups, digests=[pair.digest for pair in read])
 
 
 def from_patches(directory: Path, mapped: Path | None = None) -> TrainingData:
@@ -156,7 +164,7 @@ def from_patches(directory: Path, mapped: Path | None = None) -> TrainingData:
             _fill(stack, paths)
             stack.flush()
         ndvi = np.load(mapped, mmap_mode="r")
-    return TrainingData(names, lst_k, ndvi, groups)
+    return TrainingData(names, lst_k, ndvi, groups, (table["split"] == "train").to_numpy())
 
 
 def _fill(stack: Stack, paths: list[Path]) -> None:

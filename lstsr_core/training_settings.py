@@ -4,20 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from lstsr_core.degradation import DEFAULT_MTF
 from lstsr_core.errors import InputError
 from lstsr_core.grid import SCALE
 from lstsr_core.networks import Upsampling
-from lstsr_core.parameters import Number
 from lstsr_core.project import TRAINING_SETTINGS
 
 ModelName = Literal["sif-cnn-sr1", "sif-cnn-sr2", "sc-unet"]
 MODELS: tuple[ModelName, ...] = get_args(ModelName)
+
+
+def _as_number(value: object) -> object:
+    # YAML reads 2e-3, without a dot, as a text.
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+Number = Annotated[float, BeforeValidator(_as_number)]
 
 
 class TrainingSettings(BaseModel):
@@ -34,7 +44,9 @@ class TrainingSettings(BaseModel):
     mtf: Number = Field(DEFAULT_MTF, gt=0.0, lt=1.0, description="transfer of the sensor's PSF at the 1 km Nyquist frequency")
     upsampling: Upsampling = Field("align-corners", description="in the network: align-corners as published, or half-pixel")
 
-    split: Literal["groups", "random"] = Field("groups", description="whole groups of neighbours, or one by one as published")
+    split: Literal["groups", "random", "table"] = Field(
+        "groups", description="whole groups of neighbours, one by one at random as published, or as the table of 02_patches says"
+    )
     training_share: Number = Field(0.6, gt=0.0, le=1.0, description="share that trains; 1 leaves nothing to validate with")
     crop: int | None = Field(None, ge=8, description="side in coarse pixels of the windows cut at random; none: whole patches")
     symmetries: bool = Field(False, description="turn and mirror each patch at random")

@@ -71,7 +71,7 @@ def make_book_run(run: Path, synthetic: bool = True) -> Path:
     summary = {"protocol": "georeferenced", "method": "tsharp", "metric": "rmse_k", "scenes": 4, "mean": 2.2285, "std": 0.5}
     quantiles = {"p10": 1.5, "q1": 1.8, "median": 2.2, "q3": 2.6, "p90": 3.0}
     pd.DataFrame([summary | quantiles]).to_csv(run / "06_aster_evaluation" / "summary.csv", index=False)
-    write_findings(run / "07_findings")
+    write_findings(run / "08_findings")
     (run / "notebooks").mkdir()
     records = json.loads((run / "provenance.json").read_text())
     for name in NOTEBOOKS:
@@ -91,7 +91,7 @@ def change(method: str, metric: str, first: float, second: float, sign: int, **k
 
 
 def write_findings(directory: Path) -> None:
-    """What the seventh notebook leaves: TsHARP gains by aligning, bicubic's change may be chance."""
+    """What 08_findings leaves: TsHARP gains by aligning, bicubic's change may be chance."""
     placed = [
         {"scene": scene, "method": method, "placement": placement, "rows_down": scene, "columns_right": 0, "status": "ok",
          "r_squared": r_squared, "slope_k_per_ndvi": -20.0, "rmse_k": 2.0 + (0.25 * scene if placement == "as paired" else 0.0)}

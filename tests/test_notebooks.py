@@ -115,7 +115,7 @@ def test_cells_call_the_stages_and_compute_nothing(name: str) -> None:
             if not isinstance(node, ast.Call):
                 continue
             called = ast.unparse(node.func)
-            on_stages = re.fullmatch(r"stages\.\w+", called) is not None
+            on_stages = re.fullmatch(r"(training_)?stages\.\w+", called) is not None
             checks = called in (f"{model}.check", "globals")
             shows = isinstance(node.func, ast.Attribute) and node.func.attr in SHOWING
             assert on_stages or checks or shows, called
@@ -131,7 +131,7 @@ def test_parameters_are_checked_before_anything_else(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_figure_has_alt_text_of_its_own(name: str) -> None:
     shown = [cell for cell in code_cells(name) if "stages.show_" in source_of(cell)]
-    assert len(shown) >= 2
+    assert shown
     texts = [cell["metadata"].get("mystnb", {}).get("image", {}).get("alt", "") for cell in shown]
     assert all(len(text) > 30 and text.endswith(".") for text in texts), texts
     assert len(set(texts)) == len(texts)

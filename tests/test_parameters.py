@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from lstsr_core.errors import InputError
 from lstsr_core.parameters import (
     BY_NOTEBOOK,
+    Ablation,
     AsterEvaluation,
     Download,
     Findings,
@@ -23,6 +24,7 @@ from lstsr_core.parameters import (
     Patches,
     Sharpening,
     Training,
+    Weights,
 )
 from lstsr_core.project import PROJECT
 from lstsr_core.sharpeners import METHODS
@@ -56,15 +58,26 @@ WRONG: list[tuple[type[NotebookParameters], str, Any, str]] = [
     (Patches, "coverage", math.nan, "less than or equal to 1"),
     (Patches, "training_share", 0.0, "greater than 0"),
     (Patches, "training_share", 1.0, "less than 1"),
-    (Training, "train", "yes", "boolean"),
-    (Training, "train", 1, "boolean"),
+    (Training, "models", "all", "list"),
+    (Training, "models", ["unet"], "unknown network 'unet'"),
+    (Training, "settings", "", "at least 1 character"),
+    (Training, "data", "aster", "'patches' or 'pairs'"),
+    (Training, "mtf", 1.0, "less than 1"),
+    (Training, "seed", -1, "greater than or equal to 0"),
+    (Ablation, "alphas", [1.5], "less than or equal to 1"),
+    (Ablation, "gammas", ["steep"], "scene"),
+    (Ablation, "upsamplings", ["nearest"], "align-corners"),
+    (Ablation, "folds", 1, "greater than or equal to 2"),
+    (Ablation, "judged", 0, "greater than or equal to 1"),
+    (Ablation, "model", "sc-unet", "sif-cnn-sr1"),
+    (Ablation, "results", 7, "string"),
+    (Weights, "tables", "", "at least 1 character"),
     (Training, "alpha", 1.01, "less than or equal to 1"),
-    (Training, "gamma", math.inf, "less than or equal to 5"),
+    (Training, "gamma", "steep", "scene"),
     (Training, "learning_rate", 0.0, "greater than 0"),
-    (Training, "learning_rate", math.nan, "less than or equal to 1"),
+    (Training, "learning_rate", math.nan, "greater than 0"),
     (Training, "batch_size", 0, "greater than or equal to 1"),
     (Training, "epochs", 0, "greater than or equal to 1"),
-    (Training, "patience", 0, "greater than or equal to 1"),
     (Training, "threads", 0, "greater than or equal to 1"),
     (Sharpening, "methods", ["kriging"], ", ".join(METHODS)),
     (Sharpening, "methods", "all", "list"),
@@ -98,7 +111,8 @@ def test_a_wrong_value_is_refused_in_one_line(parameters: type[NotebookParameter
         parameters.check({name: value})
     message = str(caught.value)
     assert "\n" not in message
-    wrong = value[0] if name == "days" and isinstance(value, list) and value else value  # of a list of days, the one that is none
+    lists = name in ("days", "alphas", "gammas", "upsamplings") and isinstance(value, list)
+    wrong = value[0] if lists and value else value  # of a list, the item that is wrong
     assert message.startswith(f"{parameters.notebook}: parameter '{name}' is {wrong!r}: ")
     assert allowed in message
     assert str(parameters.model_fields[name].description) in message

@@ -26,13 +26,15 @@ import pytest
 
 from lstsr_core.project import PROJECT
 
-NAMES = ["01_download", "02_patches", "03_training", "04_sharpening", "05_fourier", "06_aster_evaluation", "07_findings"]
+NAMES = ["01_download", "02_patches", "03_training", "04_sharpening", "05_fourier", "06_aster_evaluation", "08_findings"]
+NAMES += ["09_weights", "10_ablation"]
 SMALL = [
     "--set", "01_download.windows=2", "--set", "01_download.pairs=2", "--set", '01_download.days=["2018-07-19"]',
     "--set", "03_training.epochs=1", "--set", "03_training.threads=1", "--set", "06_aster_evaluation.protocol=georeferenced",
-    "--set", "07_findings.methods=[bicubic,tsharp]", "--set", "07_findings.steps=1",
-    "--set", "07_findings.protocol=georeferenced",
+    "--set", "08_findings.methods=[bicubic,tsharp]", "--set", "08_findings.steps=1",
+    "--set", "08_findings.protocol=georeferenced", "--set", "10_ablation.epochs=1", "--set", "10_ablation.folds=2",
 ]  # fmt: skip
+COMMITTED = ("params", "training", "training_curves", "own_weights", "ablation")
 PATIENCE_S = 300.0
 
 Completed = subprocess.CompletedProcess[str]
@@ -108,7 +110,7 @@ class ProjectCopy:
 
 def copy_project(root: Path) -> ProjectCopy:
     """The project's sources without any results."""
-    for name in ("lstsr_core", "notebooks", "data/params", "data/training_curves"):
+    for name in ("lstsr_core", "notebooks", *(f"data/{name}" for name in COMMITTED)):
         shutil.copytree(PROJECT / name, root / name)
     for path in [PROJECT / "pyproject.toml", *(PROJECT / "data").glob("*.*")]:
         shutil.copy2(path, root / path.relative_to(PROJECT))
@@ -331,7 +333,7 @@ def test_a_result_that_is_gone_upstream_is_not_read_around(finished: ProjectCopy
 REFUSED: dict[str, tuple[list[str], str]] = {
     "unknown parameter": (
         ["--set", "03_training.epoch=3"],
-        "03_training: unknown parameter 'epoch'; it has: run_directory, train, alpha, gamma, learning_rate, batch_size, epochs",
+        "03_training: unknown parameter 'epoch'; it has: run_directory, settings, epochs, threads, models, data, alpha",
     ),
     "wrong type": (["--set", "03_training.epochs=many"], "parameter 'epochs' is 'many': input should be a valid integer"),
     "out of range": (["--set", "01_download.windows=1"], "01_download: parameter 'windows' is 1: input should be greater than"),
@@ -341,8 +343,8 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     ),
     "last notebook wrong": (["--set", "06_aster_evaluation.protocol=guess"], "parameter 'protocol' is 'guess'"),
     "another run's directory": (["--set", "06_aster_evaluation.run_directory=other"], "parameter 'run_directory' is 'other'"),
-    "unknown notebook": (["--set", "08_maps.seed=3"], "'08_maps' is no notebook; expected one of 01_download, 02_patches"),
-    "unknown number": (["--only", "9"], "'9' is no notebook"),
+    "unknown notebook": (["--set", "11_maps.seed=3"], "'11_maps' is no notebook; expected one of 01_download, 02_patches"),
+    "unknown number": (["--only", "99"], "'99' is no notebook"),
     "ambiguous number": (["--from", "0"], "'0' is no notebook"),
     "no assignment": (["--set", "03_training.epochs"], "--set '03_training.epochs' is not NOTEBOOK.NAME=VALUE"),
     "no YAML": (["--set", "03_training.epochs=[1"], "--set '03_training.epochs=[1': the value is not YAML"),

@@ -38,7 +38,7 @@ def test_committed_settings_are_of_the_model_they_lie_under(path: Path) -> None:
 
 def test_each_model_has_settings_for_the_paper_and_for_the_pairs() -> None:
     names = {path.relative_to(TRAINING_SETTINGS).as_posix() for path in TRAINING_SETTINGS.glob("*/*.yaml")}
-    assert names == {f"{model}/{data}.yaml" for model in MODELS for data in ("paper", "pairs")}
+    assert names == {f"{model}/{data}.yaml" for model in MODELS for data in ("paper", "pairs", "sample")}
 
 
 def refusal(tmp_path: Path, **values: object) -> str:

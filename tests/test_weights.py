@@ -1,0 +1,82 @@
+"""The weights that come with the package: complete, trained by the committed settings, on all pairs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lstsr_core.evaluation import evaluate
+from lstsr_core.networks import PACKAGE_WEIGHTS, load_model, weights_file
+from lstsr_core.pairs import pair_ids
+from lstsr_core.project import OWN_WEIGHTS
+from lstsr_core.sharpeners import Options
+from lstsr_core.training_data import from_pairs
+from lstsr_core.training_settings import MODELS, settings_of
+from lstsr_core.weights_report import differences
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_shipped_weights_tell_where_they_come_from(model: str) -> None:
+    path = weights_file(None, model)
+    assert path == PACKAGE_WEIGHTS / f"{model}.safetensors"
+    assert path.stat().st_size < 1_300_000
+    card = load_model(path).card
+    # The number of threads may be another: the result depends on it in the last digits alone.
+    expected = json.loads(
+        settings_of(model, "pairs").model_copy(update={"threads": card["settings"]["threads"]}).model_dump_json()
+    )
+    assert card["settings"] == expected
+    source = "MODIS side of 62 ASTER–MODIS pairs, aligned"
+    known = {"source": source, "training_patches": 62, "validation_patches": 0}
+    assert {**card["data"], "seen": len(set(card["data"]["seen"]))} == {**known, "seen": 62}
+    assert (card["model"], card["licence"], card["epochs_run"]) == (model, "MIT", expected["epochs"])
+    assert len(card["git_revision"].removesuffix("+changes")) == 40
+    assert card["metrics"]["train_loss"] > 0.0
+    noted = card["metrics"]["against_aster"]
+    table = pd.read_csv(OWN_WEIGHTS / "metrics.csv")
+    own = table[(table["weights"] == "out of fold") & (table["method"] == model)]
+    assert (noted["weights"], noted["scenes"]) == ("out of fold", len(own))
+    assert noted["rmse_k"] == pytest.approx(own["rmse_k"].mean(), abs=1e-5)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_shipped_weights_sharpen_a_plain_scene_without_surprise(model: str) -> None:
+    path = weights_file(None, model)
+    assert path is not None
+    fine_k = load_model(path).predict_k(np.full((128, 128), 303.0), np.full((128, 128), 0.6))
+    assert abs(fine_k - 303.0).max() < 3.0
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_published_pairs_give_the_statistics_of_the_shipped_weights(published_pairs: Path, model: str) -> None:
+    path, data = weights_file(None, model), from_pairs(published_pairs)
+    assert path is not None
+    found, expected = asdict(load_model(path).statistics), asdict(data.statistics(np.arange(len(data))))
+    assert found == pytest.approx(expected, rel=1e-9)
+
+
+def test_published_pairs_are_in_sample_and_give_the_committed_figures(published_pairs: Path) -> None:
+    """Three scenes, judged anew by the shipped weights."""
+    ids = pair_ids(published_pairs)[::25]
+    found = evaluate(published_pairs, ids, list(MODELS), ["georeferenced"], Options()).table()
+    assert found["in_sample"].eq(True).all()
+    table = pd.read_csv(OWN_WEIGHTS / "metrics.csv", dtype={"scene": str})
+    committed = table[table["weights"] == "in-sample"].set_index(["method", "scene"])
+    for _, row in found[found["status"] == "ok"].iterrows():
+        expected = committed.loc[(row["method"], row["scene"])]
+        for name, tolerance in (("rmse_k", 1e-3), ("frr", 1e-3), ("correlation", 1e-3)):
+            assert row[name] == pytest.approx(expected[name], abs=tolerance)
+
+
+def test_committed_figures_meet_what_the_published_checkpoints_reach() -> None:
+    """Out of fold, on the same scenes: RMSE, FRR and attenuation no worse than chance allows."""
+    table = differences(pd.read_csv(OWN_WEIGHTS / "metrics.csv"), ["rmse_k", "frr", "attenuation_rmse_db"])
+    worse = {"rmse_k": 1, "frr": -1, "attenuation_rmse_db": 1}
+    assert len(table) == 9 and (table["scenes"] > 55).all()
+    for _, row in table.iterrows():
+        assert row["sign"] != worse[row["metric"]], row.to_dict()
