@@ -14,9 +14,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from lstsr_core.errors import InputError
 from lstsr_core.evaluation import check_protocols
+from lstsr_core.grid import Tile
 from lstsr_core.networks import UPSAMPLINGS, Upsampling
 from lstsr_core.placement import PROTOCOLS
-from lstsr_core.grid import Tile
 from lstsr_core.products import Product
 from lstsr_core.project import resolve
 from lstsr_core.sharpeners import METHODS, Options, check_methods

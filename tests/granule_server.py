@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -76,7 +76,7 @@ class Archive(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.files: dict[str, bytes] = {}
+        self.files: dict[str, bytes | Callable[[], bytes]] = {}
         self.granules: dict[str, bytes] = {}
         self.once: dict[str, list[Fault]] = defaultdict(list)
         self.lasting: dict[str, Fault] = {}
@@ -106,7 +106,7 @@ class Archive(ThreadingHTTPServer):
         self.files[f"/lp-prod-protected/{product}/{stem}/{name}"] = content
         day = f"/MOLT/{product}/{parsed.date:%Y.%m.%d}"
         self.files[f"{day}/{name}"] = content
-        self.files[f"{day}/{name}.xml"] = ecs_metadata(str(name), content).encode()
+        self.files[f"{day}/{name}.xml"] = lambda: ecs_metadata(str(name), content).encode()
         self.files[f"{day}/BROWSE.{stem}.1.jpg"] = b"\xff\xd8"
 
     def asked(self, ending: str) -> list[Request]:
@@ -220,7 +220,8 @@ class _Handler(BaseHTTPRequestHandler):
         return next((fault for ending, fault in self.server.lasting.items() if path.endswith(ending)), Fault())
 
     def _file(self, path: str, fault: Fault) -> None:
-        content = self.server.files[path] if fault.body is None else fault.body
+        held = self.server.files[path]
+        content = fault.body if fault.body is not None else held() if callable(held) else held
         headers = {"Content-Type": "application/x-hdf", "ETag": f'"{hashlib.md5(content).hexdigest()}"', **fault.headers}
         asked = self.headers["Range"]
         valid = self.headers["If-Range"] in (None, headers["ETag"])

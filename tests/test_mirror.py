@@ -125,17 +125,14 @@ def test_a_truncated_file_under_a_granules_name_is_completed(
     assert [request.range for request in archive.asked(name)] == ["bytes=50000-"]
 
 
-@pytest.mark.parametrize("algorithm", ["MD5", "SHA256"])
-def test_other_checksums_are_compared_too(
-    python: str, archive: Archive, contents: dict[str, bytes], tmp_path: Path, algorithm: str
-) -> None:
-    command = {"MD5": "md5sum", "SHA256": "sha256sum"}[algorithm]
+def test_other_checksums_are_compared_too(python: str, archive: Archive, contents: dict[str, bytes], tmp_path: Path) -> None:
     for number, (name, content) in enumerate(contents.items()):
+        algorithm, command = [("MD5", "md5sum"), ("SHA-256", "sha256sum")][number % 2]
         printed = subprocess.run([command], input=content, capture_output=True, check=True).stdout.split()[0].decode()
-        value = "0" * len(printed) if number == 0 else printed
+        value = "0" * len(printed) if number < 2 else printed
         archive.files[f"{day_of(archive, name)}/{name}.xml"] = ecs_metadata(name, content, algorithm, value).encode()
     result = run(python, archive, tmp_path)
-    assert result.returncode == 1 and named(tmp_path).keys() == contents.keys() - {next(iter(contents))}
+    assert result.returncode == 1 and named(tmp_path).keys() == set(list(contents)[2:])
 
 
 def test_without_metadata_files_the_user_is_told(
@@ -175,9 +172,7 @@ def test_only_the_days_of_the_period_are_asked_for(
     ("ending", "fault", "told", "requests"),
     [
         ("/MOD21A1D.061/", Fault(503), "503, ", 4),
-        ("/MOD21A1D.061/", Fault(401), "401, ", 1),
         ("/MOD21A1D.061/", HTML_PAGE, "lists no days", 1),
-        ("/2017.02.01/", Fault(503), "503, ", 4),
         ("/2017.02.01/", HTML_PAGE, "lists no file of MOD21A1D.061", 1),
         ("/2017.02.01/", Fault(body=b"<html><a name='top'>MOD21A1D</a></html>"), "cannot read this page", 1),
     ],
