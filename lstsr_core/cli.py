@@ -194,7 +194,7 @@ def _download(options: argparse.Namespace) -> int:
         print("lstsr:", " ".join(reason.split()), file=sys.stderr)
     if result.left:
         print(f"lstsr: {len(result.left)} more granules were not tried, since nothing came any more", file=sys.stderr)
-    if result.unchecked:
+    if result.unchecked and options.source != "sample":
         print(f"{len(result.unchecked)} granules have no checksum in the archive; size and content alone were checked")
     print(f"{options.out}: {len(result.fetched)} granules fetched, {len(result.held)} were here, "
           f"{len(result.failed) + len(result.left)} failed")  # fmt: skip
