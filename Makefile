@@ -48,4 +48,4 @@ notebooks: $(INSTALLED)
 	$(VENV)/bin/lstsr store
 
 clean:
-	rm -rf $(VENV) data/runs
+	rm -rf $(VENV) $(VENV)-pymodis data/runs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("lstsr:", " ".join(str(error).split()), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        resumes = options.command in (_run, _train)
+        resumes = options.command in (_run, _train, _download)
         print(
             "lstsr: stopped" + ("; the same command goes on where it was" if resumes else ""),
             file=sys.stderr,
@@ -55,6 +56,23 @@ def _parser() -> argparse.ArgumentParser:
 
     store = commands.add_parser("store", help="put the outputs of the sample's run into notebooks/, for nbval to compare with")
     store.set_defaults(command=_store)
+
+    download = commands.add_parser("download", help="fetch granules, each checked; stopped, the same command goes on")
+    download.set_defaults(command=_download)
+    download.add_argument("--source", default="earthdata", help="earthdata (default), mirror, or sample, which simulates")
+    download.add_argument("--product", action="append", required=True, help="such as MOD21A1D.061 (may be repeated)")
+    download.add_argument("--tile", action="append", required=True, help="such as h18v04 (may be repeated)")
+    download.add_argument("--start", required=True, metavar="YYYY-MM-DD")
+    download.add_argument("--end", required=True, metavar="YYYY-MM-DD", help="the last day, which is included")
+    download.add_argument("--out", type=Path, required=True, help="directory of the granules and manifest.csv")
+    download.add_argument("--threads", type=int, default=8, help="granules at a time (default 8)")
+    download.add_argument("--url", help="of a mirror's archive, such as https://archive.example.org")
+    download.add_argument("--path", default="MOLT", help="directory of the products on the mirror (default MOLT)")
+    download.add_argument("--attempts", type=int, default=6, help="requests for one thing before giving up (default 6)")
+    download.add_argument("--first-wait", type=float, default=2.0, metavar="SECONDS",
+                          help="before the second attempt, doubled before each further one (default 2)")  # fmt: skip
+    download.add_argument("--seed", type=int, default=42, help="of the simulated granules (default 42)")
+    download.add_argument("--dry-run", action="store_true", help="print granules, bytes and time, and fetch nothing")
 
     train = commands.add_parser("train", help="train the networks and write their weights; stopped, the same command goes on")
     train.set_defaults(command=_train)
@@ -151,6 +169,43 @@ def _store(options: argparse.Namespace) -> int:
 
     store_outputs(RUNS / "sample")
     return 0
+
+
+def _download(options: argparse.Namespace) -> int:
+    import threading
+
+    from lstsr_core import download
+    from lstsr_core.grid import Tile
+    from lstsr_core.products import Product
+    from lstsr_core.transfer import Patience
+
+    download.check_threads(options.threads)
+    products = [Product.parse(name) for name in options.product]
+    tiles = [Tile.parse(name) for name in options.tile]
+    stop = threading.Event()
+    patience = Patience(options.attempts, options.first_wait)
+    source = download.open_source(options.source, patience, stop, options.url, options.path, options.seed)
+    plan = download.make_plan(source, products, tiles, _day(options.start), _day(options.end), options.out)
+    if options.dry_run:
+        print(download.estimate(source, plan, options.threads))
+        return 0
+    result = download.download(source, plan, options.out, options.threads, stop)
+    for reason in result.failed.values():
+        print("lstsr:", " ".join(reason.split()), file=sys.stderr)
+    if result.left:
+        print(f"lstsr: {len(result.left)} more granules were not tried, since nothing came any more", file=sys.stderr)
+    if result.unchecked and options.source != "sample":
+        print(f"{len(result.unchecked)} granules have no checksum in the archive; size and content alone were checked")
+    print(f"{options.out}: {len(result.fetched)} granules fetched, {len(result.held)} were here, "
+          f"{len(result.failed) + len(result.left)} failed")  # fmt: skip
+    return int(bool(result.failed or result.left))
+
+
+def _day(text: str) -> datetime.date:
+    try:
+        return datetime.date.fromisoformat(text)
+    except ValueError:
+        raise InputError(f"'{text}' is no day; expected YYYY-MM-DD, such as 2017-01-31.") from None
 
 
 def _train(options: argparse.Namespace) -> int:

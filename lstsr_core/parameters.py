@@ -14,8 +14,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from lstsr_core.errors import InputError
 from lstsr_core.evaluation import check_protocols
+from lstsr_core.grid import Tile
 from lstsr_core.networks import UPSAMPLINGS, Upsampling
 from lstsr_core.placement import PROTOCOLS
+from lstsr_core.products import Product
 from lstsr_core.project import resolve
 from lstsr_core.sharpeners import METHODS, Options, check_methods
 from lstsr_core.training_settings import MODELS, Number, TrainingSettings, settings_of
@@ -74,6 +76,17 @@ Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$"), AfterValidator(_exis
 Days = Annotated[list[Day], BeforeValidator(_as_days), Field(min_length=1, description="days of the granules, YYYY-MM-DD")]
 
 
+OneDay = Annotated[Day, BeforeValidator(lambda day: day.isoformat() if isinstance(day, dt.date) else day)]
+
+
+def _known_product(name: str) -> str:
+    return str(Product.parse(name))
+
+
+def _known_tile(name: str) -> str:
+    return str(Tile.parse(name))
+
+
 class NotebookParameters(BaseModel):
     """What the parameters of every notebook have in common."""
 
@@ -125,6 +138,21 @@ class Download(NotebookParameters):
     pairs: int = Field(6, ge=1, le=50, description="ASTER–MODIS pairs in the sample")
     mtf: Mtf = 0.1
     seed: Seed = 42
+    archive: Literal["none", "earthdata", "mirror"] = Field(
+        "none", description="where granules are downloaded from, beside the published pairs; none, earthdata or mirror"
+    )
+    products: list[Annotated[str, AfterValidator(_known_product)]] = Field(
+        ["MOD21A1D.061", "MOD09GQ.061"], min_length=1, description="products to download, such as MOD21A1D.061"
+    )
+    tiles: list[Annotated[str, AfterValidator(_known_tile)]] = Field(
+        ["h18v04"], min_length=1, description="tiles to download, such as h18v04"
+    )
+    start: OneDay = Field("2017-01-01", description="first day to download, YYYY-MM-DD")
+    end: OneDay = Field("2017-01-31", description="last day to download, YYYY-MM-DD")
+    archive_url: str = Field("", description="address of the mirror; logins come from ~/.netrc or the environment alone")
+    granule_directory: str = Field(
+        "data/downloads", min_length=1, description="where downloaded granules are kept for all runs, relative to the project"
+    )
 
     @property
     def dates(self) -> list[dt.date]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from typing import TextIO, TypeVar
+from typing import Any, TextIO, TypeVar
 
 from tqdm import tqdm
 
@@ -27,9 +27,18 @@ class _NamedTerminalBar(tqdm):  # type: ignore[type-arg]  # not generic when the
 
 def bar(items: Iterable[Item], description: str, unit: str) -> tqdm[Item]:
     """Iterate over items with a bar on the terminal; without a terminal, in silence."""
+    return _bar(items, desc=description, unit=unit)
+
+
+def counter(total: int | None, description: str, unit: str, begin: int = 0) -> tqdm[Any]:
+    """A bar like that of `bar`, to be told of each step; bytes (``B``) are shown as kB, MB and so on."""
+    return _bar(None, desc=description, unit=unit, total=total, initial=begin, unit_scale=unit == "B")
+
+
+def _bar(items: Iterable[Item] | None, **options: Any) -> tqdm[Any]:
     stream = sys.stderr if sys.stderr.isatty() else _named_terminal()
     kind = tqdm if stream is sys.stderr else _NamedTerminalBar
-    return kind(items, desc=description, unit=unit, file=stream, disable=stream is None, leave=False)
+    return kind(items, file=stream, disable=stream is None, leave=False, **options)
 
 
 def announce_terminal() -> None:

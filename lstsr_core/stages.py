@@ -18,6 +18,7 @@ from IPython.display import HTML, Image
 from lstsr_core import archive, evaluation, figures, findings
 from lstsr_core.contrast import inversion
 from lstsr_core.degradation import block_mean, degrade
+from lstsr_core.download_stages import download_granules
 from lstsr_core.errors import InputError
 from lstsr_core.fourier import PUBLISHED_PIXEL_M, attenuation_db, frequencies_per_m
 from lstsr_core.kriging import coarse_residual_k
@@ -124,13 +125,23 @@ def steady_figures(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def bring_data(settings: Download) -> pd.DataFrame:
-    """Simulate the sample, or verify and link the published pairs; write ``manifest.csv``.
+    """Simulate the sample, or verify and link the published pairs and download granules; write ``manifest.csv``.
 
     Returns
     -------
     DataFrame
         How many files of each kind have which status.
+
+    Raises
+    ------
+    InputError
+        If downloaded granules would join simulated ones, or there is nothing to verify or to link.
     """
+    if settings.archive != "none" and settings.source == "sample":
+        raise InputError(
+            f"{settings.notebook}: archive is '{settings.archive}' and source is 'sample'; downloaded granules go with source"
+            " 'published', never with simulated ones."
+        )
     directory = settings.directory
     if settings.source == "sample":
         simulate(directory, settings.seed, settings.dates, settings.windows, settings.pairs, settings.mtf)
@@ -144,6 +155,8 @@ def bring_data(settings: Download) -> pd.DataFrame:
         files = archive.verify(archive.published_directory())
         archive.link_verified(files, directory / "pairs", directory / "weights")
         manifest = files[["file", "kind", "bytes", "sha256", "status"]]
+    if settings.archive != "none":
+        manifest = pd.concat([manifest, download_granules(settings)])
     write_csv(settings, "manifest.csv", manifest)
     return manifest.groupby(["kind", "status"]).size().rename("files").reset_index()
 

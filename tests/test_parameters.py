@@ -51,6 +51,15 @@ WRONG: list[tuple[type[NotebookParameters], str, Any, str]] = [
     (Download, "days", "2018-04-15", "list"),
     (Download, "days", ["2018-02-30"], "day"),
     (Download, "days", ["15 April 2018"], "YYYY-MM-DD"),
+    (Download, "archive", "ftp", "'none', 'earthdata' or 'mirror'"),
+    (Download, "products", [], "at least 1"),
+    (Download, "products", ["MOD13Q1.061"], "MOD21A1D.061"),
+    (Download, "tiles", [], "at least 1"),
+    (Download, "tiles", ["h36v00"], "h00v00 to h35v17"),
+    (Download, "start", "2017-02-30", "day"),
+    (Download, "end", "31 January 2017", "YYYY-MM-DD"),
+    (Download, "archive_url", None, "string"),
+    (Download, "granule_directory", "", "at least 1 character"),
     (Download, "run_directory", "", "at least 1 character"),
     (Patches, "source", "aster", "'granules' or 'pairs'"),
     (Patches, "coverage", -0.1, "greater than or equal to 0"),
@@ -111,7 +120,7 @@ def test_a_wrong_value_is_refused_in_one_line(parameters: type[NotebookParameter
         parameters.check({name: value})
     message = str(caught.value)
     assert "\n" not in message
-    lists = name in ("days", "alphas", "gammas", "upsamplings") and isinstance(value, list)
+    lists = name in ("days", "products", "tiles", "alphas", "gammas", "upsamplings") and isinstance(value, list)
     wrong = value[0] if lists and value else value  # of a list, the item that is wrong
     assert message.startswith(f"{parameters.notebook}: parameter '{name}' is {wrong!r}: ")
     assert allowed in message

@@ -1,0 +1,41 @@
+"""Products and their days."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lstsr_core.errors import InputError
+from lstsr_core.products import Product
+
+DAYS = st.dates(datetime.date(2000, 2, 24), datetime.date(2003, 12, 31))
+
+
+@pytest.mark.parametrize("name", ["MOD21A1D.061", "MOD21A1N.061", "MOD11A1.061", "MOD09GQ.061", "MOD09GA.061", "MOD44W.061"])
+def test_a_name_survives(name: str) -> None:
+    assert str(Product.parse(name)) == name and Product.parse(name).main_dataset
+
+
+@pytest.mark.parametrize("name", ["MOD21A1D", "MOD21A1D.006", "mod21a1d.061", "MOD13Q1.061", "", "MOD21A1D.061.hdf"])
+def test_another_name_is_refused_with_those_that_are_known(name: str) -> None:
+    with pytest.raises(InputError, match=r"expected one of MOD21A1D\.061, "):
+        Product.parse(name)
+
+
+@given(start=DAYS, end=DAYS)
+def test_a_daily_product_has_every_day_once(start: datetime.date, end: datetime.date) -> None:
+    days = list(Product("MOD09GQ").dates(start, end))
+    assert len(days) == max((end - start).days + 1, 0) == len(set(days))
+    assert all(start <= day <= end for day in days)
+
+
+@given(start=DAYS, end=DAYS)
+def test_a_yearly_product_has_every_year_once(start: datetime.date, end: datetime.date) -> None:
+    days = list(Product("MOD44W").dates(start, end))
+    expected = range(start.year, end.year + 1) if start <= end else range(len(days))
+    assert len(days) == len(expected)
+    if start <= end:
+        assert [(day.year, day.month, day.day) for day in days] == [(year, 1, 1) for year in expected]
