@@ -11,13 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pyhdf.error import HDF4Error
-from pyhdf.SD import SD, SDC
 from tqdm import tqdm
 
 from lstsr_core.errors import InputError
 from lstsr_core.grid import Tile
-from lstsr_core.hdf_eos import check_intact
+from lstsr_core.hdf_file import read_hdf
 from lstsr_core.manifest import Entry, enter, locked, read_manifest
 from lstsr_core.products import COLLECTION, Product
 from lstsr_core.progress import counter
@@ -32,9 +30,6 @@ _WHOLE_FETCHES = 2
 
 _GIVE_UP_AFTER = 8
 """Failures in a row that are not the single granule's fault, after which the rest is not tried."""
-
-_HDF4 = threading.Lock()
-"""The C library is not made for threads."""
 
 
 def check_threads(threads: int) -> None:
@@ -278,15 +273,9 @@ def check_granule(path: Path, granule: RemoteGranule) -> None:
         raise InputError(f"has {size} bytes, its metadata say {granule.size}.")
     if granule.checksum is not None and (found := granule.checksum.of(path)) != granule.checksum.value:
         raise InputError(f"has the {granule.checksum.algorithm} {found}, its metadata say {granule.checksum.value}.")
-    check_intact(path)
     wanted = Product.parse(f"{granule.name.product}.{COLLECTION}").main_dataset
-    try:
-        with _HDF4:
-            file = SD(str(path), SDC.READ)
-            held = file.datasets()
-            file.end()
-    except HDF4Error as error:
-        raise InputError(f"is not readable as HDF4 ({error}).") from error
+    # Without a checksum of the whole file, the pixels are read: HDF4 keeps one of each compressed dataset.
+    held = read_hdf(path, [] if granule.checksum else [wanted]).names
     if wanted not in held:
         raise InputError(f"holds no {wanted}, which every granule of {granule.name.product} has.")
 
