@@ -76,8 +76,6 @@ def granule_pairs(directory: Path, product: str = "MOD21A1", layer: Layer = "day
     lst, reflectance = newest_granules(directory, wanted), newest_granules(directory, REFLECTANCE_PRODUCT)
     if not lst:
         others = sorted({path.name.partition(".")[0] for path in directory.rglob("M*.hdf")})
-        held = (
-            f"it has {', '.join(others)}; choose the product and the layer that are there" if others else "run 01_download first"
-        )
-        raise InputError(f"{directory}: holds no {wanted} granule; {held}.")
+        advice = f"it has {', '.join(others)}: choose their product and layer" if others else "run 01_download first"
+        raise InputError(f"{directory}: holds no {wanted} granule; {advice}.")
     return [GranulePair(*day_and_tile, path, reflectance.get(day_and_tile)) for day_and_tile, path in lst.items()]

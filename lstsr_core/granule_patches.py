@@ -289,7 +289,10 @@ def collect(
     else:
         trains = random_split(len(table), training_share, seed)
     table.loc[trains, "split"] = "train"
-    statistics = _statistics([row for row, training in zip(rows, trains, strict=True) if training])
+    try:
+        statistics = _statistics([row for row, training in zip(rows, trains, strict=True) if training])
+    except ValueError as error:
+        raise InputError(f"{directory}: the training patches cannot tell how to z-score a network's inputs ({error}).") from error
     with written_atomically(directory / "statistics.json") as temporary:
         temporary.write_text(json.dumps(asdict(statistics), indent=2, sort_keys=True) + "\n")
     _write_table(table, directory / "patches.csv")
