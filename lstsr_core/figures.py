@@ -201,7 +201,9 @@ def seasons(dates: Sequence[str], mean_lst_k: Sequence[float]) -> Figure:
         axes.set(xlabel="month", ylabel="patches", title="Patches by month and season", xticks=range(1, 13))
         totals = [f"{name} ({sum(counts[month] for month in months)})" for name, months, _ in _SEASONS]
         axes.legend(
-            handles=[LegendPatch(color=colour, label=total) for total, (_, _, colour) in zip(totals, _SEASONS, strict=True)]
+            handles=[LegendPatch(color=colour, label=total) for total, (_, _, colour) in zip(totals, _SEASONS, strict=True)],
+            loc="center left",
+            bbox_to_anchor=(1.0, 0.5),
         )
     else:
         axes.hist(mean_lst_k, bins=15, color="#0072B2")
@@ -233,13 +235,17 @@ def share_kept(kept: pd.DataFrame) -> Figure:
     """
     layers = kept["layer"].unique()
     figure, panels = _panels(len(layers), columns=1, width_in=7.2, height_in=3.2)
-    fates = [("kept", "patches", "#009E73"), ("ndvi_bad", "NDVI invalid", "#E69F00"), ("lst_bad", "LST bad", "#999999")]
+    fates = [
+        ("kept", "patches", "#009E73", None),
+        ("ndvi_bad", "NDVI invalid", "#E69F00", "//"),
+        ("lst_bad", "LST bad", "#BBBBBB", None),
+    ]
     for axes, layer in zip(panels, layers, strict=True):
         months = kept[kept["layer"] == layer].set_index("month")
         bottom = np.zeros(len(months))
-        for column, name, colour in fates:
+        for column, name, colour, hatch in fates:
             percent = (100.0 * months[column] / months["windows"]).to_numpy()
-            axes.bar(np.arange(len(months)), percent, bottom=bottom, color=colour, label=name)
+            axes.bar(np.arange(len(months)), percent, bottom=bottom, color=colour, hatch=hatch, label=name)
             bottom += percent
         every = max(1, len(months) // 12)
         axes.set_xticks(range(0, len(months), every), labels=months.index[::every], rotation=30, ha="right")
