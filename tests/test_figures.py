@@ -17,6 +17,7 @@ import pytest
 import rasterio
 from affine import Affine
 from matplotlib.axes import Axes
+from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from rasterio.crs import CRS
@@ -134,6 +135,22 @@ def back_projections() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["scene", "method", "step", "status", "consistency_k", "rmse_k", "frr"])
 
 
+def places() -> pd.DataFrame:
+    """Two windows of one tile and one of the next."""
+    side_m = 64 * COARSE_PIXEL_M
+    corners = [(Tile(18, 4), 2, 3), (Tile(18, 4), 2, 4), (Tile(19, 4), 0, 0)]
+    left_m = np.array([tile.left_m + column * side_m for tile, _, column in corners])
+    top_m = np.array([tile.top_m - row * side_m for tile, row, _ in corners])
+    edges = {"left_m": left_m, "top_m": top_m, "right_m": left_m + side_m, "bottom_m": top_m - side_m}
+    return pd.DataFrame({**edges, "patches": [3, 1, 7]})
+
+
+def kept() -> pd.DataFrame:
+    columns = ["layer", "month", "windows", "lst_bad", "ndvi_bad", "kept"]
+    rows = [["day", "2018-04", 20, 10, 5, 5], ["day", "2018-05", 10, 0, 0, 10], ["night", "2018-04", 8, 4, 2, 2]]
+    return pd.DataFrame(rows, columns=columns)
+
+
 SLOPE_NDVI = np.random.default_rng(8).uniform(0.0, 0.9, 300)
 FOOTPRINT = np.array([[7.0, 44.0], [7.8, 44.1], [7.7, 44.7], [6.9, 44.6], [7.0, 44.0]])
 
@@ -150,6 +167,8 @@ def ablation_summary() -> pd.DataFrame:
 FIGURES: dict[str, tuple[Callable[[], Figure], set[str]]] = {
     # how it is made, and the texts on its axes and colour bars
     "study_area": (lambda: figures.study_area({"1": FOOTPRINT, "2": FOOTPRINT + 2.0}, TILE), {""}),
+    "patch_places": (lambda: figures.patch_places(places()), {"", "patches"}),
+    "share_kept": (lambda: figures.share_kept(kept()), {"", "windows (%)"}),
     "example_pair": (lambda: figures.example_pair(pair()), {"km east", "km north", "LST (K)", "NDVI"}),
     "seasons": (lambda: figures.seasons(["2018-04-15", "2018-06-10"], [300.0, 301.0]), {"month", "patches"}),
     "regressions": (
@@ -320,6 +339,32 @@ def test_seasons_count_the_months() -> None:
     assert [bar.get_height() for bar in axes.patches] == [0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 1]
 
 
+def test_seasons_add_up_in_the_legend() -> None:
+    (axes,) = panels(figures.seasons(["2018-04-15", "2018-05-02", "2018-12-31", "2019-01-02"], [300.0] * 4))
+    legend = axes.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["Dec–Feb (2)", "Mar–May (2)", "Jun–Aug (0)", "Sep–Nov (0)"]
+
+
+def test_patch_places_lie_where_the_windows_do() -> None:
+    (axes,) = panels(figures.patch_places(places()))
+    (squares,) = [drawn for drawn in axes.collections if isinstance(drawn, PatchCollection)]
+    assert squares.get_array().tolist() == [3, 1, 7]  # type: ignore[union-attr]
+    corners = np.array([path.get_extents().get_points()[[0, 1], [0, 1]] for path in squares.get_paths()])  # left, top
+    assert corners == pytest.approx(places()[["left_m", "top_m"]].to_numpy())
+    tiles = [text.get_text() for text in axes.get_legend().get_texts()]  # type: ignore[union-attr]
+    assert tiles == ["MODIS tile h18v04", "MODIS tile h19v04"]
+    left, right, bottom, top = axes.get_extent()  # type: ignore[attr-defined]
+    assert left < Tile(18, 4).left_m and right > Tile(20, 4).left_m and bottom < Tile(18, 5).top_m and top > TILE.top_m
+
+
+def test_shares_of_windows_stack_to_all_of_them() -> None:
+    day, night = panels(figures.share_kept(kept()))
+    heights = np.array([bar.get_height() for bar in day.patches]).reshape(3, 2)
+    np.testing.assert_allclose(heights, [[25.0, 100.0], [25.0, 0.0], [50.0, 0.0]])
+    assert title(day) == "Day: 50.0% of the windows kept" and title(night) == "Night: 25.0% of the windows kept"
+
+
 @pytest.mark.parametrize("date", ["", float("nan"), None])
 def test_seasons_without_dates_show_mean_temperatures(date: str) -> None:
     (axes,) = panels(figures.seasons([date] * 4, [300.0, 301.0, 302.0, 309.0]))
@@ -388,6 +433,8 @@ SINGLE: dict[str, Callable[[], Figure]] = {
     "against_bias": lambda: figures.against_bias(*results(["bicubic"], scenes=1)),
     "training_curves": lambda: figures.training_curves(published_curves("sc-unet").head(1)),
     "study_area": lambda: figures.study_area({"1": FOOTPRINT}, TILE),
+    "patch_places": lambda: figures.patch_places(places().head(1)),
+    "share_kept": lambda: figures.share_kept(kept().head(1)),
     "seasons": lambda: figures.seasons([""], [300.0]),
     "regressions": lambda: figures.regressions(SLOPE_NDVI, 315.0 - SLOPE_NDVI, np.array([-1.0]), np.array([1.0])),
 }

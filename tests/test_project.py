@@ -28,8 +28,7 @@ def test_what_the_project_needs_is_there(path: Path) -> None:
 @pytest.mark.parametrize("profile", ["sample", "paper"])
 def test_every_notebook_has_a_parameter_file_in_every_profile(profile: str) -> None:
     notebooks = sorted(path.stem for path in project.NOTEBOOKS.glob("*.ipynb"))
-    assert notebooks == sorted(path.stem for path in (project.PARAMETERS / profile).glob("*.yaml"))
-    assert len(notebooks) == 7
+    assert notebooks and notebooks == sorted(path.stem for path in (project.PARAMETERS / profile).glob("*.yaml"))
 
 
 def test_paths_are_resolved_below_the_project_from_any_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
