@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from affine import Affine
@@ -21,7 +21,7 @@ from pyhdf.SD import SD, SDC
 from lstsr_core.errors import InputError
 from lstsr_core.grid import SINUSOIDAL, SPHERE_RADIUS_M
 from lstsr_core.hdf_eos import IntegerArray, check_intact
-from lstsr_core.raster import BoolArray, Raster
+from lstsr_core.raster import BoolArray, FloatArray, Raster
 
 LST_SCALE_K = 0.02
 LST_FILL = 0
@@ -34,11 +34,18 @@ QC_GOOD = 0b00
 QC_CLOUD = 0b10
 """Values of bits 0–1 of a LST granule's QC: produced in good quality; not produced because of cloud."""
 
-_LST_LAYERS = {
+Layer = Literal["day", "night"]
+Policy = Literal["produced", "good"]
+"""Which LST pixels are used: all that were produced, or those of good quality alone (bits 0–1 of QC are ``00``)."""
+
+_LST_LAYERS: dict[str, tuple[tuple[str, str], ...]] = {
     "day": (("LST_1KM", "QC"), ("LST_Day_1km", "QC_Day")),
     "night": (("LST_Night_1km", "QC_Night"),),
 }
 """LST dataset and its QC, by layer: MOD21A1D's, then MOD11A1's."""
+
+_MOD21A1N_LAYERS = {"day": (), "night": (("LST_1KM", "QC"),)}
+"""The same datasets as MOD21A1D's, so that the file's name alone tells the night from the day."""
 
 
 @dataclass(frozen=True)
@@ -59,14 +66,16 @@ def not_produced(qc: IntegerArray) -> BoolArray:
     return np.asarray((qc & 0b11) >= 0b10)
 
 
-def read_lst(path: Path, layer: Literal["day", "night"] = "day") -> Raster:
-    """Land surface temperature of a MOD21A1D or MOD11A1 granule.
+def read_lst(path: Path, layer: Layer = "day", policy: Policy = "produced") -> Raster:
+    """Land surface temperature of a MOD21A1D, MOD21A1N or MOD11A1 granule.
 
     Parameters
     ----------
     path : Path
     layer : {"day", "night"}
-        MOD21A1D holds the day only.
+        MOD21A1D holds the day only, MOD21A1N the night.
+    policy : {"produced", "good"}
+        Which of the pixels that have a temperature are used.
 
     Returns
     -------
@@ -79,13 +88,16 @@ def read_lst(path: Path, layer: Literal["day", "night"] = "day") -> Raster:
     InputError
         If the file is missing, damaged, no such granule, or states another scale, fill value or valid range.
     """
+    if policy not in get_args(Policy):
+        raise InputError(f"QC policy '{policy}' is unknown; expected {' or '.join(get_args(Policy))}.")
+    layers = (_MOD21A1N_LAYERS if path.name.startswith("MOD21A1N.") else _LST_LAYERS)[layer]
     with _opened(path) as file:
         held = file.datasets()
-        for lst_name, qc_name in _LST_LAYERS[layer]:
+        for lst_name, qc_name in layers:
             if lst_name in held and qc_name in held:
                 break
         else:
-            expected = " or ".join(f"{lst} with {qc}" for lst, qc in _LST_LAYERS[layer])
+            expected = " or ".join(f"{lst} with {qc}" for lst, qc in layers) or "another product"
             raise InputError(f"{path}: holds no {layer} LST ({expected} was expected; found {_listed(held)}).")
         grid = _grid_of(path, file, lst_name)
         stored = _read_dataset(path, file, lst_name, grid, np.uint16, (LST_SCALE_K,), LST_FILL, LST_VALID_RANGE)
@@ -93,7 +105,8 @@ def read_lst(path: Path, layer: Literal["day", "night"] = "day") -> Raster:
     if qc.dtype not in (np.uint8, np.uint16):
         raise InputError(f"{path}: {qc_name} is {qc.dtype}; the product documents uint8 or uint16.")
     lst = stored * LST_SCALE_K
-    lst[not_produced(qc) | _is_missing(stored, LST_FILL, LST_VALID_RANGE)] = np.nan
+    refused = not_produced(qc) if policy == "produced" else (qc & 0b11) != QC_GOOD
+    lst[refused | _is_missing(stored, LST_FILL, LST_VALID_RANGE)] = np.nan
     return Raster(lst, grid.transform, SINUSOIDAL)
 
 
@@ -111,6 +124,43 @@ def read_ndvi(path: Path) -> Raster:
     InputError
         If the file is missing, damaged, no such granule, or states another scale, fill value or valid range.
     """
+    red, nir, grid = _read_reflectances(path)
+    return Raster(_ndvi(red, nir), grid.transform, SINUSOIDAL)
+
+
+def read_ndvi_over(path: Path, grounds: Sequence[Raster]) -> list[Raster | None]:
+    """NDVI of a MOD09GQ granule over the same ground as each of some coarser rasters, and computed nowhere else.
+
+    Parameters
+    ----------
+    path : Path
+    grounds : sequence of Raster
+        On the granule's tile, their corners on corners of the granule's pixels; their values are not read.
+
+    Returns
+    -------
+    list of Raster or None
+        As `read_ndvi` gives it; None where the granule does not cover the ground.
+
+    Raises
+    ------
+    InputError
+        As `read_ndvi`.
+    """
+    red, nir, grid = _read_reflectances(path)
+    found: list[Raster | None] = []
+    for ground in grounds:
+        left, top = (round(position) for position in ~grid.transform @ (ground.left_m, ground.top_m))
+        right, bottom = (round(position) for position in ~grid.transform @ (ground.right_m, ground.bottom_m))
+        if min(left, top) < 0 or right > grid.columns or bottom > grid.rows:
+            found.append(None)
+            continue
+        part = slice(top, bottom), slice(left, right)
+        found.append(Raster(_ndvi(red[part], nir[part]), grid.transform @ Affine.translation(left, top), SINUSOIDAL))
+    return found
+
+
+def _read_reflectances(path: Path) -> tuple[IntegerArray, IntegerArray, _Grid]:
     # MOD09GQ states the divisor, other MOD09 products the factor; both mean the documented 0.0001.
     scales = (1.0 / REFLECTANCE_SCALE, REFLECTANCE_SCALE)
     with _opened(path) as file:
@@ -124,6 +174,10 @@ def read_ndvi(path: Path) -> Raster:
             _read_dataset(path, file, name, grid, np.int16, scales, REFLECTANCE_FILL, REFLECTANCE_VALID_RANGE)
             for name in ("sur_refl_b01_1", "sur_refl_b02_1")
         )
+    return red, nir, grid
+
+
+def _ndvi(red: IntegerArray, nir: IntegerArray) -> FloatArray:
     missing = _is_missing(red, REFLECTANCE_FILL, REFLECTANCE_VALID_RANGE)
     missing |= _is_missing(nir, REFLECTANCE_FILL, REFLECTANCE_VALID_RANGE)
     # The scale cancels in the ratio, so the sum is taken on the digital numbers, where zero is exact.
@@ -133,7 +187,31 @@ def read_ndvi(path: Path) -> Raster:
     ndvi = (nir.astype(np.int32) - red) / total
     np.clip(ndvi, -1.0, 1.0, out=ndvi)
     ndvi[missing] = np.nan
-    return Raster(ndvi, grid.transform, SINUSOIDAL)
+    return np.asarray(ndvi)
+
+
+def read_water_mask(path: Path) -> Raster:
+    """Water mask of a MOD44W granule.
+
+    Returns
+    -------
+    Raster
+        float64 of shape (rows, columns): 1 water, 0 land, NaN where the product has neither.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged or no such granule.
+    """
+    with _opened(path) as file:
+        held = file.datasets()
+        if "water_mask" not in held:
+            raise InputError(f"{path}: not a MOD44W granule (water_mask was expected; found {_listed(held)}).")
+        grid = _grid_of(path, file, "water_mask")
+        stored = _read_pixels(path, file, "water_mask", grid)
+    if stored.dtype != np.uint8:
+        raise InputError(f"{path}: water_mask is {stored.dtype}; the product documents uint8.")
+    return Raster(np.where(stored <= 1, stored, np.nan), grid.transform, SINUSOIDAL)
 
 
 def _listed(names: dict[str, Any]) -> str:
