@@ -21,7 +21,7 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -88,8 +88,9 @@ def run_all(
     *,
     scheduler: str | None = None,
     workers: int | None = None,
+    memory_bytes: int = 0,
     files: Sequence[Path] = (),
-) -> Iterator[Outcome]:
+) -> Generator[Outcome]:
     """Call a function once for each item, and give the outcomes back in the order in which they come.
 
     Closing the iterator, as Ctrl-C does, calls off what has not begun and stops this machine's workers.
@@ -105,7 +106,9 @@ def run_all(
         Address of a running Dask scheduler, such as ``tcp://10.0.0.1:8786``, or the file that it wrote (``--scheduler-file``). It
         and its workers run code that they are sent and send back what is unpickled here: connect to your own alone.
     workers : int, optional
-        Processes on this machine, where no scheduler is given; as many as its processors without.
+        Processes on this machine, where no scheduler is given; `worker_count` says how many without.
+    memory_bytes : int
+        What one call needs, where that is known.
     files : sequence of Path
         What each worker of the scheduler must see under the same path.
 
@@ -119,15 +122,12 @@ def run_all(
         If the scheduler does not answer or goes away, a worker has another version of a package that decides results, or does not
         see a file.
     """
-    if scheduler is not None and workers is not None:
-        raise InputError("a scheduler has its own workers; give --scheduler or --workers, not both.")
-    if workers is not None and workers < 1:
-        raise InputError(f"--workers is {workers}; expected 1 or more.")
+    check_workers(scheduler, workers)
     if not items:
         return
     with _quiet(), ExitStack() as stack:
         if scheduler is None:
-            client = stack.enter_context(_local_client(min(len(items), workers or _processors())))
+            client = stack.enter_context(_local_client(min(len(items), worker_count(None, workers, memory_bytes))))
         else:
             client = stack.enter_context(_remote_client(scheduler))
             _check_workers(client, files)
@@ -144,18 +144,37 @@ def run_all(
                 yield outcome or Outcome(name, None, reason, 0.0, 0)
 
 
-def worker_count(scheduler: str | None, workers: int | None) -> int:
-    """How many items are worked on at once."""
-    if scheduler is None:
-        return workers or _processors()
-    with _quiet(), _remote_client(scheduler) as client:
-        return sum(client.nthreads().values())
+def check_workers(scheduler: str | None, workers: int | None) -> None:
+    """Refuse a number of workers below one, or beside a scheduler.
+
+    Raises
+    ------
+    InputError
+    """
+    if scheduler is not None and workers is not None:
+        raise InputError("a scheduler has its own workers; give --scheduler or --workers, not both.")
+    if workers is not None and workers < 1:
+        raise InputError(f"--workers is {workers}; expected 1 or more.")
 
 
-def _processors() -> int:
+def worker_count(scheduler: str | None, workers: int | None, memory_bytes: int = 0) -> int:
+    """How many calls run at once: those that the scheduler's workers take, or `workers`, or one for each processor.
+
+    Where a call needs `memory_bytes`, no more than fit into three quarters of this machine's memory, unless `workers` says so.
+
+    Raises
+    ------
+    InputError
+        If the scheduler does not answer.
+    """
+    if scheduler is not None:
+        with _quiet(), _remote_client(scheduler) as client:
+            return sum(client.nthreads().values())
     from dask.system import CPU_COUNT
+    from distributed.system import MEMORY_LIMIT
 
-    return int(CPU_COUNT)
+    fitting = 3 * MEMORY_LIMIT // (4 * memory_bytes) if memory_bytes else CPU_COUNT
+    return workers or max(1, min(CPU_COUNT, fitting))
 
 
 def _outcomes(
