@@ -1,4 +1,4 @@
-"""The command line: ``lstsr run``, ``lstsr book``, ``lstsr train``, ``lstsr evaluate``, ``lstsr verify``."""
+"""The command line: ``lstsr run``, ``lstsr book``, ``lstsr train``, ``lstsr patches``, ``lstsr evaluate``, ``lstsr verify``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("lstsr:", " ".join(str(error).split()), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        resumes = options.command in (_run, _train)
+        resumes = options.command in (_run, _train, _patches)
         print(
             "lstsr: stopped" + ("; the same command goes on where it was" if resumes else ""),
             file=sys.stderr,
@@ -68,6 +68,23 @@ def _parser() -> argparse.ArgumentParser:
         "--resume", action=argparse.BooleanOptionalAction, default=True, help="go on from what --out holds, or start afresh"
     )
     train.add_argument("--threads", type=int, help="of the CPU, instead of the settings' number")
+
+    patches = commands.add_parser("patches", help="cut LST–NDVI patches from granules; again, it cuts what is new or changed")
+    patches.set_defaults(command=_patches)
+    patches.add_argument("--granules", type=Path, required=True, metavar="DIR", help="holds the granules, in any folders")
+    patches.add_argument("--out", type=Path, required=True, metavar="DIR",
+                         help="receives the tables and patches/; the night's below night/")  # fmt: skip
+    patches.add_argument("--layer", choices=["day", "night"], default="day")
+    patches.add_argument("--product", choices=["MOD21A1", "MOD11A1"], default="MOD21A1", help="family of the LST granules")
+    patches.add_argument("--coverage", type=float, default=0.0, help="largest share of bad LST pixels, 0 to 1 (default 0)")
+    patches.add_argument("--qc", choices=["produced", "good"], default="produced", help="which LST pixels are used")
+    patches.add_argument("--water", type=Path, metavar="PATH", help="MOD44W granule, or directory of them: water is left out")
+    patches.add_argument("--dilation", type=int, default=4, help="250 m pixels by which water is widened (default 4)")
+    patches.add_argument("--share", type=float, default=0.6, help="share of the patches that train (default 0.6)")
+    patches.add_argument("--seed", type=int, default=42, help="of the split (default 42)")
+    patches.add_argument("--split", choices=["groups", "random"], default="groups",
+                         help="by place and month (default), or one by one, as published")  # fmt: skip
+    patches.add_argument("--dry-run", action="store_true", help="say what there is to do and what it takes, and do nothing")
 
     evaluate = commands.add_parser("evaluate", help="judge methods on ASTER–MODIS pairs and write the table of metrics")
     evaluate.set_defaults(command=_evaluate)
@@ -171,6 +188,31 @@ def _train(options: argparse.Namespace) -> int:
             cross_validation.train_weights(data, settings, options.out, source)
         print(f"{options.out}: {settings.model} trained")
     return 0
+
+
+def _patches(options: argparse.Namespace) -> int:
+    from lstsr_core.granule_patches import PatchSettings, update
+    from lstsr_core.patch_plan import plan
+
+    if not 0.0 < options.share < 1.0:
+        raise InputError(f"--share is {options.share}; expected a number above 0 and below 1.")
+    if options.seed < 0:
+        raise InputError(f"--seed is {options.seed}; expected 0 or more.")
+    if not options.granules.is_dir():
+        raise InputError(f"{options.granules}: no such directory; expected MODIS granules there.")
+    settings = PatchSettings(options.layer, options.coverage, options.qc, options.water, options.dilation)
+    directory = options.out / "night" if options.layer == "night" else options.out
+    if options.dry_run:
+        print(plan(options.granules, directory, settings, options.product))
+        return 0
+    tables = update(
+        options.granules, directory, settings, options.product, options.share, options.seed, options.split
+    )  # fmt: skip
+    for reason in tables.failures.values():
+        print(f"lstsr: left out: {reason}", file=sys.stderr)
+    training = int((tables.patches["split"] == "train").sum())
+    print(f"{directory}: {len(tables.patches)} patches of {len(tables.granules)} days, {training} of them to train on")
+    return 1 if tables.failures else 0
 
 
 def _evaluate(options: argparse.Namespace) -> int:

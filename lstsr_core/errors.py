@@ -10,3 +10,7 @@ class InputError(ValueError):
 
 class NoResult(InputError):
     """One method has no result for one pair; the message stands in the results table, and the others go on."""
+
+
+class UnreadableGranule(InputError):
+    """A granule that cannot be read; the message stands in the table of granules, and the others go on."""

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from IPython.display import Image
 from matplotlib.axes import Axes
+from matplotlib.collections import PatchCollection
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
@@ -98,6 +99,38 @@ def _limits(*images: FloatArray) -> Normalize:
     return Normalize(float(low), float(high))
 
 
+def _tile_map(tiles: Sequence[Tile]) -> tuple[Figure, Axes, ccrs.PlateCarree]:
+    """Shorelines, borders and outlines of tiles on the sinusoidal grid, and the CRS of degrees to draw on it with."""
+    projection = ccrs.Sinusoidal(globe=ccrs.Globe(ellipse=None, semimajor_axis=SPHERE_RADIUS_M, semiminor_axis=SPHERE_RADIUS_M))
+    degrees = ccrs.PlateCarree(globe=projection.globe)
+    figure = Figure(figsize=(7.2, 5.6), layout="constrained")
+    axes = figure.add_subplot(projection=projection)
+    margin_m = 0.06 * TILE_SIZE_M
+    lefts, tops = [tile.left_m for tile in tiles], [tile.top_m for tile in tiles]
+    west, east = min(lefts) - margin_m, max(lefts) + TILE_SIZE_M + margin_m
+    south, north = min(tops) - TILE_SIZE_M - margin_m, max(tops) + margin_m
+    axes.set_extent((west, east, south, north), crs=projection)
+    corners = degrees.transform_points(projection, np.array([west, east, west, east]), np.array([south, south, north, north]))
+    extent = Extent(*(float(value) for value in (*corners[:, :2].min(axis=0), *corners[:, :2].max(axis=0))))
+    for kind, width, colour in (("shorelines", 0.8, "#333333"), ("borders", 0.5, "#888888")):
+        for line in lines(kind, extent):
+            axes.plot(line[:, 0], line[:, 1], transform=degrees, color=colour, linewidth=width)
+    square = np.array([[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]) * TILE_SIZE_M
+    for tile in tiles:
+        axes.plot(
+            tile.left_m + square[:, 0], tile.top_m - square[:, 1], color="#0072B2", linewidth=1.8, label=f"MODIS tile {tile}"
+        )
+    axes.gridlines(
+        draw_labels={"left": "y", "bottom": "x"},
+        x_inline=False,
+        y_inline=False,
+        rotate_labels=False,
+        linewidth=0.4,
+        alpha=0.5,
+    )
+    return figure, axes, degrees
+
+
 @_styled
 def study_area(footprints: Mapping[str, FloatArray], tile: Tile) -> Figure:
     """The tile and the ASTER swaths on a map.
@@ -108,32 +141,35 @@ def study_area(footprints: Mapping[str, FloatArray], tile: Tile) -> Figure:
         Each pair's outline, longitude and latitude in degrees.
     tile : Tile
     """
-    projection = ccrs.Sinusoidal(globe=ccrs.Globe(ellipse=None, semimajor_axis=SPHERE_RADIUS_M, semiminor_axis=SPHERE_RADIUS_M))
-    degrees = ccrs.PlateCarree(globe=projection.globe)
-    figure = Figure(figsize=(7.2, 5.6), layout="constrained")
-    axes = figure.add_subplot(projection=projection)
-    margin_m = 0.06 * TILE_SIZE_M
-    west, east = tile.left_m - margin_m, tile.left_m + TILE_SIZE_M + margin_m
-    south, north = tile.top_m - TILE_SIZE_M - margin_m, tile.top_m + margin_m
-    axes.set_extent((west, east, south, north), crs=projection)
-    corners = degrees.transform_points(projection, np.array([west, east, west, east]), np.array([south, south, north, north]))
-    extent = Extent(*(float(value) for value in (*corners[:, :2].min(axis=0), *corners[:, :2].max(axis=0))))
-    for kind, width, colour in (("shorelines", 0.8, "#333333"), ("borders", 0.5, "#888888")):
-        for line in lines(kind, extent):
-            axes.plot(line[:, 0], line[:, 1], transform=degrees, color=colour, linewidth=width)
-    square = np.array([[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]) * TILE_SIZE_M
-    axes.plot(tile.left_m + square[:, 0], tile.top_m - square[:, 1], color="#0072B2", linewidth=1.8, label=f"MODIS tile {tile}")
+    figure, axes, degrees = _tile_map([tile])
     for index, outline in enumerate(footprints.values()):
         name = f"ASTER swaths ({len(footprints)})" if index == 0 else None
         axes.plot(outline[:, 0], outline[:, 1], transform=degrees, color="#D55E00", linewidth=1.0, label=name)
-    axes.gridlines(
-        draw_labels={"left": "y", "bottom": "x"},
-        x_inline=False,
-        y_inline=False,
-        rotate_labels=False,
-        linewidth=0.4,
-        alpha=0.5,
-    )
+    axes.legend(loc="lower left", frameon=True)
+    return figure
+
+
+@_styled
+def patch_places(places: pd.DataFrame) -> Figure:
+    """Where patches lie on a map, coloured by how many there are on each place.
+
+    Parameters
+    ----------
+    places : DataFrame
+        With columns left_m, top_m, right_m, bottom_m (sinusoidal) and patches.
+    """
+    middles = zip((places["left_m"] + places["right_m"]) / 2, (places["top_m"] + places["bottom_m"]) / 2, strict=True)
+    tiles = sorted({Tile.at(x_m, y_m) for x_m, y_m in middles}, key=str)
+    figure, axes, _ = _tile_map(tiles)
+    squares = [
+        Rectangle((left_m, bottom_m), right_m - left_m, top_m - bottom_m)
+        for left_m, top_m, right_m, bottom_m in places[["left_m", "top_m", "right_m", "bottom_m"]].to_numpy()
+    ]
+    norm = Normalize(0.0, float(places["patches"].max()))
+    drawn = PatchCollection(squares, cmap="viridis", norm=norm, edgecolor="white", linewidth=0.4, alpha=0.85)
+    drawn.set_array(places["patches"].to_numpy(dtype=float))
+    axes.add_collection(drawn)
+    figure.colorbar(drawn, ax=axes, label="patches")
     axes.legend(loc="lower left", frameon=True)
     return figure
 
@@ -160,13 +196,56 @@ def seasons(dates: Sequence[str], mean_lst_k: Sequence[float]) -> Figure:
     figure, (axes,) = _panels(1, width_in=6.2, height_in=3.2)
     dated = [int(date[5:7]) for date in dates if isinstance(date, str) and date]
     if dated:
-        axes.bar(range(1, 13), np.bincount(dated, minlength=13)[1:], color="#0072B2")
-        axes.set(xlabel="month", ylabel="patches", title="Training patches by month", xticks=range(1, 13))
+        counts = np.bincount(dated, minlength=13)
+        axes.bar(range(1, 13), counts[1:], color=[_season_colour(month) for month in range(1, 13)])
+        axes.set(xlabel="month", ylabel="patches", title="Patches by month and season", xticks=range(1, 13))
+        totals = [f"{name} ({sum(counts[month] for month in months)})" for name, months, _ in _SEASONS]
+        axes.legend(
+            handles=[LegendPatch(color=colour, label=total) for total, (_, _, colour) in zip(totals, _SEASONS, strict=True)]
+        )
     else:
         axes.hist(mean_lst_k, bins=15, color="#0072B2")
         axes.set(
             xlabel="mean LST of the patch (K)", ylabel="patches", title="These patches carry no date: their mean LST instead"
         )
+    return figure
+
+
+_SEASONS = [
+    ("Dec–Feb", (12, 1, 2), "#0072B2"), ("Mar–May", (3, 4, 5), "#009E73"), ("Jun–Aug", (6, 7, 8), "#E69F00"),
+    ("Sep–Nov", (9, 10, 11), "#D55E00"),
+]  # fmt: skip
+"""The months of each season, and its colour: quarters of the year, which are other seasons in the south."""
+
+
+def _season_colour(month: int) -> str:
+    return next(colour for _, months, colour in _SEASONS if month in months)
+
+
+@_styled
+def share_kept(kept: pd.DataFrame) -> Figure:
+    """What became of the windows of each month: kept, or left out for their LST or their NDVI.
+
+    Parameters
+    ----------
+    kept : DataFrame
+        With columns layer, month (YYYY-MM), windows, lst_bad, ndvi_bad and kept.
+    """
+    layers = kept["layer"].unique()
+    figure, panels = _panels(len(layers), columns=1, width_in=7.2, height_in=3.2)
+    fates = [("kept", "patches", "#009E73"), ("ndvi_bad", "NDVI invalid", "#E69F00"), ("lst_bad", "LST bad", "#999999")]
+    for axes, layer in zip(panels, layers, strict=True):
+        months = kept[kept["layer"] == layer].set_index("month")
+        bottom = np.zeros(len(months))
+        for column, name, colour in fates:
+            percent = (100.0 * months[column] / months["windows"]).to_numpy()
+            axes.bar(np.arange(len(months)), percent, bottom=bottom, color=colour, label=name)
+            bottom += percent
+        every = max(1, len(months) // 12)
+        axes.set_xticks(range(0, len(months), every), labels=months.index[::every], rotation=30, ha="right")
+        share = months["kept"].sum() / months["windows"].sum()
+        axes.set(ylabel="windows (%)", ylim=(0, 100), title=f"{layer.capitalize()}: {share:.1%} of the windows kept")
+        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 
 

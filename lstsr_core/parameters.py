@@ -17,6 +17,7 @@ from lstsr_core.evaluation import check_protocols
 from lstsr_core.placement import PROTOCOLS
 from lstsr_core.project import resolve
 from lstsr_core.sharpeners import METHODS, Options, check_methods
+from lstsr_core.water import DEFAULT_DILATION, MOST_DILATION
 
 
 def _as_number(value: object) -> object:
@@ -131,8 +132,18 @@ class Patches(NotebookParameters):
 
     notebook = "02_patches"
     source: Literal["granules", "pairs"] = Field("granules", description="whole granules, or the MODIS side of the pairs")
+    product: Literal["MOD21A1", "MOD11A1"] = Field("MOD21A1", description="family of the LST granules")
+    night: bool = Field(False, description="cut the nights of the granules too")
     coverage: Number = Field(0.0, ge=0.0, le=1.0, description="largest share of bad LST pixels that a patch may have")
+    qc: Literal["produced", "good"] = Field("produced", description="which LST pixels of the granules are used")
+    water: str = Field("", description="MOD44W granule, or directory of them, relative to the project; without it water stays")
+    dilation: int = Field(
+        DEFAULT_DILATION, ge=0, le=MOST_DILATION, description="250 m pixels by which water is widened, where a mask is given"
+    )
     training_share: Number = Field(0.6, gt=0.0, lt=1.0, description="share of the patches that train; the rest validates")
+    split: Literal["random", "groups"] = Field(
+        "random", description="one by one as published, or whole groups by place and month, which new granules do not move"
+    )
     seed: Seed = 42
 
 

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from lstsr_core.errors import InputError
-from lstsr_core.granule import read_lst, read_ndvi
-from lstsr_core.granule_name import GranuleName
-from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SCALE, TILE_COARSE_PIXELS, Tile
-from lstsr_core.networks import Statistics
+from lstsr_core.grid import COARSE_PIXEL_M, SCALE, TILE_COARSE_PIXELS, Tile
 from lstsr_core.pairs import PATCH_COARSE_PIXELS, align, check_lst, check_ndvi, pair_ids, read_modis
 from lstsr_core.raster import FloatArray, Raster, read_raster, write_raster
 from lstsr_core.splits import random_split
 
-LST_PRODUCT = "MOD21A1D"
-NDVI_PRODUCT = "MOD09GQ"
+if TYPE_CHECKING:
+    from lstsr_core.networks import Statistics
+
 TABLE_COLUMNS = ["lst_path", "ndvi_path", "date", "tile", "window_row", "window_column", "bad_share", "split"]
 
 
@@ -54,54 +53,16 @@ class Patch:
     bad_share: float
 
 
-def granule_patches(directory: Path, coverage: float) -> Iterator[Patch]:
-    """Cut every LST granule of a directory that has its NDVI granule, on the tile's own grid of windows.
-
-    Parameters
-    ----------
-    directory : Path
-        Holds ``MOD21A1D.*.hdf`` and ``MOD09GQ.*.hdf``.
-    coverage : float
-        Largest share of bad LST pixels; no NDVI pixel may be bad.
-
-    Raises
-    ------
-    InputError
-        If there is no granule, or one cannot be read.
-    """
-    names = {path: GranuleName.parse(path.name) for path in sorted(directory.glob("*.hdf"))}
-    by_day = {(name.product, name.date, name.tile): path for path, name in names.items()}
-    days = [(day, tile) for product, day, tile in by_day if product == LST_PRODUCT]
-    if not days:
-        raise InputError(f"{directory}: holds no {LST_PRODUCT} granule; run 01_download first.")
-    for day, tile in days:
-        ndvi_path = by_day.get((NDVI_PRODUCT, day, tile))
-        if ndvi_path is not None:
-            lst, ndvi = read_lst(by_day[LST_PRODUCT, day, tile]), read_ndvi(ndvi_path)
-            yield from _windows(lst, ndvi, day.isoformat(), tile, coverage)
-
-
-def _windows(lst: Raster, ndvi: Raster, date: str, tile: Tile, coverage: float) -> Iterator[Patch]:
+def windows(lst: Raster, tile: Tile) -> Iterator[tuple[int, int, Raster]]:
+    """Row and column on the tile's own grid of 64×64 windows, and LST, of each window that lies whole inside a raster."""
     size = PATCH_COARSE_PIXELS
     first_row = round((tile.top_m - lst.top_m) / COARSE_PIXEL_M)
     first_column = round((lst.left_m - tile.left_m) / COARSE_PIXEL_M)
-    first_fine_row = round((tile.top_m - ndvi.top_m) / FINE_PIXEL_M)
-    first_fine_column = round((ndvi.left_m - tile.left_m) / FINE_PIXEL_M)
     for window_row in range(TILE_COARSE_PIXELS // size):
         for window_column in range(TILE_COARSE_PIXELS // size):
             row, column = window_row * size - first_row, window_column * size - first_column
-            if min(row, column) < 0 or row + size > lst.rows or column + size > lst.columns:
-                continue
-            fine_size = SCALE * size
-            fine_row, fine_column = window_row * fine_size - first_fine_row, window_column * fine_size - first_fine_column
-            if min(fine_row, fine_column) < 0 or fine_row + fine_size > ndvi.rows or fine_column + fine_size > ndvi.columns:
-                continue
-            coarse = lst.crop(slice(row, row + size), slice(column, column + size))
-            fine = ndvi.crop(slice(fine_row, fine_row + fine_size), slice(fine_column, fine_column + fine_size))
-            bad_share = float(np.isnan(coarse.values).mean())
-            if bad_share <= coverage and np.isfinite(coarse.values).any() and np.isfinite(fine.values).all():
-                name = f"{tile}_{date}_{window_row:02d}_{window_column:02d}"
-                yield Patch(name, coarse, fine, date, str(tile), window_row, window_column, bad_share)
+            if min(row, column) >= 0 and row + size <= lst.rows and column + size <= lst.columns:
+                yield window_row, window_column, lst.crop(slice(row, row + size), slice(column, column + size))
 
 
 def pair_patches(directory: Path, coverage: float) -> Iterator[Patch]:
@@ -111,6 +72,29 @@ def pair_patches(directory: Path, coverage: float) -> Iterator[Patch]:
         bad_share = float(np.isnan(pair.lst.values).mean())
         if bad_share <= coverage and np.isfinite(pair.ndvi.values).all():
             yield Patch(f"pair_{pair_id}", pair.lst, pair.ndvi, "", "", None, None, bad_share)
+
+
+def write_patch(patch: Patch, directory: Path) -> dict[str, Any]:
+    """Write a patch as two GeoTIFFs; give back its row of the table, split left out, with paths relative to `directory`."""
+    lst_path, ndvi_path = f"patches/{patch.name}_lst_1km.tif", f"patches/{patch.name}_ndvi_250m.tif"
+    write_raster(patch.lst, directory / lst_path)
+    write_raster(patch.ndvi, directory / ndvi_path)
+    where = [patch.date, patch.tile, patch.window_row, patch.window_column, patch.bad_share]
+    return dict(zip(TABLE_COLUMNS, [lst_path, ndvi_path, *where], strict=False))
+
+
+def table_of(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """The table of patches, all of them of the validation split.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two.
+    """
+    if len(rows) < 2:
+        raise InputError(f"{len(rows)} patches were cut, at least 2 are needed; raise 'coverage' or bring more granules.")
+    table = pd.DataFrame(list(rows), columns=TABLE_COLUMNS).assign(split="validation")
+    return _with_whole_windows(table)
 
 
 def write_patches(patches: Iterable[Patch], directory: Path, training_share: float, seed: int) -> pd.DataFrame:
@@ -126,18 +110,7 @@ def write_patches(patches: Iterable[Patch], directory: Path, training_share: flo
     InputError
         If there are fewer than two patches.
     """
-    rows = []
-    for patch in patches:
-        lst_path, ndvi_path = f"patches/{patch.name}_lst_1km.tif", f"patches/{patch.name}_ndvi_250m.tif"
-        write_raster(patch.lst, directory / lst_path)
-        write_raster(patch.ndvi, directory / ndvi_path)
-        where = [patch.date, patch.tile, patch.window_row, patch.window_column, patch.bad_share]
-        rows.append([lst_path, ndvi_path, *where, "validation"])
-    if len(rows) < 2:
-        raise InputError(f"{len(rows)} patches were cut, at least 2 are needed; raise 'coverage' or bring more granules.")
-    table = pd.DataFrame(rows, columns=TABLE_COLUMNS)
-    for column in ("window_row", "window_column"):
-        table[column] = table[column].astype("Int64")
+    table = table_of([write_patch(patch, directory) for patch in patches])
     table.loc[random_split(len(table), training_share, seed), "split"] = "train"
     return table
 
@@ -162,6 +135,8 @@ class PatchSet:
 
     def statistics(self) -> Statistics:
         """What z-scores a network's inputs, over the valid pixels of these patches."""
+        from lstsr_core.networks import Statistics  # torch takes seconds, which workers that cut patches can do without
+
         lst_k, ndvi = self.lst_k[np.isfinite(self.lst_k)], self.ndvi[np.isfinite(self.ndvi)]
         extremes = [float(value) for value in (lst_k.min(), lst_k.max(), ndvi.min(), ndvi.max())]
         return Statistics(float(lst_k.mean()), float(lst_k.std()), float(ndvi.mean()), float(ndvi.std()), *extremes)
@@ -202,7 +177,8 @@ def read_table(directory: Path) -> pd.DataFrame:
     path = directory / "patches.csv"
     if not path.is_file():
         raise InputError(f"{path}: no such file; run 02_patches first.")
-    table = pd.read_csv(path)
-    for column in ("window_row", "window_column"):
-        table[column] = table[column].astype("Int64")
-    return table
+    return _with_whole_windows(pd.read_csv(path))
+
+
+def _with_whole_windows(table: pd.DataFrame) -> pd.DataFrame:
+    return table.astype({"window_row": "Int64", "window_column": "Int64"})  # whole numbers that may be absent

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np
@@ -40,18 +41,23 @@ def overlapping_groups(rasters: Sequence[Raster]) -> IntArray:
     return _numbered(connected_components(overlap_x & overlap_y, directed=False)[1].tolist())
 
 
-def place_and_month_groups(table: pd.DataFrame) -> IntArray:
-    """Number the groups of granule patches: those of one month within a block of 3×3 windows of one tile.
+def place_and_month_keys(table: pd.DataFrame) -> list[str]:
+    """Name the group of each granule patch: those of one month within a block of 3×3 windows of one tile.
 
     Parameters
     ----------
     table : DataFrame
         With columns date (YYYY-MM-DD), tile, window_row and window_column.
     """
-    keys: list[Hashable] = []
-    for date, tile, row, column in table[["date", "tile", "window_row", "window_column"]].itertuples(index=False):
-        keys.append((tile, str(date)[:7], int(row) // BLOCK_WINDOWS, int(column) // BLOCK_WINDOWS))
-    return _numbered(keys)
+    return [
+        f"{tile} {str(date)[:7]} {int(row) // BLOCK_WINDOWS} {int(column) // BLOCK_WINDOWS}"
+        for date, tile, row, column in table[["date", "tile", "window_row", "window_column"]].itertuples(index=False)
+    ]
+
+
+def place_and_month_groups(table: pd.DataFrame) -> IntArray:
+    """Number the groups that `place_and_month_keys` names."""
+    return _numbered(place_and_month_keys(table))
 
 
 def _numbered(keys: Iterable[Hashable]) -> IntArray:
@@ -77,6 +83,33 @@ def random_split(count: int, training_share: float, seed: int) -> BoolArray:
     wanted = max(1, min(count - 1, round(training_share * count)))
     trains = np.zeros(count, dtype=bool)
     trains[np.random.default_rng(seed).permutation(count)[:wanted]] = True
+    return trains
+
+
+def hashed_split(keys: Sequence[str], training_share: float, seed: int) -> BoolArray:
+    """Let each group's name and the seed decide, so that patches which come later move none that are there.
+
+    Parameters
+    ----------
+    keys : sequence of str
+        Each patch's group.
+
+    Returns
+    -------
+    array of shape (patches,)
+        True where a patch trains. The share is met on average over many groups; if all groups fall on one side, the nearest
+        to the other goes there, so that both have one.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two groups.
+    """
+    if len(set(keys)) < 2:
+        raise InputError(f"{len(keys)} patches lie in {len(set(keys))} group of neighbours, and cannot be split; bring more.")
+    digests = [hashlib.sha256(f"{seed} {key}".encode()).digest() for key in keys]
+    draws = np.array([int.from_bytes(digest[:8]) / 2.0**64 for digest in digests])
+    trains: BoolArray = ((draws < training_share) | (draws == draws.min())) & (draws != draws.max())
     return trains
 
 

@@ -2,99 +2,30 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyproj
 import pytest
-import rasterio
 from affine import Affine
 
 from lstsr_core.errors import InputError
 from lstsr_core.evaluation import write_table
-from lstsr_core.granule_writer import write_lst_granule, write_reflectance_granule
-from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, Tile
+from lstsr_core.grid import COARSE_PIXEL_M, SINUSOIDAL, Tile
 from lstsr_core.pairs import Pair, write_pair
 from lstsr_core.patches import (
     TABLE_COLUMNS,
     Patch,
-    granule_patches,
     pair_patches,
     read_patches,
     read_table,
+    windows,
     write_patches,
 )
 from lstsr_core.raster import Raster
 
 TILE = Tile(18, 4)
-# Tile pixels that the granule covers. Whole windows of 64 inside: row 1 (64 … 127), columns 1 and 2 (64 … 191).
-ROWS, COLUMNS = slice(60, 130), slice(62, 200)
-WINDOWS = [(1, 1), (1, 2)]
-LANDMARK_ROW, LANDMARK_COLUMN = 90, 150  # in window (1, 2)
-SPHERE = pyproj.CRS.from_proj4("+proj=longlat +R=6371007.181 +no_defs")
-TO_DEGREES = pyproj.Transformer.from_crs("+proj=sinu +R=6371007.181", SPHERE, always_xy=True)
-
-
-def tile_lst() -> np.ndarray:
-    """The tile's corner, 210×210 coarse pixels, one of them hot."""
-    lst_k = 290.0 + 0.02 * np.add.outer(np.arange(210), 2 * np.arange(210))
-    lst_k[LANDMARK_ROW, LANDMARK_COLUMN] = 340.0
-    return lst_k
-
-
-def tile_reflectances() -> tuple[np.ndarray, np.ndarray]:
-    """Red and NIR of the same corner: NDVI 0.5, and 0.8 in the 16 fine pixels of the hot coarse one."""
-    red, nir = np.full((840, 840), 0.1), np.full((840, 840), 0.3)
-    landmark = np.s_[4 * LANDMARK_ROW : 4 * LANDMARK_ROW + 4, 4 * LANDMARK_COLUMN : 4 * LANDMARK_COLUMN + 4]
-    red[landmark], nir[landmark] = 0.05, 0.45
-    return red, nir
-
-
-def cut(values: np.ndarray, pixel_m: float, rows: slice, columns: slice) -> Raster:
-    return Raster(values, TILE.transform(pixel_m), SINUSOIDAL).crop(rows, columns)
-
-
-def fine(part: slice) -> slice:
-    return slice(4 * part.start, 4 * part.stop)
-
-
-def write_day(
-    directory: Path,
-    lst_k: np.ndarray,
-    red: np.ndarray,
-    nir: np.ndarray,
-    day: str = "2018105",
-    ndvi_part: tuple[slice, slice] = (ROWS, COLUMNS),
-) -> None:
-    rest = f"A{day}.h18v04.061.2020001000000.hdf"
-    write_lst_granule(directory / f"MOD21A1D.{rest}", cut(lst_k, COARSE_PIXEL_M, ROWS, COLUMNS))
-    bands = (cut(band, FINE_PIXEL_M, fine(ndvi_part[0]), fine(ndvi_part[1])) for band in (red, nir))
-    write_reflectance_granule(directory / f"MOD09GQ.{rest}", *bands)
-
-
-def degrees_of(transform: Affine, mask: np.ndarray) -> tuple[float, float]:
-    """Longitude and latitude of the middle of the marked pixels."""
-    row, column = np.argwhere(mask).mean(axis=0) + 0.5
-    longitude, latitude = TO_DEGREES.transform(*(transform @ (column, row)))
-    return float(longitude), float(latitude)
-
-
-def landmark_degrees() -> tuple[float, float]:
-    """By the sinusoidal projection's own formulas: latitude = y/R, longitude = x/(R cos latitude)."""
-    x = -20015109.354 + 18 * 1111950.5197 + (LANDMARK_COLUMN + 0.5) * 1111950.5197 / 1200
-    y = 10007554.677 - 4 * 1111950.5197 - (LANDMARK_ROW + 0.5) * 1111950.5197 / 1200
-    latitude = y / 6371007.181
-    return math.degrees(x / (6371007.181 * math.cos(latitude))), math.degrees(latitude)
-
-
-@pytest.fixture(scope="module")
-def granules(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("granules")
-    write_day(directory, tile_lst(), *tile_reflectances())
-    return directory
 
 
 def small_patches(count: int, coarse: int = 8, seed: int = 3) -> list[Patch]:
@@ -111,91 +42,24 @@ def small_patches(count: int, coarse: int = 8, seed: int = 3) -> list[Patch]:
     ]  # fmt: skip
 
 
-def test_windows_are_the_tiles_own_where_the_granule_starts_elsewhere(granules: Path) -> None:
-    patches = list(granule_patches(granules, 0.0))
-    assert [(patch.window_row, patch.window_column) for patch in patches] == WINDOWS
-    lst_k = tile_lst()
-    for patch in patches:
-        assert patch.window_row is not None and patch.window_column is not None
-        row, column = 64 * patch.window_row, 64 * patch.window_column
-        np.testing.assert_allclose(patch.lst.values, lst_k[row : row + 64, column : column + 64], atol=0.011)
-        assert patch.ndvi.values.shape == (256, 256)
-        for raster in (patch.lst, patch.ndvi):
-            assert raster.left_m == pytest.approx(TILE.left_m + column * COARSE_PIXEL_M, abs=0.01)
-            assert raster.top_m == pytest.approx(TILE.top_m - row * COARSE_PIXEL_M, abs=0.01)
-        assert (patch.date, patch.tile) == ("2018-04-15", "h18v04")
+@pytest.mark.parametrize(("first_row", "first_column"), [(60, 62), (0, 0), (64, 128), (1, 65)])
+def test_windows_are_the_tiles_own_where_the_granule_starts_elsewhere(first_row: int, first_column: int) -> None:
+    numbered = np.arange(200.0 * 260.0).reshape(200, 260)
+    lst = Raster(numbered, TILE.transform(COARSE_PIXEL_M), SINUSOIDAL).crop(slice(first_row, None), slice(first_column, None))
+    found = {(row, column): window for row, column, window in windows(lst, TILE)}
+    rows = [row for row in range(3) if 64 * row >= first_row]
+    columns = [column for column in range(4) if 64 * column >= first_column]
+    assert list(found) == [(row, column) for row in rows for column in columns]
+    for (row, column), window in found.items():
+        np.testing.assert_array_equal(window.values, numbered[64 * row : 64 * row + 64, 64 * column : 64 * column + 64])
+        assert window.left_m == pytest.approx(TILE.left_m + 64 * column * COARSE_PIXEL_M, abs=0.01)
+        assert window.top_m == pytest.approx(TILE.top_m - 64 * row * COARSE_PIXEL_M, abs=0.01)
 
 
-def test_a_landmark_lies_at_the_same_coordinates_in_both_patches(granules: Path, tmp_path: Path) -> None:
-    table = write_patches(granule_patches(granules, 0.0), tmp_path, 0.5, 42)
-    (row,) = table[(table["window_row"] == 1) & (table["window_column"] == 2)].to_dict("records")
-    places = []
-    for path, threshold, pixels in ((row["lst_path"], 330.0, 1), (row["ndvi_path"], 0.75, 16)):
-        with rasterio.open(tmp_path / path) as source:
-            marked = source.read(1) > threshold
-            assert marked.sum() == pixels
-            places.append(degrees_of(source.transform, marked))
-            crs = source.crs.to_dict()
-            assert (crs["proj"], crs["R"]) == ("sinu", pytest.approx(6371007.181))
-    expected = landmark_degrees()  # 1e-6 degrees are a tenth of a metre
-    assert places[0] == pytest.approx(expected, abs=1e-6)
-    assert places[1] == pytest.approx(expected, abs=1e-6)
-
-
-@pytest.mark.parametrize("ndvi_part", [(slice(40, 140), slice(50, 205)), (slice(62, 130), slice(63, 200))])
-def test_ndvi_from_another_corner_is_cut_over_the_same_ground(tmp_path: Path, ndvi_part: tuple[slice, slice]) -> None:
-    write_day(tmp_path, tile_lst(), *tile_reflectances(), ndvi_part=ndvi_part)
-    _, patch = granule_patches(tmp_path, 0.0)
-    assert (patch.ndvi.left_m, patch.ndvi.top_m) == pytest.approx((patch.lst.left_m, patch.lst.top_m), abs=0.01)
-    marked = np.kron(patch.lst.values > 330.0, np.ones((4, 4), dtype=bool))
-    np.testing.assert_array_equal(patch.ndvi.values > 0.75, marked)
-
-
-def test_a_window_that_ndvi_does_not_cover_is_left_out(tmp_path: Path) -> None:
-    write_day(tmp_path, tile_lst(), *tile_reflectances(), ndvi_part=(ROWS, slice(62, 150)))
-    assert [(patch.window_row, patch.window_column) for patch in granule_patches(tmp_path, 0.0)] == WINDOWS[:1]
-
-
-@pytest.mark.parametrize(("coverage", "kept"), [(0.0, [1]), (40 / 4096, [1]), (41 / 4096, [1, 2]), (0.5, [1, 2]), (1.0, [1, 2])])
-def test_coverage_is_the_largest_share_of_bad_pixels(tmp_path: Path, coverage: float, kept: list[int]) -> None:
-    lst_k = tile_lst()
-    lst_k[70, 129:170] = np.nan  # 41 pixels of window (1, 2)
-    lst_k[61, 62:200] = np.nan  # outside all windows
-    write_day(tmp_path, lst_k, *tile_reflectances())
-    patches = list(granule_patches(tmp_path, coverage))
-    assert [patch.window_column for patch in patches] == kept
-    assert [patch.bad_share for patch in patches] == [0.0, 41 / 4096][: len(kept)]
-
-
-def test_a_window_without_a_valid_pixel_is_no_patch(tmp_path: Path) -> None:
-    lst_k = tile_lst()
-    lst_k[64:128, 64:128] = np.nan
-    write_day(tmp_path, lst_k, *tile_reflectances())
-    assert [patch.window_column for patch in granule_patches(tmp_path, 1.0)] == [2]
-
-
-def test_one_invalid_ndvi_pixel_excludes_the_window(tmp_path: Path) -> None:
-    red, nir = tile_reflectances()
-    red[4 * 127 + 3, 4 * 127 + 3] = np.nan  # the last fine pixel of window (1, 1)
-    write_day(tmp_path, tile_lst(), red, nir)
-    assert [patch.window_column for patch in granule_patches(tmp_path, 1.0)] == [2]
-
-
-def test_days_go_with_their_own_ndvi_and_those_without_are_left_out(tmp_path: Path) -> None:
-    red, nir = tile_reflectances()
-    write_day(tmp_path, tile_lst(), red, nir)
-    write_day(tmp_path, tile_lst() + 5.0, red, np.full_like(nir, 0.15), day="2018138")
-    write_day(tmp_path, tile_lst() - 5.0, red, nir, day="2018161")
-    (tmp_path / "MOD09GQ.A2018161.h18v04.061.2020001000000.hdf").unlink()
-    patches = [patch for patch in granule_patches(tmp_path, 0.0) if patch.window_column == 1]
-    assert [patch.date for patch in patches] == ["2018-04-15", "2018-05-18"]
-    assert [float(patch.ndvi.values[0, 0]) for patch in patches] == pytest.approx([0.5, 0.2])
-    assert float((patches[1].lst.values - patches[0].lst.values).mean()) == pytest.approx(5.0, abs=0.01)
-
-
-def test_a_directory_without_granules_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="holds no MOD21A1D granule; run 01_download first"):
-        list(granule_patches(tmp_path, 0.0))
+def test_a_tile_has_18_by_18_windows_and_drops_the_rest() -> None:
+    lst = Raster(np.zeros((1200, 1200)), TILE.transform(COARSE_PIXEL_M), SINUSOIDAL)
+    found = [(row, column) for row, column, _ in windows(lst, TILE)]
+    assert (len(found), found[0], found[-1]) == (324, (0, 0), (17, 17))
 
 
 def test_pairs_patches_are_aligned_and_blind_to_aster(synthetic_pair: Pair, tmp_path: Path) -> None:
@@ -225,8 +89,8 @@ def test_pairs_with_holes_are_left_out(synthetic_pair: Pair, tmp_path: Path) -> 
     assert allowed == {"pair_cloudy": pytest.approx(3 / 39**2), "pair_synthetic": 0.0}
 
 
-def test_table_says_what_was_written_and_survives_its_file(granules: Path, tmp_path: Path) -> None:
-    table = write_patches(granule_patches(granules, 0.0), tmp_path, 0.5, 42)
+def test_table_says_what_was_written_and_survives_its_file(tmp_path: Path) -> None:
+    table = write_patches(small_patches(2), tmp_path, 0.5, 42)
     assert list(table.columns) == TABLE_COLUMNS
     assert all((tmp_path / path).is_file() for column in ("lst_path", "ndvi_path") for path in table[column])
     assert table["tile"].tolist() == ["h18v04"] * 2 and table["date"].tolist() == ["2018-04-15"] * 2

@@ -15,7 +15,15 @@ from hypothesis import strategies as st
 from lstsr_core.errors import InputError
 from lstsr_core.grid import COARSE_PIXEL_M, SINUSOIDAL
 from lstsr_core.raster import Raster
-from lstsr_core.splits import group_folds, group_split, overlapping_groups, place_and_month_groups, random_split
+from lstsr_core.splits import (
+    group_folds,
+    group_split,
+    hashed_split,
+    overlapping_groups,
+    place_and_month_groups,
+    place_and_month_keys,
+    random_split,
+)
 
 GROUPS = st.lists(st.integers(0, 12), min_size=2, max_size=60).map(np.array)
 SEEDS = st.integers(0, 1000)
@@ -132,3 +140,46 @@ def test_the_number_of_threads_changes_no_split() -> None:
         for threads in "12"
     }
     assert len(outputs) == 1 and "True" in outputs.pop()
+
+
+names = st.lists(st.text("abcdefgh", min_size=1, max_size=3), min_size=2, max_size=60).filter(lambda keys: len(set(keys)) > 1)
+
+
+@given(names, st.floats(0.01, 0.99), st.integers(0, 99))
+def test_hashed_split_parts_no_group_and_leaves_no_side_empty(keys: list[str], share: float, seed: int) -> None:
+    trains = hashed_split(keys, share, seed)
+    assert trains.any() and not trains.all()
+    for key in set(keys):
+        assert len({bool(side) for name, side in zip(keys, trains, strict=True) if name == key}) == 1
+
+
+@given(names, names, st.integers(0, 99))
+def test_hashed_split_moves_nothing_when_groups_are_added(keys: list[str], added: list[str], seed: int) -> None:
+    both = ["here", "there", *keys]
+    before = hashed_split(both, 0.6, seed)
+    after = hashed_split([*added, *both], 0.6, seed)[len(added) :]
+    sides = {key: (bool(a), bool(b)) for key, a, b in zip(both, before, after, strict=True)}
+    moved = [key for key, (a, b) in sides.items() if a != b]
+    # Nothing but a group that stood in on its side for want of another.
+    assert all(sides[other][0] != sides[key][0] for key in moved for other in sides if other != key)
+
+
+def test_hashed_split_has_the_share_and_follows_the_seed() -> None:
+    keys = [f"h18v04 2018-{month:02d} {row} {column}" for month in range(1, 13) for row in range(6) for column in range(6)]
+    splits = [hashed_split(keys, 0.6, seed) for seed in range(5)]
+    # 432 groups: the standard deviation of the share is 0.024.
+    assert all(abs(split.mean() - 0.6) < 0.1 for split in splits)
+    assert len({split.tobytes() for split in splits}) == 5
+    np.testing.assert_array_equal(hashed_split(keys[::-1], 0.6, 0), splits[0][::-1])
+
+
+def test_one_group_cannot_be_hashed_apart() -> None:
+    with pytest.raises(InputError, match="3 patches lie in 1 group of neighbours"):
+        hashed_split(["a", "a", "a"], 0.6, 0)
+
+
+def test_keys_name_tile_month_and_block() -> None:
+    table = pd.DataFrame(
+        {"date": ["2018-04-15", "2018-04-30"], "tile": ["h18v04"] * 2, "window_row": [3, 2], "window_column": [8, 0]}
+    )
+    assert place_and_month_keys(table) == ["h18v04 2018-04 1 2", "h18v04 2018-04 0 0"]
