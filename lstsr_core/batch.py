@@ -7,7 +7,7 @@ import json
 import math
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -93,26 +93,10 @@ class Job:
             raise InputError(f"{self.granules}: no LST granule has its {REFLECTANCE_PRODUCT} granule of the same day and tile.")
         check_writable(self.out / FAILURES_FILE)
         _keep_settings(self.out / SETTINGS_FILE, self.settings)
-        items = self.items(self.missing(), self.out)
-        files = [self.out / SETTINGS_FILE, *islice((path for lst, ndvi, *_ in items.values() for path in (lst, ndvi)), 2)]
-        found: dict[str, Outcome] = {}
-        outcomes = run_all(
-            self.function, items, scheduler=scheduler, workers=workers, memory_bytes=self.memory_bytes,
-            files=[path.resolve() for path in files],
+        return do_all(
+            self.function, self.items(self.missing(), self.out), self.out, scheduler=scheduler, workers=workers,
+            memory_bytes=self.memory_bytes,
         )  # fmt: skip
-        try:
-            with closing(outcomes), bar(items, "Granules", "granule") as progress:
-                for outcome in outcomes:
-                    found[outcome.name] = outcome
-                    if outcome.reason:
-                        tqdm.write(f"lstsr: {outcome.name} left out: {outcome.reason}", file=sys.stderr)
-                    else:
-                        _forget_remnants(items[outcome.name][2])
-                    progress.update()
-        finally:
-            done = [found[name] for name in items if name in found]
-            _write_failures(self.out / FAILURES_FILE, [outcome for outcome in done if outcome.reason])
-        return done
 
     def estimate(self, *, scheduler: str | None = None, workers: int | None = None) -> Estimate:
         """What `run` will read, write and take, from one granule that is done and thrown away.
@@ -154,6 +138,59 @@ class Job:
                     return Trial(pair.lst.name, outcome.seconds, outcome.peak_bytes, written), failures
                 failures.append(f"{pair.lst.name}: {outcome.reason}")
         return None, failures
+
+
+def do_all(
+    function: Callable[..., Any],
+    items: Mapping[str, tuple[Any, ...]],
+    out: Path,
+    *,
+    scheduler: str | None = None,
+    workers: int | None = None,
+    memory_bytes: int = 0,
+) -> list[Outcome]:
+    """Call a function for each item as `cluster.run_all` does, with a bar; failures come on standard error and in a table.
+
+    Parameters
+    ----------
+    function : callable
+    items : mapping of str to tuple
+        Arguments by the granule's name: LST granule, reflectance granule, what is written, and more.
+    out : Path
+        Directory that the workers must see, and that receives ``failures.csv`` where something fails.
+    scheduler, workers, memory_bytes
+        As `cluster.run_all` takes them.
+
+    Returns
+    -------
+    list of Outcome
+        In the order of the items.
+
+    Raises
+    ------
+    InputError
+        As `cluster.run_all`.
+    """
+    check_writable(out / FAILURES_FILE)
+    found: dict[str, Outcome] = {}
+    with tempfile.NamedTemporaryFile(dir=out, prefix=".seen-") as mark:
+        files = [Path(mark.name).resolve(), *islice((path for lst, ndvi, *_ in items.values() for path in (lst, ndvi)), 2)]
+        outcomes = run_all(
+            function, items, scheduler=scheduler, workers=workers, memory_bytes=memory_bytes, files=files
+        )  # fmt: skip
+        try:
+            with closing(outcomes), bar(items, "Granules", "granule") as progress:
+                for outcome in outcomes:
+                    found[outcome.name] = outcome
+                    if outcome.reason:
+                        tqdm.write(f"lstsr: {outcome.name} left out: {outcome.reason}", file=sys.stderr)
+                    else:
+                        _forget_remnants(items[outcome.name][2])
+                    progress.update()
+        finally:
+            done = [found[name] for name in items if name in found]
+            _write_failures(out / FAILURES_FILE, [outcome for outcome in done if outcome.reason])
+    return done
 
 
 @dataclass(frozen=True)

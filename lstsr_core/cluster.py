@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import platform
 import re
 import resource
@@ -205,9 +206,10 @@ def _outcomes(
 
 def _attempt(function: Callable[..., Any], name: str, arguments: tuple[Any, ...]) -> Outcome:
     """Runs on a worker. What goes wrong is returned, so that nobody needs the exception's class or logs its traceback."""
-    import torch
-
-    torch.set_num_threads(1)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
+    else:  # work that does without is not to wait for it
+        os.environ["OMP_NUM_THREADS"] = "1"
     start = time.perf_counter()
     result, reason = None, ""
     with threadpool_limits(1):
