@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,12 @@ def sharpen_granule(lst: Path, reflectance: Path, out: Path, settings: Settings)
     sharpened = sharpen(pair, settings.method, Options(seed=settings.seed))
     write_raster(sharpened, out, {"method": settings.method})
     return max(torch.get_num_threads(), *(library["num_threads"] for library in threadpool_info()))
+
+
+def sharpen_slowly(lst: Path, reflectance: Path, out: Path, settings: Settings) -> int:
+    """As `sharpen_granule`, slow enough that a worker can be killed in the middle of it."""
+    time.sleep(0.4)
+    return sharpen_granule(lst, reflectance, out, settings)
 
 
 def fail_in_june_die_in_july(lst: Path, reflectance: Path, out: Path, settings: Settings) -> int:

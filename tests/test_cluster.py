@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 import pytest
 from dask_processes import DaskProcesses, dask_processes, kill
-from granule_work import Settings, fail_in_june_die_in_july, sharpen_granule
+from granule_work import Settings, fail_in_june_die_in_july, sharpen_granule, sharpen_slowly
 
 from lstsr_core import cluster
 from lstsr_core.cluster import Outcome, run_all, worker_count
@@ -142,25 +142,25 @@ def test_ctrl_c_stops_at_once_and_leaves_nothing(tmp_path: Path, moment: str) ->
 def test_workers_behind_a_scheduler_make_what_a_loop_makes(
     granules: Path, processes: DaskProcesses, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    items = items_of(granules, tmp_path / "out", Settings("dms", seed=3))
+    items = items_of(granules, tmp_path / "out", Settings("atprk"))
     found = by_name(list(run_all(sharpen_granule, items, scheduler=processes.scheduler_file, files=[granules, tmp_path])))
     assert {name: outcome.reason for name, outcome in found.items()} == dict.fromkeys(items, "")
-    in_a_plain_loop(items_of(granules, tmp_path / "plain", Settings("dms", seed=3)))
+    in_a_plain_loop(items_of(granules, tmp_path / "plain", Settings("atprk")))
     assert contents(tmp_path / "out") == contents(tmp_path / "plain")
     assert worker_count(processes.scheduler_file, None) == 2
     assert capfd.readouterr() == ("", "")
 
 
 def test_a_worker_that_is_killed_loses_nothing(granules: Path, tmp_path: Path) -> None:
-    items = items_of(granules, tmp_path / "out", Settings("dms"))
+    items = items_of(granules, tmp_path / "out", Settings())
     outcomes = []
     with dask_processes(tmp_path, workers=2) as running:
-        for outcome in run_all(sharpen_granule, items, scheduler=running.scheduler_file):
+        for outcome in run_all(sharpen_slowly, items, scheduler=running.scheduler_file):
             outcomes.append(outcome)
             if len(outcomes) == 2:
                 kill(running.workers[0])
     assert {name: outcome.reason for name, outcome in by_name(outcomes).items()} == dict.fromkeys(items, "")
-    in_a_plain_loop(items_of(granules, tmp_path / "plain", Settings("dms")))
+    in_a_plain_loop(items_of(granules, tmp_path / "plain", Settings()))
     made = {name: content for name, content in contents(tmp_path / "out").items() if ".part" not in name}
     assert made == contents(tmp_path / "plain")
 
