@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -67,10 +67,12 @@ class Job:
         return [pair for pair in self.pairs if pair.reflectance is not None and not self.is_done(pair)]
 
     def items(self, pairs: list[GranulePair], directory: Path) -> dict[str, tuple[Any, ...]]:
-        """Arguments of the function by LST granule, with outputs below a directory."""
+        """Arguments of the function by LST granule, with outputs below a directory; all paths absolute."""
+        paths = {name: value.resolve() for name, value in vars(self.settings).items() if isinstance(value, Path)}
+        settings = replace(self.settings, **paths)
         return {
             pair.lst.name: (
-                pair.lst.resolve(), _reflectance(pair).resolve(), self.output(directory.resolve(), pair), self.settings,
+                pair.lst.resolve(), _reflectance(pair).resolve(), self.output(directory.resolve(), pair), settings,
             )
             for pair in pairs
         }  # fmt: skip

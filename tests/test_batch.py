@@ -104,6 +104,16 @@ def test_a_second_run_does_what_the_first_could_not(
     assert capsys.readouterr() == ("", "")
 
 
+def test_workers_get_absolute_paths(granules: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "weights").mkdir()
+    relative = job(granules.relative_to(tmp_path), Path("maps"), Settings(weights=Path("weights")))
+    items = relative.items(relative.missing(), relative.out)
+    assert items[LST[0]] == (
+        granules / LST[0], granules / NDVI[0], tmp_path / "maps" / map_names([0])[0], Settings(weights=tmp_path / "weights"),
+    )  # fmt: skip
+
+
 def test_one_directory_holds_what_one_set_of_settings_made(granules: Path, processes: DaskProcesses, tmp_path: Path) -> None:
     weights, out = tmp_path / "weights", tmp_path / "maps"
     weights.mkdir()
