@@ -1,0 +1,45 @@
+"""What bench_cluster.py does with a granule; a module of its own, since the workers import it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+
+from lstsr_core.granule import read_lst, read_ndvi
+from lstsr_core.granule_pairs import granule_pairs
+from lstsr_core.pairs import ModisPair, align
+from lstsr_core.raster import write_raster
+from lstsr_core.sharpeners import Options, sharpen
+
+
+def sharpen_granule(lst: Path, reflectance: Path, out: Path, weights: Path) -> None:
+    """Read a pair of granules, sharpen them by a network and write a GeoTIFF."""
+    pair = align(ModisPair(lst.name, read_lst(lst), read_ndvi(reflectance)))
+    write_raster(sharpen(pair, "sif-cnn-sr1", Options(weights=weights)), out)
+
+
+def items_of(granules: Path, out: Path, weights: Path) -> dict[str, tuple[Path, ...]]:
+    """Arguments of `sharpen_granule` for all granules of a directory."""
+    return {
+        pair.lst.name: (pair.lst, pair.reflectance, out / f"{pair.lst.stem}.tif", weights)
+        for pair in granule_pairs(granules)
+        if pair.reflectance is not None
+    }
+
+
+def main() -> None:
+    """Without Dask: warm up, wait for a line on standard input, do every n-th granule from the k-th."""
+    granules, out, weights, first, step = sys.argv[1:]
+    torch.set_num_threads(1)
+    arguments = list(items_of(Path(granules), Path(out), Path(weights)).values())
+    sharpen_granule(*arguments[0])
+    print("ready", flush=True)
+    sys.stdin.readline()
+    for each in arguments[int(first) :: int(step)]:
+        sharpen_granule(*each)
+
+
+if __name__ == "__main__":
+    main()
