@@ -185,7 +185,7 @@ def _network(name: str, lst_k: FloatArray, ndvi: FloatArray, options: Options, p
     if not known.any():
         raise NoResult("no pixel has both an LST and an NDVI.")
     model = _model(path, path.stat().st_mtime_ns)
-    fine_k = model.predict_k(upsample(fill_nearest(lst_k)), fill_nearest(ndvi), piece)
+    fine_k = model.predict_k(upsample(fill_nearest(lst_k)), fill_nearest(ndvi), piece, known)
     fine_k[~known] = np.nan
     return fine_k
 
