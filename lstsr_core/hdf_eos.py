@@ -1,26 +1,26 @@
-"""HDF-EOS grids in HDF4 files, as they lie on disk: written through pyhdf, and their directory read without it."""
+"""HDF-EOS grids in the MODIS sinusoidal projection: written to HDF4 files, and found in the metadata of those that are read."""
 
 from __future__ import annotations
 
 import os
+import re
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from affine import Affine
-from numpy.typing import NDArray
 from pyhdf.error import HDF4Error
 from pyhdf.HDF import HC, HDF
 from pyhdf.SD import SD, SDC
 from pyhdf.V import V  # noqa: F401  (vgstart() needs the module loaded)
 
 from lstsr_core.errors import InputError
-from lstsr_core.grid import SPHERE_RADIUS_M
+from lstsr_core.grid import GRID_LEFT_M, GRID_TOP_M, SPHERE_RADIUS_M
+from lstsr_core.hdf_directory import GROUP_TAG, descriptors
+from lstsr_core.hdf_file import IntegerArray as IntegerArray
 from lstsr_core.raster import written_atomically
-
-IntegerArray = NDArray[np.integer]
 
 _NUMBER_TYPES = {
     np.dtype(np.uint8): SDC.UINT8,
@@ -92,57 +92,83 @@ def write_granule(path: Path, grid_name: str, datasets: Sequence[GridDataset], t
             raise OSError(str(error)) from error
 
 
-_MAGIC = b"\x0e\x03\x13\x01"
-_NO_DATA_TAG = 1
-_GROUP_TAG = 1965
-_NOT_WRITTEN = 0xFFFFFFFF
-
-
 @dataclass(frozen=True)
-class _Descriptor:
-    """An entry of an HDF4 file's directory: where the data element of a tag lies, in bytes."""
+class EosGrid:
+    """What StructMetadata says of a grid: its shape in pixels, and its transform in the MODIS sinusoidal projection."""
 
-    position: int
-    tag: int
-    offset: int
-    length: int
-
-
-def _descriptors(path: Path) -> Iterator[_Descriptor]:
-    """The directory of an HDF4 file: after the magic number a chain of blocks of descriptors."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        start = file.read(len(_MAGIC))
-        if start != _MAGIC:
-            raise InputError(
-                f"{path}: not an HDF4 file ({size} bytes that begin with {start!r}), perhaps an error page saved under"
-                " a granule's name. Fetch it again."
-            )
-        block, visited = len(_MAGIC), set()
-        while block:
-            if block in visited:
-                raise InputError(f"{path}: damaged (its directory runs in a circle). Fetch it again.")
-            visited.add(block)
-            file.seek(block)
-            header = file.read(6)
-            count, following = struct.unpack(">HI", header) if len(header) == 6 else (1, 0)
-            entries = file.read(12 * count)
-            if len(entries) < 12 * count:
-                raise InputError(f"{path}: truncated ({size} bytes, short of its directory). Fetch it again.")
-            for index, (tag, _, offset, length) in enumerate(struct.iter_unpack(">HHII", entries)):
-                if tag != _NO_DATA_TAG and _NOT_WRITTEN not in (offset, length):
-                    yield _Descriptor(block + 6 + 12 * index, tag, offset, length)
-            block = following
+    rows: int
+    columns: int
+    transform: Affine
 
 
-def check_intact(path: Path) -> None:
-    """Refuse a file whose directory points past its end before the C library, which trusts it and may crash, sees it."""
-    if not path.is_file():
-        raise InputError(f"{path}: no such file. A MODIS granule (.hdf) was expected there.")
-    size = path.stat().st_size
-    needed = max((entry.offset + entry.length for entry in _descriptors(path)), default=0)
-    if needed > size:
-        raise InputError(f"{path}: truncated or damaged ({size} bytes, its directory expects {needed}). Fetch it again.")
+_PLACE_TOLERANCE_M = 0.1
+
+
+def grid_of(path: Path, attributes: dict[str, str], dataset: str, pixel_m: float) -> EosGrid:
+    """Find the grid that holds a dataset, and check that it is a part of the MODIS sinusoidal grid.
+
+    Parameters
+    ----------
+    path : Path
+        For messages.
+    attributes : dict
+        The file's own, ``StructMetadata.0`` and those that continue it among them.
+    dataset : str
+    pixel_m : float
+        Side of a pixel that the product documents.
+
+    Raises
+    ------
+    InputError
+        If no grid holds the dataset, or its projection, sphere, pixels or place are not those of the MODIS grid.
+    """
+    text = "".join(attributes[name] for name in sorted(attributes) if name.startswith("StructMetadata."))
+    groups = re.finditer(r"^\s*GROUP=(GRID_[0-9]+)\s*$(.*?)^\s*END_GROUP=\1\s*$", text, re.MULTILINE | re.DOTALL)
+    for group in (match[2] for match in groups):
+        if f'DataFieldName="{dataset}"' in group:
+            break
+    else:
+        raise InputError(f"{path}: its StructMetadata describes no grid that holds {dataset}; an HDF-EOS granule was expected.")
+
+    def entry(key: str) -> str:
+        match = re.search(rf"^\s*{key}=(.*?)\s*$", group, re.MULTILINE)
+        if not match:
+            raise InputError(f"{path}: its StructMetadata gives no {key} for the grid of {dataset}.")
+        return match[1]
+
+    def numbers(key: str, count: int) -> list[float]:
+        try:
+            found = [float(word) for word in entry(key).strip("()").split(",")]
+        except ValueError:
+            found = []
+        if len(found) < count or not np.isfinite(found).all():
+            raise InputError(f"{path}: its StructMetadata has {key}={entry(key)}; expected {count} numbers.")
+        return found
+
+    if entry("Projection") not in ("GCTP_SNSOID", "16"):
+        raise InputError(f"{path}: its projection is {entry('Projection')}; expected the MODIS sinusoidal grid (GCTP_SNSOID).")
+    radius, *others = numbers("ProjParams", 1)
+    if abs(radius - SPHERE_RADIUS_M) > 0.001:
+        raise InputError(f"{path}: its sphere has a radius of {radius} m; the MODIS grid's is {SPHERE_RADIUS_M} m.")
+    if any(others):
+        raise InputError(f"{path}: its projection is shifted (ProjParams={entry('ProjParams')}); the MODIS grid's is not.")
+    columns, rows = int(numbers("XDim", 1)[0]), int(numbers("YDim", 1)[0])
+    left, top = numbers("UpperLeftPointMtrs", 2)[:2]
+    right, bottom = numbers("LowerRightMtrs", 2)[:2]
+    if columns < 1 or rows < 1 or right <= left or bottom >= top:
+        raise InputError(
+            f"{path}: its StructMetadata describes an empty grid ({rows}×{columns} pixels, rows×columns,"
+            f" from x, y = {left}, {top} to {right}, {bottom})."
+        )
+    expected_left = GRID_LEFT_M + round((left - GRID_LEFT_M) / pixel_m) * pixel_m
+    expected_top = GRID_TOP_M - round((GRID_TOP_M - top) / pixel_m) * pixel_m
+    expected = [expected_left, expected_top, expected_left + columns * pixel_m, expected_top - rows * pixel_m]
+    if np.abs(np.subtract(expected, [left, top, right, bottom])).max() > _PLACE_TOLERANCE_M:
+        raise InputError(
+            f"{path}: its StructMetadata puts {rows}×{columns} pixels (rows×columns) from x, y = {left}, {top} to {right},"
+            f" {bottom}, which is not on the MODIS grid of {pixel_m:.3f} m."
+        )
+    return EosGrid(rows, columns, Affine((right - left) / columns, 0.0, left, 0.0, (bottom - top) / rows, top))
 
 
 def _struct_metadata(grid_name: str, datasets: Sequence[GridDataset], transform: Affine) -> str:
@@ -216,7 +242,7 @@ def _write_hdf(path: Path, grid_name: str, datasets: Sequence[GridDataset], meta
 
 def _rename_group(path: Path, name: bytes, new_name: bytes) -> None:
     """Exchange a group's name for a shorter one in place, with zeros after the shortened element."""
-    for entry in [entry for entry in _descriptors(path) if entry.tag == _GROUP_TAG]:
+    for entry in [entry for entry in descriptors(path) if entry.tag == GROUP_TAG]:
         with path.open("r+b") as file:
             file.seek(entry.offset)
             element = file.read(entry.length)

@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from pyhdf.SD import SD, SDC
 
 from lstsr_core.errors import InputError
-from lstsr_core.granule import not_produced, read_lst, read_ndvi
+from lstsr_core.granule import read_lst, read_ndvi
 from lstsr_core.granule_name import GranuleName
 from lstsr_core.granule_writer import write_lst_granule, write_reflectance_granule
 from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, SPHERE_RADIUS_M, Tile
 from lstsr_core.hdf_eos import GridDataset, write_granule
+from lstsr_core.qc import not_produced
 from lstsr_core.raster import FloatArray, Raster
 
 needs_gdal = pytest.mark.skipif(shutil.which("gdalinfo") is None, reason="gdalinfo (Debian's gdal-bin) is not installed")
@@ -291,7 +292,7 @@ def test_a_wrong_number_type_is_refused(tmp_path: Path) -> None:
         (b"Projection=GCTP_SNSOID", b"Projection=GCTP_GEO   ", "projection is GCTP_GEO"),
         (b"6371007.181", b"6378137.000", "sphere"),
         (b'DataFieldName="LST_1KM"', b'DataFieldName="LST_9KM"', "no grid that holds LST_1KM"),
-        (b"XDim=56", b"XDim=57", "its grid has"),
+        (b"XDim=56", b"XDim=57", "not on the MODIS grid"),
         (b"XDim=56", b"XDim=-1", "empty grid"),
         (b"UpperLeftPointMtrs=(2", b"UpperLeftPointMtrs=(x", "UpperLeftPointMtrs"),
     ],
