@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lstsr_core.degradation import upsample
 from lstsr_core.dms import dms as dms_sharpen
@@ -22,6 +23,7 @@ from lstsr_core.networks import PUBLISHED_CHECKPOINTS, Model, load_model, unseen
 from lstsr_core.pairs import PATCH_COARSE_PIXELS, ModisPair, fine_grid
 from lstsr_core.raster import FloatArray, Raster, fill_nearest
 from lstsr_core.regression import aggregate_ndvi, fit_scene
+from lstsr_core.windows import Pixel
 
 WEIGHTS_MISSING = "weights missing"
 """Why a network that was asked for has no result where no weights are found for it."""
@@ -125,7 +127,7 @@ def sharpen(pair: ModisPair, name: str, options: Options | None = None) -> Raste
     return fine_grid(pair).with_values(fine_k)
 
 
-def repeated(coarse: FloatArray) -> FloatArray:
+def repeated(coarse: NDArray[Pixel]) -> NDArray[Pixel]:
     """Each coarse pixel over its 4×4 block, (rows, columns) → (4·rows, 4·columns)."""
     return coarse.repeat(SCALE, axis=0).repeat(SCALE, axis=1)
 
