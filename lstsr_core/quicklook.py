@@ -79,6 +79,8 @@ def _draw(axes: GeoAxes, raster: Raster, colours: str | Colormap, norm: Normaliz
     for kind, width in (("shorelines", 0.9), ("borders", 0.5)):
         for line in lines(kind, extent):
             axes.plot(line[:, 0], line[:, 1], transform=degrees, color="black", linewidth=width)
-    grid = axes.gridlines(crs=degrees, draw_labels=["left", "bottom"], linewidth=0.4, color="#555555", alpha=0.5)
+    grid = axes.gridlines(
+        crs=degrees, draw_labels=["left", "bottom"], x_inline=False, y_inline=False, linewidth=0.4, color="#555555", alpha=0.5
+    )
     grid.xlabel_style = grid.ylabel_style = {"size": 8}
     return image
