@@ -66,12 +66,12 @@ def read_shape(path: Path) -> shapely.Geometry:
     except ValueError as error:
         raise InputError(f"{path}: not readable as JSON ({error}); a GeoJSON file was expected.") from error
     try:
-        geometry = shapely.union_all([as_geometry(part) for part in _geometries(content)])
+        geometry = shapely.union_all([shapely.make_valid(as_geometry(part)) for part in _geometries(content)])
     except Exception as error:  # shapely raises many kinds on what is no GeoJSON
         raise InputError(
             f"{path}: not readable as GeoJSON ({type(error).__name__}: {' '.join(str(error).split())[:100]})."
         ) from error
-    if geometry.geom_type not in ("Polygon", "MultiPolygon") or geometry.is_empty:
+    if geometry.geom_type not in ("Polygon", "MultiPolygon") or geometry.area == 0.0:
         raise InputError(f"{path}: holds a {geometry.geom_type} with area {geometry.area:g}; expected polygons with an inside.")
     west, south, east, north = geometry.bounds
     if not (west >= -180.0 and east <= 180.0 and south >= -90.0 and north <= 90.0):

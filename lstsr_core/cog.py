@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import rasterio
 import rasterio.shutil
+import rasterio.windows
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.crs import CRS
@@ -84,9 +85,11 @@ def _overviews(size: int) -> list[int]:
 
 
 def read_tags(path: Path) -> dict[str, str]:
-    """The tags of a GeoTIFF's dataset; empty where there is no file, or none that can be read."""
+    """The tags of a GeoTIFF's dataset; empty where there is no file, or one that is damaged or cut short."""
     try:
         with rasterio.open(path) as source:
+            # The last block of the last band is the end of the file.
+            source.read(source.count, window=rasterio.windows.Window(source.width - 1, source.height - 1, 1, 1))
             tags: dict[str, str] = source.tags()
             return tags
     except RasterioError:

@@ -26,7 +26,7 @@ from lstsr_core.degradation import degrade
 from lstsr_core.errors import InputError, NoResult
 from lstsr_core.granule import read_lst, read_ndvi, read_water_mask
 from lstsr_core.granule_name import GranuleName
-from lstsr_core.grid import SCALE, Tile
+from lstsr_core.grid import SCALE
 from lstsr_core.networks import PUBLISHED_CHECKPOINTS, Model, load_model, weights_file
 from lstsr_core.project import sha256
 from lstsr_core.provenance import fingerprint, git_revision
@@ -303,9 +303,6 @@ def _recalled(out: Path, tags: dict[str, str]) -> Summary:
 def read_area(lst_path: Path, request: Request) -> tuple[Raster, Window]:
     """A granule's LST, and the window of its pixels that a request asks for."""
     lst = read_lst(lst_path, request.layer)
-    tile = GranuleName.parse(lst_path.name).tile
-    if Tile.at((lst.left_m + lst.right_m) / 2, (lst.top_m + lst.bottom_m) / 2) != tile:
-        raise InputError(f"{lst_path}: its grid does not lie in tile {tile}, which its name tells; fetch it again.")
     if request.geometry is None:
         return lst, Window(slice(0, lst.rows), slice(0, lst.columns))
     return lst, area.window_around(request.geometry, lst, str(request.shape or "the box of bounds"))

@@ -122,7 +122,7 @@ def test_the_reach_is_that_of_the_gradient() -> None:
         elif isinstance(module, nn.BatchNorm2d):
             module.running_mean.fill_(-1.0)  # type: ignore[union-attr, operator]
     farthest, middle = 0, 96
-    for phase in (0, GRID - 1):  # what is farthest away starts from an end of the grid
+    for phase in (2, 5):  # the places on the grid of 8 that look farthest
         image = torch.ones(1, 2, 192, 192, dtype=torch.float64, requires_grad=True)
         (gradient,) = torch.autograd.grad(network(image)[0, 0, middle + phase, middle + phase], image)
         for axis in (2, 3):
