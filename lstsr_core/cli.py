@@ -240,9 +240,11 @@ def _predict(options: argparse.Namespace) -> int:
     from lstsr_core.area import parse_bounds
     from lstsr_core.raster import check_writable
 
+    bounds = parse_bounds(options.bounds) if options.bounds else None
+    threads = torch.get_num_threads() if options.threads is None else options.threads
     request = prediction.Request(
-        options.method, options.weights, options.layer, parse_bounds(options.bounds) if options.bounds else None, options.shape,
-        options.water, options.allow_different_days, options.quicklook, options.seed, options.threads or torch.get_num_threads(),
+        options.method, options.weights, options.layer, bounds, options.shape, options.water, options.allow_different_days,
+        options.quicklook, options.seed, threads,
     )  # fmt: skip
     if options.dry_run:
         print(prediction_plan.plan_granule(options.lst, options.reflectance, request))

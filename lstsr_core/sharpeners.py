@@ -134,7 +134,15 @@ def repeated(coarse: NDArray[Pixel]) -> NDArray[Pixel]:
 
 @method("bicubic", "Bicubic")
 def bicubic(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
-    """U(LST): no use of NDVI; gaps are bridged by their nearest pixels and cut out again."""
+    """U(LST): no use of NDVI; gaps are bridged by their nearest pixels and cut out again.
+
+    Raises
+    ------
+    NoResult
+        If no pixel has an LST.
+    """
+    if not np.isfinite(lst_k).any():
+        raise NoResult("no pixel has an LST.")
     fine_k: FloatArray = np.where(repeated(np.isfinite(lst_k)), upsample(fill_nearest(lst_k)), np.nan)
     return fine_k
 
