@@ -36,10 +36,11 @@ UPSTREAM = {
     "05_fourier": ["01_download", "03_training"],
     "06_aster_evaluation": ["01_download", "03_training"],
     "07_findings": ["01_download", "03_training"],
+    "07_map": ["01_download", "03_training"],
 }
 """The notebooks in order, each with those whose results it reads."""
 
-NOT_IN_NOTEBOOKS = {"book", "claims", "cli", "findings_prose", "markup", "prose", "provenance", "runner"}
+NOT_IN_NOTEBOOKS = {"book", "claims", "cli", "findings_prose", "markup", "prediction_plan", "prose", "provenance", "runner"}
 """Modules that no notebook imports: a change in them changes no result."""
 
 PROFILES = ("sample", "paper")

@@ -15,20 +15,32 @@ import rasterio.warp
 import shapely
 from IPython.display import HTML, Image
 
-from lstsr_core import archive, evaluation, figures, findings
+from lstsr_core import archive, evaluation, figures, findings, quicklook
 from lstsr_core.contrast import inversion
 from lstsr_core.degradation import block_mean, degrade
 from lstsr_core.errors import InputError
 from lstsr_core.fourier import PUBLISHED_PIXEL_M, attenuation_db, frequencies_per_m
+from lstsr_core.granule_name import GranuleName
 from lstsr_core.kriging import coarse_residual_k
 from lstsr_core.metrics import bias, consistency_k, rmse
 from lstsr_core.networks import PUBLISHED_CHECKPOINTS, SharpeningUNet, read_statistics, save_model, weights_file
 from lstsr_core.pair_statistics import pair_statistics
 from lstsr_core.pairs import PUBLISHED_PAIRS, Pair, align, fine_grid, fine_offset, pair_ids, read_pair
-from lstsr_core.parameters import AsterEvaluation, Download, Findings, Fourier, NotebookParameters, Patches, Sharpening, Training
-from lstsr_core.patches import granule_patches, pair_patches, read_patches, read_table, write_patches
+from lstsr_core.parameters import (
+    AsterEvaluation,
+    Download,
+    Findings,
+    Fourier,
+    Map,
+    NotebookParameters,
+    Patches,
+    Sharpening,
+    Training,
+)
+from lstsr_core.patches import LST_PRODUCT, NDVI_PRODUCT, granule_patches, pair_patches, read_patches, read_table, write_patches
 from lstsr_core.perceptual import load_lpips
 from lstsr_core.placement import ASTER_VALID_K, PROTOCOLS, Comparison, Georeferenced, Placement
+from lstsr_core.prediction import predict_granule, read_area
 from lstsr_core.progress import bar
 from lstsr_core.project import TRAINING_CURVES, resolve, sha256
 from lstsr_core.provenance import git_revision
@@ -698,3 +710,78 @@ def show_offsets(settings: Findings, placed: pd.DataFrame) -> Image:
 def show_distortion(settings: Findings, projected: pd.DataFrame) -> Image:
     """RMSE against FRR: each method, and the way that back-projection takes it."""
     return figures.show(figures.distortion(projected), settings.directory, "distortion")
+
+
+# 07_map
+
+NO_GRANULE = "no granule here: the published pairs are patches; set 01_download.source=sample, or map one with lstsr predict"
+
+
+def chosen_granules(settings: Map) -> tuple[Path, Path] | None:
+    """The LST granule and the reflectance granule of the day; None if 01_download brought no granule at all.
+
+    Raises
+    ------
+    InputError
+        If there are granules, but not both of this day.
+    """
+    directory = settings.run / Download.notebook / "granules"
+    granules = {(name.product, name.date.isoformat()): path
+                for path in sorted(directory.glob("*.hdf")) for name in [GranuleName.parse(path.name)]}  # fmt: skip
+    if not granules:
+        return None
+    day = min(day for _, day in granules) if settings.day == "first" else settings.day
+    if (LST_PRODUCT, day) not in granules or (NDVI_PRODUCT, day) not in granules:
+        there = ", ".join(sorted({day for product, day in granules if product == LST_PRODUCT}))
+        raise InputError(f"{settings.notebook}: parameter 'day' is '{settings.day}'; there are granules of {there}.")
+    return granules[LST_PRODUCT, day], granules[NDVI_PRODUCT, day]
+
+
+def describe_area(settings: Map) -> pd.DataFrame:
+    """What the LST granule holds of the area: its size, its place and its temperatures at 1 km."""
+    granules = chosen_granules(settings)
+    if granules is None:
+        return pd.DataFrame({"value": {"granules": NO_GRANULE}})
+    lst, window = read_area(granules[0], settings.request)
+    part = lst.crop(window.rows, window.columns)
+    x, y = [part.left_m, part.right_m], [part.top_m, part.bottom_m]
+    (west, east), (north, south) = rasterio.warp.transform(part.crs, "EPSG:4326", x, y)
+    rows = {"LST granule": granules[0].name, "reflectance granule": granules[1].name,
+            "pixels of 1 km (rows × columns)": f"{part.rows} × {part.columns}"}  # fmt: skip
+    numbers = {
+        "upper left longitude (degrees)": west, "upper left latitude (degrees)": north,
+        "lower right longitude (degrees)": east, "lower right latitude (degrees)": south,
+        "share of LST pixels without cloud or fill": float(np.isfinite(part.values).mean()),
+        "lowest LST at 1 km (K)": float(np.nanmin(part.values)), "highest LST at 1 km (K)": float(np.nanmax(part.values)),
+    }  # fmt: skip
+    return pd.DataFrame({"value": rows | {name: f"{value:.4f}" for name, value in numbers.items()}})
+
+
+def make_map(settings: Map) -> pd.DataFrame:
+    """Write ``map.tif`` and ``map.json``: the map, and how much of it is valid, how warm, how consistent."""
+    granules = chosen_granules(settings)
+    if granules is None:
+        write_json(settings, "map.json", {"made": False, "reason": NO_GRANULE})
+        return pd.DataFrame({"value": {"map": NO_GRANULE}})
+    summary = predict_granule(*granules, settings.directory / "map.tif", settings.request)
+    content = {name: value for name, value in asdict(summary).items() if name not in ("out", "made")}
+    write_json(settings, "map.json", {"made": True, "method": settings.method, **content})
+    rows = {"method": figures.label(settings.method), "pixels of 250 m (rows × columns)": f"{summary.rows} × {summary.columns}"}
+    rows |= {f"share: {meaning}": f"{share:.4f}" for meaning, share in summary.shares.items() if share}
+    temperatures = {"mean": summary.lst_mean_k, "lowest": summary.lst_min_k, "highest": summary.lst_max_k}
+    rows |= {f"{name} LST (K)": f"{value:.2f}" for name, value in temperatures.items()}
+    rows["consistency with the 1 km LST (K)"] = f"{summary.consistency_k:.3f}"
+    rows |= {f"warning {number}": warning for number, warning in enumerate(summary.warnings, start=1)}
+    return pd.DataFrame({"value": rows})
+
+
+def show_map(settings: Map) -> Image | None:
+    """The map's LST with shorelines; nothing if there is no map."""
+    path = settings.directory / "map.tif"
+    return figures.show(quicklook.lst_map(path), settings.directory, "map") if path.is_file() else None
+
+
+def show_map_quality(settings: Map) -> Image | None:
+    """The map's consistency residual and its validity flag; nothing if there is no map."""
+    path = settings.directory / "map.tif"
+    return figures.show(quicklook.quality_map(path), settings.directory, "quality") if path.is_file() else None

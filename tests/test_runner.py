@@ -26,12 +26,21 @@ import pytest
 
 from lstsr_core.project import PROJECT
 
-NAMES = ["01_download", "02_patches", "03_training", "04_sharpening", "05_fourier", "06_aster_evaluation", "07_findings"]
+NAMES = [
+    "01_download",
+    "02_patches",
+    "03_training",
+    "04_sharpening",
+    "05_fourier",
+    "06_aster_evaluation",
+    "07_findings",
+    "07_map",
+]
 SMALL = [
     "--set", "01_download.windows=2", "--set", "01_download.pairs=2", "--set", '01_download.days=["2018-07-19"]',
     "--set", "03_training.epochs=1", "--set", "03_training.threads=1", "--set", "06_aster_evaluation.protocol=georeferenced",
     "--set", "07_findings.methods=[bicubic,tsharp]", "--set", "07_findings.steps=1",
-    "--set", "07_findings.protocol=georeferenced",
+    "--set", "07_findings.protocol=georeferenced", "--set", "07_map.threads=1",
 ]  # fmt: skip
 PATIENCE_S = 300.0
 
