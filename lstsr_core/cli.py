@@ -132,6 +132,25 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--seed", type=int, default=0, help="of methods that draw random numbers (default 0)")
     evaluate.add_argument("--keep-going", action="store_true", help="note a bad pair in its rows, go on, and exit 1")
 
+    predict = commands.add_parser("predict", help="make a map of LST at 250 m from a day's two granules of a tile")
+    predict.set_defaults(command=_predict)
+    predict.add_argument("--lst", type=Path, required=True, help="MOD21A1D, MOD21A1N or MOD11A1 granule")
+    predict.add_argument("--reflectance", type=Path, required=True, help="MOD09GQ granule of the same tile and day")
+    predict.add_argument("--method", default="sif-cnn-sr1", help="any that lstsr evaluate knows (default sif-cnn-sr1)")
+    predict.add_argument("--out", type=Path, required=True, help="the Cloud-Optimised GeoTIFF to write")
+    predict.add_argument("--weights", type=Path, metavar="DIR", help="directory of <method>.safetensors or of the published "
+                         "modelB_… folders (default: the package's own weights)")  # fmt: skip
+    where = predict.add_mutually_exclusive_group()
+    where.add_argument("--bounds", metavar="W,S,E,N", help="a box in degrees (--bounds=-1.5,… where it begins with a minus)")
+    where.add_argument("--shape", type=Path, metavar="GEOJSON", help="polygons in degrees, outside which the map is masked")
+    predict.add_argument("--water", type=Path, metavar="HDF", help="MOD44W granule of the tile: its water is masked")
+    predict.add_argument("--layer", default="day", choices=("day", "night"), help="of the LST granule (default day)")
+    predict.add_argument("--allow-different-days", action="store_true", help="take a reflectance up to 16 days away")
+    predict.add_argument("--quicklook", action="store_true", help="write a PNG map beside --out, too")
+    predict.add_argument("--seed", type=int, default=0, help="of methods that draw random numbers (default 0)")
+    predict.add_argument("--threads", type=int, help="of the CPU (default: as many as torch takes)")
+    predict.add_argument("--dry-run", action="store_true", help="say what it would read, write and take, and do nothing")
+
     verify = commands.add_parser("verify", help="compare a directory with the registry of published pairs and checkpoints")
     verify.set_defaults(command=_verify)
     verify.add_argument("directory", type=Path)
@@ -347,6 +366,30 @@ def _evaluate(options: argparse.Namespace) -> int:
         print(f"lstsr: pair {pair_id} left out: {reason}", file=sys.stderr)
     print(f"{options.out}: {len(table)} rows, {len(ids) - len(judged.failures)} of {len(ids)} pairs")
     return 1 if judged.failures else 0
+
+
+def _predict(options: argparse.Namespace) -> int:
+    import torch
+
+    from lstsr_core import prediction, prediction_plan
+    from lstsr_core.area import parse_bounds
+    from lstsr_core.raster import check_writable
+
+    bounds = parse_bounds(options.bounds) if options.bounds else None
+    threads = torch.get_num_threads() if options.threads is None else options.threads
+    request = prediction.Request(
+        options.method, options.weights, options.layer, bounds, options.shape, options.water, options.allow_different_days,
+        options.quicklook, options.seed, threads,
+    )  # fmt: skip
+    if options.dry_run:
+        print(prediction_plan.plan_granule(options.lst, options.reflectance, request))
+        return 0
+    check_writable(options.out)
+    summary = prediction.predict_granule(options.lst, options.reflectance, options.out, request)
+    for warning in summary.warnings:
+        print(f"lstsr: {warning}", file=sys.stderr)
+    print(summary)
+    return 0
 
 
 def _verify(options: argparse.Namespace) -> int:

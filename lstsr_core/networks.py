@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lstsr_core.errors import InputError
-from lstsr_core.raster import written_atomically
+from lstsr_core.raster import BoolArray, FloatArray, written_atomically
+from lstsr_core.windows import TRAINING_SIDE, Window, predict_blended, predict_seamless
 
 Upsampling = Literal["align-corners", "half-pixel"]
 UPSAMPLINGS: tuple[Upsampling, ...] = get_args(Upsampling)
@@ -177,8 +178,10 @@ class Model:
         seen = self.card["data"].get("seen") if isinstance(self.card.get("data"), dict) else None
         return None if seen is None else digest in seen
 
-    def predict_k(self, coarse_upsampled_k: np.ndarray, ndvi: np.ndarray, piece: int | None = None) -> np.ndarray:
-        """Run the network over an image.
+    def predict_k(
+        self, coarse_upsampled_k: FloatArray, ndvi: FloatArray, piece: int | None = None, wanted: BoolArray | None = None
+    ) -> FloatArray:
+        """Run the network over an image of any size, without seams (`windows`).
 
         Parameters
         ----------
@@ -187,27 +190,39 @@ class Model:
         ndvi : array of shape (rows, columns)
             No NaN.
         piece : int, optional
-            Side of the pieces to run it over one by one, which leaves seams; the whole image at once without it. A rest that
-            the network is too deep for joins the last piece.
+            Side of disjoint pieces to run it over one by one, as was published, which leaves seams. A rest that the network is
+            too deep for joins the last piece.
+        wanted : bool array of shape (rows, columns), optional
+            Windows in which it is nowhere true are left out, NaN.
 
         Returns
         -------
         array of shape (rows, columns), float64 kelvin
         """
         s = self.statistics
-        scores = np.stack([(coarse_upsampled_k - s.lst_mean_k) / s.lst_std_k, (ndvi - s.ndvi_mean) / s.ndvi_std])
-        whole = torch.from_numpy(scores[None].astype(np.float32))
-        with torch.inference_mode():
-            if piece is None:
-                output = self.network(whole)
-            else:
-                rows, columns = (_piece_sizes(size, piece) for size in scores.shape[1:])
-                bands = torch.split(whole, rows, dim=2)
-                output = torch.cat(
-                    [torch.cat([self.network(p) for p in torch.split(b, columns, dim=3)], dim=3) for b in bands], dim=2
-                )
-        predicted_k: np.ndarray = output[0, 0].numpy().astype(np.float64) * s.lst_std_k + s.lst_mean_k
+        rows, columns = ndvi.shape
+
+        def scores(window: Window) -> Tensor:
+            lst = (window.of(coarse_upsampled_k) - s.lst_mean_k) / s.lst_std_k
+            return torch.from_numpy(np.stack([lst, (window.of(ndvi) - s.ndvi_mean) / s.ndvi_std])[None].astype(np.float32))
+
+        wanted = np.ones((rows, columns), dtype=np.bool_) if wanted is None else wanted
+        if piece is None and self.network.upsampling == "half-pixel":
+            output = predict_seamless(self.network, scores, wanted)
+        elif piece is None and max(rows, columns) > TRAINING_SIDE:
+            output = predict_blended(self.network, scores, wanted)
+        else:
+            with torch.inference_mode():
+                output = self._disjoint(scores(Window(slice(0, rows), slice(0, columns))), piece or max(rows, columns))
+        predicted_k = output.astype(np.float64) * s.lst_std_k + s.lst_mean_k
         return predicted_k
+
+    def _disjoint(self, scores: Tensor, piece: int) -> FloatArray:
+        rows, columns = (_piece_sizes(size, piece) for size in scores.shape[2:])
+        bands = torch.split(scores, rows, dim=2)
+        joined = torch.cat([torch.cat([self.network(p) for p in torch.split(b, columns, dim=3)], dim=3) for b in bands], dim=2)
+        output: FloatArray = joined[0, 0].numpy()
+        return output
 
 
 def _piece_sizes(size: int, piece: int) -> list[int]:

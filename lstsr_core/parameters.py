@@ -12,11 +12,13 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from lstsr_core.area import parse_bounds
 from lstsr_core.errors import InputError
 from lstsr_core.evaluation import check_protocols
 from lstsr_core.grid import Tile
 from lstsr_core.networks import UPSAMPLINGS, Upsampling
 from lstsr_core.placement import PROTOCOLS
+from lstsr_core.prediction import Request
 from lstsr_core.products import Product
 from lstsr_core.project import resolve
 from lstsr_core.sharpeners import METHODS, Options, check_methods
@@ -295,6 +297,42 @@ class Findings(_Placing):
     steps: int = Field(10, ge=1, le=100, description="steps of back-projection")
 
 
-_NOTEBOOKS: list[type[NotebookParameters]] = [Download, Patches, Training, Sharpening, Fourier, AsterEvaluation, Findings]
-_NOTEBOOKS += [Weights, Ablation]
+def _known_method(name: str) -> str:
+    if name not in METHODS:
+        raise ValueError(f"unknown method; known methods: {', '.join(METHODS)}")
+    return name
+
+
+def _box(text: str) -> str:
+    if text:
+        parse_bounds(text)
+    return text
+
+
+class Map(NotebookParameters):
+    """07_map: from a day's two granules to a map."""
+
+    notebook = "07_map"
+    day: Annotated[str, Field(pattern=r"^(first|\d{4}-\d{2}-\d{2})$", description="of the granules, YYYY-MM-DD, or first")] = (
+        "first"
+    )
+    method: Annotated[str, AfterValidator(_known_method)] = Field("sif-cnn-sr1", description=f"one of {', '.join(METHODS)}")
+    layer: Literal["day", "night"] = Field("day", description="of the LST granule")
+    bounds: Annotated[str, AfterValidator(_box)] = Field("", description="west,south,east,north in degrees; the granule if empty")
+    shape: str = Field("", description="GeoJSON file with polygons, relative to the project; the granule if empty")
+    weights_directory: str = Field(
+        "03_training/weights", description="weights files, relative to the run's directory; empty: the package's own"
+    )
+    threads: int = Field(2, ge=1, le=256, description="of the CPU, for networks")
+    seed: Seed = 0
+
+    @property
+    def request(self) -> Request:
+        weights = self.run / self.weights_directory if self.weights_directory else None
+        bounds, shape = parse_bounds(self.bounds) if self.bounds else None, resolve(self.shape) if self.shape else None
+        return Request(self.method, weights, self.layer, bounds, shape, seed=self.seed, threads=self.threads)
+
+
+_NOTEBOOKS: list[type[NotebookParameters]] = [Download, Patches, Training, Sharpening, Fourier, AsterEvaluation]
+_NOTEBOOKS += [Map, Findings, Weights, Ablation]
 BY_NOTEBOOK = {parameters.notebook: parameters for parameters in _NOTEBOOKS}

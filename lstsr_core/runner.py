@@ -46,13 +46,14 @@ UPSTREAM = {
     "04_sharpening": ["01_download", "03_training"],
     "05_fourier": ["01_download", "03_training"],
     "06_aster_evaluation": ["01_download", "03_training"],
+    "07_map": ["01_download", "03_training"],
     "08_findings": ["01_download", "03_training"],
     "09_weights": [],
     "10_ablation": ["01_download"],
 }
 """The notebooks in order, each with those whose results it reads."""
 
-NOT_IN_NOTEBOOKS = {"book", "claims", "cli", "findings_prose", "markup", "prose", "provenance", "runner"}
+NOT_IN_NOTEBOOKS = {"book", "claims", "cli", "findings_prose", "markup", "prediction_plan", "prose", "provenance", "runner"}
 """Modules that no notebook imports: a change in them changes no result."""
 
 COMMITTED = [TRAINING_SETTINGS, TRAINING_CURVES, ABLATION, OWN_WEIGHTS, PACKAGE_WEIGHTS]

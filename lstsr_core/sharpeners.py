@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lstsr_core.degradation import upsample
 from lstsr_core.dms import dms as dms_sharpen
@@ -22,6 +23,7 @@ from lstsr_core.networks import PUBLISHED_CHECKPOINTS, Model, load_model, unseen
 from lstsr_core.pairs import PATCH_COARSE_PIXELS, ModisPair, fine_grid
 from lstsr_core.raster import FloatArray, Raster, fill_nearest
 from lstsr_core.regression import aggregate_ndvi, fit_scene
+from lstsr_core.windows import Pixel
 
 WEIGHTS_MISSING = "weights missing"
 """Why a network that was asked for has no result where no weights are found for it."""
@@ -135,14 +137,22 @@ def _for_scene(scene: str, name: str, options: Options) -> Options:
     return replace(options, weights=unseen_weights(options.weights, scene))
 
 
-def repeated(coarse: FloatArray) -> FloatArray:
+def repeated(coarse: NDArray[Pixel]) -> NDArray[Pixel]:
     """Each coarse pixel over its 4×4 block, (rows, columns) → (4·rows, 4·columns)."""
     return coarse.repeat(SCALE, axis=0).repeat(SCALE, axis=1)
 
 
 @method("bicubic", "Bicubic")
 def bicubic(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
-    """U(LST): no use of NDVI; gaps are bridged by their nearest pixels and cut out again."""
+    """U(LST): no use of NDVI; gaps are bridged by their nearest pixels and cut out again.
+
+    Raises
+    ------
+    NoResult
+        If no pixel has an LST.
+    """
+    if not np.isfinite(lst_k).any():
+        raise NoResult("no pixel has an LST.")
     fine_k: FloatArray = np.where(repeated(np.isfinite(lst_k)), upsample(fill_nearest(lst_k)), np.nan)
     return fine_k
 
@@ -195,7 +205,7 @@ def _network(name: str, lst_k: FloatArray, ndvi: FloatArray, options: Options, p
     if not known.any():
         raise NoResult("no pixel has both an LST and an NDVI.")
     model = _model(path, path.stat().st_mtime_ns)
-    fine_k = model.predict_k(upsample(fill_nearest(lst_k)), fill_nearest(ndvi), piece)
+    fine_k = model.predict_k(upsample(fill_nearest(lst_k)), fill_nearest(ndvi), piece, known)
     fine_k[~known] = np.nan
     return fine_k
 

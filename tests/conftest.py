@@ -24,7 +24,7 @@ from rasterio.crs import CRS
 
 from lstsr_core.degradation import degrade
 from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, Tile
-from lstsr_core.networks import PUBLISHED_CHECKPOINTS, PUBLISHED_STATISTICS, SharpeningUNet, save_model
+from lstsr_core.networks import PUBLISHED_CHECKPOINTS, PUBLISHED_STATISTICS, SharpeningUNet, Statistics, save_model
 from lstsr_core.pairs import Pair
 from lstsr_core.raster import Raster
 
@@ -174,6 +174,17 @@ def random_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(9)
     for name in PUBLISHED_CHECKPOINTS:
         save_model(SharpeningUNet(), PUBLISHED_STATISTICS, directory / f"{name}.safetensors")
+    return directory
+
+
+@pytest.fixture(scope="session")
+def half_pixel_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Directory of untrained half-pixel networks, which tell the range that they were trained on."""
+    directory = tmp_path_factory.mktemp("half-pixel weights")
+    statistics = Statistics(303.0, 8.0, 0.6, 0.17, lst_min_k=280.0, lst_max_k=330.0, ndvi_min=-0.2, ndvi_max=1.0)
+    torch.manual_seed(5)
+    for name in PUBLISHED_CHECKPOINTS:
+        save_model(SharpeningUNet("half-pixel"), statistics, directory / f"{name}.safetensors", {"git_revision": "abc123"})
     return directory
 
 

@@ -115,7 +115,7 @@ def test_cells_call_the_stages_and_compute_nothing(name: str) -> None:
             if not isinstance(node, ast.Call):
                 continue
             called = ast.unparse(node.func)
-            on_stages = re.fullmatch(r"(training_)?stages\.\w+", called) is not None
+            on_stages = re.fullmatch(r"(\w+_)?stages\.\w+", called) is not None
             checks = called in (f"{model}.check", "globals")
             shows = isinstance(node.func, ast.Attribute) and node.func.attr in SHOWING
             assert on_stages or checks or shows, called

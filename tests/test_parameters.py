@@ -20,6 +20,7 @@ from lstsr_core.parameters import (
     Download,
     Findings,
     Fourier,
+    Map,
     NotebookParameters,
     Patches,
     Sharpening,
@@ -107,6 +108,14 @@ WRONG: list[tuple[type[NotebookParameters], str, Any, str]] = [
     (Findings, "protocol", "published,all", "georeferenced, published"),
     (Findings, "steps", 0, "greater than or equal to 1"),
     (Findings, "steps", 2.5, "integer"),
+    (Map, "day", "yesterday", "first"),
+    (Map, "method", "all", ", ".join(METHODS)),
+    (Map, "method", ["dms"], "string"),
+    (Map, "layer", "dusk", "'day' or 'night'"),
+    (Map, "bounds", "3,46,4", "west,south,east,north"),
+    (Map, "bounds", "4,46,3,47", "west below east"),
+    (Map, "shape", 5, "string"),
+    (Map, "threads", 0, "greater than or equal to 1"),
 ]
 
 

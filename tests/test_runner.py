@@ -26,12 +26,12 @@ import pytest
 
 from lstsr_core.project import PROJECT
 
-NAMES = ["01_download", "02_patches", "03_training", "04_sharpening", "05_fourier", "06_aster_evaluation", "08_findings"]
-NAMES += ["09_weights", "10_ablation"]
+NAMES = ["01_download", "02_patches", "03_training", "04_sharpening", "05_fourier", "06_aster_evaluation", "07_map"]
+NAMES += ["08_findings", "09_weights", "10_ablation"]
 SMALL = [
     "--set", "01_download.windows=2", "--set", "01_download.pairs=2", "--set", '01_download.days=["2018-07-19"]',
     "--set", "03_training.epochs=1", "--set", "03_training.threads=1", "--set", "06_aster_evaluation.protocol=georeferenced",
-    "--set", "08_findings.methods=[bicubic,tsharp]", "--set", "08_findings.steps=1",
+    "--set", "07_map.threads=1", "--set", "08_findings.methods=[bicubic,tsharp]", "--set", "08_findings.steps=1",
     "--set", "08_findings.protocol=georeferenced", "--set", "10_ablation.epochs=1", "--set", "10_ablation.folds=2",
 ]  # fmt: skip
 COMMITTED = ("params", "training", "training_curves", "own_weights", "ablation")

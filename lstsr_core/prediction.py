@@ -1,0 +1,389 @@
+"""From a day's two granules of a tile to a map of LST at 250 m with its consistency residual and a validity flag.
+
+What a network sees where there is no valid pixel (cloud, fill) is the nearest valid one; such pixels are masked in the map again,
+so that windows with gaps need no rule of their own, and windows without any valid pixel are not computed. An area is computed
+with `MARGIN_COARSE_PIXELS` of the granule around it: for a network its map is then the part of the whole tile's map, while the
+methods that fit a scene (regressions, DMS) fit the area with this margin.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import shapely
+import torch
+from affine import Affine
+
+from lstsr_core import area, cog
+from lstsr_core.degradation import degrade
+from lstsr_core.errors import InputError, NoResult
+from lstsr_core.granule import read_lst, read_ndvi, read_water_mask
+from lstsr_core.granule_name import GranuleName
+from lstsr_core.grid import SCALE
+from lstsr_core.networks import PUBLISHED_CHECKPOINTS, Model, load_model, weights_file
+from lstsr_core.project import sha256
+from lstsr_core.provenance import fingerprint, git_revision
+from lstsr_core.quicklook import write_quicklook
+from lstsr_core.raster import BoolArray, FloatArray, Raster
+from lstsr_core.sharpeners import METHODS, Options, repeated
+from lstsr_core.shorelines import Extent
+from lstsr_core.validity import (
+    CLOUD,
+    FLAGS,
+    NDVI_INVALID,
+    OUTSIDE_SHAPE,
+    OUTSIDE_TRAINING,
+    VALID,
+    WATER,
+    FlagArray,
+    has_lst,
+    outside_training,
+    range_warnings,
+    shares_of,
+)
+from lstsr_core.windows import Float32Array, Window
+
+MARGIN_COARSE_PIXELS = 64
+_SNAP_COARSE_PIXELS = 32  # 128 fine pixels: windows of an area then lie where the whole tile's do
+
+MOST_DAYS_APART = 16
+STEPS_PER_K = 1024
+"""LST and residual are rounded to 1/1024 K, a twentieth of the product's own step: the file is a third smaller for it."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What map to make.
+
+    Attributes
+    ----------
+    method : str
+        A name of `sharpeners.METHODS`.
+    weights : Path, optional
+        Directory of weights files; without it, the package's own.
+    layer : {"day", "night"}
+        Of the LST granule.
+    bounds : Extent, optional
+        In degrees; the map is the smallest window of coarse pixels that holds it. Without it or a shape, the whole granule.
+    shape : Path, optional
+        A GeoJSON file with polygons; pixels outside them are masked.
+    water : Path, optional
+        A MOD44W granule of the tile; its water is masked.
+    allow_different_days : bool
+        Take a reflectance of another day, `MOST_DAYS_APART` at the most: NDVI changes slowly.
+    quicklook : bool
+        Write a PNG map beside the output, too.
+    seed : int
+        For methods that draw random numbers.
+    threads : int
+        Of the CPU, for networks.
+    """
+
+    method: str = "sif-cnn-sr1"
+    weights: Path | None = None
+    layer: Literal["day", "night"] = "day"
+    bounds: Extent | None = None
+    shape: Path | None = None
+    water: Path | None = None
+    allow_different_days: bool = False
+    quicklook: bool = False
+    seed: int = 0
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise InputError(f"unknown method '{self.method}'; known methods: {', '.join(METHODS)}.")
+        if self.bounds is not None and self.shape is not None:
+            raise InputError("bounds and a shape exclude each other; give one of them.")
+        if self.threads < 1:
+            raise InputError(f"threads is {self.threads}; expected 1 or more.")
+        if self.weights is not None and not self.weights.is_dir():
+            raise InputError(f"{self.weights}: no such directory; expected weights files there.")
+
+    @property
+    def weights_path(self) -> Path | None:
+        """The file that a network's weights are read from; None for a method that has none.
+
+        Raises
+        ------
+        InputError
+            If there are none for this network.
+        """
+        if self.method not in PUBLISHED_CHECKPOINTS:
+            return None
+        path = weights_file(self.weights, self.method)
+        if path is None:
+            where = f"{self.weights} holds" if self.weights else "the package brings"
+            raise InputError(f"{self.method}: {where} no weights for it; name a directory with {self.method}.safetensors.")
+        return path
+
+    @property
+    def geometry(self) -> shapely.Geometry | None:
+        """The area asked for, in degrees; None for the whole granule."""
+        if self.shape is not None:
+            return area.read_shape(self.shape)
+        return area.box(self.bounds) if self.bounds is not None else None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a map holds.
+
+    Attributes
+    ----------
+    out : Path
+    made : bool
+        False if it was there already, made from the same inputs.
+    rows, columns : int
+        Fine pixels.
+    shares : dict of str to float
+        Share of the pixels with each of `FLAGS`, by its meaning.
+    lst_mean_k, lst_min_k, lst_max_k : float
+    consistency_k : float
+        RMSE of the degraded map against the 1 km LST.
+    warnings : tuple of str
+        One line each.
+    """
+
+    out: Path
+    made: bool
+    rows: int
+    columns: int
+    shares: dict[str, float]
+    lst_mean_k: float
+    lst_min_k: float
+    lst_max_k: float
+    consistency_k: float
+    warnings: tuple[str, ...]
+
+    def __str__(self) -> str:
+        shares = ", ".join(f"{share:.1%} {meaning}" for meaning, share in self.shares.items() if share)
+        return (
+            f"{self.out}: {self.rows}×{self.columns} pixels ({shares}), LST {self.lst_min_k:.1f} to {self.lst_max_k:.1f} K, "
+            f"degraded within {self.consistency_k:.2f} K of the 1 km LST" + ("" if self.made else "; was there already")
+        )
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """The area with its margin: aligned rasters, and where in them the area is.
+
+    Attributes
+    ----------
+    lst, ndvi : Raster
+    coarse : Window
+        The area's pixels in `lst`.
+    """
+
+    lst: Raster
+    ndvi: Raster
+    coarse: Window
+
+    @property
+    def fine(self) -> Window:
+        spans = (slice(SCALE * span.start, SCALE * span.stop) for span in (self.coarse.rows, self.coarse.columns))
+        return Window(*spans)
+
+
+def predict_granule(lst_path: Path, reflectance_path: Path, out: Path, request: Request) -> Summary:
+    """Make a map of a tile's two granules, or leave it as it is if it was made from the same inputs by the same request.
+
+    Parameters
+    ----------
+    lst_path : Path
+        A MOD21A1D, MOD21A1N or MOD11A1 granule.
+    reflectance_path : Path
+        A MOD09GQ granule of the same tile.
+    out : Path
+        The Cloud-Optimised GeoTIFF to write: LST in kelvin; D of the map minus the 1 km LST over each coarse pixel, NaN where
+        the sensor's footprint holds a masked pixel; `FLAGS`. A quicklook has its name with ``.png``.
+    request : Request
+
+    Raises
+    ------
+    InputError
+        If a granule is damaged, they are of different tiles or days, the area lies outside, the weights are missing, or `out`
+        cannot be written.
+    NoResult
+        If no pixel of the area has both a valid LST and a valid NDVI.
+    """
+    warnings = check_names(lst_path, reflectance_path, request)
+    tags = _tags(lst_path, reflectance_path, request)
+    there = cog.read_tags(out)
+    if there.get("LSTSR_FINGERPRINT") == tags["LSTSR_FINGERPRINT"]:
+        summary = _recalled(out, there)
+    else:
+        scene = _read_scene(lst_path, reflectance_path, request)
+        model = load_model(request.weights_path) if request.weights_path is not None else None
+        lst_k, residual_k, validity = _sharpened(scene, request, model)
+        if model is not None:
+            warnings += range_warnings(scene.coarse.of(scene.lst.values), scene.fine.of(scene.ndvi.values), validity, model)
+        summary = _summary(out, lst_k, residual_k, validity, warnings)
+        legend = {f"FLAG_{number}": meaning for number, meaning in FLAGS.items()}
+        bands = [
+            cog.Band(_rounded(lst_k), "LST", "K"),
+            cog.Band(_rounded(residual_k), "consistency residual at 1 km", "K"),
+            cog.Band(validity.astype(np.float32), "validity", "", legend),
+        ]
+        corner = scene.ndvi.transform @ Affine.translation(scene.fine.columns.start, scene.fine.rows.start)
+        content = {name: value for name, value in asdict(summary).items() if name not in ("out", "made")}
+        cog.write_cog(bands, corner, scene.ndvi.crs, out, {**tags, "LSTSR_SUMMARY": json.dumps(content)})
+    picture = out.with_suffix(".png")
+    if request.quicklook and (summary.made or not picture.is_file()):
+        write_quicklook(out, picture)
+    return summary
+
+
+def check_names(lst_path: Path, reflectance_path: Path, request: Request) -> tuple[str, ...]:
+    """Refuse granules of different tiles, or of different days unless the request allows them; a warning if it does.
+
+    Raises
+    ------
+    InputError
+    """
+    names = [GranuleName.parse(path.name) for path in (lst_path, reflectance_path)]
+    water = [GranuleName.parse(request.water.name)] if request.water is not None else []
+    tiles = [str(name.tile) for name in names + water]
+    if len(set(tiles)) > 1:
+        raise InputError(f"{reflectance_path.name}: granules of different tiles ({', '.join(tiles)}); expected one tile's.")
+    apart = abs((names[0].date - names[1].date).days)
+    if apart == 0:
+        return ()
+    days = f"LST is of {names[0].date}, reflectance of {names[1].date}"
+    if not request.allow_different_days or apart > MOST_DAYS_APART:
+        hint = f"allow different days (up to {MOST_DAYS_APART})" if apart <= MOST_DAYS_APART else "take a day nearer to it"
+        raise InputError(f"{reflectance_path.name}: {days}, {apart} days apart; expected the same day, or {hint}.")
+    return (f"{days}, {apart} days apart",)
+
+
+def _tags(lst_path: Path, reflectance_path: Path, request: Request) -> dict[str, str]:
+    """What the map is made from and by; LSTSR_FINGERPRINT is a digest of it all."""
+    tags = {
+        "LSTSR_LST_GRANULE": lst_path.name,
+        "LSTSR_LST_SHA256": _digest(lst_path),
+        "LSTSR_REFLECTANCE_GRANULE": reflectance_path.name,
+        "LSTSR_REFLECTANCE_SHA256": _digest(reflectance_path),
+        "LSTSR_METHOD": request.method,
+        "LSTSR_VERSION": version("lstsr"),
+        "LSTSR_GIT_REVISION": git_revision(),
+    }
+    values: dict[str, Any] = {"layer": request.layer, "seed": request.seed}
+    if request.bounds is not None:
+        values["bounds"] = asdict(request.bounds)
+    for name, path in (("shape", request.shape), ("water", request.water)):
+        if path is not None:
+            values |= {name: path.name, f"{name}_sha256": _digest(path)}
+    tags["LSTSR_PARAMETERS"] = json.dumps(values, sort_keys=True)
+    if request.weights_path is not None:
+        tags["LSTSR_WEIGHTS"] = request.weights_path.name
+        tags["LSTSR_WEIGHTS_SHA256"] = _digest(request.weights_path)
+        tags["LSTSR_WEIGHTS_GIT_REVISION"] = str(load_model(request.weights_path).card.get("git_revision", "unknown"))
+    return {**tags, "LSTSR_FINGERPRINT": fingerprint(tags)}
+
+
+def _digest(path: Path) -> str:
+    try:
+        return sha256(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}).") from error
+
+
+def _recalled(out: Path, tags: dict[str, str]) -> Summary:
+    content = json.loads(tags["LSTSR_SUMMARY"])
+    return Summary(out=out, made=False, **{**content, "warnings": tuple(content["warnings"])})
+
+
+def read_area(lst_path: Path, request: Request) -> tuple[Raster, Window]:
+    """A granule's LST, and the window of its pixels that a request asks for."""
+    lst = read_lst(lst_path, request.layer)
+    if request.geometry is None:
+        return lst, Window(slice(0, lst.rows), slice(0, lst.columns))
+    return lst, area.window_around(request.geometry, lst, str(request.shape or "the box of bounds"))
+
+
+def _read_scene(lst_path: Path, reflectance_path: Path, request: Request) -> _Scene:
+    lst, window = read_area(lst_path, request)
+    ndvi = read_ndvi(reflectance_path)
+    _check_nested(lst, ndvi, reflectance_path)
+    around = Window(_snapped(window.rows, lst.rows), _snapped(window.columns, lst.columns))
+    fine = [slice(SCALE * span.start, SCALE * span.stop) for span in (around.rows, around.columns)]
+    return _Scene(lst.crop(around.rows, around.columns), ndvi.crop(*fine), window.inside(around))
+
+
+def _check_nested(coarse: Raster, fine: Raster, path: Path) -> None:
+    away_m = max(abs(coarse.left_m - fine.left_m), abs(coarse.top_m - fine.top_m))
+    if (fine.rows, fine.columns) != (SCALE * coarse.rows, SCALE * coarse.columns) or away_m > 1.0:
+        raise InputError(
+            f"{path}: {fine.rows}×{fine.columns} pixels (rows×columns), its corner {away_m:.0f} m away from that of the LST with "
+            f"{coarse.rows}×{coarse.columns}; expected {SCALE} times as many over the same ground."
+        )
+
+
+def _snapped(span: slice, size: int) -> slice:
+    first, last = span.start - MARGIN_COARSE_PIXELS, span.stop + MARGIN_COARSE_PIXELS
+    snap = _SNAP_COARSE_PIXELS
+    return slice(max(first // snap * snap, 0), min(-(-last // snap) * snap, size))
+
+
+@contextmanager
+def _torch_threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _sharpened(scene: _Scene, request: Request, model: Model | None) -> tuple[FloatArray, FloatArray, FlagArray]:
+    """LST, residual and flags of the area, each of its fine shape."""
+    lst_k, ndvi = scene.lst.values, scene.ndvi.values
+    options = Options(weights=request.weights, seed=request.seed)
+    with _torch_threads(request.threads):
+        fine_k = METHODS[request.method].sharpener(lst_k, ndvi, options)
+        residual_k = repeated(scene.coarse.of(degrade(fine_k) - lst_k))
+    fine_k = scene.fine.of(fine_k).copy()
+    cloud, lost = repeated(~np.isfinite(scene.coarse.of(lst_k))), ~np.isfinite(fine_k)
+    validity = np.full(fine_k.shape, VALID, dtype=np.uint8)
+    if model is not None:
+        validity[outside_training(scene.coarse.of(lst_k), scene.fine.of(ndvi), model.statistics)] = OUTSIDE_TRAINING
+    validity[lost] = NDVI_INVALID
+    validity[cloud] = CLOUD
+    grid = scene.ndvi.crop(scene.fine.rows, scene.fine.columns)
+    if request.water is not None:
+        validity[_water(request.water, grid)] = WATER
+    if request.shape is not None:
+        validity[~area.inside(area.read_shape(request.shape), grid)] = OUTSIDE_SHAPE
+    masked = ~has_lst(validity)
+    fine_k[masked] = residual_k[masked] = np.nan
+    if masked.all():
+        shares = ", ".join(f"{meaning}: {share:.0%}" for meaning, share in shares_of(validity).items() if share)
+        raise NoResult(f"no pixel of the area is valid ({shares}); choose another day or area.")
+    return fine_k, residual_k, validity
+
+
+def _water(path: Path, grid: Raster) -> BoolArray:
+    water = read_water_mask(path)
+    row, column = round((water.top_m - grid.top_m) / grid.pixel_width_m), round((grid.left_m - water.left_m) / grid.pixel_width_m)
+    if min(row, column) < 0 or row + grid.rows > water.rows or column + grid.columns > water.columns:
+        raise InputError(f"{path}: does not cover the area; expected the water mask of the same tile.")
+    return np.asarray(water.values[row : row + grid.rows, column : column + grid.columns] == 1.0)
+
+
+def _summary(out: Path, lst_k: FloatArray, residual_k: FloatArray, validity: FlagArray, warnings: tuple[str, ...]) -> Summary:
+    known = residual_k[np.isfinite(residual_k)]
+    consistency_k = float(np.sqrt(np.mean(known**2))) if known.size else float("nan")
+    mean_k, min_k, max_k = (float(function(lst_k)) for function in (np.nanmean, np.nanmin, np.nanmax))
+    rows, columns = lst_k.shape
+    return Summary(out, True, rows, columns, shares_of(validity), mean_k, min_k, max_k, consistency_k, warnings)
+
+
+def _rounded(values: FloatArray) -> Float32Array:
+    return (np.rint(values * STEPS_PER_K) / STEPS_PER_K).astype(np.float32)

@@ -1,0 +1,58 @@
+"""07_map's stages: a run's granules become a map to look at; without granules a plain line says so."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rio_cogeo import cog_validate
+from test_prediction import DAY, Granules, fields, write_granules
+
+from lstsr_core import map_stages as stages
+from lstsr_core.errors import InputError
+from lstsr_core.parameters import Map
+
+
+@pytest.fixture
+def run(tmp_path: Path, half_pixel_weights: Path) -> Path:
+    granules: Granules = write_granules(tmp_path / "01_download" / "granules", *fields())
+    assert granules.lst.is_file()
+    shutil.copytree(half_pixel_weights, tmp_path / "03_training" / "weights")
+    return tmp_path
+
+
+def settings_of(run: Path, **values: Any) -> Map:
+    return Map.check({"run_directory": str(run), "threads": 1, **values})
+
+
+def test_a_runs_granules_are_described_mapped_and_shown(run: Path) -> None:
+    settings = settings_of(run, bounds="4.0,45.4,4.2,45.6")
+    area = stages.describe_area(settings)["value"]
+    assert area["LST granule"].startswith("MOD21A1D.A2018200") and area["share of LST pixels without cloud or fill"] == "1.0000"
+    assert (
+        45.6 <= float(area["upper left latitude (degrees)"]) < 45.62 and 3.9 < float(area["upper left longitude (degrees)"]) < 4.0
+    )
+    shown = stages.make_map(settings)["value"]
+    assert cog_validate(run / "07_map" / "map.tif", quiet=True)[0]
+    content = json.loads((run / "07_map" / "map.json").read_text())
+    assert content["made"] and content["method"] == "sif-cnn-sr1" and sum(content["shares"].values()) == pytest.approx(1.0)
+    assert shown["pixels of 250 m (rows × columns)"] == f"{content['rows']} × {content['columns']}"
+    for image, name in ((stages.show_map(settings), "map.png"), (stages.show_map_quality(settings), "quality.png")):
+        assert image is not None and (run / "07_map" / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_day_without_granules_is_refused(run: Path) -> None:
+    assert stages.chosen_granules(settings_of(run, day=DAY.isoformat())) == stages.chosen_granules(settings_of(run))
+    with pytest.raises(InputError, match=r"07_map: parameter 'day' is '2018-07-20'; there are granules of 2018-07-19\."):
+        stages.make_map(settings_of(run, day="2018-07-20"))
+
+
+def test_a_run_without_granules_says_so(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, weights_directory=".")
+    for table in (stages.describe_area(settings), stages.make_map(settings)):
+        assert "no granule here" in table["value"].iloc[0]
+    assert stages.show_map(settings) is None and stages.show_map_quality(settings) is None
+    assert json.loads((tmp_path / "07_map" / "map.json").read_text())["made"] is False

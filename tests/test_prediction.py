@@ -1,0 +1,420 @@
+"""From granules to a map: every method, masks, areas, places, provenance, and what is refused."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import pickle
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pyproj
+import pytest
+import rasterio
+import rasterio.warp
+from affine import Affine
+from rio_cogeo import cog_validate
+from scipy import ndimage
+
+from lstsr_core import prediction
+from lstsr_core.degradation import degrade, upsample
+from lstsr_core.errors import InputError, NoResult
+from lstsr_core.granule_name import GranuleName
+from lstsr_core.granule_writer import write_lst_granule, write_reflectance_granule
+from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, SPHERE_RADIUS_M, Tile
+from lstsr_core.hdf_eos import GridDataset, write_granule
+from lstsr_core.networks import PUBLISHED_CHECKPOINTS, load_model
+from lstsr_core.prediction import Request, predict_granule
+from lstsr_core.prediction_plan import plan_granule
+from lstsr_core.project import sha256
+from lstsr_core.raster import FloatArray, Raster
+from lstsr_core.sharpeners import METHODS
+from lstsr_core.shorelines import Extent
+from lstsr_core.validity import CLOUD, NDVI_INVALID, OUTSIDE_SHAPE, OUTSIDE_TRAINING, VALID, WATER
+
+FIRST_ROW, FIRST_COLUMN, SIZE = 500, 300, 96
+DAY = datetime.date(2018, 7, 19)
+SPHERE = pyproj.CRS.from_proj4(f"+proj=longlat +R={SPHERE_RADIUS_M}")
+
+
+@dataclass(frozen=True)
+class Granules:
+    lst: Path
+    reflectance: Path
+
+
+def write_granules(
+    directory: Path,
+    lst_k: FloatArray,
+    ndvi: FloatArray,
+    tile: str = "h18v04",
+    day: datetime.date = DAY,
+    ndvi_day: datetime.date = DAY,
+) -> Granules:
+    """Granules of a part of a tile, whose NDVI is NaN where `ndvi` is."""
+    place = Affine.translation(FIRST_COLUMN, FIRST_ROW)
+    lst = Raster(lst_k, Tile.parse(tile).transform(COARSE_PIXEL_M) @ place, SINUSOIDAL)
+    fine = lst.transform @ Affine.scale(0.25)
+    found = Granules(
+        directory / str(GranuleName("MOD21A1D", day, Tile.parse(tile))),
+        directory / str(GranuleName("MOD09GQ", ndvi_day, Tile.parse(tile))),
+    )
+    write_lst_granule(found.lst, lst)
+    red, nir = (Raster(np.where(np.isnan(ndvi), np.nan, band), fine, SINUSOIDAL) for band in (0.2 * (1 - ndvi), 0.2 * (1 + ndvi)))
+    write_reflectance_granule(found.reflectance, red, nir)
+    return found
+
+
+def smooth(size: int, seed: int, width: float = 2.0) -> FloatArray:
+    field = ndimage.gaussian_filter(np.random.default_rng(seed).standard_normal((size, size)), width)
+    return field / field.std()
+
+
+def fields() -> tuple[FloatArray, FloatArray]:
+    """LST and NDVI without gaps."""
+    ndvi = np.clip(0.55 + 0.12 * smooth(4 * SIZE, 1), 0.0, 0.95)
+    truth_k = 305.0 - 14.0 * (ndvi - 0.55) + 1.5 * smooth(4 * SIZE, 2, 12.0)
+    return degrade(truth_k), ndvi
+
+
+CLOUDS = np.zeros((SIZE, SIZE), dtype=np.bool_)
+CLOUDS[20:31, 40:58] = CLOUDS[70, 71] = True
+GAPS = np.zeros((4 * SIZE, 4 * SIZE), dtype=np.bool_)
+GAPS[200:230, 50:90] = GAPS[300, 301] = True
+
+
+@pytest.fixture(scope="module")
+def granules(tmp_path_factory: pytest.TempPathFactory) -> Granules:
+    lst_k, ndvi = fields()
+    return write_granules(tmp_path_factory.mktemp("granules"), np.where(CLOUDS, np.nan, lst_k), np.where(GAPS, np.nan, ndvi))
+
+
+@dataclass(frozen=True)
+class Map:
+    """A map as a user reads it."""
+
+    lst_k: FloatArray
+    residual_k: FloatArray
+    validity: FloatArray
+    transform: Affine
+    tags: dict[str, str]
+
+
+def read_map(path: Path) -> Map:
+    with rasterio.open(path) as source:
+        return Map(*source.read().astype(np.float64), source.transform, source.tags())
+
+
+# Every method
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_maps_a_granule(granules: Granules, half_pixel_weights: Path, tmp_path: Path, method: str) -> None:
+    out = tmp_path / "map.tif"
+    summary = predict_granule(granules.lst, granules.reflectance, out, Request(method, half_pixel_weights, threads=2))
+    assert cog_validate(out, strict=True, quiet=True)[0]
+    found, cloud = read_map(out), CLOUDS.repeat(4, 0).repeat(4, 1)
+    assert (found.validity[cloud] == CLOUD).all()
+    assert (found.validity[GAPS & ~cloud] == (VALID if method == "bicubic" else NDVI_INVALID)).all()
+    assert (found.validity[~GAPS & ~cloud] == VALID).all()
+    np.testing.assert_array_equal(np.isnan(found.lst_k), np.isin(found.validity, (CLOUD, NDVI_INVALID)))
+    place = Tile(18, 4).transform(FINE_PIXEL_M) @ Affine.translation(4 * FIRST_COLUMN, 4 * FIRST_ROW)
+    assert found.transform.almost_equals(place, 1e-4)
+    assert summary.made and summary.shares["cloud or fill in the LST"] == pytest.approx(cloud.mean())
+    if method not in PUBLISHED_CHECKPOINTS:  # an untrained network's LST is no temperature
+        lst_k, _ = fields()
+        assert np.nanmax(np.abs(degrade(found.lst_k) - lst_k)) < 5.0
+        assert summary.consistency_k < 0.6
+
+
+def test_the_residual_is_the_degraded_map_minus_the_lst(granules: Granules, tmp_path: Path) -> None:
+    predict_granule(granules.lst, granules.reflectance, tmp_path / "map.tif", Request("tsharp"))
+    found, (lst_k, _) = read_map(tmp_path / "map.tif"), fields()
+    expected_k = degrade(found.lst_k) - np.rint(lst_k / 0.02) * 0.02
+    blocks = found.residual_k.reshape(SIZE, 4, SIZE, 4)
+    known = np.isfinite(expected_k)
+    assert known.mean() > 0.8
+    np.testing.assert_allclose(np.fmax.reduce(blocks, axis=(1, 3))[known], expected_k[known], atol=2e-3)
+    np.testing.assert_allclose(np.fmin.reduce(blocks, axis=(1, 3))[known], expected_k[known], atol=2e-3)
+    assert np.isnan(found.residual_k[~known.repeat(4, 0).repeat(4, 1)]).all()
+
+
+def test_a_network_sees_the_nearest_pixel_where_there_is_none(
+    granules: Granules, half_pixel_weights: Path, tmp_path: Path
+) -> None:
+    """Far from gaps the map is the one of a granule without them; the network's own pass, not cut into anything."""
+    predict_granule(granules.lst, granules.reflectance, tmp_path / "map.tif", Request(weights=half_pixel_weights))
+    lst_k, ndvi = fields()
+    quantised_k = np.rint(lst_k / 0.02) * 0.02
+    red, nir = np.rint(2000 * (1 - ndvi)), np.rint(2000 * (1 + ndvi))
+    expected_k = load_model(half_pixel_weights / "sif-cnn-sr1.safetensors").predict_k(
+        upsample(quantised_k), (nir - red) / (nir + red)
+    )
+    bad = CLOUDS.repeat(4, 0).repeat(4, 1) | GAPS
+    far = ndimage.distance_transform_cdt(~bad, metric="chessboard") > 96
+    assert far.mean() > 0.1
+    np.testing.assert_allclose(read_map(tmp_path / "map.tif").lst_k[far], expected_k[far], atol=1.5e-3)
+
+
+# Areas
+
+
+def degrees_of(transform: Affine, rows: slice, columns: slice) -> Extent:
+    """A box in degrees well inside of a window of fine pixels."""
+    to_degrees = pyproj.Transformer.from_crs(f"+proj=sinu +R={SPHERE_RADIUS_M}", SPHERE, always_xy=True)
+    west, north = to_degrees.transform(*(transform @ (columns.start, rows.start)))
+    east, south = to_degrees.transform(*(transform @ (columns.stop, rows.stop)))
+    return Extent(west, south, east, north)
+
+
+@pytest.fixture(scope="module")
+def wide_granules(tmp_path_factory: pytest.TempPathFactory) -> Granules:
+    size = 288
+    ndvi = np.clip(0.55 + 0.12 * smooth(4 * size, 1), 0.0, 0.95)
+    lst_k = 305.0 + 2.0 * smooth(size, 3)
+    lst_k[smooth(size, 4) > 1.0] = np.nan
+    ndvi[smooth(4 * size, 5) > 1.5] = np.nan
+    return write_granules(tmp_path_factory.mktemp("wide"), lst_k, ndvi)
+
+
+def test_an_areas_map_is_part_of_the_whole_map(wide_granules: Granules, half_pixel_weights: Path, tmp_path: Path) -> None:
+    request = Request(weights=half_pixel_weights)
+    predict_granule(wide_granules.lst, wide_granules.reflectance, tmp_path / "whole.tif", request)
+    whole = read_map(tmp_path / "whole.tif")
+    bounds = degrees_of(whole.transform, slice(500, 620), slice(530, 700))
+    predict_granule(wide_granules.lst, wide_granules.reflectance, tmp_path / "part.tif", replace(request, bounds=bounds))
+    part = read_map(tmp_path / "part.tif")
+    rows, columns = part.lst_k.shape
+    assert 100 < rows < 200 and 100 < columns < 260
+    left, top = (round(index) for index in ~whole.transform @ (part.transform.c, part.transform.f))
+    assert left % 4 == top % 4 == 0
+    window = slice(top, top + rows), slice(left, left + columns)
+    assert (part.validity == CLOUD).any() and (part.validity == NDVI_INVALID).any()
+    for found, expected in ((part.lst_k, whole.lst_k), (part.residual_k, whole.residual_k), (part.validity, whole.validity)):
+        np.testing.assert_allclose(found, expected[window], atol=2e-3)
+
+
+def test_pixels_outside_a_shape_are_masked(granules: Granules, tmp_path: Path) -> None:
+    grid = Tile(18, 4).transform(FINE_PIXEL_M) @ Affine.translation(4 * FIRST_COLUMN, 4 * FIRST_ROW)
+    box = degrees_of(grid, slice(100, 300), slice(100, 300))
+    ring = [[box.west, box.south], [box.east, box.south], [box.west, box.north], [box.west, box.south]]
+    (tmp_path / "field.geojson").write_text(json.dumps({"type": "Polygon", "coordinates": [ring]}))
+    summary = predict_granule(
+        granules.lst, granules.reflectance, tmp_path / "map.tif", Request("tsharp", shape=tmp_path / "field.geojson")
+    )
+    found = read_map(tmp_path / "map.tif")
+    outside = found.validity == OUTSIDE_SHAPE
+    assert 0.3 < outside.mean() < 0.7 and summary.shares["outside the shape"] == pytest.approx(outside.mean())
+    assert np.isnan(found.lst_k[outside]).all() and np.isfinite(found.lst_k[found.validity == VALID]).all()
+
+
+def test_water_is_masked(granules: Granules, tmp_path: Path) -> None:
+    water = np.zeros((4 * SIZE, 4 * SIZE), dtype=np.uint8)
+    water[40:80, 300:] = 1
+    place = Tile(18, 4).transform(FINE_PIXEL_M) @ Affine.translation(4 * FIRST_COLUMN, 4 * FIRST_ROW)
+    path = tmp_path / str(GranuleName("MOD44W", datetime.date(2018, 1, 1), Tile(18, 4)))
+    write_granule(path, "MOD44W_250m_GRID", [GridDataset("water_mask", water, 250, (0, 1), None, "water mask", "n/a")], place)
+    predict_granule(granules.lst, granules.reflectance, tmp_path / "map.tif", Request("tsharp", water=path))
+    found = read_map(tmp_path / "map.tif")
+    np.testing.assert_array_equal(found.validity == WATER, water == 1)
+    assert np.isnan(found.lst_k[water == 1]).all() and np.isnan(found.residual_k[water == 1]).all()
+
+
+@pytest.mark.parametrize("name", ["h18v04", "h12v04", "h30v11", "h12v11"])
+def test_a_landmark_stays_where_it_is(tmp_path: Path, name: str) -> None:
+    """A hot spot drawn at a longitude and latitude is there in the map, and in UTM."""
+    tile = Tile.parse(name)
+    fine = tile.transform(FINE_PIXEL_M) @ Affine.translation(4 * FIRST_COLUMN, 4 * FIRST_ROW)
+    x, y = fine @ (150.0, 190.0)
+    row, column = np.mgrid[: 4 * SIZE, : 4 * SIZE] + 0.5
+    spot = np.exp(-0.5 * ((row - 190.0) ** 2 + (column - 150.0) ** 2) / 6.0**2)
+    granules = write_granules(tmp_path, degrade(300.0 + 20.0 * spot), 0.6 + 0.01 * smooth(4 * SIZE, 1) - 0.5 * spot, name)
+    predict_granule(granules.lst, granules.reflectance, tmp_path / "map.tif", Request("tsharp"))
+    longitude, latitude = pyproj.Transformer.from_crs(
+        f"+proj=sinu +R={SPHERE_RADIUS_M}", SPHERE, always_xy=True
+    ).transform(x, y)  # fmt: skip
+
+    def centre_of(values: FloatArray, transform: Affine) -> tuple[float, float]:
+        excess = np.nan_to_num(np.where(values > 306.0, values - 306.0, 0.0))
+        rows, columns = np.indices(values.shape) + 0.5
+        found: tuple[float, float] = transform @ ((columns * excess).sum() / excess.sum(), (rows * excess).sum() / excess.sum())
+        return found
+
+    zone = int((longitude + 180.0) // 6.0) + 1
+    utm = pyproj.CRS.from_epsg((32600 if latitude > 0.0 else 32700) + zone)
+    with rasterio.open(tmp_path / "map.tif") as source:
+        lst_k, transform = source.read(1), source.transform
+        assert np.hypot(*np.subtract(centre_of(lst_k, transform), (x, y))) < 0.1 * FINE_PIXEL_M
+        grid, columns, rows = rasterio.warp.calculate_default_transform(
+            source.crs, utm.to_wkt(), source.width, source.height, *source.bounds
+        )
+        projected = np.full((rows, columns), np.nan, dtype=np.float32)
+        rasterio.warp.reproject(rasterio.band(source, 1), projected, dst_transform=grid, dst_crs=utm.to_wkt(), dst_nodata=np.nan)
+    expected = pyproj.Transformer.from_crs("EPSG:4326", utm, always_xy=True).transform(longitude, latitude)
+    assert np.hypot(*np.subtract(centre_of(projected, grid), expected)) < 0.5 * FINE_PIXEL_M
+
+
+# Outside the training's range
+
+
+def test_what_no_training_has_seen_is_warned_of_and_flagged(tmp_path: Path, half_pixel_weights: Path) -> None:
+    lst_k, ndvi = fields()
+    lst_k[10:20, 10:20] = 345.0
+    ndvi[200:300, 250:260] = -0.6
+    granules = write_granules(tmp_path, lst_k, ndvi)
+    summary = predict_granule(granules.lst, granules.reflectance, tmp_path / "map.tif", Request(weights=half_pixel_weights))
+    hot, wet = summary.warnings
+    assert "LST of 1.09% of the valid pixels is outside the 280.00 to 330.00 K" in hot and "to 345.00 K" in hot
+    assert "NDVI of 0.68% of the valid pixels is outside the -0.20 to 1.00" in wet
+    expected = np.zeros((4 * SIZE, 4 * SIZE), dtype=np.bool_)
+    expected[40:80, 40:80] = expected[200:300, 250:260] = True
+    found = read_map(tmp_path / "map.tif")
+    np.testing.assert_array_equal(found.validity == OUTSIDE_TRAINING, expected)
+    assert np.isfinite(found.lst_k).all()
+    assert predict_granule(granules.lst, granules.reflectance, tmp_path / "plain.tif", Request("tsharp")).warnings == ()
+
+
+def test_weights_that_tell_no_range_are_told(granules: Granules, random_weights: Path, tmp_path: Path) -> None:
+    summary = predict_granule(granules.lst, granules.reflectance, tmp_path / "map.tif", Request(weights=random_weights))
+    assert len(summary.warnings) == 2 and all("does not tell the range" in warning for warning in summary.warnings)
+
+
+# Provenance, and again
+
+
+def test_a_map_tells_what_it_was_made_from(granules: Granules, half_pixel_weights: Path, tmp_path: Path) -> None:
+    predict_granule(granules.lst, granules.reflectance, tmp_path / "map.tif", Request(weights=half_pixel_weights, seed=3))
+    tags = read_map(tmp_path / "map.tif").tags
+    assert tags["LSTSR_LST_GRANULE"] == granules.lst.name and tags["LSTSR_REFLECTANCE_SHA256"] == sha256(granules.reflectance)
+    assert tags["LSTSR_WEIGHTS_SHA256"] == sha256(half_pixel_weights / "sif-cnn-sr1.safetensors")
+    assert tags["LSTSR_WEIGHTS_GIT_REVISION"] == "abc123" and tags["LSTSR_METHOD"] == "sif-cnn-sr1"
+    assert json.loads(tags["LSTSR_PARAMETERS"]) == {"layer": "day", "seed": 3}
+    assert str(tmp_path) not in " ".join(tags.values())
+
+
+def test_the_same_inputs_give_the_same_bytes_whatever_the_threads(
+    granules: Granules, half_pixel_weights: Path, tmp_path: Path
+) -> None:
+    for name, threads in (("a", 1), ("b", 1), ("c", 2)):
+        predict_granule(
+            granules.lst, granules.reflectance, tmp_path / f"{name}.tif", Request(weights=half_pixel_weights, threads=threads)
+        )
+    assert (tmp_path / "a.tif").read_bytes() == (tmp_path / "b.tif").read_bytes()
+    found, expected = read_map(tmp_path / "c.tif"), read_map(tmp_path / "a.tif")
+    np.testing.assert_allclose(found.lst_k, expected.lst_k, atol=1e-3)
+
+
+def test_a_map_that_is_there_is_left_as_it_is(granules: Granules, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out, request = tmp_path / "map.tif", Request("tsharp")
+    first = predict_granule(granules.lst, granules.reflectance, out, request)
+    before, modified = out.read_bytes(), out.stat().st_mtime_ns
+    again = predict_granule(granules.lst, granules.reflectance, out, replace(request, threads=2))
+    assert again == replace(first, made=False) and out.stat().st_mtime_ns == modified
+    out.write_bytes(before[: len(before) // 2])  # cut short, it is made again
+    assert predict_granule(granules.lst, granules.reflectance, out, request).made and out.read_bytes() == before
+    assert predict_granule(granules.lst, granules.reflectance, out, Request("bicubic")).made
+    monkeypatch.setattr(prediction, "git_revision", lambda: "another")
+    assert predict_granule(granules.lst, granules.reflectance, out, Request("bicubic")).made
+
+
+def test_a_quicklook_is_drawn_beside_the_map_even_if_that_was_there(granules: Granules, tmp_path: Path) -> None:
+    predict_granule(granules.lst, granules.reflectance, tmp_path / "map.tif", Request("bicubic"))
+    assert not (tmp_path / "map.png").exists()
+    summary = predict_granule(granules.lst, granules.reflectance, tmp_path / "map.tif", Request("bicubic", quicklook=True))
+    assert not summary.made and (tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_requests_travel_to_other_processes(half_pixel_weights: Path) -> None:
+    request = Request("dms", half_pixel_weights, bounds=Extent(1.0, 2.0, 3.0, 4.0), quicklook=True)
+    assert pickle.loads(pickle.dumps(request)) == request
+
+
+# Refused
+
+
+def refusal(granules: Granules, out: Path, request: Request) -> str:
+    with pytest.raises(InputError) as caught:
+        predict_granule(granules.lst, granules.reflectance, out, request)
+    assert "\n" not in str(caught.value) and not out.exists()
+    return str(caught.value)
+
+
+def test_granules_of_different_tiles_or_days_are_refused(granules: Granules, tmp_path: Path) -> None:
+    lst_k, ndvi = fields()
+    elsewhere = write_granules(tmp_path, lst_k, ndvi, "h17v04")
+    mixed = Granules(granules.lst, elsewhere.reflectance)
+    assert "different tiles (h18v04, h17v04)" in refusal(mixed, tmp_path / "map.tif", Request("tsharp"))
+    for days in (9, 17):
+        other = write_granules(tmp_path, lst_k, ndvi, ndvi_day=DAY + datetime.timedelta(days=days))
+        assert f"{days} days apart" in refusal(other, tmp_path / "map.tif", Request("tsharp"))
+        if days == 17:
+            assert "nearer" in refusal(other, tmp_path / "map.tif", Request("tsharp", allow_different_days=True))
+        else:
+            request = Request("tsharp", allow_different_days=True)
+            (warning,) = predict_granule(other.lst, other.reflectance, tmp_path / "allowed.tif", request).warnings
+            assert "9 days apart" in warning
+
+
+def test_granules_that_do_not_share_their_ground_are_refused(tmp_path: Path) -> None:
+    lst_k, ndvi = fields()
+    granules = write_granules(tmp_path, lst_k, ndvi)
+    transform = Tile(18, 4).transform(COARSE_PIXEL_M) @ Affine.translation(FIRST_COLUMN + 1, FIRST_ROW)
+    write_lst_granule(granules.lst, Raster(lst_k, transform, SINUSOIDAL))
+    assert "927 m away" in refusal(granules, tmp_path / "map.tif", Request("tsharp"))
+    write_lst_granule(granules.lst, Raster(lst_k, Tile(3, 4).transform(COARSE_PIXEL_M), SINUSOIDAL))
+    assert "reaches beyond tile h18v04" in refusal(granules, tmp_path / "map.tif", Request("tsharp"))
+
+
+def test_an_area_without_a_valid_pixel_is_no_map(granules: Granules, half_pixel_weights: Path, tmp_path: Path) -> None:
+    grid = Tile(18, 4).transform(FINE_PIXEL_M) @ Affine.translation(4 * FIRST_COLUMN, 4 * FIRST_ROW)
+    request = Request("tsharp", bounds=degrees_of(grid, slice(95, 110), slice(190, 205)))
+    assert "no pixel of the area is valid (cloud or fill in the LST: 100%)" in refusal(granules, tmp_path / "map.tif", request)
+    cloudy = write_granules(tmp_path, np.full((SIZE, SIZE), np.nan), fields()[1])
+    for method in METHODS:
+        with pytest.raises(NoResult):
+            predict_granule(cloudy.lst, cloudy.reflectance, tmp_path / "map.tif", Request(method, half_pixel_weights))
+
+
+def test_wrong_requests_are_refused(granules: Granules, tmp_path: Path) -> None:
+    for values, told in [
+        ({"method": "magic"}, "unknown method 'magic'"),
+        ({"bounds": Extent(0.0, 0.0, 1.0, 1.0), "shape": tmp_path}, "exclude each other"),
+        ({"threads": 0}, "threads is 0"),
+        ({"weights": tmp_path / "absent"}, "no such directory"),
+    ]:
+        with pytest.raises(InputError, match=told):
+            Request(**values)
+    assert "holds no weights for it" in refusal(granules, tmp_path / "map.tif", Request(weights=tmp_path))
+    absent = Granules(granules.lst, granules.reflectance.with_name(granules.reflectance.name.replace("061.2020", "061.2021")))
+    assert "cannot be read" in refusal(absent, tmp_path / "map.tif", Request("tsharp"))
+    missing = GranuleName("MOD44W", DAY, Tile(18, 4))
+    assert "cannot be read" in refusal(granules, tmp_path / "map.tif", Request("tsharp", water=tmp_path / str(missing)))
+
+
+def test_a_disk_that_fills_up_leaves_no_map(
+    granules: Granules, tmp_path: Path, full_disk: Callable[[int], AbstractContextManager[None]]
+) -> None:
+    with full_disk(5_000):
+        assert "cannot be written" in refusal(granules, tmp_path / "map.tif", Request("bicubic"))
+    assert list(tmp_path.iterdir()) == []
+
+
+# Before a long run
+
+
+def test_a_plan_tells_what_there_is_to_do(granules: Granules, half_pixel_weights: Path, tmp_path: Path) -> None:
+    plan = plan_granule(granules.lst, granules.reflectance, Request(weights=half_pixel_weights))
+    assert (plan.rows, plan.columns) == (4 * SIZE, 4 * SIZE)
+    assert plan.granules == {path.name: path.stat().st_size for path in (granules.lst, granules.reflectance)}
+    assert 0.0 < plan.minutes < 0.1 and 5e8 < plan.memory_bytes < 2e9
+    predict_granule(granules.lst, granules.reflectance, tmp_path / "map.tif", Request(weights=half_pixel_weights))
+    assert plan.bytes / 3 < (tmp_path / "map.tif").stat().st_size < 3 * plan.bytes
+    with pytest.raises(InputError, match="holds no weights"):
+        plan_granule(granules.lst, granules.reflectance, Request(weights=tmp_path))
+    with pytest.raises(InputError, match="cannot be read"):
+        plan_granule(
+            granules.lst, granules.reflectance.with_name(str(GranuleName("MOD09GQ", DAY, Tile(18, 4), "006"))), Request("dms")
+        )

@@ -1,0 +1,67 @@
+"""Pictures of maps: in colours where there is an LST, with shorelines where the sea begins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from affine import Affine
+from matplotlib.collections import QuadMesh
+from matplotlib.image import imread
+
+from lstsr_core.cog import Band, write_cog
+from lstsr_core.errors import InputError
+from lstsr_core.grid import FINE_PIXEL_M, SINUSOIDAL, Tile
+from lstsr_core.quicklook import lst_map, quality_map, write_quicklook
+
+
+@pytest.fixture(scope="module")
+def coast(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A map over the mouth of the Rhône, where a shoreline runs through."""
+    path = tmp_path_factory.mktemp("map") / "map.tif"
+    lst = np.linspace(290.0, 310.0, 600 * 600, dtype=np.float32).reshape(600, 600)
+    lst[:100, :100] = np.nan
+    flags = np.where(np.isnan(lst), 1.0, 0.0).astype(np.float32)
+    transform = Tile(18, 4).transform(FINE_PIXEL_M) @ Affine.translation(1500, 2800)
+    bands = [Band(lst, "LST", "K"), Band(lst - 300.0, "consistency residual at 1 km", "K"), Band(flags, "validity")]
+    write_cog(
+        bands, transform, SINUSOIDAL, path, {"LSTSR_METHOD": "dms", "LSTSR_LST_GRANULE": "MOD21A1D.A2018200.h18v04.061.hdf"}
+    )
+    return path
+
+
+def test_the_lst_is_drawn_with_its_shoreline(coast: Path) -> None:
+    figure = lst_map(coast)
+    axes, bar = figure.axes
+    assert "dms" in axes.get_title() and "A2018200" in axes.get_title() and bar.get_ylabel() == "LST (K)"
+    (image,) = [*axes.images, *(artist for artist in axes.collections if isinstance(artist, QuadMesh))]
+    shown = np.ma.asarray(image.get_array())
+    assert np.ma.masked_invalid(shown).mask[:90, :90].all() and not np.ma.masked_invalid(shown).mask[110:, 110:].any()
+    west, east, south, north = axes.get_extent()
+    shorelines = [np.asarray(line.get_data(), dtype=float) for line in axes.lines]
+    rhone = [((x > 4.3) & (x < 5.0) & (y > 43.25) & (y < 43.6)).sum() for x, y in shorelines]  # degrees
+    assert max(rhone) > 10
+    assert (round(east - west), round(north - south)) == (round(600 * FINE_PIXEL_M), round(600 * FINE_PIXEL_M))
+
+
+def test_residual_and_flags_are_drawn_with_their_meaning(coast: Path) -> None:
+    figure = quality_map(coast)
+    assert [axes.get_title() for axes in figure.axes[:2]] == ["Degraded map − 1 km LST", "Validity"]
+    names = {text.get_text() for axes in figure.axes for text in axes.get_yticklabels()}
+    assert {"valid", "cloud, fill", "water"} <= names
+
+
+def test_pictures_are_the_same_bytes_each_time_and_hold_colours(coast: Path, tmp_path: Path) -> None:
+    for name in "ab":
+        write_quicklook(coast, tmp_path / f"{name}.png")
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    pixels = imread(tmp_path / "a.png")[..., :3]
+    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 200
+
+
+def test_what_is_no_map_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "map.tif").write_text("no map")
+    with pytest.raises(InputError, match="not a readable GeoTIFF"):
+        write_quicklook(tmp_path / "map.tif", tmp_path / "map.png")
+    assert not (tmp_path / "map.png").exists()
