@@ -1,4 +1,4 @@
-"""How the C library treats large blocks of memory while a network trains on the CPU."""
+"""How the C library treats large blocks of memory while a network trains, or maps, on the CPU."""
 
 from __future__ import annotations
 
