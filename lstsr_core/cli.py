@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from tqdm import tqdm
@@ -16,6 +16,9 @@ from tqdm import tqdm
 from lstsr_core.errors import InputError
 from lstsr_core.progress import announce_terminal, bar
 from lstsr_core.project import PROJECT, RUNS
+
+if TYPE_CHECKING:
+    from lstsr_core.shorelines import Extent
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("lstsr:", " ".join(str(error).split()), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        resumes = options.command in (_run, _train, _download, _patches)
+        resumes = options.command in (_run, _train, _download, _patches, _predict)
         print(
             "lstsr: stopped" + ("; the same command goes on where it was" if resumes else ""),
             file=sys.stderr,
@@ -116,6 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     patches.add_argument("--seed", type=int, default=42, help="of the split (default 42)")
     patches.add_argument("--split", choices=["groups", "random"], default="groups",
                          help="by place and month (default), or one by one, as published")  # fmt: skip
+    _add_cluster_options(patches)
     patches.add_argument("--dry-run", action="store_true", help="say what there is to do and what it takes, and do nothing")
 
     evaluate = commands.add_parser("evaluate", help="judge methods on ASTER–MODIS pairs and write the table of metrics")
@@ -132,12 +136,17 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--seed", type=int, default=0, help="of methods that draw random numbers (default 0)")
     evaluate.add_argument("--keep-going", action="store_true", help="note a bad pair in its rows, go on, and exit 1")
 
-    predict = commands.add_parser("predict", help="make a map of LST at 250 m from a day's two granules of a tile")
+    predict = commands.add_parser("predict", help="make maps of LST at 250 m from a day's two granules of a tile, or from many")
     predict.set_defaults(command=_predict)
-    predict.add_argument("--lst", type=Path, required=True, help="MOD21A1D, MOD21A1N or MOD11A1 granule")
-    predict.add_argument("--reflectance", type=Path, required=True, help="MOD09GQ granule of the same tile and day")
+    predict.add_argument("--lst", type=Path, metavar="HDF", help="MOD21A1D, MOD21A1N or MOD11A1 granule")
+    predict.add_argument("--reflectance", type=Path, metavar="HDF", help="MOD09GQ granule of the same tile and day")
+    predict.add_argument("--granules", type=Path, metavar="DIR", help="instead of the two: a map of every LST granule below that "
+                         "has its reflectance granule, into the directory --out")  # fmt: skip
+    predict.add_argument("--product", choices=["MOD21A1", "MOD11A1"], default="MOD21A1",
+                         help="family of the LST granules (with --granules)")  # fmt: skip
+    _add_cluster_options(predict)
     predict.add_argument("--method", default="sif-cnn-sr1", help="any that lstsr evaluate knows (default sif-cnn-sr1)")
-    predict.add_argument("--out", type=Path, required=True, help="the Cloud-Optimised GeoTIFF to write")
+    predict.add_argument("--out", type=Path, required=True, help="the Cloud-Optimised GeoTIFF to write, or its directory")
     predict.add_argument("--weights", type=Path, metavar="DIR", help="directory of <method>.safetensors or of the published "
                          "modelB_… folders (default: the package's own weights)")  # fmt: skip
     where = predict.add_mutually_exclusive_group()
@@ -155,6 +164,11 @@ def _parser() -> argparse.ArgumentParser:
     verify.set_defaults(command=_verify)
     verify.add_argument("directory", type=Path)
     return parser
+
+
+def _add_cluster_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--workers", type=int, metavar="N", help="processes that work at once on many granules")
+    command.add_argument("--scheduler", metavar="tcp://…", help="a Dask scheduler of your own, instead of processes here")
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -301,6 +315,7 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _patches(options: argparse.Namespace) -> int:
+    from lstsr_core.granule_jobs import cut_all
     from lstsr_core.granule_patches import PatchSettings, update
     from lstsr_core.patch_plan import plan
 
@@ -315,11 +330,13 @@ def _patches(options: argparse.Namespace) -> int:
     if options.dry_run:
         print(plan(options.granules, directory, settings, options.product))
         return 0
-    tables = update(
-        options.granules, directory, settings, options.product, options.share, options.seed, options.split
-    )  # fmt: skip
-    for reason in tables.failures.values():
-        print(f"lstsr: left out: {reason}", file=sys.stderr)
+    arguments = options.granules, directory, settings, options.product, options.share, options.seed, options.split
+    if options.workers is None and options.scheduler is None:
+        tables = update(*arguments)
+        for reason in tables.failures.values():
+            print(f"lstsr: left out: {reason}", file=sys.stderr)
+    else:
+        tables = cut_all(*arguments, scheduler=options.scheduler, workers=options.workers)
     training = int((tables.patches["split"] == "train").sum())
     print(f"{directory}: {len(tables.patches)} patches of {len(tables.granules)} days, {training} of them to train on")
     return 1 if tables.failures else 0
@@ -375,7 +392,13 @@ def _predict(options: argparse.Namespace) -> int:
     from lstsr_core.area import parse_bounds
     from lstsr_core.raster import check_writable
 
+    if (options.granules is None) == (options.lst is None or options.reflectance is None):
+        raise InputError("expected --lst with --reflectance, or --granules: two granules for one map, or a directory for many.")
     bounds = parse_bounds(options.bounds) if options.bounds else None
+    if options.granules is not None:
+        return _predict_many(options, bounds)
+    if options.workers is not None or options.scheduler is not None:
+        raise InputError("--workers and --scheduler are for many maps: give --granules a directory.")
     threads = torch.get_num_threads() if options.threads is None else options.threads
     request = prediction.Request(
         options.method, options.weights, options.layer, bounds, options.shape, options.water, options.allow_different_days,
@@ -390,6 +413,33 @@ def _predict(options: argparse.Namespace) -> int:
         print(f"lstsr: {warning}", file=sys.stderr)
     print(summary)
     return 0
+
+
+def _predict_many(options: argparse.Namespace, bounds: Extent | None) -> int:
+    from lstsr_core.granule_jobs import map_job
+    from lstsr_core.prediction import Request
+
+    if options.threads not in (None, 1):
+        raise InputError(f"--threads is {options.threads}: with --granules each process has one; give --workers instead.")
+    if options.out.is_file():
+        raise InputError(f"{options.out}: is a file; with --granules --out is the maps' directory.")
+    request = Request(
+        options.method, options.weights, options.layer, bounds, options.shape, options.water, options.allow_different_days,
+        options.quicklook, options.seed, threads=1,
+    )  # fmt: skip
+    job = map_job(options.granules, options.out, request, options.product)
+    if options.dry_run:
+        print(job.estimate(scheduler=options.scheduler, workers=options.workers))
+        return 0
+    to_do = len(job.missing())
+    outcomes = job.run(scheduler=options.scheduler, workers=options.workers)
+    for outcome in outcomes:
+        for warning in getattr(outcome.result, "warnings", ()):
+            print(f"lstsr: {outcome.name}: {warning}", file=sys.stderr)
+    failed = sum(bool(outcome.reason) for outcome in outcomes)
+    paired = sum(pair.reflectance is not None for pair in job.pairs)
+    print(f"{options.out}: {to_do - failed} maps made, {paired - to_do} there already, {failed} failed")
+    return int(failed > 0)
 
 
 def _verify(options: argparse.Namespace) -> int:

@@ -46,7 +46,7 @@ def test_a_runs_granules_are_described_mapped_and_shown(run: Path) -> None:
 
 def test_a_day_without_granules_is_refused(run: Path) -> None:
     assert stages.chosen_granules(settings_of(run, day=DAY.isoformat())) == stages.chosen_granules(settings_of(run))
-    with pytest.raises(InputError, match=r"07_map: parameter 'day' is '2018-07-20'; there are granules of 2018-07-19\."):
+    with pytest.raises(InputError, match=r"07_map: parameter 'day' is '2018-07-20'; days with both granules: 2018-07-19\."):
         stages.make_map(settings_of(run, day="2018-07-20"))
 
 
