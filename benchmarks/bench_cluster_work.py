@@ -30,15 +30,15 @@ def items_of(granules: Path, out: Path, weights: Path) -> dict[str, tuple[Path, 
 
 
 def main() -> None:
-    """Without Dask: warm up, wait for a line on standard input, do every n-th granule from the k-th."""
-    granules, out, weights, first, step = sys.argv[1:]
+    """Without Dask: for each line "first last step" on standard input, do those granules and print a line."""
+    granules, out, weights = (Path(argument) for argument in sys.argv[1:])
     torch.set_num_threads(1)
-    arguments = list(items_of(Path(granules), Path(out), Path(weights)).values())
-    sharpen_granule(*arguments[0])
-    print("ready", flush=True)
-    sys.stdin.readline()
-    for each in arguments[int(first) :: int(step)]:
-        sharpen_granule(*each)
+    arguments = list(items_of(granules, out, weights).values())
+    for line in sys.stdin:
+        first, last, step = (int(word) for word in line.split())
+        for each in arguments[first:last:step]:
+            sharpen_granule(*each)
+        print("done", flush=True)
 
 
 if __name__ == "__main__":
