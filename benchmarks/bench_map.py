@@ -1,7 +1,7 @@
 """A whole tile's SIF-CNN-SR1 map against a plain loop over disjoint blocks, and against the arithmetic that it needs.
 
-The plain loop cuts the tile into blocks of 64×64 fine pixels and runs the network as it is trained over one after the other, and so
-leaves a seam around each. The floor is 55 kFLOP a fine pixel over the rate at which torch multiplies float32 matrices here.
+The plain loop cuts the tile into blocks of 64×64 fine pixels and runs the network as it is trained over one after the other, and
+so leaves a seam around each. The floor is 55 kFLOP a fine pixel over the rate at which torch multiplies float32 matrices here.
 """
 
 from __future__ import annotations

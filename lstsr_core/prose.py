@@ -29,6 +29,7 @@ from lstsr_core.claims import (
     RunFiles,
     thousands,
 )  # fmt: skip
+from lstsr_core.continent import MeasuredMap, continent_substitutions
 from lstsr_core.degradation import BICUBIC_A, DEFAULT_MTF, psf_kernel, psf_sigma
 from lstsr_core.findings_prose import findings_substitutions
 from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SCALE, SPHERE_RADIUS_M, TILE_COARSE_PIXELS, TILE_FINE_PIXELS
@@ -41,6 +42,7 @@ from lstsr_core.project import REGISTRY
 PATCHES = "02_patches/patches.csv"
 STATISTICS = "02_patches/statistics.json"
 LANDSCAPE_REAL = "data/landscape_real.csv"
+MEASURED_MAP = "data/measured_map.json"
 CLAIMS_FILE = "claims.json"
 NOTEBOOKS = list(BY_NOTEBOOK)
 DIGEST_DIGITS = 12
@@ -146,6 +148,7 @@ def substitutions(files: RunFiles, edition: Edition, rows: list[Claim], project:
         "provenance_download": link(PROVENANCE),
         **_data_figures(files, edition, project),
         **findings_substitutions(files),
+        **continent_substitutions(MeasuredMap.read(project / MEASURED_MAP)),
     }
 
 
