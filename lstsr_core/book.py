@@ -18,7 +18,18 @@ from lstsr_core.errors import InputError
 from lstsr_core.findings_prose import COSTS, GAINS, MISREGISTRATION, PROJECTED, VARIANT_DIFFERENCES, VARIANTS
 from lstsr_core.markup import RESULTS_FOLDER, text
 from lstsr_core.pairs import PUBLISHED_PAIRS
-from lstsr_core.prose import CLAIMS_FILE, DIGEST_DIGITS, NOTEBOOKS, PATCHES, STATISTICS, SUMMARY_TABLE, Edition, substitutions
+from lstsr_core.prose import (
+    CLAIMS_FILE,
+    DIGEST_DIGITS,
+    NOTEBOOKS,
+    PATCHES,
+    REAL_NOTE,
+    REAL_NOTEBOOKS,
+    STATISTICS,
+    SUMMARY_TABLE,
+    Edition,
+    substitutions,
+)  # fmt: skip
 
 NEEDED = [
     SUMMARY, PAIRS, PATCHES, STATISTICS, CURVES, "04_sharpening/products.csv", "05_fourier/spectra.csv", METRICS,
@@ -149,12 +160,13 @@ def _write_notebook(path: Path, target: Path, edition: Edition, provenance: dict
             cell["metadata"].pop(key, None)
     for key in ("papermill", "widgets"):  # widget state would make the page load a script from another host
         notebook["metadata"].pop(key, None)
+    note = REAL_NOTE if target.stem in REAL_NOTEBOOKS else edition.admonition
     with_id = (notebook.get("nbformat"), notebook.get("nbformat_minor", 0)) >= (4, 5)
-    note, last = (
+    told, last = (
         {"cell_type": "markdown", "metadata": {}, "source": text, **({"id": name} if with_id else {})}
-        for name, text in (("edition", edition.admonition), ("provenance", _provenance_section(provenance)))
+        for name, text in (("edition", note), ("provenance", _provenance_section(provenance)))
     )
-    notebook["cells"] = [first, note, *cells[1:], last]
+    notebook["cells"] = [first, told, *cells[1:], last]
     target.write_text(json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
 
 

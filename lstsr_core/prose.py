@@ -48,6 +48,14 @@ NOTEBOOKS = list(BY_NOTEBOOK)
 DIGEST_DIGITS = 12
 SUMMARY_TABLE = "06_aster_evaluation/summary.csv"
 
+REAL_NOTEBOOKS = {"09_weights"}
+"""Notebooks that show committed tables from the published pairs, whichever the edition."""
+
+REAL_NOTE = (
+    ":::{admonition} From the published pairs\n:class: note\n"
+    "The tables of this page come from the published pairs, in every edition of the book.\n:::"
+)
+
 SYNTHETIC_NOTE = (
     "Every scene in this edition was drawn by a simulator. Its figures show that the code runs; they are no evidence "
     "about the Earth or about how good a method is."
@@ -107,11 +115,8 @@ class Edition:
     @property
     def banner(self) -> str:
         """Shown on top of every page; empty where nothing needs a warning."""
-        return (
-            "<strong>Synthetic edition.</strong> All data here are simulated; no figure is a measurement."
-            if self.synthetic
-            else ""
-        )
+        warning = "All data here are simulated; no figure is a measurement, save on the page on weights."
+        return f"<strong>Synthetic edition.</strong> {warning}" if self.synthetic else ""
 
     @property
     def admonition(self) -> str:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from lstsr_core import cog
-from lstsr_core.figures import DIFFERENCE_COLOURS, LST_COLOURS
+from lstsr_core.figures import DIFFERENCE_COLOURS, LST_COLOURS, label
 from lstsr_core.grid import SPHERE_RADIUS_M
 from lstsr_core.raster import Raster, written_atomically
 from lstsr_core.shorelines import Extent, lines
@@ -43,7 +43,7 @@ def lst_map(path: Path) -> Figure:
     axes = figure.add_subplot(projection=_SINUSOIDAL)
     image = _draw(axes, Raster(bands[0], transform, crs), LST_COLOURS, Normalize(*np.nanpercentile(bands[0], [1.0, 99.0])))
     tags = cog.read_tags(path)
-    axes.set_title(f"LST, 250 m: {tags.get('LSTSR_METHOD', '')}\n{tags.get('LSTSR_LST_GRANULE', '')}")
+    axes.set_title(f"LST, 250 m: {label(tags.get('LSTSR_METHOD', ''))}\n{tags.get('LSTSR_LST_GRANULE', '')}")
     figure.colorbar(image, ax=axes, label="LST (K)", shrink=0.8)
     return figure
 

@@ -71,8 +71,12 @@ NOT_IN_NOTEBOOKS = {
 }
 """Modules that no notebook imports: a change in them changes no result."""
 
-COMMITTED = [TRAINING_SETTINGS, TRAINING_CURVES, ABLATION, OWN_WEIGHTS, PACKAGE_WEIGHTS]
-"""Directories of the project that notebooks read beside the run's."""
+COMMITTED = {
+    "03_training": [TRAINING_SETTINGS, TRAINING_CURVES],
+    "09_weights": [OWN_WEIGHTS, PACKAGE_WEIGHTS, TRAINING_CURVES],
+    "10_ablation": [TRAINING_SETTINGS, ABLATION],
+}
+"""Directories of the project that a notebook reads beside the run's; any other may read the package's weights."""
 
 PROFILES = ("sample", "paper")
 
@@ -190,7 +194,7 @@ def _planned(run: Path, name: str, parameters: NotebookParameters) -> Record:
     cells = json.loads((NOTEBOOKS / f"{name}.ipynb").read_text())["cells"]
     sources = [cell["source"] for cell in cells]
     code = {path.name: sha256(path) for path in (PROJECT / "lstsr_core").glob("*.py") if path.stem not in NOT_IN_NOTEBOOKS}
-    code |= digests(COMMITTED, PROJECT)
+    code |= digests(COMMITTED.get(name, [PACKAGE_WEIGHTS]), PROJECT)
     values = parameters.model_dump()
     return {
         "parameters": values, "seed": values.get("seed"), "inputs": inputs,

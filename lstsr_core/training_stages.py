@@ -151,21 +151,33 @@ def _table(settings: Weights, name: str) -> pd.DataFrame:
 
 
 def own_against_published(settings: Weights, table: pd.DataFrame) -> pd.DataFrame:
-    """Write ``differences.csv``: own weights out of fold (first) and published ones (second) on the same scenes."""
-    return write_csv(settings, "differences.csv", weights_report.differences(table, REPORTED))
+    """Write ``differences.csv``: own weights out of fold (first) and published ones (second) on the same scenes.
+
+    Returns
+    -------
+    DataFrame
+        A row for each network and metric: both means, the difference with its interval, and what chance says of it.
+    """
+    found = write_csv(settings, "differences.csv", weights_report.differences(table, REPORTED))
+    names = pd.MultiIndex.from_arrays([[METHODS[name].label for name in found["method"]], found["metric"]], names=["", ""])
+    interval = [f"{row.difference:+.3f} [{row.low:+.3f}, {row.high:+.3f}]" for row in found.itertuples()]
+    chance = found["sign"].map({0: "may be chance", 1: "beyond chance", -1: "beyond chance"})
+    shown = pd.DataFrame({"own": found["first"].round(3), "published": found["second"].round(3)})
+    return shown.assign(difference=interval, **{"": chance}).set_index(names)
 
 
 def means_by_weights(settings: Weights, table: pd.DataFrame) -> pd.DataFrame:
     """Write ``means.csv``: mean metrics of each network out of fold, in-sample (labelled so) and as published."""
     means = table.groupby(["method", "weights"], sort=False)[REPORTED].mean().reset_index()
-    return write_csv(settings, "means.csv", means)
+    write_csv(settings, "means.csv", means)
+    return means.assign(method=[METHODS[name].label for name in means["method"]]).set_index(["method", "weights"])
 
 
-def show_own_curves(settings: Weights) -> Image:
-    """Training curves of the own weights, mean over the folds, beside the published ones."""
+def show_own_curves(settings: Weights, model: str) -> Image:
+    """Training curves of a network of the own weights, mean over the folds, beside the published ones."""
     own = _table(settings, "curves.csv").assign(source=weights_report.OUT_OF_FOLD)
-    both = pd.concat([own, _published_curves()], ignore_index=True).sort_values("model", kind="stable")
-    return figures.show(figures.training_curves(both), settings.directory, "curves")
+    both = pd.concat([own, _published_curves()], ignore_index=True)
+    return figures.show(figures.training_curves(both[both["model"] == model]), settings.directory, f"curves_{model}")
 
 
 def cards(settings: Weights) -> pd.DataFrame:

@@ -34,7 +34,7 @@ def coast(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_lst_is_drawn_with_its_shoreline(coast: Path) -> None:
     figure = lst_map(coast)
     axes, bar = figure.axes
-    assert "dms" in axes.get_title() and "A2018200" in axes.get_title() and bar.get_ylabel() == "LST (K)"
+    assert "DMS" in axes.get_title() and "A2018200" in axes.get_title() and bar.get_ylabel() == "LST (K)"
     (image,) = [*axes.images, *(artist for artist in axes.collections if isinstance(artist, QuadMesh))]
     shown = np.ma.asarray(image.get_array())
     assert np.ma.masked_invalid(shown).mask[:90, :90].all() and not np.ma.masked_invalid(shown).mask[110:, 110:].any()
