@@ -1,7 +1,7 @@
 """A whole tile's SIF-CNN-SR1 map against a plain loop over disjoint blocks, and against the arithmetic that it needs.
 
-The plain loop cuts the tile into blocks of 64×64 fine pixels and runs the network as it is trained over one after the other, and
-so leaves a seam around each. The floor is 55 kFLOP a fine pixel over the rate at which torch multiplies float32 matrices here.
+The plain loop cuts the tile into blocks of 64×64 fine pixels and runs the network as it is trained over one after the other,
+which leaves a seam around each. The floor is 55 kFLOP a fine pixel over the rate at which torch multiplies float32 matrices here.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from lstsr_core.granule_writer import write_lst_granule, write_reflectance_granu
 from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, TILE_COARSE_PIXELS, Tile
 from lstsr_core.networks import Model, SharpeningUNet, Statistics, save_model
 from lstsr_core.raster import FloatArray, Raster
+from lstsr_core.windows import LARGEST_CORE
 
 THREADS, BLOCK = 2, 64
 FLOP_PER_PIXEL = 55e3
@@ -93,7 +94,7 @@ def test_seamless(benchmark: BenchmarkFixture, model: Model, tile: tuple[FloatAr
     lst_k, ndvi = tile
     found_k = measured(benchmark, lambda: model.predict_k(upsample(lst_k), ndvi))
     # Around the corner of four windows: one pass over it, with more around than the network sees.
-    part = slice(960 - 160, 960 + 160)
+    part = slice(LARGEST_CORE - 160, LARGEST_CORE + 160)
     scores = np.stack([(upsample(lst_k)[part, part] - 303.0) / 8.0, (ndvi[part, part] - 0.6) / 0.17])
     with torch.inference_mode():
         expected_k = model.network(torch.from_numpy(scores[None].astype(np.float32)))[0, 0].numpy() * 8.0 + 303.0

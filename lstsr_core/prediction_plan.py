@@ -46,10 +46,10 @@ class Plan:
 
 
 # Measured on one core that does 170 GFLOP/s in float32 matrices (benchmarks/bench_map.py).
-_OVERHEAD_S_PER_MEGAPIXEL = 0.7
-_S_PER_MEGAPIXEL = {"bicubic": 0.05, "tsharp": 0.03, "atprk": 0.12, "aatprk": 0.3, "dms": 0.8}
+_OVERHEAD_S_PER_MEGAPIXEL = 0.6
+_S_PER_MEGAPIXEL = {"bicubic": 0.05, "tsharp": 0.03, "atprk": 0.13, "aatprk": 0.2, "dms": 0.75}
 _SEAMLESS_S_PER_MEGAPIXEL, _BLENDED_S_PER_MEGAPIXEL = 0.9, 2.7
-_BYTES_PER_PIXEL, _MEMORY_PER_PIXEL, _MEMORY_BASE = 3, 80, 900_000_000
+_BYTES_PER_PIXEL, _MEMORY_PER_PIXEL, _MEMORY_BASE = 2.5, 90, 600_000_000
 
 
 def plan_granule(lst_path: Path, reflectance_path: Path, request: Request) -> Plan:
@@ -75,4 +75,4 @@ def plan_granule(lst_path: Path, reflectance_path: Path, request: Request) -> Pl
         each_s = (_BLENDED_S_PER_MEGAPIXEL if blended else _SEAMLESS_S_PER_MEGAPIXEL) / request.threads
     minutes = pixels / 1e6 * (_OVERHEAD_S_PER_MEGAPIXEL + each_s) / 60.0
     memory = _MEMORY_BASE + _MEMORY_PER_PIXEL * pixels
-    return Plan(granules, rows, columns, _BYTES_PER_PIXEL * pixels, memory, minutes)
+    return Plan(granules, rows, columns, round(_BYTES_PER_PIXEL * pixels), memory, minutes)

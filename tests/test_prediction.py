@@ -28,7 +28,6 @@ from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, SPHERE_RAD
 from lstsr_core.hdf_eos import GridDataset, write_granule
 from lstsr_core.networks import PUBLISHED_CHECKPOINTS, load_model
 from lstsr_core.prediction import Request, predict_granule
-from lstsr_core.prediction_plan import plan_granule
 from lstsr_core.project import sha256
 from lstsr_core.raster import FloatArray, Raster
 from lstsr_core.sharpeners import METHODS
@@ -400,21 +399,3 @@ def test_a_disk_that_fills_up_leaves_no_map(
     with full_disk(5_000):
         assert "cannot be written" in refusal(granules, tmp_path / "map.tif", Request("bicubic"))
     assert list(tmp_path.iterdir()) == []
-
-
-# Before a long run
-
-
-def test_a_plan_tells_what_there_is_to_do(granules: Granules, half_pixel_weights: Path, tmp_path: Path) -> None:
-    plan = plan_granule(granules.lst, granules.reflectance, Request(weights=half_pixel_weights))
-    assert (plan.rows, plan.columns) == (4 * SIZE, 4 * SIZE)
-    assert plan.granules == {path.name: path.stat().st_size for path in (granules.lst, granules.reflectance)}
-    assert 0.0 < plan.minutes < 0.1 and 5e8 < plan.memory_bytes < 2e9
-    predict_granule(granules.lst, granules.reflectance, tmp_path / "map.tif", Request(weights=half_pixel_weights))
-    assert plan.bytes / 3 < (tmp_path / "map.tif").stat().st_size < 3 * plan.bytes
-    with pytest.raises(InputError, match="holds no weights"):
-        plan_granule(granules.lst, granules.reflectance, Request(weights=tmp_path))
-    with pytest.raises(InputError, match="cannot be read"):
-        plan_granule(
-            granules.lst, granules.reflectance.with_name(str(GranuleName("MOD09GQ", DAY, Tile(18, 4), "006"))), Request("dms")
-        )
