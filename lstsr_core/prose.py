@@ -42,7 +42,7 @@ from lstsr_core.project import REGISTRY
 PATCHES = "02_patches/patches.csv"
 STATISTICS = "02_patches/statistics.json"
 LANDSCAPE_REAL = "data/landscape_real.csv"
-MEASURED_MAP = "data/measured_map.json"
+MEASURED_MAP = "data/measured/tile_map.json"
 CLAIMS_FILE = "claims.json"
 NOTEBOOKS = list(BY_NOTEBOOK)
 DIGEST_DIGITS = 12
