@@ -380,7 +380,9 @@ def _water(path: Path, grid: Raster) -> BoolArray:
 def _summary(out: Path, lst_k: FloatArray, residual_k: FloatArray, validity: FlagArray, warnings: tuple[str, ...]) -> Summary:
     known = residual_k[np.isfinite(residual_k)]
     consistency_k = float(np.sqrt(np.mean(known**2))) if known.size else float("nan")
-    mean_k, min_k, max_k = (float(function(lst_k)) for function in (np.nanmean, np.nanmin, np.nanmax))
+    # Rounded, since the last digits of long sums differ with the place of the array in memory, and the map's tags with them.
+    figures = np.nanmean(lst_k), np.nanmin(lst_k), np.nanmax(lst_k), consistency_k
+    mean_k, min_k, max_k, consistency_k = (round(float(value), 4) for value in figures)
     rows, columns = lst_k.shape
     return Summary(out, True, rows, columns, shares_of(validity), mean_k, min_k, max_k, consistency_k, warnings)
 

@@ -21,6 +21,7 @@ from test_claims import FIGURES, make_run, metrics_rows, missing_rows
 from lstsr_core.book import NOTEBOOKS, assemble, build_book
 from lstsr_core.errors import InputError
 from lstsr_core.project import PROJECT
+from lstsr_core.prose import REAL_NOTEBOOKS
 
 # Without a screen, as any user, and without Chromium's own errands on the network.
 CHROMIUM_FLAGS = [
@@ -209,8 +210,11 @@ def test_every_page_says_that_it_is_synthetic(built: Path, pages: dict[str, Page
     assert {f"{name}.html" for name in NOTEBOOKS} | {"index.html", "claims.html", "search.html", "genindex.html"} <= set(pages)
     for name, page in pages.items():
         assert "Synthetic edition.</strong>" in page.text, name
-    for name in ["index", *NOTEBOOKS]:
+    for name in ["index", *(name for name in NOTEBOOKS if name not in REAL_NOTEBOOKS)]:
         assert "drawn by a simulator" in pages[f"{name}.html"].text
+    for name in REAL_NOTEBOOKS:
+        assert "drawn by a simulator" not in pages[f"{name}.html"].text
+        assert "come from the published pairs" in pages[f"{name}.html"].text
 
 
 def test_nothing_is_loaded_from_another_host(built: Path, pages: dict[str, Page]) -> None:
@@ -322,6 +326,7 @@ def test_a_notebook_without_title_or_with_an_error_is_refused(run: Path) -> None
 def test_a_broken_page_keeps_the_older_book(run: Path, tmp_path: Path) -> None:
     project = tmp_path / "project"
     shutil.copytree(PROJECT / "book", project / "book")
+    shutil.copytree(PROJECT / "data" / "measured", project / "data" / "measured")
     shutil.copy(PROJECT / "_config.yml", project / "_config.yml")
     (project / "book" / "data.md").write_text("# Data\n\n{{ no_such_figure }}\n\n[lost](nowhere.md)\n")
     older = run / "book" / "html"

@@ -244,7 +244,9 @@ def test_both_protocols_come_in_the_order_asked_for(
     two_kinds_of_pairs: Path, tmp_path: Path, evaluate: Callable[..., tuple[int, str]]
 ) -> None:
     out = tmp_path / "metrics.csv"
-    arguments = ["--pairs", two_kinds_of_pairs, "--methods", "bicubic,dms,sif-cnn-sr1", "--out", out]
+    without = tmp_path / "without"
+    without.mkdir()
+    arguments = ["--pairs", two_kinds_of_pairs, "--methods", "bicubic,dms,sif-cnn-sr1", "--out", out, "--weights", without]
     code, told = evaluate(*arguments, "--protocol", "published,georeferenced")
     assert code == 0
     rows = rows_of(out)

@@ -411,7 +411,7 @@ def test_networks_without_weights_get_empty_rows(pairs_directory: Path, protocol
 
 
 def test_methods_that_all_lack_a_product_still_have_rows(pairs_directory: Path) -> None:
-    table = evaluate(pairs_directory, ["1"], NETWORKS, list(PROTOCOLS), Options()).table()
+    table = evaluate(pairs_directory, ["1"], NETWORKS, list(PROTOCOLS), Options(weights=pairs_directory)).table()
     assert list(table["status"]) == 6 * [WEIGHTS_MISSING]
 
 
@@ -458,7 +458,8 @@ def test_a_pair_that_cannot_be_used_is_noted_and_passed(pairs_directory: Path) -
 
 def test_tables_are_the_same_bytes_every_time(pairs_directory: Path, tmp_path: Path) -> None:
     for name in ("first", "second"):
-        table = evaluate(pairs_directory, ["1", "2"], ["tsharp", "dms", "sc-unet"], list(PROTOCOLS), Options()).table()
+        options = Options(weights=pairs_directory)  # which holds none
+        table = evaluate(pairs_directory, ["1", "2"], ["tsharp", "dms", "sc-unet"], list(PROTOCOLS), options).table()
         write_table(table, tmp_path / f"{name}.csv")
     content = (tmp_path / "first.csv").read_bytes()
     assert content == (tmp_path / "second.csv").read_bytes()

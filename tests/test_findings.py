@@ -78,9 +78,9 @@ def test_both_placements_are_judged_over_the_same_pixels_as_the_evaluation(pair_
         assert figure(rows, metric, placement="aligned") == pytest.approx(float(str(judged[metric])), abs=1e-9)
 
 
-def test_methods_without_a_product_have_their_reason_in_both_placements(synthetic_pair: Pair) -> None:
+def test_methods_without_a_product_have_their_reason_in_both_placements(synthetic_pair: Pair, tmp_path: Path) -> None:
     even = replace(synthetic_pair, ndvi=synthetic_pair.ndvi.with_values(np.full_like(synthetic_pair.ndvi.values, 0.5)))
-    rows = place_both_ways(even, ["tsharp", "sc-unet", "bicubic"], Options())
+    rows = place_both_ways(even, ["tsharp", "sc-unet", "bicubic"], Options(weights=tmp_path))
     assert len(rows) == 6
     for row in rows:
         told = {"tsharp": "the NDVI of all valid coarse pixels is the same", "sc-unet": WEIGHTS_MISSING, "bicubic": "ok"}
@@ -90,7 +90,7 @@ def test_methods_without_a_product_have_their_reason_in_both_placements(syntheti
     assert len(place_both_ways(even, ["tsharp"], Options())) == 2
 
 
-def test_a_small_overlap_is_told_in_both_placements(synthetic_pair: Pair) -> None:
+def test_a_small_overlap_is_told_in_both_placements(synthetic_pair: Pair, tmp_path: Path) -> None:
     aster_k = np.full_like(synthetic_pair.aster.values, np.nan)
     aster_k[:, 80:120] = synthetic_pair.aster.values[:, 80:120]
     rows = place_both_ways(replace(synthetic_pair, aster=synthetic_pair.aster.with_values(aster_k)), ["bicubic"], Options())
@@ -141,13 +141,13 @@ def test_a_protocols_own_variant_is_what_the_evaluation_judges(
             assert figure(varied, column, **chosen) == pytest.approx(row[metric], abs=1e-12)
 
 
-def test_variants_without_a_product_have_their_reason(synthetic_pair: Pair) -> None:
-    rows = vary(synthetic_pair, ["sc-unet", "bicubic"], ["georeferenced"], Options())
+def test_variants_without_a_product_have_their_reason(synthetic_pair: Pair, tmp_path: Path) -> None:
+    rows = vary(synthetic_pair, ["sc-unet", "bicubic"], ["georeferenced"], Options(weights=tmp_path))
     assert [(row["variant"], row["status"]) for row in rows] == [("default", WEIGHTS_MISSING), ("published", WEIGHTS_MISSING)]
 
 
-def test_back_projection_gains_consistency_step_by_step(synthetic_pair: Pair) -> None:
-    rows = back_project(synthetic_pair, ["bicubic", "sc-unet", "tsharp"], Options(), steps=3)
+def test_back_projection_gains_consistency_step_by_step(synthetic_pair: Pair, tmp_path: Path) -> None:
+    rows = back_project(synthetic_pair, ["bicubic", "sc-unet", "tsharp"], Options(weights=tmp_path), steps=3)
     assert [(row["method"], row["step"]) for row in rows] == [
         ("sc-unet", 0), *(("bicubic", step) for step in range(4)), *(("tsharp", step) for step in range(4)),
     ]  # fmt: skip

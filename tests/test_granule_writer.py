@@ -22,6 +22,8 @@ from scipy import ndimage
 from lstsr_core.errors import InputError
 from lstsr_core.granule import read_lst, read_ndvi
 from lstsr_core.granule_name import GranuleName
+from lstsr_core.granule_pairs import granule_pairs
+from lstsr_core.granule_patches import PatchSettings, cut_granule
 from lstsr_core.granule_writer import (
     LstObservation,
     write_day_and_night_granule,
@@ -32,8 +34,7 @@ from lstsr_core.granule_writer import (
 )
 from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, Tile
 from lstsr_core.landscape import MARGIN_COARSE_PIXELS, Landscape, landscape
-from lstsr_core.patches import granule_patches
-from lstsr_core.raster import FloatArray, Raster
+from lstsr_core.raster import FloatArray, Raster, read_raster
 from lstsr_core.simulator import simulate_scene
 
 needs_gdal = pytest.mark.skipif(shutil.which("gdalinfo") is None, reason="gdalinfo (Debian's gdal-bin) is not installed")
@@ -242,17 +243,22 @@ def marked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return directories[0], directories[1], tile
 
 
-def test_a_landmark_is_at_its_place_in_granules_and_patches(marked: tuple[Path, Path, Tile]) -> None:
+def test_a_landmark_is_at_its_place_in_granules_and_patches(marked: tuple[Path, Path, Tile], tmp_path: Path) -> None:
     without, with_mark, tile = marked
     expected = mark_box_m(tile)
     for product, read, pixel_m in (("MOD21A1D", read_lst, COARSE_PIXEL_M), ("MOD09GQ", read_ndvi, FINE_PIXEL_M)):
         before, after = (read(next(directory.glob(f"{product}.*"))) for directory in (without, with_mark))
         changed = changed_pixels(before.values, after.values)
         np.testing.assert_allclose(box_of(changed, after.transform), expected, atol=pixel_m)
-    (before_patch,), (after_patch,) = (list(granule_patches(directory, 0.0)) for directory in (without, with_mark))
+    cut = []
+    for directory in (without, with_mark):
+        (pair,) = granule_pairs(directory)
+        assert pair.reflectance is not None
+        (row,) = cut_granule(pair.lst, pair.reflectance, tmp_path / directory.name, PatchSettings())
+        cut.append({layer: read_raster(tmp_path / directory.name / row[f"{layer}_path"]) for layer in ("lst", "ndvi")})
     for layer, pixel_m in (("lst", COARSE_PIXEL_M), ("ndvi", FINE_PIXEL_M)):
-        after = getattr(after_patch, layer)
-        changed = changed_pixels(getattr(before_patch, layer).values, after.values)
+        after = cut[1][layer]
+        changed = changed_pixels(cut[0][layer].values, after.values)
         np.testing.assert_allclose(box_of(changed, after.transform), expected, atol=pixel_m)
 
 

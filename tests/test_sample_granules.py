@@ -20,8 +20,9 @@ from scipy import ndimage
 from lstsr_core.errors import InputError
 from lstsr_core.granule import read_lst, read_ndvi
 from lstsr_core.granule_name import GranuleName
+from lstsr_core.granule_patches import PatchSettings, update
 from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, Tile
-from lstsr_core.patches import granule_patches
+from lstsr_core.patches import read_patches
 from lstsr_core.sample_granules import SAMPLE_PRODUCTS, sample_granule_names, write_sample_granule
 
 TILE = Tile(18, 4)
@@ -287,9 +288,10 @@ def test_the_sample_gives_patches_away_from_clouds_and_gaps(tmp_path: Path) -> N
     for day in (2, 5):
         for product in ("MOD21A1D", "MOD09GQ"):
             write(tmp_path, product, date=datetime.date(2018, 7, day), windows=4)
-    patches = list(granule_patches(tmp_path, coverage=0.0))
-    assert len(patches) >= 4
-    assert all(np.isfinite(patch.lst.values).all() and np.isfinite(patch.ndvi.values).all() for patch in patches)
+    tables = update(tmp_path, tmp_path / "cut", PatchSettings(), split="random")
+    assert len(tables.patches) >= 4 and not tables.failures
+    patches = read_patches(tables.patches, tmp_path / "cut")
+    assert np.isfinite(patches.lst_k).all() and np.isfinite(patches.ndvi).all()
 
 
 WHOLE_TILE = """
