@@ -160,7 +160,8 @@ def _write_notebook(path: Path, target: Path, edition: Edition, provenance: dict
             cell["metadata"].pop(key, None)
     for key in ("papermill", "widgets"):  # widget state would make the page load a script from another host
         notebook["metadata"].pop(key, None)
-    note = REAL_NOTE if target.stem in REAL_NOTEBOOKS else edition.admonition
+    anew = provenance.get("parameters", {}).get("results") == ""
+    note = REAL_NOTE if target.stem in REAL_NOTEBOOKS and not anew else edition.admonition
     with_id = (notebook.get("nbformat"), notebook.get("nbformat_minor", 0)) >= (4, 5)
     told, last = (
         {"cell_type": "markdown", "metadata": {}, "source": text, **({"id": name} if with_id else {})}

@@ -232,7 +232,9 @@ class Ablation(_Trained):
     notebook = "10_ablation"
     settings: SettingsName = "pairs"
     epochs: int | None = Field(4, ge=1, le=100_000, description="passes over the training pairs; none: as the settings say")
-    results: str = Field("", description="directory of tables made before, relative to the project; empty: train here")
+    results: str = Field(
+        "data/ablation", description="directory of tables made before, relative to the project; empty: train here"
+    )
     model: Literal["sif-cnn-sr1", "sif-cnn-sr2"] = Field("sif-cnn-sr1", description="network to train")
     alphas: list[Share] = Field([0.9], description="weights of the reconstruction term, 0 to 1")
     gammas: list[Number | Literal["scene"]] = Field([-0.5], description="slopes in z-scores, or scene")

@@ -48,8 +48,8 @@ class Plan:
 # Measured on one core that does 170 GFLOP/s in float32 matrices (benchmarks/bench_map.py).
 _OVERHEAD_S_PER_MEGAPIXEL = 0.6
 _S_PER_MEGAPIXEL = {"bicubic": 0.05, "tsharp": 0.03, "atprk": 0.13, "aatprk": 0.2, "dms": 0.75}
-_SEAMLESS_S_PER_MEGAPIXEL, _BLENDED_S_PER_MEGAPIXEL = 0.9, 2.7
-_BYTES_PER_PIXEL, _MEMORY_PER_PIXEL, _MEMORY_BASE = 2.5, 90, 600_000_000
+_SEAMLESS_S_PER_MEGAPIXEL, _BLENDED_S_PER_MEGAPIXEL = 0.7, 2.3
+_BYTES_PER_PIXEL, _MEMORY_PER_PIXEL, _MEMORY_BASE = 2.5, 100, 600_000_000
 
 
 def plan_granule(lst_path: Path, reflectance_path: Path, request: Request) -> Plan:

@@ -48,8 +48,8 @@ NOTEBOOKS = list(BY_NOTEBOOK)
 DIGEST_DIGITS = 12
 SUMMARY_TABLE = "06_aster_evaluation/summary.csv"
 
-REAL_NOTEBOOKS = {"09_weights"}
-"""Notebooks that show committed tables from the published pairs, whichever the edition."""
+REAL_NOTEBOOKS = {"09_weights", "10_ablation"}
+"""Notebooks that show committed tables from the published pairs, whichever the edition; the second unless it trains anew."""
 
 REAL_NOTE = (
     ":::{admonition} From the published pairs\n:class: note\n"
@@ -115,7 +115,7 @@ class Edition:
     @property
     def banner(self) -> str:
         """Shown on top of every page; empty where nothing needs a warning."""
-        warning = "All data here are simulated; no figure is a measurement, save on the page on weights."
+        warning = "All data here are simulated; no figure is a measurement, save on the pages on weights and ablation."
         return f"<strong>Synthetic edition.</strong> {warning}" if self.synthetic else ""
 
     @property

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from lstsr_core.memory import kept_memory
@@ -101,8 +102,29 @@ def _convolutions(module: nn.Module) -> int:
     return sum(isinstance(part, nn.Conv2d) for part in module.modules())
 
 
+class _Convolution(nn.Module):
+    """A 3×3 convolution with replicate padding that spares the padded copy of its input, a fifth of the network's time.
+
+    It pads with zeros, and adds what the replicated edge would have given to the outermost rows and columns.
+    """
+
+    def __init__(self, padded: nn.Conv2d) -> None:
+        super().__init__()
+        self.weight = padded.weight.data.contiguous(memory_format=torch.channels_last)
+        self.bias = None if padded.bias is None else padded.bias.data
+
+    def forward(self, features: Tensor) -> Tensor:
+        output = functional.conv2d(features, self.weight, self.bias, padding=1)
+        for row, taps in ((0, self.weight[:, :, :1]), (-1, self.weight[:, :, 2:])):
+            edge = functional.pad(features[:, :, row, None], [1, 1, 0, 0], mode="replicate")
+            output[:, :, row] += functional.conv2d(edge, taps)[:, :, 0]
+        for column, taps in ((0, self.weight[:, :, :, :1]), (-1, self.weight[:, :, :, 2:])):
+            output[..., column] += functional.conv2d(features[..., column, None], taps, padding=(1, 0))[..., 0]
+        return output
+
+
 def for_inference(network: SharpeningUNet) -> SharpeningUNet:
-    """A copy that computes the same faster: batch norms folded into the convolutions before them, channels last."""
+    """A copy that computes the same faster: batch norms folded into the convolutions, channels last, no padded copies."""
     folded = copy.deepcopy(network).eval()
     for block in [module for module in folded.modules() if isinstance(module, nn.Sequential)]:
         for index, part in enumerate(block):
@@ -110,9 +132,10 @@ def for_inference(network: SharpeningUNet) -> SharpeningUNet:
                 part.inplace = True
             elif isinstance(part, nn.BatchNorm2d) and isinstance(before := block[index - 1], nn.Conv2d):
                 block[index - 1], block[index] = fuse_conv_bn_eval(before, part), nn.Identity()
-    for part in folded.modules():
-        if isinstance(part, nn.Conv2d):
-            part.weight.data = part.weight.data.contiguous(memory_format=torch.channels_last)
+    for parent in list(folded.modules()):
+        for name, part in parent.named_children():
+            if isinstance(part, nn.Conv2d):
+                setattr(parent, name, _Convolution(part))
     return folded
 
 

@@ -32,7 +32,7 @@ SMALL = [
     "--set", "01_download.windows=2", "--set", "01_download.pairs=2", "--set", '01_download.days=["2018-07-19"]',
     "--set", "03_training.epochs=1", "--set", "03_training.threads=1", "--set", "06_aster_evaluation.protocol=georeferenced",
     "--set", "07_map.threads=1", "--set", "08_findings.methods=[bicubic,tsharp]", "--set", "08_findings.steps=1",
-    "--set", "08_findings.protocol=georeferenced", "--set", "10_ablation.epochs=1", "--set", "10_ablation.folds=2",
+    "--set", "08_findings.protocol=georeferenced",
 ]  # fmt: skip
 COMMITTED = ("params", "training", "training_curves", "own_weights", "ablation")
 PATIENCE_S = 300.0
