@@ -297,7 +297,7 @@ def training_curves(curves: pd.DataFrame) -> Figure:
             panel = axes[row * len(groups) + column]
             for split, dash, colour in (("train", "--", "#E69F00"), ("val", "-", "#0072B2")):
                 values = group.get(f"{split}_{quantity}")
-                if values is not None and values.notna().any():
+                if values is not None and (values.fillna(0.0) != 0.0).any():  # a texture loss that there is not is 0 throughout
                     panel.plot(
                         group["epoch"], values, dash, color=colour, label={"train": "training", "val": "validation"}[split]
                     )
@@ -307,7 +307,7 @@ def training_curves(curves: pd.DataFrame) -> Figure:
                 panel.set_ylabel(quantity_label)
             else:
                 panel.set_visible(False)
-            if quantity.endswith("loss"):
+            if quantity.endswith("loss") and panel.get_visible():
                 panel.set_yscale("log")
             if row == 0:
                 panel.set_title(f"{label(str(model))}, {source}\nbest epoch {best}")
