@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -354,7 +355,9 @@ def test_files_without_a_manifest_are_checked_and_kept(archive: Archive, content
 
 def start(archive: Archive, directory: Path) -> subprocess.Popen[str]:
     command = [sys.executable, "-W", "error", "-c", DRIVER, archive.url, str(directory)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # A shell starts what goes on in the background deaf to Ctrl-C, and so its children.
+    hear = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hear)
 
 
 def test_two_runs_at_once_share_the_work(archive: Archive, contents: dict[str, bytes], tmp_path: Path) -> None:
