@@ -200,6 +200,7 @@ def _call_in_a_process(results: "multiprocessing.SimpleQueue[tuple[int, list[int
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:resource_tracker. process died:UserWarning")  # another test's, which is started anew
 def test_a_daemonic_process_calls_through_a_server_of_its_own(method: str) -> None:
     isolated(process_id)
     ours = servers_here()
