@@ -16,7 +16,7 @@ from lstsr_core.errors import InputError
 from lstsr_core.grid import SCALE
 from lstsr_core.networks import Statistics
 from lstsr_core.pairs import align, check_lst, check_ndvi, pair_ids, read_modis
-from lstsr_core.patches import PatchSet, read_table
+from lstsr_core.patches import read_table
 from lstsr_core.raster import BoolArray, read_raster, written_atomically
 from lstsr_core.splits import IntArray, overlapping_groups, place_and_month_groups
 from lstsr_core.training_settings import TrainingSettings
@@ -99,12 +99,6 @@ def _moments(stack: Stack, chosen: IntArray) -> tuple[float, float, float, float
         sums += values.mean(), np.square(values).mean()
     offset, square = sums / len(chosen)
     return centre + float(offset), float(np.sqrt(square - offset**2)), lowest, highest
-
-
-def of_patch_set(patches: PatchSet) -> TrainingData:
-    """Patches that are in memory already, each a group of its own."""
-    lst_k, ndvi = patches.lst_k.astype(np.float32), patches.ndvi.astype(np.float32)
-    return TrainingData(patches.names, lst_k, ndvi, np.arange(len(patches)))
 
 
 def from_pairs(directory: Path) -> TrainingData:

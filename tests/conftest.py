@@ -22,6 +22,7 @@ from affine import Affine
 from hypothesis import settings
 from rasterio.crs import CRS
 
+from lstsr_core import cli
 from lstsr_core.degradation import degrade
 from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, Tile
 from lstsr_core.networks import PUBLISHED_CHECKPOINTS, PUBLISHED_STATISTICS, SharpeningUNet, Statistics, save_model
@@ -235,3 +236,16 @@ def write_published_pickle(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Non
             _PublishedPickler(stream, protocol=4, reconstruct=_reconstruct).dump(layout)
 
     return write
+
+
+@pytest.fixture
+def lstsr(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """A function (*arguments) that runs ``lstsr`` here and gives back its exit code, output and errors."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = cli.main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run

@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 import rasterio
 
-from lstsr_core import cli
 from lstsr_core.granule_jobs import map_job, map_path
 from lstsr_core.granule_pairs import granule_pairs
 from lstsr_core.granule_patches import PatchSettings, update
@@ -36,17 +35,6 @@ def granules(simulated: Path, tmp_path: Path) -> Path:
     damaged = granule_pairs(directory)[1].lst
     damaged.write_bytes(damaged.read_bytes()[:-2000])
     return directory
-
-
-@pytest.fixture
-def lstsr(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    def run(*arguments: str | Path) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = cli.main(list(map(str, arguments)))
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
 
 
 def test_two_processes_make_the_maps_that_one_makes(

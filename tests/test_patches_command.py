@@ -10,22 +10,11 @@ import pandas as pd
 import pytest
 from test_granule_patches import DAYS, REST, tile_lst, write_day
 
-from lstsr_core import cli
 from lstsr_core.granule_patches import PatchSettings
 from lstsr_core.patch_plan import plan
 from lstsr_core.training_data import from_patches
 
 Command = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def lstsr(capsys: pytest.CaptureFixture[str]) -> Command:
-    def run(*arguments: object) -> tuple[int, str, str]:
-        code = cli.main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from affine import Affine
 
-from lstsr_core import cli, networks
+from lstsr_core import networks
 from lstsr_core.grid import COARSE_PIXEL_M
 from lstsr_core.networks import load_model
 from lstsr_core.pairs import Pair, write_pair
@@ -19,19 +19,6 @@ from lstsr_core.patches import pair_patches, write_patches
 from lstsr_core.training_settings import MODELS
 
 Command = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def lstsr(capsys: pytest.CaptureFixture[str]) -> Command:
-    """A function (*arguments) that runs ``lstsr`` here and gives back its exit code, output and errors."""
-
-    def run(*arguments: str | Path) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = cli.main(list(map(str, arguments)))
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ from lstsr_core.errors import InputError
 from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL
 from lstsr_core.networks import Statistics
 from lstsr_core.pairs import Pair, align, write_pair
-from lstsr_core.patches import Patch, PatchSet, pair_patches, write_patches
+from lstsr_core.patches import Patch, pair_patches, write_patches
 from lstsr_core.raster import Raster
-from lstsr_core.training_data import Batches, TrainingData, from_pairs, from_patches, of_patch_set, symmetric
+from lstsr_core.training_data import Batches, TrainingData, from_pairs, from_patches, symmetric
 from lstsr_core.training_settings import TrainingSettings
 
 PLAIN = Statistics(0.0, 1.0, 0.0, 1.0)
@@ -42,7 +42,7 @@ def random_data(count: int = 5, seed: int = 0) -> TrainingData:
     random = np.random.default_rng(seed)
     ndvi = random.uniform(-0.2, 0.9, (count, 32, 32))
     lst_k = random.normal(300.0, 8.0, (count, 8, 8))
-    return of_patch_set(PatchSet([f"p{i}" for i in range(count)], lst_k, ndvi))
+    return TrainingData([f"p{i}" for i in range(count)], lst_k.astype("f4"), ndvi.astype("f4"), np.arange(count))
 
 
 def test_statistics_are_those_of_the_chosen_patches() -> None:
