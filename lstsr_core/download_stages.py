@@ -1,23 +1,138 @@
-"""What 01_download does with an archive: the granules of a period, fetched once for all runs and linked into this one."""
+"""What 01_download does: the sample simulated, or the published pairs verified and the granules of a period fetched and linked."""
 
 from __future__ import annotations
 
 import datetime
+import json
 import sys
 import threading
 
+import numpy as np
 import pandas as pd
+import rasterio.warp
+import shapely
+from IPython.display import Image
 
+from lstsr_core import archive, figures
 from lstsr_core.download import download, make_plan, open_source
+from lstsr_core.errors import InputError
 from lstsr_core.grid import Tile
+from lstsr_core.landscape import TILE
 from lstsr_core.manifest import read_manifest
+from lstsr_core.pair_statistics import pair_statistics
+from lstsr_core.pairs import PUBLISHED_PAIRS, Pair, align, fine_offset, pair_ids, read_pair
 from lstsr_core.parameters import Download
+from lstsr_core.placement import ASTER_VALID_K
 from lstsr_core.products import Product
-from lstsr_core.project import resolve
+from lstsr_core.project import resolve, sha256
+from lstsr_core.raster import FloatArray
+from lstsr_core.simulator import simulate
 from lstsr_core.sources import Source
+from lstsr_core.stages import pairs_of, write_csv, write_json
 from lstsr_core.transfer import Patience
 
 _THREADS = 8
+
+
+def bring_data(settings: Download) -> pd.DataFrame:
+    """Simulate the sample, or verify and link the published pairs and download granules; write ``manifest.csv``.
+
+    Returns
+    -------
+    DataFrame
+        How many files of each kind have which status.
+
+    Raises
+    ------
+    InputError
+        If downloaded granules would join simulated ones, or there is nothing to verify or to link.
+    """
+    if settings.archive != "none" and settings.source == "sample":
+        raise InputError(
+            f"{settings.notebook}: archive is '{settings.archive}' and source is 'sample'; downloaded granules go with source"
+            " 'published', never with simulated ones."
+        )
+    directory = settings.directory
+    if settings.source == "sample":
+        simulate(directory, settings.seed, settings.dates, settings.windows, settings.pairs, settings.mtf)
+        paths = sorted(path for folder in ("granules", "pairs") for path in (directory / folder).iterdir())
+        rows = [
+            [f"{p.parent.name}/{p.name}", p.parent.name.removesuffix("s"), p.stat().st_size, sha256(p), "simulated"]
+            for p in paths
+        ]
+        manifest = pd.DataFrame(rows, columns=["file", "kind", "bytes", "sha256", "status"])
+    else:
+        files = archive.verify(archive.published_directory())
+        archive.link_verified(files, directory / "pairs", directory / "weights")
+        manifest = files[["file", "kind", "bytes", "sha256", "status"]]
+    if settings.archive != "none":
+        manifest = pd.concat([manifest, download_granules(settings)])
+    write_csv(settings, "manifest.csv", manifest)
+    return manifest.groupby(["kind", "status"]).size().rename("files").reset_index()
+
+
+def describe_pairs(settings: Download) -> pd.DataFrame:
+    """Write ``pairs.csv`` (place, offset and statistics of each pair), ``footprints.geojson`` and ``summary.json``.
+
+    Returns
+    -------
+    DataFrame
+        One row for each pair.
+    """
+    rows, features = [], []
+    for pair in pairs_of(settings, pair_ids(settings.directory / "pairs")):
+        outline = footprint(pair)
+        centre = shapely.Polygon(outline).centroid
+        down, right = fine_offset(pair)
+        aligned = align(pair)
+        place = {"longitude": centre.x, "latitude": centre.y, "utm_zone": pair.aster.crs.to_epsg() % 100}
+        offsets = {"ndvi_rows_down": down, "ndvi_columns_right": right}
+        statistics = pair_statistics(aligned.lst.values, aligned.ndvi.values, pair.aster.values)
+        rows.append({"scene": pair.id, **place, **offsets, **statistics})
+        geometry = {"type": "Polygon", "coordinates": [np.round(outline, 5).tolist()]}
+        features.append({"type": "Feature", "properties": {"scene": pair.id}, "geometry": geometry})
+    write_json(settings, "footprints.geojson", {"type": "FeatureCollection", "features": features})
+    summary = {
+        "source": settings.source,
+        "synthetic": settings.source == "sample",
+        "pairs": len(rows),
+        "pairs_published": PUBLISHED_PAIRS,
+        "granules": len(list(settings.directory.glob("granules/*.hdf"))),
+    }
+    write_json(settings, "summary.json", summary)
+    return write_csv(settings, "pairs.csv", pd.DataFrame(rows))
+
+
+def footprint(pair: Pair) -> FloatArray:
+    """Outline of the ASTER swath, (points, 2) longitudes and latitudes in degrees, closed."""
+    rows, columns = np.nonzero(np.nan_to_num(pair.aster.values) >= ASTER_VALID_K)
+    points = np.column_stack([pair.aster.left_m + (columns + 0.5) * pair.aster.pixel_width_m,
+                              pair.aster.top_m + (rows + 0.5) * pair.aster.transform.e])  # fmt: skip
+    hull = shapely.MultiPoint(points).convex_hull.simplify(2.0 * pair.aster.pixel_width_m)
+    x, y = np.asarray(hull.exterior.coords.xy)
+    longitudes, latitudes = rasterio.warp.transform(pair.aster.crs, "EPSG:4326", x.tolist(), y.tolist())
+    return np.column_stack([longitudes, latitudes])
+
+
+def landscape_table(pairs: pd.DataFrame) -> pd.DataFrame:
+    """10 %, median and 90 % of each statistic over the pairs."""
+    columns = [name for name in pairs.columns if name not in ("scene", "longitude", "latitude", "utm_zone")]
+    quantiles = pairs[columns].astype(float).quantile([0.1, 0.5, 0.9]).T
+    return quantiles.set_axis(["p10", "median", "p90"], axis="columns").rename_axis("statistic").reset_index()
+
+
+def show_study_area(settings: Download) -> Image:
+    """Figure 3: the tile and the ASTER footprints."""
+    content = json.loads((settings.directory / "footprints.geojson").read_text())
+    outlines = {f["properties"]["scene"]: np.array(f["geometry"]["coordinates"][0]) for f in content["features"]}
+    return figures.show(figures.study_area(outlines, TILE), settings.directory, "study_area")
+
+
+def show_example_pair(settings: Download) -> Image:
+    """Figure 4: the first pair."""
+    directory = settings.directory / "pairs"
+    pair = read_pair(directory, pair_ids(directory)[0])
+    return figures.show(figures.example_pair(pair), settings.directory, "example_pair")
 
 
 def download_granules(settings: Download) -> pd.DataFrame:

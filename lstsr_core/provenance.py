@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,35 @@ def digests(directories: Iterable[Path], relative_to: Path) -> dict[str, str]:
     """sha256 of every file below the directories, by path; what a link points to counts as the file."""
     files = (path for directory in directories for path in sorted(directory.rglob("*")) if path.is_file())
     return {path.relative_to(relative_to).as_posix(): sha256(path) for path in files}
+
+
+def code_of(sources: Iterable[str]) -> dict[str, str]:
+    """sha256 of each module of the package that Python sources import, directly or through others, by file name.
+
+    Imports inside functions count; a module that is only named in a string does not.
+    """
+    package = PROJECT / "lstsr_core"
+    digest_by_name: dict[str, str] = {}
+    waiting = list(sources)
+    while waiting:
+        for name in _imported(waiting.pop()):
+            path = package / f"{name}.py"
+            if path.name not in digest_by_name and path.is_file():
+                digest_by_name[path.name] = sha256(path)
+                waiting.append(path.read_text(encoding="utf-8"))
+    return digest_by_name
+
+
+def _imported(source: str) -> Iterator[str]:
+    """Modules of the package that a source names in its imports; any name imported from the package itself may be one."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            dotted = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            dotted = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        yield from (name.split(".")[1] for name in dotted if name.startswith("lstsr_core."))
 
 
 def fingerprint(*parts: object) -> str:

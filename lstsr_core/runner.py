@@ -34,9 +34,8 @@ from lstsr_core.project import (
     RUNS,
     TRAINING_CURVES,
     TRAINING_SETTINGS,
-    sha256,
 )  # fmt: skip
-from lstsr_core.provenance import Record, digests, fingerprint, git_revision, read_records, versions, write_records
+from lstsr_core.provenance import Record, code_of, digests, fingerprint, git_revision, read_records, versions, write_records
 from lstsr_core.raster import written_atomically
 
 UPSTREAM = {
@@ -52,24 +51,6 @@ UPSTREAM = {
     "10_ablation": ["01_download"],
 }
 """The notebooks in order, each with those whose results it reads."""
-
-NOT_IN_NOTEBOOKS = {
-    "batch",
-    "book",
-    "claims",
-    "cli",
-    "cluster",
-    "continent",
-    "granule_jobs",
-    "map_stack",
-    "findings_prose",
-    "markup",
-    "prediction_plan",
-    "prose",
-    "provenance",
-    "runner",
-}
-"""Modules that no notebook imports: a change in them changes no result."""
 
 COMMITTED = {
     "03_training": [TRAINING_SETTINGS, TRAINING_CURVES],
@@ -193,7 +174,7 @@ def _planned(run: Path, name: str, parameters: NotebookParameters) -> Record:
         inputs = dict(archive.verify(archive.published_directory())[["file", "sha256"]].astype(str).to_numpy().tolist())
     cells = json.loads((NOTEBOOKS / f"{name}.ipynb").read_text())["cells"]
     sources = [cell["source"] for cell in cells]
-    code = {path.name: sha256(path) for path in (PROJECT / "lstsr_core").glob("*.py") if path.stem not in NOT_IN_NOTEBOOKS}
+    code = code_of("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
     code |= digests(COMMITTED.get(name, [PACKAGE_WEIGHTS]), PROJECT)
     values = parameters.model_dump()
     return {

@@ -26,7 +26,7 @@ from lstsr_core import cli
 from lstsr_core.degradation import degrade
 from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, Tile
 from lstsr_core.networks import PUBLISHED_CHECKPOINTS, PUBLISHED_STATISTICS, SharpeningUNet, Statistics, save_model
-from lstsr_core.pairs import Pair
+from lstsr_core.pairs import Pair, write_pair
 from lstsr_core.raster import Raster
 
 torch.set_num_threads(1)  # beside other work, two threads that wait for each other take five times as long
@@ -160,6 +160,15 @@ def _aster_swath(truth: Raster, size: int = 200, half_side: float = 55.0, degree
     aster_k[edge] *= 0.6  # mixed with the zeros outside, as ASTER's reprojected swath is
     aster_k[from_centre > half_side] = np.nan
     return grid.with_values(aster_k)
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory, synthetic_pair: Pair) -> Path:
+    """A run whose 01_download brought two pairs, 9 and 10, alike."""
+    run = tmp_path_factory.mktemp("run")
+    for name in ("10", "9"):
+        write_pair(replace(synthetic_pair, id=name), run / "01_download" / "pairs")
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import datetime
+import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
+import rasterio.warp
+import shapely
 from granule_server import Archive, Fault, serving, small_granule
 
-from lstsr_core import stages
+from lstsr_core import download_stages
 from lstsr_core.download_stages import link_granules
 from lstsr_core.earthdata import EarthdataSource
 from lstsr_core.errors import InputError
+from lstsr_core.pairs import Pair
 from lstsr_core.parameters import Download
 from lstsr_core.transfer import Patience
 
@@ -51,7 +57,7 @@ def test_two_runs_share_what_was_fetched_once(archive: Archive, tmp_path: Path) 
 def test_real_granules_do_not_join_simulated_ones(tmp_path: Path) -> None:
     settings = Download.check({"run_directory": str(tmp_path), "archive": "earthdata", "windows": 2, "pairs": 1})
     with pytest.raises(InputError, match="never with simulated ones"):
-        stages.bring_data(settings)
+        download_stages.bring_data(settings)
 
 
 @pytest.mark.parametrize(
@@ -61,3 +67,37 @@ def test_real_granules_do_not_join_simulated_ones(tmp_path: Path) -> None:
 def test_a_wrong_parameter_is_named(name: str, value: object) -> None:
     with pytest.raises(InputError, match=f"parameter '{name}'"):
         Download.check({name: value})
+
+
+def test_the_footprint_is_a_closed_ring_around_the_swath(synthetic_pair: Pair) -> None:
+    outline = download_stages.footprint(synthetic_pair)
+    assert outline.shape[1] == 2 and len(outline) >= 4
+    np.testing.assert_array_equal(outline[0], outline[-1])
+    aster = synthetic_pair.aster
+    x, y = rasterio.warp.transform("EPSG:4326", aster.crs, outline[:, 0].tolist(), outline[:, 1].tolist())
+    ring = shapely.Polygon(zip(x, y, strict=True))
+    assert ring.is_valid
+    assert shapely.box(aster.left_m, aster.bottom_m, aster.right_m, aster.top_m).contains(ring)
+    row, column = np.nonzero(np.nan_to_num(aster.values) >= 230.0)
+    centres = np.column_stack(aster.transform @ (column + 0.5, row + 0.5))
+    distance_m = ring.exterior.hausdorff_distance(shapely.MultiPoint(centres).convex_hull.exterior)
+    assert distance_m <= 2.01 * aster.pixel_width_m
+    assert len(outline) <= 12
+
+
+def test_pairs_are_described_where_they_lie(run: Path, synthetic_pair: Pair) -> None:
+    settings = Download.check({"run_directory": str(run)})
+    table = download_stages.describe_pairs(settings)
+    assert table["scene"].tolist() == ["9", "10"]
+    assert table["utm_zone"].tolist() == [31, 31]
+    assert table[["ndvi_rows_down", "ndvi_columns_right"]].to_numpy().tolist() == [[2, 1], [2, 1]]
+    content = json.loads((run / "01_download" / "footprints.geojson").read_text())
+    for feature, (_, row) in zip(content["features"], table.iterrows(), strict=True):
+        (ring,) = feature["geometry"]["coordinates"]
+        assert ring[0] == ring[-1]
+        assert shapely.Polygon(ring).contains(shapely.Point(row["longitude"], row["latitude"]))
+    summary = json.loads((run / "01_download" / "summary.json").read_text())
+    assert (summary["pairs"], summary["synthetic"], summary["source"]) == (2, True, "sample")
+    pd.testing.assert_frame_equal(
+        pd.read_csv(run / "01_download" / "pairs.csv", dtype={"scene": str}), table, check_dtype=False, atol=1e-6
+    )

@@ -20,7 +20,8 @@ from test_runner import NAMES, Interrupted, ProjectCopy, small_runs
 
 from lstsr_core.errors import InputError
 from lstsr_core.parameters import BY_NOTEBOOK
-from lstsr_core.provenance import digests, fingerprint, read_records, versions, write_records
+from lstsr_core.project import PROJECT
+from lstsr_core.provenance import code_of, digests, fingerprint, read_records, versions, write_records
 
 UPSTREAM = {"02_patches": ["01_download"], "03_training": ["01_download", "02_patches"], "10_ablation": ["01_download"]} | {
     name: ["01_download", "03_training"] for name in NAMES[3:8]
@@ -172,3 +173,15 @@ def test_a_full_disk_leaves_the_previous_records(
         write_records(tmp_path, {name: {"seed": 42} for name in NAMES})
     assert read_records(tmp_path) == {"01_download": {"seed": 42}}
     assert [path.name for path in tmp_path.iterdir()] == ["provenance.json"]
+
+
+def test_the_code_of_a_notebook_is_what_it_imports_directly_or_through_others() -> None:
+    code = code_of(["from lstsr_core import fourier_stages\nfrom lstsr_core.parameters import Fourier"])
+    assert {"fourier_stages.py", "stages.py", "figures.py", "fourier.py", "kriging.py"} <= code.keys()
+    assert code["fourier.py"] == hashlib.sha256((PROJECT / "lstsr_core" / "fourier.py").read_bytes()).hexdigest()
+    assert not {"book.py", "claims.py", "cli.py", "runner.py", "findings.py", "map_stages.py"} & code.keys()
+
+
+def test_an_import_inside_a_function_counts_and_a_name_in_a_string_does_not() -> None:
+    assert "qc.py" in code_of(["def f():\n    from lstsr_core.qc import decode"])
+    assert code_of(["import numpy", "name = 'lstsr_core.qc'"]) == {}

@@ -1,0 +1,98 @@
+"""What 04_sharpening does: every method's product of every pair, before any comparison with ASTER."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from IPython.display import Image
+
+from lstsr_core import evaluation, figures
+from lstsr_core.kriging import coarse_residual_k
+from lstsr_core.metrics import consistency_k
+from lstsr_core.pairs import Pair
+from lstsr_core.parameters import Sharpening
+from lstsr_core.placement import PROTOCOLS
+from lstsr_core.raster import FloatArray, Raster
+from lstsr_core.sharpeners import sharpen
+from lstsr_core.stages import Showing, chosen_pairs, pairs_of, shown_placement, write_csv
+from lstsr_core.variogram import fit_variograms
+
+PRODUCT_COLUMNS = [
+    "scene",
+    "method",
+    "protocol",
+    "status",
+    "mean_k",
+    "std_k",
+    "min_k",
+    "max_k",
+    "mean_abs_step_k",
+    "consistency_k",
+]
+
+
+def shown_products(settings: Showing) -> tuple[Pair, dict[str, Raster]]:
+    """The chosen scene as methods take it, and each method's product before any warp."""
+    placement = shown_placement(settings)
+    made, _ = evaluation.sharpen_all(placement.pair, settings.methods, placement.options(settings.options))
+    return placement.pair, made
+
+
+def sharpen_pairs(settings: Sharpening) -> pd.DataFrame:
+    """Write ``products.csv``: each product's statistics and its consistency with the 1 km LST it was made from.
+
+    Returns
+    -------
+    DataFrame
+        Per protocol and method, means over the scenes.
+    """
+    rows = []
+    for pair in pairs_of(settings, chosen_pairs(settings)):
+        for protocol in settings.protocols:
+            placement = PROTOCOLS[protocol](pair)
+            made, reasons = evaluation.sharpen_all(placement.pair, settings.methods, placement.options(settings.options))
+            for name in settings.methods:
+                row: dict[str, object] = {
+                    "scene": pair.id,
+                    "method": name,
+                    "protocol": protocol,
+                    "status": reasons.get(name, "ok"),
+                }
+                if name in made:
+                    row |= _product_statistics(made[name].values, placement.pair.lst.values, settings.mtf)
+                rows.append(row)
+    table = write_csv(settings, "products.csv", pd.DataFrame(rows, columns=PRODUCT_COLUMNS))
+    return evaluation.mean_by_method(table, PRODUCT_COLUMNS[4:])
+
+
+def _product_statistics(fine_k: FloatArray, lst_k: FloatArray, mtf: float) -> dict[str, float]:
+    return {
+        "mean_k": float(np.nanmean(fine_k)),
+        "std_k": float(np.nanstd(fine_k)),
+        "min_k": float(np.nanmin(fine_k)),
+        "max_k": float(np.nanmax(fine_k)),
+        "mean_abs_step_k": float(np.nanmean(np.abs(np.diff(fine_k, axis=1)))),
+        "consistency_k": consistency_k(fine_k, lst_k, mtf),
+    }
+
+
+def show_products(settings: Sharpening) -> Image:
+    """The chosen scene: the 1 km LST with every product."""
+    pair, made = shown_products(settings)
+    return figures.show(figures.products(pair.lst, made), settings.directory, "products")
+
+
+def show_added_texture(settings: Sharpening) -> Image | None:
+    """The chosen scene: what each product adds to bicubic; nothing if bicubic is the only one."""
+    pair, made = shown_products(settings)
+    made |= {"bicubic": sharpen(pair, "bicubic")}
+    return figures.show(figures.added_texture(made), settings.directory, "added_texture") if len(made) > 1 else None
+
+
+def show_variograms(settings: Sharpening) -> Image:
+    """The chosen scene: the semivariograms that ATPRK and AATPRK fit to their residuals."""
+    placement = shown_placement(settings)
+    lst_k, ndvi, published = placement.pair.lst.values, placement.pair.ndvi.values, placement.published
+    residuals = {name: coarse_residual_k(lst_k, ndvi, name == "aatprk", published) for name in ("atprk", "aatprk")}
+    fitted = {name: fit_variograms(residual_k, published) for name, residual_k in residuals.items()}
+    return figures.show(figures.variograms(fitted), settings.directory, "variograms")
