@@ -1,4 +1,4 @@
-"""What 01_download does: the sample simulated, or the published pairs verified and the granules of a period fetched and linked."""
+"""What 01_download does: simulates the sample, or verifies and links what is published, and fetches the granules of a period."""
 
 from __future__ import annotations
 
