@@ -32,7 +32,7 @@ from lstsr_core.project import sha256
 from lstsr_core.provenance import fingerprint, git_revision
 from lstsr_core.quicklook import write_quicklook
 from lstsr_core.raster import BoolArray, FloatArray, Raster
-from lstsr_core.sharpeners import METHODS, Options, repeated
+from lstsr_core.sharpeners import METHODS, OWN_METHODS, Options, repeated
 from lstsr_core.shorelines import Extent
 from lstsr_core.validity import (
     CLOUD,
@@ -285,6 +285,8 @@ def _tags(lst_path: Path, reflectance_path: Path, request: Request) -> dict[str,
         tags["LSTSR_WEIGHTS"] = request.weights_path.name
         tags["LSTSR_WEIGHTS_SHA256"] = _digest(request.weights_path)
         tags["LSTSR_WEIGHTS_GIT_REVISION"] = str(load_model(request.weights_path).card.get("git_revision", "unknown"))
+    for name, digest in OWN_METHODS.items():
+        tags["LSTSR_OWN_METHODS"], tags["LSTSR_OWN_METHODS_SHA256"] = name, digest
     return {**tags, "LSTSR_FINGERPRINT": fingerprint(tags)}
 
 

@@ -37,6 +37,7 @@ from lstsr_core.project import (
 )  # fmt: skip
 from lstsr_core.provenance import Record, code_of, digests, fingerprint, git_revision, read_records, versions, write_records
 from lstsr_core.raster import written_atomically
+from lstsr_core.sharpeners import OWN_METHODS
 
 UPSTREAM = {
     "01_download": [],
@@ -177,6 +178,8 @@ def _planned(run: Path, name: str, parameters: NotebookParameters) -> Record:
     code = code_of("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
     code |= digests(COMMITTED.get(name, [PACKAGE_WEIGHTS]), PROJECT)
     values = parameters.model_dump()
+    if {"method", "methods"} & values.keys():
+        code |= OWN_METHODS
     return {
         "parameters": values, "seed": values.get("seed"), "inputs": inputs,
         "git_revision": git_revision(), "versions": versions(), "fingerprint": fingerprint(sources, values, inputs, code),

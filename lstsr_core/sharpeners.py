@@ -1,10 +1,14 @@
 """The methods: each takes an aligned pair's 1 km LST and 250 m NDVI and gives a 250 m LST.
 
-A new method joins every table and figure by one decorated function here.
+A new method joins every table and figure by one decorated function: in a file of its own that the environment variable
+``LSTSR_METHODS`` names, or here.
 """
 
 from __future__ import annotations
 
+import os
+import re
+import runpy
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -21,12 +25,18 @@ from lstsr_core.kriging import aatprk as aatprk_sharpen
 from lstsr_core.kriging import atprk as atprk_sharpen
 from lstsr_core.networks import PUBLISHED_CHECKPOINTS, Model, load_model, unseen_weights, weights_file
 from lstsr_core.pairs import PATCH_COARSE_PIXELS, ModisPair, fine_grid
+from lstsr_core.project import resolve, sha256
 from lstsr_core.raster import FloatArray, Raster, fill_nearest
 from lstsr_core.regression import aggregate_ndvi, fit_scene
 from lstsr_core.windows import Pixel
 
 WEIGHTS_MISSING = "weights missing"
 """Why a network that was asked for has no result where no weights are found for it."""
+
+OWN_METHODS_VARIABLE = "LSTSR_METHODS"
+"""Names a Python file with methods of the user's own, relative to the project."""
+
+RESERVED_NAMES = ("all", "aster", "modis", "ndvi")
 
 
 @dataclass(frozen=True)
@@ -70,7 +80,25 @@ METHODS: dict[str, Method] = {}
 
 
 def method(name: str, label: str) -> Callable[[Sharpener], Sharpener]:
-    """Register a function (lst_k, ndvi, options) → fine LST in kelvin as a method."""
+    """Register a function (lst_k, ndvi, options) → fine LST in kelvin as a method.
+
+    Parameters
+    ----------
+    name : str
+        Lower-case letters, digits and hyphens, as tables and options write it.
+    label : str
+        As figures show it.
+
+    Raises
+    ------
+    InputError
+        If the name cannot be used, or another method has it or the label.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9-]*", name) or name in RESERVED_NAMES:
+        raise InputError(f"'{name}' cannot name a method; expected lower-case letters, digits and hyphens, and none of "
+                         f"{', '.join(RESERVED_NAMES)}.")  # fmt: skip
+    if name in METHODS or label in {known.label for known in METHODS.values()}:
+        raise InputError(f"there is a method '{name}' ({label}) already; give yours a name and a label of its own.")
 
     def register(sharpener: Sharpener) -> Sharpener:
         METHODS[name] = Method(name, label, sharpener)
@@ -226,3 +254,27 @@ def sif_cnn_sr1(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatA
 def sif_cnn_sr2(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
     """The scale-invariance-free network whose texture loss compares high-pass images with NDVI's."""
     return _network("sif-cnn-sr2", lst_k, ndvi, options)
+
+
+def _own_methods() -> dict[str, str]:
+    """Load the user's methods, and give the sha256 of their file by its name; nothing if the variable is unset."""
+    named = os.environ.get(OWN_METHODS_VARIABLE)
+    if not named:
+        return {}
+    path, known = resolve(named), len(METHODS)
+    try:
+        code = sha256(path)
+        runpy.run_path(str(path))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); {OWN_METHODS_VARIABLE} names it.") from None
+    except Exception as error:  # whatever the user's own code may raise
+        raise InputError(f"{path}: stopped with {type(error).__name__}: {error} ({OWN_METHODS_VARIABLE} names it).") from error
+    if len(METHODS) == known:
+        raise InputError(f"{path}: registers no method; put @method(\"name\", \"Label\") above a function of yours.")
+    return {path.name: code}
+
+
+OWN_METHODS = _own_methods()
+"""sha256 of the file that the user's own methods came from, by its name; empty without one."""
