@@ -66,7 +66,7 @@ def make_parser() -> argparse.ArgumentParser:
     download.add_argument("--source", default="earthdata", help="earthdata (default), mirror, or sample, which simulates")
     download.add_argument("--product", action="append", required=True, help="such as MOD21A1D.061 (may be repeated)")
     download.add_argument("--tile", action="append", required=True, help="such as h18v04 (may be repeated)")
-    download.add_argument("--start", required=True, metavar="YYYY-MM-DD")
+    download.add_argument("--start", required=True, metavar="YYYY-MM-DD", help="the first day")
     download.add_argument("--end", required=True, metavar="YYYY-MM-DD", help="the last day, which is included")
     download.add_argument("--out", type=Path, required=True, help="directory of the granules and manifest.csv")
     download.add_argument("--threads", type=int, default=8, help="granules at a time (default 8)")

@@ -33,6 +33,7 @@ from lstsr_core.continent import MeasuredMap, continent_substitutions
 from lstsr_core.degradation import BICUBIC_A, DEFAULT_MTF, psf_kernel, psf_sigma
 from lstsr_core.findings_prose import findings_substitutions
 from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SCALE, SPHERE_RADIUS_M, TILE_COARSE_PIXELS, TILE_FINE_PIXELS
+from lstsr_core.manual import manual_substitutions
 from lstsr_core.markup import link, listed, number, row, table, text
 from lstsr_core.networks import PUBLISHED_CHECKPOINTS, read_statistics
 from lstsr_core.pairs import PATCH_COARSE_PIXELS
@@ -153,6 +154,7 @@ def substitutions(files: RunFiles, edition: Edition, rows: list[Claim], project:
         "provenance_download": link(PROVENANCE),
         **_data_figures(files, edition, project),
         **findings_substitutions(files),
+        **manual_substitutions(files),
         **continent_substitutions(MeasuredMap.read(project / MEASURED_MAP)),
     }
 

@@ -272,7 +272,7 @@ def _own_methods() -> dict[str, str]:
     except Exception as error:  # whatever the user's own code may raise
         raise InputError(f"{path}: stopped with {type(error).__name__}: {error} ({OWN_METHODS_VARIABLE} names it).") from error
     if len(METHODS) == known:
-        raise InputError(f"{path}: registers no method; put @method(\"name\", \"Label\") above a function of yours.")
+        raise InputError(f'{path}: registers no method; put @method("name", "Label") above a function of yours.')
     return {path.name: code}
 
 
