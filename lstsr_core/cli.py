@@ -110,7 +110,7 @@ def make_parser() -> argparse.ArgumentParser:
     patches.add_argument("--granules", type=Path, required=True, metavar="DIR", help="holds the granules, in any folders")
     patches.add_argument("--out", type=Path, required=True, metavar="DIR",
                          help="receives the tables and patches/; the night's below night/")  # fmt: skip
-    patches.add_argument("--layer", choices=["day", "night"], default="day")
+    patches.add_argument("--layer", choices=["day", "night"], default="day", help="of the LST granules (default day)")
     patches.add_argument("--product", choices=["MOD21A1", "MOD11A1"], default="MOD21A1", help="family of the LST granules")
     patches.add_argument("--coverage", type=float, default=0.0, help="largest share of bad LST pixels, 0 to 1 (default 0)")
     patches.add_argument("--qc", choices=["produced", "good"], default="produced", help="which LST pixels are used")

@@ -42,7 +42,7 @@ SHEET: dict[str, tuple[str, list[str]]] = {
     ),
     "train": (
         "lstsr train --model sif-cnn-sr1 --settings paper --patches patches --out weights",
-        ["--model", "--settings", "--pairs", "--patches", "--folds", "--no-resume"],
+        ["--model", "--settings", "--pairs", "--patches", "--folds", "--resume"],
     ),
     "report": ("lstsr report --folds folds --weights weights --pairs DIR --out own_weights", ["--published"]),
     "card": ("lstsr card weights/sif-cnn-sr1.safetensors", []),
@@ -71,8 +71,8 @@ def _notebooks_table(provenance: Mapping[str, Any]) -> str:
         what = (parameters.__doc__ or "").partition(": ")[2].rstrip(".")
         reads = ", ".join(upstream[:2] for upstream in UPSTREAM[name]) or "–"
         seconds = f"{float(record.get('seconds', math.nan)):.0f}"
-        rows.append(_words(name, [what, reads, _written(record.get("outputs", {}), name), seconds]))
-    return table(["notebook", "what it does", "reads", "writes", "seconds here"], rows, "manual")
+        rows.append(_words(name, [what, reads, seconds, _written(record.get("outputs", {}), name)]))
+    return table(["notebook", "what it does", "reads", "seconds", "writes"], rows, "manual")
 
 
 def _written(outputs: Iterable[str], name: str) -> str:
@@ -157,7 +157,8 @@ def cheat_sheet() -> str:
     """Every command with an example and its most used options, explained as ``lstsr COMMAND --help`` explains them."""
     (subparsers,) = (action for action in make_parser()._actions if isinstance(action, argparse._SubParsersAction))
     helps = {action.dest: str(action.help) for action in subparsers._choices_actions}
-    blocks = [_command(name, helps[name], parser) for name, parser in commands().items()]
+    parsers = commands()
+    blocks = [_command(name, helps[name], parsers[name]) for name in SHEET]
     return '<div class="cheat-sheet">\n' + "\n".join(blocks) + "\n</div>"
 
 
@@ -178,6 +179,8 @@ def _command(name: str, explained: str, parser: argparse.ArgumentParser) -> str:
 
 def _spelt(option: str, action: argparse.Action) -> str:
     """An option with what follows it, as the help writes it."""
+    if isinstance(action, argparse.BooleanOptionalAction):
+        return option.replace("--", "--[no-]")
     if action.nargs == 0:
         return option
     value = "|".join(action.choices) if action.choices else action.metavar or action.dest.upper()

@@ -1,0 +1,252 @@
+"""The commands that README and the book print: each is run, or marked with the reason why not and checked by the real parsers.
+
+A shell block is run as it stands, unless a comment directly above it says ``<!-- not run here: REASON -->``. Blocks of one page
+are run one after the other, in a copy of the project that has a small finished run, with that run's granules in ``granules``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import papermill
+import pytest
+import yaml
+from markdown_pages import PAGES, Block, all_blocks, blocks_of
+from test_runner import NAMES, PATIENCE_S, SMALL, ProjectCopy, SmallRuns, small_runs
+
+from lstsr_core.cli import make_parser
+from lstsr_core.errors import InputError
+from lstsr_core.manual import SHEET, commands
+from lstsr_core.project import PROJECT
+from lstsr_core.runner import check_parameters
+
+SHELL_BLOCKS = [block for block in all_blocks() if block.is_shell]
+RUN_PAGES = sorted({block.page for block in SHELL_BLOCKS if block.reason is None})
+PROGRAMS = ("lstsr", "papermill", "make")
+ASSEMBLE = (
+    "from lstsr_core.book import assemble; from lstsr_core.project import PROJECT, RUNS; assemble(RUNS / 'sample', PROJECT)"
+)
+
+
+def identity(block: Block) -> str:
+    return f"{block.page}:{block.line}"
+
+
+def words_of(command: str) -> list[str]:
+    """A command's words, from the program on: without variables before it, comments, folders and what is piped or redirected."""
+    words = shlex.split(command, comments=True)
+    while words and re.match(r"[A-Za-z_]\w*=", words[0]):
+        words = words[1:]
+    return [Path(words[0]).name, *words[1:]] if words else []
+
+
+def check(command: str) -> None:
+    """Have the real parser read a command of `PROGRAMS`; AssertionError if it is refused."""
+    program, *arguments = words_of(command)
+    if program == "lstsr":
+        check_lstsr(arguments)
+    elif program == "papermill":
+        check_papermill(arguments)
+    elif program == "make":
+        dry = ["make", "--dry-run", "LSTSR_PAIRS=somewhere", *arguments]
+        outcome = subprocess.run(dry, cwd=PROJECT, capture_output=True, text=True, check=False)
+        assert outcome.returncode == 0, outcome.stderr
+
+
+def check_lstsr(arguments: list[str]) -> None:
+    try:
+        options = make_parser().parse_args(arguments)
+    except SystemExit as stopped:
+        assert stopped.code == 0, f"lstsr {shlex.join(arguments)} is refused"  # --help leaves with 0
+        return
+    if arguments[0] == "run":
+        for setting in options.settings:
+            target, _, value = setting.partition("=")
+            notebook, _, parameter = target.partition(".")
+            (name,) = (name for name in NAMES if name.startswith(notebook))
+            check_values(options.profile, name, {parameter: yaml.safe_load(value)})
+        for number in filter(None, (options.start, options.only)):
+            assert sum(name.startswith(number) for name in NAMES) == 1, number
+
+
+def check_values(profile: str, name: str, values: dict[str, object]) -> None:
+    try:
+        check_parameters(profile, name, values)
+    except InputError as error:
+        raise AssertionError(str(error)) from error
+
+
+def check_papermill(arguments: list[str]) -> None:
+    source, _, *options = arguments
+    assert (PROJECT / source).is_file(), source
+    known = papermill.inspect_notebook(PROJECT / source)
+    given: dict[str, object] = {}
+    for option, value in zip(options[::2], options[1::2], strict=True):
+        assert option in ("-f", "-y"), option
+        given |= yaml.safe_load((PROJECT / value).read_text(encoding="utf-8") if option == "-f" else value)
+    assert given and given.keys() <= known.keys(), given.keys() - known.keys()
+    profile = Path(str(given["run_directory"])).name
+    check_values(profile, Path(source).stem, {name: value for name, value in given.items() if name != "run_directory"})
+
+
+# What is printed
+
+
+def test_pages_print_commands_of_every_program() -> None:
+    printed = {words_of(line)[0] for block in SHELL_BLOCKS for line in block.commands if words_of(line)}
+    assert set(PROGRAMS) <= printed
+    assert len(RUN_PAGES) >= 2, "no page has commands that are run"
+
+
+def test_commands_stand_in_shell_blocks_alone() -> None:
+    """In a block of another language nothing would check them."""
+    for block in all_blocks():
+        if not block.is_shell and block.language != "python":
+            assert not [line for line in block.commands if re.match(r"(\$ *)?(\S*/)?(lstsr|papermill|make) ", line)], identity(
+                block
+            )
+
+
+def test_every_marker_stands_directly_above_a_shell_block() -> None:
+    """Anywhere else it would excuse nothing, or seem to."""
+    for path in PAGES:
+        markers = path.read_text(encoding="utf-8").count("not run here")
+        assert markers == sum(block.is_shell and block.reason is not None for block in blocks_of(path)), path.name
+
+
+@pytest.mark.parametrize("block", SHELL_BLOCKS, ids=identity)
+def test_the_parsers_take_every_command(block: Block) -> None:
+    for command in block.commands:
+        for part in re.split(r"\s(?:&&|\|\||[|&;])\s", command):
+            if words_of(part) and words_of(part)[0] in PROGRAMS:
+                check(part)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_the_parsers_take_commands_in_running_text(page: Path) -> None:
+    """``lstsr …`` between single backquotes, where it is a whole command: its first word a command, options known to it."""
+    prose = re.sub(r"^(`{3,}).*?^\1", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    parsers = commands()
+    for code in re.findall(r"(?<!`)`(lstsr [a-z][^`]*)`(?!`)", prose):
+        _, name, *rest = shlex.split(code)
+        assert name in parsers, code
+        known = {option for action in parsers[name]._actions for option in action.option_strings}
+        assert {word.partition("=")[0] for word in rest if word.startswith("--")} <= known, code
+
+
+@pytest.mark.parametrize("name", SHEET)
+def test_the_parser_takes_each_example_of_the_cheat_sheet(name: str) -> None:
+    assert words_of(SHEET[name][0])[:2] == ["lstsr", name]
+    check(SHEET[name][0])
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "lstsr run --profil sample --fast", "lstsr run --set 06_aster_evaluation.method=[bicubic]", "lstsr evalute --pairs DIR",
+        "lstsr run --set 03_training.epochs=none-at-all", "lstsr run --only 99", "make bok", "lstsr evaluate --pairs DIR",
+        "papermill notebooks/05_fourier.ipynb out.ipynb -f data/params/sample/05_fourier.yaml -y 'metods: [dms]'",
+        "papermill notebooks/05_spectra.ipynb out.ipynb -f data/params/sample/05_fourier.yaml",
+    ],
+)  # fmt: skip
+def test_a_wrong_command_would_be_noticed(command: str) -> None:
+    with pytest.raises(AssertionError):
+        check(command)
+
+
+def test_a_marker_is_read_where_it_stands_directly_above(tmp_path: Path) -> None:
+    fence = "```"
+    page = tmp_path / "page.md"
+    page.write_text(
+        f"<!-- not run here: hours -->\n{fence}bash\na \\\n  b\n{fence}\n\n<!-- not run here: far -->\n\n{fence}sh\nc\n{fence}\n"
+    )
+    first, second = blocks_of(page)
+    assert (first.reason, first.commands) == ("hours", ["a    b"])
+    assert (second.reason, second.line) == (None, 9)
+
+
+# What is run
+
+
+@pytest.fixture(scope="session")
+def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> SmallRuns:
+    return small_runs(request.config, tmp_path_factory)
+
+
+@pytest.fixture
+def copy(runs: SmallRuns, tmp_path: Path) -> ProjectCopy:
+    """A copy with a finished run, whose parameter files make it small, and the run's granules where the pages put theirs."""
+    assert runs.first.returncode == 0, runs.first.stderr
+    copy = runs.copy.clone(tmp_path / "project")
+    for setting in SMALL[1::2]:
+        notebook, name, value = re.fullmatch(r"(\w+)\.(\w+)=(.*)", setting).groups()  # type: ignore[union-attr]
+        path = copy.root / "data" / "params" / "sample" / f"{notebook}.yaml"
+        path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), name: yaml.safe_load(value)}))
+    (copy.root / "granules").symlink_to(copy.run_directory / "01_download" / "granules")
+    return copy
+
+
+def shell(copy: ProjectCopy, script: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a script in the copy's root as it stands, with ``lstsr`` and ``papermill`` on the path and in ``.venv/bin``."""
+    programs = copy.root / ".venv" / "bin"
+    programs.mkdir(parents=True, exist_ok=True)
+    for name, module in (("lstsr", "lstsr_core.cli"), ("papermill", "papermill")):
+        (programs / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" -m {module} "$@"\n')
+        (programs / name).chmod(0o755)
+    environment = {**copy.environment, **variables, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+    return subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script], cwd=copy.root, env=environment, text=True, capture_output=True,
+        timeout=PATIENCE_S, stdin=subprocess.DEVNULL, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("page", RUN_PAGES)
+def test_unmarked_blocks_run(copy: ProjectCopy, page: str) -> None:
+    for block in SHELL_BLOCKS:
+        if block.page == page and block.reason is None:
+            outcome = shell(copy, block.text)
+            assert outcome.returncode == 0, f"{identity(block)}: {outcome.stderr}"
+
+
+def test_the_method_of_the_page_is_in_every_table_and_figure(copy: ProjectCopy) -> None:
+    (block,) = (block for block in blocks_of(PROJECT / "book" / "own_method.md") if block.language == "python")
+    assert len([line for line in block.text.splitlines() if line.strip()]) <= 10
+    name, label = re.search(r'@method\("([\w-]+)", "([^"]+)"\)', block.text).groups()  # type: ignore[union-attr]
+    (copy.root / "my_method.py").write_text(block.text)
+
+    def run(notebook: str) -> str:
+        command = f"lstsr run --profile sample --only {notebook[:2]} --set '{notebook}.methods=[bicubic, {name}]'"
+        outcome = shell(copy, command, LSTSR_METHODS="my_method.py")
+        assert outcome.returncode == 0, outcome.stderr
+        return outcome.stdout
+
+    for notebook in ("04_sharpening", "05_fourier", "06_aster_evaluation"):
+        assert "done" in run(notebook)
+    judged = pd.read_csv(copy.run_directory / "06_aster_evaluation" / "metrics.csv")
+    assert judged.loc[judged["method"] == name, "status"].tolist() == ["ok", "ok"]
+    assert judged.loc[judged["method"] == name, "rmse_k"].nunique() == 2
+    for table in ("04_sharpening/products.csv", "05_fourier/spectra.csv", "06_aster_evaluation/summary.csv"):
+        assert name in set(pd.read_csv(copy.run_directory / table)["method"]), table
+    for figure in ("04_sharpening/products.svg", "05_fourier/spectra_mean.svg", "06_aster_evaluation/maps.svg"):
+        assert label in (copy.run_directory / figure).read_text(encoding="utf-8"), figure
+
+    for folder in ("book", "data/measured"):
+        shutil.copytree(PROJECT / folder, copy.root / folder, dirs_exist_ok=True)
+    for file in ("_config.yml", "CHANGELOG.md"):
+        shutil.copy(PROJECT / file, copy.root / file)
+    assembled = shell(copy, f"{shlex.quote(sys.executable)} -c {shlex.quote(ASSEMBLE)}", LSTSR_METHODS="my_method.py")
+    assert assembled.returncode == 0, assembled.stderr
+    settings = yaml.safe_load((copy.run_directory / "book" / "source" / "_config.yml").read_text(encoding="utf-8"))
+    for table in ("results_table", "summary_tables"):
+        assert label in settings["parse"]["myst_substitutions"][table]
+
+    assert "05_fourier: skipped, nothing changed" in run("05_fourier")
+    (copy.root / "my_method.py").write_text(block.text.replace("+ slope", "- slope"))
+    assert "05_fourier: done" in run("05_fourier")
