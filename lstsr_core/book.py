@@ -37,7 +37,6 @@ NEEDED = [
 ]  # fmt: skip
 """Files of a run without which there is no book, beside the notebooks."""
 
-CHANGELOG = "CHANGELOG.md"
 REPORTED_LINES = 8
 
 
@@ -101,7 +100,6 @@ def assemble(run: Path, project: Path) -> Path:
     source = run / "book" / "source"
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(project / "book", source, ignore=shutil.ignore_patterns("_build", ".*"))
-    shutil.copyfile(project / CHANGELOG, source / CHANGELOG.lower())
     provenance = files.json(PROVENANCE)
     for name in NOTEBOOKS:
         if name not in provenance:

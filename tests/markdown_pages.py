@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lstsr_core.project import PROJECT
 
-PAGES = [PROJECT / "README.md", PROJECT / "CHANGELOG.md", *sorted((PROJECT / "book").glob("*.md"))]
+PAGES = [PROJECT / "README.md", *sorted((PROJECT / "book").glob("*.md"))]
 SHELLS = ("bash", "sh")
 
 _FENCE = re.compile(

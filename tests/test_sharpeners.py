@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from lstsr_core import networks
+from lstsr_core import networks, sharpeners
 from lstsr_core.dms import dms
 from lstsr_core.errors import InputError, NoResult
 from lstsr_core.grid import FINE_PIXEL_M
@@ -275,3 +276,66 @@ def test_published_products_of_sc_unet_without_seams(published_pairs: Path, publ
     pair = published_scene("0")
     found = figures_of(METHODS["sc-unet"].sharpener(pair.lst.values, pair.ndvi.values, Options(weights=published_pairs)))
     assert found == pytest.approx(PUBLISHED_WHOLE_SC_UNET, abs=1e-3)
+
+
+# Methods of the user's own
+
+
+OWN = """
+from lstsr_core.sharpeners import bicubic, method
+
+@method("warmer", "Warmer")
+def warmer(lst_k, ndvi, options):
+    return bicubic(lst_k, ndvi, options) + 1.0
+"""
+
+
+@pytest.fixture
+def load_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str, str]]:
+    """A function that loads methods from a source as if the environment named a file with it."""
+    monkeypatch.setattr(sharpeners, "METHODS", dict(METHODS))
+
+    def load(source: str) -> dict[str, str]:
+        path = tmp_path / "my_method.py"
+        path.write_text(source)
+        monkeypatch.setenv(sharpeners.OWN_METHODS_VARIABLE, str(path))
+        return sharpeners._own_methods()
+
+    return load
+
+
+def test_a_method_of_ones_own_joins_the_others(load_own: Callable[[str], dict[str, str]]) -> None:
+    assert load_own(OWN) == {"my_method.py": hashlib.sha256(OWN.encode()).hexdigest()}
+    assert list(sharpeners.METHODS) == [*METHODS, "warmer"]
+    assert sharpeners.check_methods(["all"])[-1] == "warmer"
+    lst_k, ndvi = random_scene(3)
+    own, plain = (sharpeners.METHODS[name].sharpener(lst_k, ndvi, Options()) for name in ("warmer", "bicubic"))
+    np.testing.assert_allclose(own, plain + 1.0)
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        (OWN.replace('"warmer"', '"bicubic"'), r"my_method\.py: there is a method 'bicubic' \(Warmer\) already"),
+        (OWN.replace('"Warmer"', '"DMS"'), r"my_method\.py: there is a method 'warmer' \(DMS\) already"),
+        (OWN.replace('"warmer"', '"a,b"'), r"my_method\.py: 'a,b' cannot name a method"),
+        (OWN.replace('"warmer"', '"aster"'), r"my_method\.py: 'aster' cannot name a method"),
+        ("import no_such_module_at_all", r"my_method\.py: stopped with ModuleNotFoundError"),
+        ("def broken(:", r"my_method\.py: stopped with SyntaxError"),
+        ("x = 1", r"my_method\.py: registers no method"),
+    ],
+)
+def test_a_file_that_gives_no_usable_method_is_refused(load_own: Callable[[str], dict[str, str]], source: str, told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        load_own(source)
+
+
+def test_a_missing_file_of_methods_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(sharpeners.OWN_METHODS_VARIABLE, str(tmp_path / "none.py"))
+    with pytest.raises(InputError, match=r"none\.py: cannot be read .*LSTSR_METHODS names it"):
+        sharpeners._own_methods()
+
+
+def test_without_the_variable_there_are_the_papers_methods_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(sharpeners.OWN_METHODS_VARIABLE, raising=False)
+    assert sharpeners._own_methods() == {}

@@ -1,0 +1,41 @@
+"""The page on licences knows every data file that the project ships."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from lstsr_core.project import PROJECT
+
+PAGE = (PROJECT / "book" / "licences.md").read_text(encoding="utf-8")
+PATTERNS = re.findall(r"^\| `((?:data|lstsr_core)/[^`]+)` \|", PAGE, re.MULTILINE)
+UNTRACKED = ("data/runs", "data/downloads")
+
+
+def shipped() -> list[Path]:
+    """Data files and weights, without what git ignores, relative to the project."""
+    found = [*(PROJECT / "data").rglob("*"), *(PROJECT / "lstsr_core" / "weights").glob("*.safetensors")]
+    paths = (path.relative_to(PROJECT) for path in found if path.is_file())
+    return sorted(path for path in paths if not path.as_posix().startswith(UNTRACKED))
+
+
+@pytest.mark.parametrize("path", shipped(), ids=str)
+def test_each_shipped_file_has_exactly_one_line(path: Path) -> None:
+    matching = [pattern for pattern in PATTERNS if matches(path, pattern)]
+    assert len(matching) == 1, f"{path}: lines {matching} of book/licences.md; give it one, with origin and licence"
+
+
+def test_every_line_says_whether_it_is_real_and_under_which_licence() -> None:
+    lines = [line for line in PAGE.splitlines() if line.startswith(("| `data/", "| `lstsr_core/"))]
+    assert len(lines) == len(PATTERNS) >= 9
+    for line in lines:
+        *_, kind, licence = (cell.strip() for cell in line.strip("| ").split("|"))
+        assert kind in ("real", "simulated", "–") and licence in ("MIT", "the authors'"), line
+
+
+def matches(path: Path, pattern: str) -> bool:
+    """Whether a path fits a pattern whose ``*`` stays within a folder, and whose ``**`` at the end is everything below."""
+    expression = re.escape(pattern).replace(r"\*\*", ".+").replace(r"\*", "[^/]+")
+    return re.fullmatch(expression, path.as_posix()) is not None
