@@ -1,7 +1,7 @@
 """The commands that README and the book print: each is run, or marked with the reason why not and checked by the real parsers.
 
 A shell block is run as it stands, unless a comment directly above it says ``<!-- not run here: REASON -->``. Blocks of one page
-are run one after the other, in a copy of the project that has a small finished run, with that run's granules in ``granules``.
+are run one after the other, in a copy of the project that has a small sample.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ import papermill
 import pytest
 import yaml
 from markdown_pages import PAGES, Block, all_blocks, blocks_of
-from test_runner import NAMES, PATIENCE_S, SMALL, ProjectCopy, SmallRuns, small_runs
+from test_book import make_book_run
+from test_runner import NAMES, PATIENCE_S, ProjectCopy, copy_project
 
 from lstsr_core.cli import make_parser
 from lstsr_core.errors import InputError
@@ -30,9 +31,16 @@ from lstsr_core.runner import check_parameters
 SHELL_BLOCKS = [block for block in all_blocks() if block.is_shell]
 RUN_PAGES = sorted({block.page for block in SHELL_BLOCKS if block.reason is None})
 PROGRAMS = ("lstsr", "papermill", "make")
-ASSEMBLE = (
-    "from lstsr_core.book import assemble; from lstsr_core.project import PROJECT, RUNS; assemble(RUNS / 'sample', PROJECT)"
-)
+SMALLEST = {
+    "01_download": {"windows": 2, "pairs": 2, "days": ["2018-07-19"]},
+    "03_training": {"models": []},
+    "06_aster_evaluation": {"protocol": "georeferenced"},
+}
+PREPARE = """
+from lstsr_core.runner import run_profile
+run_profile("sample", {}, ["01_download", "02_patches", "03_training"], False, print)
+"""
+ASSEMBLE = "import pathlib, sys; from lstsr_core.book import assemble; assemble(*map(pathlib.Path, sys.argv[1:]))"
 
 
 def identity(block: Block) -> str:
@@ -175,20 +183,22 @@ def test_a_marker_is_read_where_it_stands_directly_above(tmp_path: Path) -> None
 # What is run
 
 
-@pytest.fixture(scope="session")
-def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> SmallRuns:
-    return small_runs(request.config, tmp_path_factory)
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> ProjectCopy:
+    """A copy whose parameter files make the sample small, with what the first three notebooks leave (nothing is trained)."""
+    copy = copy_project(tmp_path_factory.mktemp("commands") / "project")
+    for notebook, values in SMALLEST.items():
+        path = copy.root / "data" / "params" / "sample" / f"{notebook}.yaml"
+        path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), **values}))
+    made = copy.python(PREPARE)
+    assert made.returncode == 0, made.stderr
+    return copy
 
 
 @pytest.fixture
-def copy(runs: SmallRuns, tmp_path: Path) -> ProjectCopy:
-    """A copy with a finished run, whose parameter files make it small, and the run's granules where the pages put theirs."""
-    assert runs.first.returncode == 0, runs.first.stderr
-    copy = runs.copy.clone(tmp_path / "project")
-    for setting in SMALL[1::2]:
-        notebook, name, value = re.fullmatch(r"(\w+)\.(\w+)=(.*)", setting).groups()  # type: ignore[union-attr]
-        path = copy.root / "data" / "params" / "sample" / f"{notebook}.yaml"
-        path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), name: yaml.safe_load(value)}))
+def copy(prepared: ProjectCopy, tmp_path: Path) -> ProjectCopy:
+    """A prepared copy of the test's own, with the sample's granules where the pages put downloaded ones."""
+    copy = prepared.clone(tmp_path / "project")
     (copy.root / "granules").symlink_to(copy.run_directory / "01_download" / "granules")
     return copy
 
@@ -237,12 +247,14 @@ def test_the_method_of_the_page_is_in_every_table_and_figure(copy: ProjectCopy) 
     for figure in ("04_sharpening/products.svg", "05_fourier/spectra_mean.svg", "06_aster_evaluation/maps.svg"):
         assert label in (copy.run_directory / figure).read_text(encoding="utf-8"), figure
 
-    for folder in ("book", "data/measured"):
-        shutil.copytree(PROJECT / folder, copy.root / folder, dirs_exist_ok=True)
-    shutil.copy(PROJECT / "_config.yml", copy.root / "_config.yml")
-    assembled = shell(copy, f"{shlex.quote(sys.executable)} -c {shlex.quote(ASSEMBLE)}", LSTSR_METHODS="my_method.py")
+    run_directory = make_book_run(copy.root / "book_run" / "sample")
+    for table in ("metrics.csv", "summary.csv"):
+        shutil.copy(copy.run_directory / "06_aster_evaluation" / table, run_directory / "06_aster_evaluation")
+    assembled = shell(
+        copy, shlex.join([sys.executable, "-c", ASSEMBLE, str(run_directory), str(PROJECT)]), LSTSR_METHODS="my_method.py"
+    )
     assert assembled.returncode == 0, assembled.stderr
-    settings = yaml.safe_load((copy.run_directory / "book" / "source" / "_config.yml").read_text(encoding="utf-8"))
+    settings = yaml.safe_load((run_directory / "book" / "source" / "_config.yml").read_text(encoding="utf-8"))
     for table in ("results_table", "summary_tables"):
         assert label in settings["parse"]["myst_substitutions"][table]
 
