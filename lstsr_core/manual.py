@@ -49,7 +49,7 @@ SHEET: dict[str, tuple[str, list[str]]] = {
     "verify": ("lstsr verify DIR", []),
     "store": ("lstsr store", []),
 }  # fmt: skip
-"""What the cheat sheet shows of each command: an example, and the options that are used most."""
+"""What the cheat sheet shows of a command: an example, and the options that are used most. Of any other it shows the usage."""
 
 
 def manual_substitutions(files: RunFiles) -> dict[str, str]:
@@ -158,12 +158,13 @@ def cheat_sheet() -> str:
     (subparsers,) = (action for action in make_parser()._actions if isinstance(action, argparse._SubParsersAction))
     helps = {action.dest: str(action.help) for action in subparsers._choices_actions}
     parsers = commands()
-    blocks = [_command(name, helps[name], parsers[name]) for name in SHEET]
+    order = [*SHEET, *(name for name in parsers if name not in SHEET)]
+    blocks = [_command(name, helps[name], parsers[name]) for name in order]
     return '<div class="cheat-sheet">\n' + "\n".join(blocks) + "\n</div>"
 
 
 def _command(name: str, explained: str, parser: argparse.ArgumentParser) -> str:
-    example, chosen = SHEET[name]
+    example, chosen = SHEET.get(name, (" ".join(parser.format_usage().removeprefix("usage: ").split()), []))
     actions = {option: action for action in parser._actions for option in action.option_strings}
     lines = "\n".join(
         f"<dt><code>{text(_spelt(option, actions[option]))}</code></dt><dd>{text(actions[option].help)}</dd>" for option in chosen

@@ -23,10 +23,12 @@ from hypothesis import settings
 from rasterio.crs import CRS
 
 from lstsr_core import cli
+from lstsr_core.book import build_book
 from lstsr_core.degradation import degrade
 from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, Tile
 from lstsr_core.networks import PUBLISHED_CHECKPOINTS, PUBLISHED_STATISTICS, SharpeningUNet, Statistics, save_model
 from lstsr_core.pairs import Pair, write_pair
+from lstsr_core.project import PROJECT
 from lstsr_core.raster import Raster
 
 torch.set_num_threads(1)  # beside other work, two threads that wait for each other take five times as long
@@ -258,3 +260,11 @@ def lstsr(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, s
         return code, captured.out, captured.err
 
     return run
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cover of a small book, built once for all tests."""
+    from test_book import make_book_run
+
+    return build_book(make_book_run(tmp_path_factory.mktemp("runs") / "sample"), PROJECT)

@@ -142,12 +142,6 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    run = make_book_run(tmp_path_factory.mktemp("runs") / "sample")
-    return build_book(run, PROJECT)
-
-
-@pytest.fixture(scope="module")
 def pages(built: Path) -> dict[str, Page]:
     return {path.name: Page(path) for path in sorted(built.parent.glob("*.html"))}
 
@@ -188,28 +182,6 @@ def test_pages_open_in_a_browser_without_complaint(address: str, pages: dict[str
             page.close()
         browser.close()
     assert complaints == []
-
-
-def test_the_cheat_sheet_prints_on_one_page_of_a4(address: str) -> None:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("chromium is not installed")
-    margins = {side: "10mm" for side in ("top", "right", "bottom", "left")}
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
-        page = browser.new_page()
-        counts = {}
-        for name in ("cheat_sheet", "glossary"):
-            page.goto(f"{address}{name}.html", wait_until="networkidle")
-            printed = page.pdf(format="A4", margin=margins)
-            counts[name] = len(re.findall(rb"/Type\s*/Page\b", printed))
-        browser.close()
-    assert counts["cheat_sheet"] == 1 < counts["glossary"], counts
-
-
-def test_the_changelog_is_the_repositorys(pages: dict[str, Page]) -> None:
-    headings = re.findall(r"^## (.+)$", (PROJECT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
-    assert headings and all(f"<h2>{heading}" in pages["changelog.html"].text for heading in headings)
 
 
 def _note_complaint(complaints: list[str], name: str, message: ConsoleMessage) -> None:
