@@ -285,8 +285,8 @@ def _tags(lst_path: Path, reflectance_path: Path, request: Request) -> dict[str,
         tags["LSTSR_WEIGHTS"] = request.weights_path.name
         tags["LSTSR_WEIGHTS_SHA256"] = _digest(request.weights_path)
         tags["LSTSR_WEIGHTS_GIT_REVISION"] = str(load_model(request.weights_path).card.get("git_revision", "unknown"))
-    for name, digest in OWN_METHODS.items():
-        tags["LSTSR_OWN_METHODS"], tags["LSTSR_OWN_METHODS_SHA256"] = name, digest
+    if request.method in OWN_METHODS:
+        tags["LSTSR_METHOD_SHA256"] = OWN_METHODS[request.method]
     return {**tags, "LSTSR_FINGERPRINT": fingerprint(tags)}
 
 

@@ -257,7 +257,7 @@ def sif_cnn_sr2(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatA
 
 
 def _own_methods() -> dict[str, str]:
-    """Load the user's methods, and give the sha256 of their file by its name; nothing if the variable is unset."""
+    """Load the user's methods, and give each name the sha256 of their file; nothing if the variable is unset."""
     named = os.environ.get(OWN_METHODS_VARIABLE)
     if not named:
         return {}
@@ -273,8 +273,8 @@ def _own_methods() -> dict[str, str]:
         raise InputError(f"{path}: stopped with {type(error).__name__}: {error} ({OWN_METHODS_VARIABLE} names it).") from error
     if len(METHODS) == known:
         raise InputError(f'{path}: registers no method; put @method("name", "Label") above a function of yours.')
-    return {path.name: code}
+    return dict.fromkeys(list(METHODS)[known:], code)
 
 
 OWN_METHODS = _own_methods()
-"""sha256 of the file that the user's own methods came from, by its name; empty without one."""
+"""Names of the user's own methods, each with the sha256 of the file that it came from; empty without one."""

@@ -30,7 +30,7 @@ from lstsr_core.networks import PUBLISHED_CHECKPOINTS, load_model
 from lstsr_core.prediction import Request, predict_granule
 from lstsr_core.project import sha256
 from lstsr_core.raster import FloatArray, Raster
-from lstsr_core.sharpeners import METHODS
+from lstsr_core.sharpeners import METHODS, OWN_METHODS
 from lstsr_core.shorelines import Extent
 from lstsr_core.validity import CLOUD, NDVI_INVALID, OUTSIDE_SHAPE, OUTSIDE_TRAINING, VALID, WATER
 
@@ -292,6 +292,19 @@ def test_a_map_tells_what_it_was_made_from(granules: Granules, half_pixel_weight
     assert tags["LSTSR_WEIGHTS_GIT_REVISION"] == "abc123" and tags["LSTSR_METHOD"] == "sif-cnn-sr1"
     assert json.loads(tags["LSTSR_PARAMETERS"]) == {"layer": "day", "seed": 3}
     assert str(tmp_path) not in " ".join(tags.values())
+
+
+def test_a_map_by_a_method_of_ones_own_tells_its_file_and_is_made_again_when_that_changes(
+    granules: Granules, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "map.tif"
+    for digest in ("12ab", "34cd"):
+        monkeypatch.setitem(OWN_METHODS, "tsharp", digest)
+        assert predict_granule(granules.lst, granules.reflectance, out, Request("tsharp")).made
+        assert read_map(out).tags["LSTSR_METHOD_SHA256"] == digest
+    assert not predict_granule(granules.lst, granules.reflectance, out, Request("tsharp")).made
+    predict_granule(granules.lst, granules.reflectance, tmp_path / "other.tif", Request("bicubic"))
+    assert "LSTSR_METHOD_SHA256" not in read_map(tmp_path / "other.tif").tags
 
 
 def test_the_same_inputs_give_the_same_bytes_whatever_the_threads(

@@ -305,7 +305,7 @@ def load_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str],
 
 
 def test_a_method_of_ones_own_joins_the_others(load_own: Callable[[str], dict[str, str]]) -> None:
-    assert load_own(OWN) == {"my_method.py": hashlib.sha256(OWN.encode()).hexdigest()}
+    assert load_own(OWN) == {"warmer": hashlib.sha256(OWN.encode()).hexdigest()}
     assert list(sharpeners.METHODS) == [*METHODS, "warmer"]
     assert sharpeners.check_methods(["all"])[-1] == "warmer"
     lst_k, ndvi = random_scene(3)
