@@ -113,10 +113,10 @@
       const [bottom, right] = [height - MARGIN.bottom, width - MARGIN.right];
       const words = (text, attributes) => svg("text", attributes, text);
       return svg("g", { class: "scatter-axes", "aria-hidden": "true" },
-        ...ticks(across.low, across.high, width > 420 ? 6 : 4).flatMap(({ value, text }) => [
+        ...ticks(across.low, across.high, width > 420 ? 8 : 5).flatMap(({ value, text }) => [
           svg("path", { class: "scatter-grid", d: `M${across.at(value)} ${MARGIN.top}V${bottom}` }),
           words(text, { x: across.at(value), y: bottom + 18, "text-anchor": "middle" })]),
-        ...ticks(up.low, up.high).flatMap(({ value, text }) => [
+        ...ticks(up.low, up.high, 6).flatMap(({ value, text }) => [
           svg("path", { class: "scatter-grid", d: `M${MARGIN.left} ${up.at(value)}H${right}` }),
           words(text, { x: MARGIN.left - 8, y: up.at(value), dy: "0.35em", "text-anchor": "end" })]),
         words(x.label, { x: (MARGIN.left + right) / 2, y: height - 10, "text-anchor": "middle" }),

@@ -84,13 +84,9 @@
         this.pointAt(event);
         this.dragged = { x: event.clientX, y: event.clientY };
       });
-      canvas.addEventListener("pointermove", (event) => this.onPointerMove(event));
+      this.stage.addEventListener("pointermove", (event) => this.onPointerMove(event)); // over the divider too
       for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, () => (this.dragged = null));
       divider.addEventListener("pointerdown", (event) => divider.setPointerCapture(event.pointerId));
-      divider.addEventListener("pointermove", (event) => {
-        const box = this.stage.getBoundingClientRect();
-        if (divider.hasPointerCapture(event.pointerId)) this.moveDivider((event.clientX - box.left) / box.width);
-      });
       divider.addEventListener("keydown", (event) => this.onDividerKey(event));
       new ResizeObserver(() => this.draw()).observe(this.stage);
       window.addEventListener("resize", () => this.draw()); // another pixel ratio
@@ -166,6 +162,7 @@
     }
 
     onPointerMove(event) {
+      if (this.divider.hasPointerCapture(event.pointerId)) return this.moveDivider(this.onStage(event).right);
       if (!this.dragged || this.view.zoom === 1) return this.pointAt(event);
       const pixels = this.view.width / this.canvas.clientWidth;
       this.view.moveBy((this.dragged.x - event.clientX) * pixels, (this.dragged.y - event.clientY) * pixels);
@@ -173,10 +170,16 @@
       this.draw();
     }
 
-    /** Where an event is on the scene, in its pixels. */
+    /** Where an event is, as fractions of the stage's width and height. */
+    onStage(event) {
+      const box = this.stage.getBoundingClientRect();
+      return { right: (event.clientX - box.left) / box.width, down: (event.clientY - box.top) / box.height };
+    }
+
+    /** The same on the scene, in its pixels. */
     position(event) {
-      const box = this.canvas.getBoundingClientRect();
-      return this.view.at((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
+      const { right, down } = this.onStage(event);
+      return this.view.at(right, down);
     }
 
     /** Zoom by a factor with one place kept where it is; by 0 back to the whole scene. */
