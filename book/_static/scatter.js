@@ -36,28 +36,28 @@
     }
 
     listen() {
-      const { plot } = this;
-      plot.addEventListener("keydown", (event) => {
-        const links = this.links();
-        const at = links.indexOf(document.activeElement);
-        const to = { ArrowRight: at + 1, ArrowUp: at + 1, ArrowLeft: at - 1, ArrowDown: at - 1, Home: 0, End: links.length - 1 }[event.key];
-        if (at < 0 || to === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
-        event.preventDefault();
-        links[Math.min(links.length - 1, Math.max(0, to))].focus();
-      });
-      const show = (event) => this.showTip(event.target.closest("a"));
-      const hide = () => this.showTip(null);
-      for (const kind of ["pointerover", "focusin"]) plot.addEventListener(kind, show);
-      for (const kind of ["pointerleave", "focusout"]) plot.addEventListener(kind, hide);
-      plot.addEventListener("keyup", (event) => event.key === "Escape" && hide());
-      plot.addEventListener("focusin", (event) => this.enterAt(event.target.closest("a")));
+      const { box } = this; // an SVG that listens for focus becomes a tab stop of its own
+      const pointOf = (event) => event.target.closest("svg.lstsr-scatter a");
+      box.addEventListener("keydown", (event) => this.onKey(event));
+      for (const kind of ["pointerover", "focusin"]) box.addEventListener(kind, (event) => this.showTip(pointOf(event)));
+      for (const kind of ["pointerleave", "focusout"]) box.addEventListener(kind, () => this.showTip(null));
+      box.addEventListener("focusin", (event) => pointOf(event) && this.enterAt(pointOf(event)));
+    }
+
+    onKey(event) {
+      if (event.key === "Escape") this.showTip(null);
+      const links = this.links();
+      const at = links.indexOf(document.activeElement);
+      const to = { ArrowRight: at + 1, ArrowUp: at + 1, ArrowLeft: at - 1, ArrowDown: at - 1, Home: 0, End: links.length - 1 }[event.key];
+      if (at < 0 || to === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+      event.preventDefault();
+      links[Math.min(links.length - 1, Math.max(0, to))].focus();
     }
 
     links() { return [...this.plot.querySelectorAll("a")]; }
 
-    enterAt(link) {
-      if (link) this.links().forEach((other) => other.setAttribute("tabindex", other === link ? 0 : -1));
-    }
+    /** Make one point the place where Tab enters. */
+    enterAt(link) { this.links().forEach((other) => other.setAttribute("tabindex", other === link ? 0 : -1)); }
 
     quantity(name) { return this.data.quantities.find((quantity) => quantity.name === name); }
 
@@ -101,7 +101,7 @@
         this.axes(x, y, across, up, this.width, height), svg("g", { "aria-hidden": "true" }, ...joins),
         ...all.map((point) => this.link(point, x, y, across, up, point.method === other)));
       const [entry] = this.links();
-      this.links().forEach((link) => link.setAttribute("tabindex", link === entry ? 0 : -1));
+      this.enterAt(entry);
       if (focused) entry?.focus();
       this.legend.replaceChildren(...(other ? [["", method], ["second", other]] : []).map(([kind, name]) =>
         element("span", { class: `scatter-key ${kind}` }, this.label(name))));

@@ -121,5 +121,12 @@ window.lstsrSceneData = (() => {
     return canvas;
   }
 
-  return { load, colours, picture };
+  /** Limits −a … a that hold 98 % of the differences, a in half kelvins. */
+  function symmetricLimits(differences) {
+    const sizes = differences.filter((value) => !Number.isNaN(value)).map(Math.abs).sort();
+    const most = sizes[Math.floor(0.98 * (sizes.length - 1))] ?? 0;
+    return [-1, 1].map((sign) => sign * Math.max(0.5, Math.ceil(most * 2) / 2));
+  }
+
+  return { load, colours, picture, symmetricLimits };
 })();

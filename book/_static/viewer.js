@@ -4,17 +4,15 @@
 // where the viewer cannot work. The scene's data are loaded when the viewer comes near the screen.
 
 (() => {
-  const { element, select, number, ticks } = window.lstsrPage;
+  const { element, number, ticks } = window.lstsrPage;
   const ANNOUNCE_AFTER_MS = 400;
   const NO_VALUE = "no value";
-  let viewers = 0;
 
   class Viewer {
     constructor(host, scene) {
       const { left, right, scene: id } = host.dataset;
       const names = scene.products.map(({ name }) => name);
       this.scene = scene;
-      this.id = id;
       this.left = names.includes(left) ? left : names[0];
       this.right = names.includes(right) ? right : names.at(-1);
       this.difference = false;
@@ -22,49 +20,8 @@
       this.view = new window.lstsrMapView(scene.rows, scene.columns);
       this.cursor = null; // {row, column}
       this.pictures = {};
-      this.build();
+      Object.assign(this, window.lstsrViewerParts(id, scene, this.left, this.right));
       this.listen();
-    }
-
-    build() {
-      const choices = this.scene.products.map(({ name, label }) => [name, label]);
-      const help = `lstsr-viewer-help-${(viewers += 1)}`;
-      let leftLabel, rightLabel;
-      [this.leftSelect, leftLabel] = select("Left", choices, this.left);
-      [this.rightSelect, rightLabel] = select("Right", choices, this.right);
-      this.swap = element("button", { type: "button", "aria-label": "Swap left and right", title: "Swap" }, "⇄");
-      this.check = element("input", { type: "checkbox" });
-      this.zoomOut = element("button", { type: "button", "aria-label": "Zoom out" }, "−");
-      this.zoomText = element("span", { class: "viewer-zoom-text" }, "1×");
-      this.zoomIn = element("button", { type: "button", "aria-label": "Zoom in" }, "+");
-      this.reset = element("button", { type: "button" }, "Reset");
-      this.canvas = element("canvas", { tabindex: 0, role: "application", "aria-describedby": help });
-      this.canvas.setAttribute("aria-label", `Map of scene ${this.id}; arrow keys move a crosshair`);
-      this.leftTag = element("span", { class: "viewer-tag", "aria-hidden": "true" });
-      this.rightTag = element("span", { class: "viewer-tag viewer-tag-right", "aria-hidden": "true" });
-      this.divider = element("div", {
-        class: "viewer-divider", role: "slider", tabindex: 0, "aria-label": "Divider between left and right",
-        "aria-valuemin": 0, "aria-valuemax": 100,
-      }, element("span", { class: "viewer-handle", "aria-hidden": "true" }, "◂ ▸"));
-      this.stage = element("div", { class: "viewer-stage" }, this.canvas, this.leftTag, this.rightTag, this.divider);
-      this.bar = element("div", { class: "viewer-bar", role: "img" });
-      this.barTicks = element("div", { class: "viewer-ticks", "aria-hidden": "true" });
-      this.place = element("p", { class: "viewer-place" });
-      this.readout = element("dl", { class: "viewer-readout" });
-      this.live = element("p", { class: "viewer-live", "aria-live": "polite" });
-      this.root = element("div", { class: "viewer", role: "group", "aria-label": `Compare two products of scene ${this.id}` },
-        element("div", { class: "viewer-controls" },
-          element("span", { class: "viewer-choice" }, leftLabel, this.swap, rightLabel),
-          element("label", { class: "viewer-check" }, this.check, "Difference, right − left"),
-          element("span", { class: "viewer-zoom", role: "group", "aria-label": "Zoom" },
-            this.zoomOut, this.zoomText, this.zoomIn, this.reset)),
-        this.stage,
-        element("div", { class: "viewer-scale" }, this.bar, this.barTicks),
-        this.place, this.readout, this.live,
-        element("p", { class: "viewer-help", id: help },
-          "Drag the divider, or focus it and use the arrow keys. On the map: arrow keys move the crosshair (with Shift by 10 " +
-          "pixels), + and − zoom, 0 resets; the wheel zooms once the map has focus or with Ctrl; drag to pan."));
-      this.root.style.setProperty("--ratio", this.scene.columns / this.scene.rows);
     }
 
     listen() {
@@ -94,20 +51,23 @@
 
     /** Show two products, or their difference; where one is damaged, say so and leave what is shown. */
     choose(left, right) {
-      return this.show(left, right).catch((error) => (this.place.textContent = error.message));
+      return this.show(left, right, this.check.checked).catch((error) => {
+        this.settle();
+        this.place.textContent = this.live.textContent = error.message;
+      });
     }
 
-    async show(left, right) {
-      Object.assign(this, { left, right, difference: this.check.checked });
-      this.leftSelect.value = left;
-      this.rightSelect.value = right;
-      const { scene, difference } = this;
+    async show(left, right, difference = false) {
+      const { scene } = this;
+      const wanted = (this.wanted = {});
+      this.root.setAttribute("aria-busy", "true");
       const aster = scene.has("aster") ? scene.values("aster") : [];
       const [a, b, reference] = await Promise.all([scene.values(left), scene.values(right), aster]);
-      if (left !== this.left || right !== this.right || difference !== this.difference) return; // chosen anew meanwhile
+      if (wanted !== this.wanted) return; // chosen anew meanwhile
       const minus = a.map((value, index) => b[index] - value);
+      Object.assign(this, { left, right, difference });
       this.values = { left: a, right: b, difference: minus, aster: reference };
-      this.limits = difference ? symmetric(minus) : scene.limits;
+      this.limits = difference ? window.lstsrSceneData.symmetricLimits(minus) : scene.limits;
       this.colours = difference ? "RdBu_r" : "inferno";
       const paint = (values) => window.lstsrSceneData.picture(values, scene.rows, scene.columns, this.limits, this.colours);
       this.pictures = difference ? { left: paint(minus) } : { left: paint(a), right: paint(b) };
@@ -117,6 +77,15 @@
       this.moveDivider(this.fraction);
       this.showScale();
       this.showValues();
+      this.settle();
+    }
+
+    /** The controls say what is shown. */
+    settle() {
+      this.leftSelect.value = this.left;
+      this.rightSelect.value = this.right;
+      this.check.checked = this.difference;
+      this.root.removeAttribute("aria-busy");
     }
 
     moveDivider(fraction) {
@@ -241,7 +210,7 @@
       this.bar.setAttribute("aria-label", `${meaning}: colours from ${number(low, 1)} to ${number(high, 1)} kelvin`);
       const marks = ticks(low, high).map(({ value, text }) => {
         const mark = element("span", {}, text);
-        mark.style.left = `${(100 * (value - low)) / (high - low)}%`;
+        mark.style.setProperty("--place", `${(100 * (value - low)) / (high - low)}%`);
         return mark;
       });
       this.barTicks.replaceChildren(...marks, element("em", {}, `${meaning} (K)`));
@@ -283,13 +252,6 @@
         context.strokeRect((x - view.left) * scale.x - side / 2, (y - view.top) * scale.y - side / 2, side, side);
       }
     }
-  }
-
-  /** Limits −a … a that hold 98 % of the differences, a in half kelvins. */
-  function symmetric(differences) {
-    const sizes = differences.filter((value) => !Number.isNaN(value)).map(Math.abs).sort();
-    const most = sizes[Math.floor(0.98 * (sizes.length - 1))] ?? 0;
-    return [-1, 1].map((sign) => sign * Math.max(0.5, Math.ceil(most * 2) / 2));
   }
 
   async function start(host) {
