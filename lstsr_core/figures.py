@@ -6,26 +6,26 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import cartopy.crs as ccrs
 import matplotlib
 import numpy as np
 import pandas as pd
 from IPython.display import Image
 from matplotlib.axes import Axes
-from matplotlib.collections import PatchCollection
+from matplotlib.collections import LineCollection, PatchCollection
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Patch as LegendPatch
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
 from lstsr_core.degradation import low_pass
-from lstsr_core.grid import SPHERE_RADIUS_M, TILE_SIZE_M, Tile
+from lstsr_core.grid import Tile
 from lstsr_core.pairs import Pair
 from lstsr_core.placement import ASTER_VALID_K, Comparison
 from lstsr_core.raster import FloatArray, Raster, written_atomically
 from lstsr_core.sharpeners import METHODS
-from lstsr_core.shorelines import Extent, lines
+from lstsr_core.tile_map import project, tile_map
 from lstsr_core.variogram import FittedVariograms
 
 LST_COLOURS, NDVI_COLOURS, DIFFERENCE_COLOURS = "inferno", "viridis", "cividis"
@@ -99,59 +99,29 @@ def _limits(*images: FloatArray) -> Normalize:
     return Normalize(float(low), float(high))
 
 
-def _tile_map(tiles: Sequence[Tile]) -> tuple[Figure, Axes, ccrs.PlateCarree]:
-    """Shorelines, borders and outlines of tiles on the sinusoidal grid, and the CRS of degrees to draw on it with."""
-    projection = ccrs.Sinusoidal(globe=ccrs.Globe(ellipse=None, semimajor_axis=SPHERE_RADIUS_M, semiminor_axis=SPHERE_RADIUS_M))
-    degrees = ccrs.PlateCarree(globe=projection.globe)
-    figure = Figure(figsize=(7.2, 5.6), layout="constrained")
-    axes = figure.add_subplot(projection=projection)
-    margin_m = 0.06 * TILE_SIZE_M
-    lefts, tops = [tile.left_m for tile in tiles], [tile.top_m for tile in tiles]
-    west, east = min(lefts) - margin_m, max(lefts) + TILE_SIZE_M + margin_m
-    south, north = min(tops) - TILE_SIZE_M - margin_m, max(tops) + margin_m
-    axes.set_extent((west, east, south, north), crs=projection)
-    corners = degrees.transform_points(projection, np.array([west, east, west, east]), np.array([south, south, north, north]))
-    extent = Extent(*(float(value) for value in (*corners[:, :2].min(axis=0), *corners[:, :2].max(axis=0))))
-    for kind, width, colour in (("shorelines", 0.8, "#333333"), ("borders", 0.5, "#888888")):
-        for line in lines(kind, extent):
-            axes.plot(line[:, 0], line[:, 1], transform=degrees, color=colour, linewidth=width)
-    square = np.array([[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]) * TILE_SIZE_M
-    for tile in tiles:
-        axes.plot(
-            tile.left_m + square[:, 0], tile.top_m - square[:, 1], color="#0072B2", linewidth=1.8, label=f"MODIS tile {tile}"
-        )
-    axes.gridlines(
-        draw_labels={"left": "y", "bottom": "x"},
-        x_inline=False,
-        y_inline=False,
-        rotate_labels=False,
-        linewidth=0.4,
-        alpha=0.5,
-    )
-    return figure, axes, degrees
-
-
 @_styled
-def study_area(footprints: Mapping[str, FloatArray], tile: Tile) -> Figure:
-    """The tile and the ASTER swaths on a map.
+def study_area(footprints: Mapping[str, FloatArray], tile: Tile, swaths: str = "ASTER swaths") -> Figure:
+    """The tile, those around it and the ASTER swaths on a map, and where on Earth that is.
 
     Parameters
     ----------
     footprints : mapping of str to array of shape (points, 2)
         Each pair's outline, longitude and latitude in degrees.
     tile : Tile
+    swaths : str
+        What the outlines are.
     """
-    figure, axes, degrees = _tile_map([tile])
-    for index, outline in enumerate(footprints.values()):
-        name = f"ASTER swaths ({len(footprints)})" if index == 0 else None
-        axes.plot(outline[:, 0], outline[:, 1], transform=degrees, color="#D55E00", linewidth=1.0, label=name)
-    axes.legend(loc="lower left", frameon=True)
-    return figure
+    drawn = tile_map([tile])
+    outlines = LineCollection([project(outline) for outline in footprints.values()], colors="#D55E00", linewidths=1.0, zorder=3.5)
+    outlines.set_label(f"{swaths} ({len(footprints)})")
+    drawn.axes.add_collection(outlines, autolim=False)
+    drawn.explain()
+    return drawn.figure
 
 
 @_styled
 def patch_places(places: pd.DataFrame) -> Figure:
-    """Where patches lie on a map, coloured by how many there are on each place.
+    """Where patches lie on a map, coloured by how many there are on each place, and where on Earth that is.
 
     Parameters
     ----------
@@ -159,19 +129,18 @@ def patch_places(places: pd.DataFrame) -> Figure:
         With columns left_m, top_m, right_m, bottom_m (sinusoidal) and patches.
     """
     middles = zip((places["left_m"] + places["right_m"]) / 2, (places["top_m"] + places["bottom_m"]) / 2, strict=True)
-    tiles = sorted({Tile.at(x_m, y_m) for x_m, y_m in middles}, key=str)
-    figure, axes, _ = _tile_map(tiles)
+    drawn = tile_map(sorted({Tile.at(x_m, y_m) for x_m, y_m in middles}, key=str))
     squares = [
         Rectangle((left_m, bottom_m), right_m - left_m, top_m - bottom_m)
         for left_m, top_m, right_m, bottom_m in places[["left_m", "top_m", "right_m", "bottom_m"]].to_numpy()
     ]
     norm = Normalize(0.0, float(places["patches"].max()))
-    drawn = PatchCollection(squares, cmap="viridis", norm=norm, edgecolor="white", linewidth=0.4, alpha=0.85)
-    drawn.set_array(places["patches"].to_numpy(dtype=float))
-    axes.add_collection(drawn)
-    figure.colorbar(drawn, ax=axes, label="patches")
-    axes.legend(loc="lower left", frameon=True)
-    return figure
+    counted = PatchCollection(squares, cmap="viridis", norm=norm, edgecolor="white", linewidth=0.4, alpha=0.85)
+    counted.set_array(places["patches"].to_numpy(dtype=float))
+    drawn.axes.add_collection(counted, autolim=False)
+    drawn.figure.colorbar(counted, ax=drawn.axes, label="patches", shrink=0.8, ticks=MaxNLocator(integer=True))
+    drawn.explain()
+    return drawn.figure
 
 
 @_styled
@@ -191,25 +160,39 @@ def example_pair(pair: Pair) -> Figure:
 
 
 @_styled
-def seasons(dates: Sequence[str], mean_lst_k: Sequence[float]) -> Figure:
-    """How many patches fall into each month; without dates, how their mean LST is distributed, for want of better."""
-    figure, (axes,) = _panels(1, width_in=6.2, height_in=3.2)
-    dated = [int(date[5:7]) for date in dates if isinstance(date, str) and date]
-    if dated:
-        counts = np.bincount(dated, minlength=13)
-        axes.bar(range(1, 13), counts[1:], color=[_season_colour(month) for month in range(1, 13)])
+def seasons(dates: Sequence[str], mean_lst_k: Sequence[float], trains: Sequence[bool]) -> Figure:
+    """How many patches train and validate in each month; without dates, how their mean LST is distributed, for want of better.
+
+    Parameters
+    ----------
+    dates : sequence of str
+        YYYY-MM-DD of each patch; anything else is no date.
+    mean_lst_k : sequence of float
+    trains : sequence of bool
+        Whether a patch is of the training split; the rest validates.
+    """
+    figure, (axes,) = _panels(1, width_in=6.2, height_in=3.4)
+    months = np.array([int(date[5:7]) if isinstance(date, str) and date else 0 for date in dates])
+    training = np.asarray(trains, dtype=bool)
+    if months.any():
+        train, validate = (np.bincount(months[chosen], minlength=13)[1:] for chosen in (training, ~training))
+        colours = [_season_colour(month) for month in range(1, 13)]
+        axes.bar(range(1, 13), train, color=colours)
+        axes.bar(range(1, 13), validate, bottom=train, color="none", edgecolor=colours, hatch="///", linewidth=0.8)
         axes.set(xlabel="month", ylabel="patches", title="Patches by month and season", xticks=range(1, 13))
-        totals = [f"{name} ({sum(counts[month] for month in months)})" for name, months, _ in _SEASONS]
-        axes.legend(
-            handles=[LegendPatch(color=colour, label=total) for total, (_, _, colour) in zip(totals, _SEASONS, strict=True)],
-            loc="center left",
-            bbox_to_anchor=(1.0, 0.5),
-        )
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+        totals = [f"{name} ({sum((train + validate)[month - 1] for month in own)})" for name, own, _ in _SEASONS]
+        handles = [LegendPatch(color=colour, label=total) for total, (_, _, colour) in zip(totals, _SEASONS, strict=True)]
+        handles += [LegendPatch(facecolor="none", edgecolor="#777777", hatch="///", label=f"validation ({validate.sum()})")]
+        axes.legend(handles=handles, loc="center left", bbox_to_anchor=(1.0, 0.5))
     else:
-        axes.hist(mean_lst_k, bins=15, color="#0072B2")
+        values = np.asarray(mean_lst_k, dtype=np.float64)
+        samples, labels = [values[training], values[~training]], ["training", "validation"]
+        axes.hist(samples, bins=15, stacked=True, color=["#0072B2", "#E69F00"], label=labels)
         axes.set(
             xlabel="mean LST of the patch (K)", ylabel="patches", title="These patches carry no date: their mean LST instead"
         )
+        axes.legend()
     return figure
 
 
@@ -256,26 +239,33 @@ def share_kept(kept: pd.DataFrame) -> Figure:
 
 
 @_styled
-def regressions(ndvi: FloatArray, lst_k: FloatArray, slopes: FloatArray, r_squared: FloatArray) -> Figure:
-    """LST against NDVI over all coarse pixels of the patches, and each patch's own slope and R².
+def regressions(ndvi: FloatArray, lst_k: FloatArray, fits: pd.DataFrame) -> Figure:
+    """LST against NDVI over all coarse pixels of the patches, and each patch's own slope, intercept and R².
 
     Parameters
     ----------
     ndvi, lst_k : array of shape (pixels,)
-    slopes, r_squared : array of shape (patches,)
-        Slope in K per unit NDVI.
+    fits : DataFrame
+        A row for each patch, with columns slope_k_per_ndvi, intercept_k and r_squared.
     """
-    figure, axes = _panels(3, width_in=3.4, height_in=3.2)
+    figure, axes = _panels(4, columns=2, width_in=3.6, height_in=3.1)
     density = axes[0].hexbin(ndvi, lst_k, gridsize=45, bins="log", mincnt=1, cmap="viridis", linewidths=0.1)
     slope, intercept = np.polyfit(ndvi, lst_k, 1)
+    r_squared = float(np.corrcoef(ndvi, lst_k)[0, 1] ** 2)
     ends = np.array([ndvi.min(), ndvi.max()])
     axes[0].plot(ends, intercept + slope * ends, color="#D55E00", linewidth=2)
-    axes[0].set(xlabel="NDVI at 1 km", ylabel="LST (K)", title=f"All pixels: {slope:+.1f} K per unit NDVI")
+    title = f"LST = {intercept:.1f} K {'−' if slope < 0 else '+'} {abs(slope):.1f} K · NDVI, R² = {r_squared:.2f}"
+    axes[0].set(xlabel="NDVI at 1 km", ylabel="LST (K)", title=f"All pixels\n{title}")
     figure.colorbar(density, ax=axes[0], label="pixels")
-    axes[1].hist(slopes, bins=15, color="#0072B2")
-    axes[1].set(xlabel="slope (K per unit NDVI)", ylabel="patches", title=f"Each patch: median {np.median(slopes):+.1f}")
-    axes[2].hist(r_squared, bins=15, range=(0.0, 1.0), color="#0072B2")
-    axes[2].set(xlabel="R²", ylabel="patches", title=f"Each patch: median {np.median(r_squared):.2f}")
+    found: list[tuple[str, str, tuple[float, float] | None, str]]
+    found = [("slope_k_per_ndvi", "slope (K per unit NDVI)", None, "+.1f"), ("intercept_k", "intercept (K)", None, ".1f")]
+    found += [("r_squared", "R²", (0.0, 1.0), ".2f")]
+    for panel, (column, quantity, limits, digits) in zip(axes[1:], found, strict=True):
+        values = fits[column].to_numpy()
+        panel.hist(values, bins=15, range=limits, color="#0072B2")
+        panel.axvline(float(np.median(values)), color="#D55E00", linewidth=1.8)
+        median = format(np.median(values), digits).replace("-", "−")
+        panel.set(xlabel=quantity, ylabel="patches", title=f"Each patch\nmedian {median}")
     return figure
 
 
@@ -317,13 +307,15 @@ def training_curves(curves: pd.DataFrame) -> Figure:
 
 
 @_styled
-def ablation(summary: pd.DataFrame) -> Figure:
-    """Four metrics against each setting that was varied, with their 95 % intervals; the base dashed.
+def ablation(summary: pd.DataFrame, bases: Mapping[str, Mapping[str, object]]) -> Figure:
+    """Four metrics against each setting that was varied, with their 95 % intervals; the base is hollow, its interval a band.
 
     Parameters
     ----------
     summary : DataFrame
         As `ablation.summarise` gives it.
+    bases : mapping
+        Model → the setting's name → the base's own value.
     """
     quantities = {"rmse_k": "RMSE (K)", "frr": "FRR", "attenuation_rmse_db": "attenuation RMSE (dB)"}
     quantities |= {"consistency_k": "consistency (K)"}
@@ -332,21 +324,35 @@ def ablation(summary: pd.DataFrame) -> Figure:
     figure, axes = _panels(len(quantities) * len(groups), columns=len(groups), height_in=2.0)
     for column, (model, varied) in enumerate(groups):
         of_model = summary[summary["model"] == model]
+        own = str(bases[model][varied])
         for row, (metric, axis_label) in enumerate(quantities.items()):
             panel = axes[row * len(groups) + column]
             shown = of_model[of_model["metric"] == metric]
-            group, base = shown[shown["varied"] == varied], shown[shown["varied"] == "base"].iloc[0]
-            panel.axhline(base["mean"], color="#555555", linewidth=1.0, linestyle="--")
-            panel.axhspan(base["low"], base["high"], color="#555555", alpha=0.12, linewidth=0)
-            errors = [group["mean"] - group["low"], group["high"] - group["mean"]]
-            panel.errorbar(range(len(group)), group["mean"], yerr=errors, fmt="o", color="#0072B2", capsize=3)
-            panel.set_xticks(range(len(group)), group["value"].astype(str))
+            group, base = shown[shown["varied"] == varied], shown[shown["varied"] == "base"]
+            places = _places([*group["value"].astype(str), own])
+            panel.axhspan(base["low"].iloc[0], base["high"].iloc[0], color="#555555", alpha=0.12, linewidth=0)
+            for points, x, face in ((group, places[:-1], "#0072B2"), (base, places[-1:], "none")):
+                errors = [points["mean"] - points["low"], points["high"] - points["mean"]]
+                panel.errorbar(x, points["mean"], yerr=errors, fmt="o", color="#0072B2", markerfacecolor=face, capsize=3)
+            if places == list(range(len(places))):
+                panel.set_xticks(places, [*group["value"].astype(str), own])
             panel.margins(x=0.2)
             panel.set_ylabel(axis_label)
             if row == 0:
-                panel.set_title(f"{label(str(model))}, {base['epochs']} epochs")
-        axes[(len(quantities) - 1) * len(groups) + column].set_xlabel(str(varied))
+                panel.set_title(f"{label(str(model))}, {base['epochs'].iloc[0]} epochs")
+        axes[(len(quantities) - 1) * len(groups) + column].set_xlabel(_SYMBOLS.get(varied, varied))
     return figure
+
+
+_SYMBOLS = {"alpha": "α, weight of the reconstruction", "gamma": "γ, slope of the texture (z-scores)"}
+
+
+def _places(values: Sequence[str]) -> list[float]:
+    """Where values stand on an axis: at themselves if all are numbers, otherwise side by side."""
+    try:
+        return [float(value) for value in values]
+    except ValueError:
+        return [float(index) for index in range(len(values))]
 
 
 @_styled

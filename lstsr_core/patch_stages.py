@@ -133,8 +133,9 @@ def regress_patches(settings: Patches) -> pd.DataFrame:
 
 def show_seasons(settings: Patches, regressions: pd.DataFrame) -> Image:
     """Figure 5: patches by month."""
-    dates = read_table(settings.directory)["date"].tolist()
-    return figures.show(figures.seasons(dates, regressions["lst_mean_k"].tolist()), settings.directory, "seasons")
+    patches = read_table(settings.directory)
+    drawn = figures.seasons(patches["date"].tolist(), regressions["lst_mean_k"].tolist(), (patches["split"] == "train").tolist())
+    return figures.show(drawn, settings.directory, "seasons")
 
 
 def show_regressions(settings: Patches, regressions: pd.DataFrame) -> Image:
@@ -144,5 +145,4 @@ def show_regressions(settings: Patches, regressions: pd.DataFrame) -> Image:
     pixels = [(patch.lst_k.ravel(), block_mean(patch.ndvi).ravel()) for patch in _each_patch(settings, table.iloc[chosen])]
     lst_k, ndvi = (np.concatenate(values) for values in zip(*pixels, strict=True))
     valid = np.isfinite(lst_k) & np.isfinite(ndvi)
-    slopes, r_squared = regressions["slope_k_per_ndvi"].to_numpy(), regressions["r_squared"].to_numpy()
-    return figures.show(figures.regressions(ndvi[valid], lst_k[valid], slopes, r_squared), settings.directory, "regressions")
+    return figures.show(figures.regressions(ndvi[valid], lst_k[valid], regressions), settings.directory, "regressions")

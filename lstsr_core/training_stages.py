@@ -236,5 +236,9 @@ def ablation_table(summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def show_ablation(settings: Ablation, summary: pd.DataFrame) -> Image:
-    """RMSE, FRR, attenuation RMSE and consistency against α and γ."""
-    return figures.show(figures.ablation(summary), settings.directory, "ablation")
+    """RMSE, FRR, attenuation RMSE and consistency against α and γ; of the base's own values, as the settings have them now."""
+    bases = {name: settings.training_settings(name).model_dump() for name in summary["model"].unique()}
+    for values in bases.values():
+        if values["gamma"] == "scene":
+            values["gamma"] = f"scene\n× {values['gamma_scale']:g}"
+    return figures.show(figures.ablation(summary, bases), settings.directory, "ablation")
