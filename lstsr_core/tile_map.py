@@ -13,6 +13,7 @@ from cartopy.mpl.ticker import LongitudeLocator
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.gridspec import GridSpec
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
@@ -102,7 +103,8 @@ def tile_map(tiles: Sequence[Tile]) -> TileMap:
     figure = Figure(
         figsize=(5.8, 1.9 + _WIDTH_IN * (view.north_m - view.south_m) / (view.east_m - view.west_m)), layout="constrained"
     )
-    above, below = np.ravel(figure.subfigures(2, 1, height_ratios=[figure.get_figheight() - 1.5, 1.5]))
+    rows = GridSpec(2, 1, figure, height_ratios=[figure.get_figheight() - 1.5, 1.5])
+    above, below = figure.add_subfigure(rows[0]), figure.add_subfigure(rows[1])
     axes = above.add_subplot(projection=_PROJECTION)
     axes.set(xlim=(view.west_m, view.east_m), ylim=(view.south_m, view.north_m))
     _draw_coasts(axes, view.extent, "i", 0.8)
