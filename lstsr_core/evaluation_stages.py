@@ -146,7 +146,7 @@ def show_distributions(settings: AsterEvaluation) -> Image:
     comparisons = shown_comparisons(settings)
     lst_k = _compared_k(comparisons)
     detail_k = {name: image_k - low_pass(image_k) for name, image_k in lst_k.items()}
-    quantities = {"LST (K)": lst_k, "fine detail T − G T (K)": detail_k}
+    quantities: dict[str, dict[str, FloatArray]] = {"LST (K)": lst_k, "fine detail T − G T (K)": detail_k}
     parts = [distributions(images).assign(quantity=quantity) for quantity, images in quantities.items()]
     write_csv(settings, "distributions.csv", pd.concat(parts))
     return figures.show(figures.distributions(comparisons), settings.directory, "distributions")

@@ -105,7 +105,8 @@ def show_variograms(settings: Sharpening) -> Image:
             {
                 "method": name, "distance_m": found.distances_m, "measured_k2": found.empirical_k2,
                 "fitted_k2": found.coarse(found.distances_m), "from_points_k2": found.regularised_k2,
-                "point_k2": found.point(found.distances_m), "point_sill_k2": found.point.sill, "point_range_m": found.point.range_m,
+                "point_k2": found.point(found.distances_m), "point_sill_k2": found.point.sill,
+                "point_range_m": found.point.range_m,
             }
         )
         for name, found in fitted.items()
