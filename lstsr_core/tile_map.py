@@ -15,7 +15,6 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 from matplotlib.patches import Rectangle
-from matplotlib.patheffects import withStroke
 
 from lstsr_core.grid import GRID_LEFT_M, GRID_TOP_M, SPHERE_RADIUS_M, TILE_SIZE_M, Tile
 from lstsr_core.raster import FloatArray
@@ -163,7 +162,6 @@ def _name_tile(axes: Axes, tile: Tile, view: View, chosen: bool) -> None:
         style = {"ha": "center", "va": "center", "rotation": "horizontal" if width_in >= _LABEL_WIDTH_IN else "vertical"}
     name = axes.text(place["x"], place["y"], str(tile), color=TILE_COLOUR, fontsize=10 if chosen else 8, zorder=4)
     name.set(**style)
-    name.set_path_effects([withStroke(linewidth=2.0, foreground="white")])
 
 
 def _label_degrees(axes: Axes) -> None:

@@ -193,7 +193,7 @@ FIGURES: dict[str, tuple[Callable[[], Figure], set[str]]] = {
         lambda: figures.ablation(ablation_summary(), BASES),
         {
             "RMSE (K)", "FRR", "attenuation RMSE (dB)", "consistency (K)", "",
-            "α, weight of the reconstruction", "γ, slope of the texture (z-scores)",
+            "α", "γ",
         },
     ),
     "products": (lambda: figures.products(coarse(field(12, 10, 1)), made()), {"km east", "km north", "LST (K)"}),
