@@ -125,7 +125,8 @@ def show_study_area(settings: Download) -> Image:
     """Figure 3: the tile and the ASTER footprints."""
     content = json.loads((settings.directory / "footprints.geojson").read_text())
     outlines = {f["properties"]["scene"]: np.array(f["geometry"]["coordinates"][0]) for f in content["features"]}
-    return figures.show(figures.study_area(outlines, TILE), settings.directory, "study_area")
+    swaths = "simulated ASTER swaths" if settings.source == "sample" else "ASTER swaths"
+    return figures.show(figures.study_area(outlines, TILE, swaths), settings.directory, "study_area")
 
 
 def show_example_pair(settings: Download) -> Image:

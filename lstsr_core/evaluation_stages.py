@@ -12,14 +12,16 @@ from IPython.display import HTML, Image
 
 from lstsr_core import evaluation, figures
 from lstsr_core.contrast import inversion
-from lstsr_core.degradation import degrade
+from lstsr_core.degradation import degrade, low_pass
 from lstsr_core.errors import InputError
+from lstsr_core.figure_data import distributions, line
 from lstsr_core.metrics import bias, rmse
 from lstsr_core.pairs import fine_grid
 from lstsr_core.parameters import AsterEvaluation
 from lstsr_core.perceptual import load_lpips
 from lstsr_core.placement import Comparison, Georeferenced
 from lstsr_core.project import resolve
+from lstsr_core.raster import FloatArray
 from lstsr_core.stages import chosen_pairs, compared_images, pairs_of, shown_placement, why_absent, write_csv
 
 MAIN_METRICS = [
@@ -127,19 +129,39 @@ def shown_comparisons(settings: AsterEvaluation) -> dict[str, Comparison]:
     return comparisons
 
 
+def _compared_k(comparisons: dict[str, Comparison]) -> dict[str, FloatArray]:
+    aster_k = next(iter(comparisons.values())).aster.values
+    return {"aster": aster_k, **{name: comparison.product.values for name, comparison in comparisons.items()}}
+
+
 def show_maps(settings: AsterEvaluation) -> Image:
-    """Figure 8: ASTER and every product of the chosen scene."""
-    return figures.show(figures.maps(shown_comparisons(settings)), settings.directory, "maps")
+    """Figure 8: ASTER and every product of the chosen scene; their statistics in ``maps.csv``."""
+    comparisons = shown_comparisons(settings)
+    write_csv(settings, "maps.csv", distributions(_compared_k(comparisons)))
+    return figures.show(figures.maps(comparisons), settings.directory, "maps")
 
 
 def show_distributions(settings: AsterEvaluation) -> Image:
-    """Figure 9: distributions of T and T − G T in the chosen scene."""
-    return figures.show(figures.distributions(shown_comparisons(settings)), settings.directory, "distributions")
+    """Figure 9: distributions of T and T − G T in the chosen scene; their quantiles in ``distributions.csv``."""
+    comparisons = shown_comparisons(settings)
+    lst_k = _compared_k(comparisons)
+    detail_k = {name: image_k - low_pass(image_k) for name, image_k in lst_k.items()}
+    quantities: dict[str, dict[str, FloatArray]] = {"LST (K)": lst_k, "fine detail T − G T (K)": detail_k}
+    parts = [distributions(images).assign(quantity=quantity) for quantity, images in quantities.items()]
+    write_csv(settings, "distributions.csv", pd.concat(parts))
+    return figures.show(figures.distributions(comparisons), settings.directory, "distributions")
 
 
 def show_densities(settings: AsterEvaluation) -> Image:
-    """Figure 10: each product of the chosen scene against ASTER."""
-    return figures.show(figures.densities(shown_comparisons(settings)), settings.directory, "densities")
+    """Figure 10: each product of the chosen scene against ASTER; lines, bias and RMSE in ``densities.csv``."""
+    comparisons = shown_comparisons(settings)
+    rows: list[dict[str, object]] = []
+    for name, comparison in comparisons.items():
+        product_k, aster_k = comparison.product.values, comparison.aster.values
+        differences = {"bias_k": bias(product_k, aster_k), "rmse_k": rmse(product_k, aster_k)}
+        rows.append({"method": name, **line(aster_k, product_k), **differences})
+    write_csv(settings, "densities.csv", pd.DataFrame(rows))
+    return figures.show(figures.densities(comparisons), settings.directory, "densities")
 
 
 def show_against_bias(settings: AsterEvaluation, table: pd.DataFrame, modis: pd.DataFrame) -> Image:

@@ -2,40 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, TypeVar
+import textwrap
+from collections.abc import Mapping, Sequence
 
-import cartopy.crs as ccrs
-import matplotlib
 import numpy as np
 import pandas as pd
-from IPython.display import Image
 from matplotlib.axes import Axes
-from matplotlib.collections import PatchCollection
+from matplotlib.collections import LineCollection, PatchCollection
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Patch as LegendPatch
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from lstsr_core.degradation import low_pass
-from lstsr_core.grid import SPHERE_RADIUS_M, TILE_SIZE_M, Tile
+from lstsr_core.figure_files import show as show
+from lstsr_core.figure_files import styled
+from lstsr_core.grid import Tile
 from lstsr_core.pairs import Pair
 from lstsr_core.placement import ASTER_VALID_K, Comparison
-from lstsr_core.raster import FloatArray, Raster, written_atomically
+from lstsr_core.raster import FloatArray, Raster
 from lstsr_core.sharpeners import METHODS
-from lstsr_core.shorelines import Extent, lines
+from lstsr_core.tile_map import project, tile_map
 from lstsr_core.variogram import FittedVariograms
 
 LST_COLOURS, NDVI_COLOURS, DIFFERENCE_COLOURS = "inferno", "viridis", "cividis"
-Function = TypeVar("Function", bound=Callable[..., Any])
+NO_VALUE_COLOUR = "#C4C4C4"
+"""Of the pixels of a map that have no value."""
 ASTER_LABEL, NDVI_LABEL = "ASTER", "NDVI"
-_STYLE: Any = {  # matplotlib types the keys as a list of 300 literals
-    "font.size": 10, "axes.titlesize": 10, "axes.titlelocation": "left", "axes.spines.top": False, "axes.spines.right": False,
-    "axes.grid": True, "grid.alpha": 0.3, "legend.frameon": False, "svg.hashsalt": "lstsr", "svg.fonttype": "path",
-    "figure.dpi": 100, "savefig.facecolor": "white",
-}  # fmt: skip
 MARKERS = "o^sDvPX*hp"
 # Okabe and Ito's colours; with them a dash pattern each, so that lines are told apart without colour.
 _COLOURS = ["#000000", "#E69F00", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#999933", "#882255"]
@@ -43,20 +38,6 @@ _DASHES: list[tuple[int, tuple[float, ...]]] = [
     (0, ()), (0, (6, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (3, 1)), (0, (8, 2, 1, 2, 1, 2)), (0, (2, 3)), (0, (10, 3)),
     (0, (4, 1, 1, 1)),
 ]  # fmt: skip
-
-
-def _styled(function: Function) -> Function:
-    """Draw with the companion's style, and leave the user's own as it is."""
-    return matplotlib.rc_context(_STYLE)(function)
-
-
-@_styled
-def show(figure: Figure, directory: Path, name: str) -> Image:
-    """Write a figure as PNG and SVG into a directory and give back what a notebook displays."""
-    for suffix, metadata in ((".svg", {"Date": None}), (".png", {"Software": None})):
-        with written_atomically(directory / f"{name}{suffix}") as temporary:
-            figure.savefig(temporary, metadata=metadata, bbox_inches="tight")
-    return Image(filename=str(directory / f"{name}.png"))  # type: ignore[no-untyped-call]
 
 
 def label(name: str) -> str:
@@ -78,7 +59,7 @@ def _line(name: str) -> dict[str, object]:
     }
 
 
-def _panels(count: int, columns: int = 3, width_in: float = 3.1, height_in: float = 2.9) -> tuple[Figure, list[Axes]]:
+def _panels(count: int, columns: int = 3, width_in: float = 2.4, height_in: float = 2.3) -> tuple[Figure, list[Axes]]:
     rows = -(-count // columns)
     figure = Figure(figsize=(width_in * min(count, columns), height_in * rows), layout="constrained")
     axes = [figure.add_subplot(rows, min(count, columns), index + 1) for index in range(count)]
@@ -88,9 +69,22 @@ def _panels(count: int, columns: int = 3, width_in: float = 3.1, height_in: floa
 def _map(axes: Axes, raster: Raster, colours: str, norm: Normalize, title: str) -> AxesImage:
     width_km, height_km = (abs(size) / 1000.0 for size in (raster.right_m - raster.left_m, raster.top_m - raster.bottom_m))
     image = axes.imshow(raster.values, cmap=colours, norm=norm, extent=(0.0, width_km, 0.0, height_km), interpolation="nearest")
-    axes.set(title=title, xlabel="km east", ylabel="km north")
+    axes.set(title=title, xlabel="km east", ylabel="km north", facecolor=NO_VALUE_COLOUR)
     axes.grid(visible=False)
     return image
+
+
+def _label_outer(axes: Sequence[Axes], columns: int = 3) -> None:
+    """Leave the labels of panels that share their axes to the first column and the last row."""
+    for index, panel in enumerate(axes):
+        if index % columns:
+            panel.set_ylabel("")
+        if index + columns < len(axes):
+            panel.set_xlabel("")
+
+
+def _legend_below(figure: Figure, axes: Axes, columns: int = 4) -> None:
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=columns)
 
 
 def _limits(*images: FloatArray) -> Normalize:
@@ -99,59 +93,29 @@ def _limits(*images: FloatArray) -> Normalize:
     return Normalize(float(low), float(high))
 
 
-def _tile_map(tiles: Sequence[Tile]) -> tuple[Figure, Axes, ccrs.PlateCarree]:
-    """Shorelines, borders and outlines of tiles on the sinusoidal grid, and the CRS of degrees to draw on it with."""
-    projection = ccrs.Sinusoidal(globe=ccrs.Globe(ellipse=None, semimajor_axis=SPHERE_RADIUS_M, semiminor_axis=SPHERE_RADIUS_M))
-    degrees = ccrs.PlateCarree(globe=projection.globe)
-    figure = Figure(figsize=(7.2, 5.6), layout="constrained")
-    axes = figure.add_subplot(projection=projection)
-    margin_m = 0.06 * TILE_SIZE_M
-    lefts, tops = [tile.left_m for tile in tiles], [tile.top_m for tile in tiles]
-    west, east = min(lefts) - margin_m, max(lefts) + TILE_SIZE_M + margin_m
-    south, north = min(tops) - TILE_SIZE_M - margin_m, max(tops) + margin_m
-    axes.set_extent((west, east, south, north), crs=projection)
-    corners = degrees.transform_points(projection, np.array([west, east, west, east]), np.array([south, south, north, north]))
-    extent = Extent(*(float(value) for value in (*corners[:, :2].min(axis=0), *corners[:, :2].max(axis=0))))
-    for kind, width, colour in (("shorelines", 0.8, "#333333"), ("borders", 0.5, "#888888")):
-        for line in lines(kind, extent):
-            axes.plot(line[:, 0], line[:, 1], transform=degrees, color=colour, linewidth=width)
-    square = np.array([[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]) * TILE_SIZE_M
-    for tile in tiles:
-        axes.plot(
-            tile.left_m + square[:, 0], tile.top_m - square[:, 1], color="#0072B2", linewidth=1.8, label=f"MODIS tile {tile}"
-        )
-    axes.gridlines(
-        draw_labels={"left": "y", "bottom": "x"},
-        x_inline=False,
-        y_inline=False,
-        rotate_labels=False,
-        linewidth=0.4,
-        alpha=0.5,
-    )
-    return figure, axes, degrees
-
-
-@_styled
-def study_area(footprints: Mapping[str, FloatArray], tile: Tile) -> Figure:
-    """The tile and the ASTER swaths on a map.
+@styled
+def study_area(footprints: Mapping[str, FloatArray], tile: Tile, swaths: str = "ASTER swaths") -> Figure:
+    """The tile, those around it and the ASTER swaths on a map, and where on Earth that is.
 
     Parameters
     ----------
     footprints : mapping of str to array of shape (points, 2)
         Each pair's outline, longitude and latitude in degrees.
     tile : Tile
+    swaths : str
+        What the outlines are.
     """
-    figure, axes, degrees = _tile_map([tile])
-    for index, outline in enumerate(footprints.values()):
-        name = f"ASTER swaths ({len(footprints)})" if index == 0 else None
-        axes.plot(outline[:, 0], outline[:, 1], transform=degrees, color="#D55E00", linewidth=1.0, label=name)
-    axes.legend(loc="lower left", frameon=True)
-    return figure
+    drawn = tile_map([tile])
+    outlines = LineCollection([project(outline) for outline in footprints.values()], colors="#D55E00", linewidths=1.0, zorder=3.5)
+    outlines.set_label(f"{swaths} ({len(footprints)})")
+    drawn.axes.add_collection(outlines, autolim=False)
+    drawn.explain()
+    return drawn.figure
 
 
-@_styled
+@styled
 def patch_places(places: pd.DataFrame) -> Figure:
-    """Where patches lie on a map, coloured by how many there are on each place.
+    """Where patches lie on a map, coloured by how many there are on each place, and where on Earth that is.
 
     Parameters
     ----------
@@ -159,25 +123,24 @@ def patch_places(places: pd.DataFrame) -> Figure:
         With columns left_m, top_m, right_m, bottom_m (sinusoidal) and patches.
     """
     middles = zip((places["left_m"] + places["right_m"]) / 2, (places["top_m"] + places["bottom_m"]) / 2, strict=True)
-    tiles = sorted({Tile.at(x_m, y_m) for x_m, y_m in middles}, key=str)
-    figure, axes, _ = _tile_map(tiles)
+    drawn = tile_map(sorted({Tile.at(x_m, y_m) for x_m, y_m in middles}, key=str))
     squares = [
         Rectangle((left_m, bottom_m), right_m - left_m, top_m - bottom_m)
         for left_m, top_m, right_m, bottom_m in places[["left_m", "top_m", "right_m", "bottom_m"]].to_numpy()
     ]
     norm = Normalize(0.0, float(places["patches"].max()))
-    drawn = PatchCollection(squares, cmap="viridis", norm=norm, edgecolor="white", linewidth=0.4, alpha=0.85)
-    drawn.set_array(places["patches"].to_numpy(dtype=float))
-    axes.add_collection(drawn)
-    figure.colorbar(drawn, ax=axes, label="patches")
-    axes.legend(loc="lower left", frameon=True)
-    return figure
+    counted = PatchCollection(squares, cmap="viridis", norm=norm, edgecolor="white", linewidth=0.4, alpha=0.85)
+    counted.set_array(places["patches"].to_numpy(dtype=float))
+    drawn.axes.add_collection(counted, autolim=False)
+    drawn.figure.colorbar(counted, ax=drawn.axes, label="patches", shrink=0.8, ticks=MaxNLocator(integer=True))
+    drawn.explain()
+    return drawn.figure
 
 
-@_styled
+@styled
 def example_pair(pair: Pair) -> Figure:
     """The three rasters of a pair, each on its own grid; both temperatures on one scale."""
-    figure, axes = _panels(3, height_in=4.3)
+    figure, axes = _panels(3, height_in=3.2)
     aster = pair.aster.with_values(np.where(pair.aster.values >= ASTER_VALID_K, pair.aster.values, np.nan))
     norm = _limits(pair.lst.values)
     images = [
@@ -190,26 +153,40 @@ def example_pair(pair: Pair) -> Figure:
     return figure
 
 
-@_styled
-def seasons(dates: Sequence[str], mean_lst_k: Sequence[float]) -> Figure:
-    """How many patches fall into each month; without dates, how their mean LST is distributed, for want of better."""
-    figure, (axes,) = _panels(1, width_in=6.2, height_in=3.2)
-    dated = [int(date[5:7]) for date in dates if isinstance(date, str) and date]
-    if dated:
-        counts = np.bincount(dated, minlength=13)
-        axes.bar(range(1, 13), counts[1:], color=[_season_colour(month) for month in range(1, 13)])
+@styled
+def seasons(dates: Sequence[str], mean_lst_k: Sequence[float], trains: Sequence[bool]) -> Figure:
+    """How many patches train and validate in each month; without dates, how their mean LST is distributed, for want of better.
+
+    Parameters
+    ----------
+    dates : sequence of str
+        YYYY-MM-DD of each patch; anything else is no date.
+    mean_lst_k : sequence of float
+    trains : sequence of bool
+        Whether a patch is of the training split; the rest validates.
+    """
+    figure, (axes,) = _panels(1, width_in=6.2, height_in=3.4)
+    months = np.array([int(date[5:7]) if isinstance(date, str) and date else 0 for date in dates])
+    training = np.asarray(trains, dtype=bool)
+    if months.any():
+        train, validate = (np.bincount(months[chosen], minlength=13)[1:] for chosen in (training, ~training))
+        colours = [_season_colour(month) for month in range(1, 13)]
+        axes.bar(range(1, 13), train, color=colours)
+        axes.bar(range(1, 13), validate, bottom=train, color="none", edgecolor=colours, hatch="///", linewidth=0.8)
         axes.set(xlabel="month", ylabel="patches", title="Patches by month and season", xticks=range(1, 13))
-        totals = [f"{name} ({sum(counts[month] for month in months)})" for name, months, _ in _SEASONS]
-        axes.legend(
-            handles=[LegendPatch(color=colour, label=total) for total, (_, _, colour) in zip(totals, _SEASONS, strict=True)],
-            loc="center left",
-            bbox_to_anchor=(1.0, 0.5),
-        )
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+        totals = [f"{name} ({sum((train + validate)[month - 1] for month in own)})" for name, own, _ in _SEASONS]
+        handles = [LegendPatch(color=colour, label=total) for total, (_, _, colour) in zip(totals, _SEASONS, strict=True)]
+        handles += [LegendPatch(facecolor="none", edgecolor="#777777", hatch="///", label=f"validation ({validate.sum()})")]
+        axes.legend(handles=handles, loc="center left", bbox_to_anchor=(1.0, 0.5))
     else:
-        axes.hist(mean_lst_k, bins=15, color="#0072B2")
+        values = np.asarray(mean_lst_k, dtype=np.float64)
+        samples, labels = [values[training], values[~training]], ["training", "validation"]
+        axes.hist(samples, bins=15, stacked=True, color=["#0072B2", "#E69F00"], label=labels)
         axes.set(
             xlabel="mean LST of the patch (K)", ylabel="patches", title="These patches carry no date: their mean LST instead"
         )
+        axes.legend()
     return figure
 
 
@@ -224,7 +201,7 @@ def _season_colour(month: int) -> str:
     return next(colour for _, months, colour in _SEASONS if month in months)
 
 
-@_styled
+@styled
 def share_kept(kept: pd.DataFrame) -> Figure:
     """What became of the windows of each month: kept, or left out for their LST or their NDVI.
 
@@ -255,31 +232,38 @@ def share_kept(kept: pd.DataFrame) -> Figure:
     return figure
 
 
-@_styled
-def regressions(ndvi: FloatArray, lst_k: FloatArray, slopes: FloatArray, r_squared: FloatArray) -> Figure:
-    """LST against NDVI over all coarse pixels of the patches, and each patch's own slope and R².
+@styled
+def regressions(ndvi: FloatArray, lst_k: FloatArray, fits: pd.DataFrame) -> Figure:
+    """LST against NDVI over all coarse pixels of the patches, and each patch's own slope, intercept and R².
 
     Parameters
     ----------
     ndvi, lst_k : array of shape (pixels,)
-    slopes, r_squared : array of shape (patches,)
-        Slope in K per unit NDVI.
+    fits : DataFrame
+        A row for each patch, with columns slope_k_per_ndvi, intercept_k and r_squared.
     """
-    figure, axes = _panels(3, width_in=3.4, height_in=3.2)
+    figure, axes = _panels(4, columns=2, width_in=3.6, height_in=2.7)
     density = axes[0].hexbin(ndvi, lst_k, gridsize=45, bins="log", mincnt=1, cmap="viridis", linewidths=0.1)
     slope, intercept = np.polyfit(ndvi, lst_k, 1)
+    r_squared = float(np.corrcoef(ndvi, lst_k)[0, 1] ** 2)
     ends = np.array([ndvi.min(), ndvi.max()])
     axes[0].plot(ends, intercept + slope * ends, color="#D55E00", linewidth=2)
-    axes[0].set(xlabel="NDVI at 1 km", ylabel="LST (K)", title=f"All pixels: {slope:+.1f} K per unit NDVI")
+    title = f"LST = {intercept:.1f} K {'−' if slope < 0 else '+'} {abs(slope):.1f} K · NDVI, R² = {r_squared:.2f}"
+    axes[0].set(xlabel="NDVI at 1 km", ylabel="LST (K)", title=f"All pixels\n{title}")
     figure.colorbar(density, ax=axes[0], label="pixels")
-    axes[1].hist(slopes, bins=15, color="#0072B2")
-    axes[1].set(xlabel="slope (K per unit NDVI)", ylabel="patches", title=f"Each patch: median {np.median(slopes):+.1f}")
-    axes[2].hist(r_squared, bins=15, range=(0.0, 1.0), color="#0072B2")
-    axes[2].set(xlabel="R²", ylabel="patches", title=f"Each patch: median {np.median(r_squared):.2f}")
+    found: list[tuple[str, str, tuple[float, float] | None, str]]
+    found = [("slope_k_per_ndvi", "slope (K per unit NDVI)", None, "+.1f"), ("intercept_k", "intercept (K)", None, ".1f")]
+    found += [("r_squared", "R²", (0.0, 1.0), ".2f")]
+    for panel, (column, quantity, limits, digits) in zip(axes[1:], found, strict=True):
+        values = fits[column].to_numpy()
+        panel.hist(values, bins=15, range=limits, color="#0072B2")
+        panel.axvline(float(np.median(values)), color="#D55E00", linewidth=1.8)
+        median = format(np.median(values), digits).replace("-", "−")
+        panel.set(xlabel=quantity, ylabel="patches", title=f"Each patch\nmedian {median}")
     return figure
 
 
-@_styled
+@styled
 def training_curves(curves: pd.DataFrame) -> Figure:
     """Losses, PSNR and SSIM by epoch: a column for each model and source, training dashed, validation solid.
 
@@ -290,66 +274,93 @@ def training_curves(curves: pd.DataFrame) -> Figure:
     """
     rows = [("loss", "total loss"), ("dsloss", "reconstruction loss"), ("perceploss", "texture loss")]
     rows += [("psnr", "PSNR (dB)"), ("ssim", "SSIM")]
+    # A loss that a network does not have is 0 throughout.
+    rows = [row for row in rows if any(_has_values(curves, f"{split}_{row[0]}") for split in _SPLITS)]
     groups = list(curves.groupby(["model", "source"], sort=False))
-    figure, axes = _panels(len(rows) * len(groups), columns=len(groups), width_in=max(3.1, 6.2 / len(groups)), height_in=2.0)
+    figure, axes = _panels(len(rows) * len(groups), columns=len(groups), width_in=7.2 / max(2, len(groups)), height_in=1.7)
     for column, ((model, source), group) in enumerate(groups):
+        best = group["epoch"].iloc[int(np.argmin(group["val_loss"]))]
+        axes[column].set_title(f"{label(str(model))}, {source}\nbest epoch {best}")
         for row, (quantity, quantity_label) in enumerate(rows):
             panel = axes[row * len(groups) + column]
-            for split, dash, colour in (("train", "--", "#E69F00"), ("val", "-", "#0072B2")):
-                values = group.get(f"{split}_{quantity}")
-                if values is not None and (values.fillna(0.0) != 0.0).any():  # a texture loss that there is not is 0 throughout
-                    panel.plot(
-                        group["epoch"], values, dash, color=colour, label={"train": "training", "val": "validation"}[split]
-                    )
-            best = group["epoch"].iloc[int(np.argmin(group["val_loss"]))]
-            panel.axvline(best, color="#555555", linewidth=0.8, linestyle=":")
-            if panel.lines[:-1]:
-                panel.set_ylabel(quantity_label)
+            panel.set_xlim(group["epoch"].min() - 1, group["epoch"].max() + 1)
+            panel.set_ylabel(quantity_label if column == 0 else "")
+            drawn = [split for split in _SPLITS if _has_values(group, f"{split}_{quantity}")]
+            for split in drawn:
+                name, dash, colour = _SPLITS[split]
+                panel.plot(group["epoch"], group[f"{split}_{quantity}"], dash, color=colour, label=name)
+            if drawn:
+                panel.axvline(best, color="#555555", linewidth=0.8, linestyle=":")
             else:
-                panel.set_visible(False)
-            if quantity.endswith("loss") and panel.get_visible():
+                panel.set_axis_off()
+                panel.text(
+                    0.5, 0.5, f"{label(str(model))}:\nno {quantity_label}", transform=panel.transAxes, ha="center", va="center"
+                )
+            if drawn and quantity.endswith("loss"):
                 panel.set_yscale("log")
-            if row == 0:
-                panel.set_title(f"{label(str(model))}, {source}\nbest epoch {best}")
-                panel.legend(fontsize=8)
+                panel.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+                panel.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+                panel.yaxis.set_minor_formatter(NullFormatter())
         axes[(len(rows) - 1) * len(groups) + column].set_xlabel("epoch")
+    _legend_below(figure, axes[0])
     return figure
 
 
-@_styled
-def ablation(summary: pd.DataFrame) -> Figure:
-    """Four metrics against each setting that was varied, with their 95 % intervals; the base dashed.
+_SPLITS = {"train": ("training", "--", "#E69F00"), "val": ("validation", "-", "#0072B2")}
+"""Name, dash and colour of each split's curve."""
+
+
+def _has_values(curves: pd.DataFrame, column: str) -> bool:
+    return column in curves and bool((curves[column].fillna(0.0) != 0.0).any())
+
+
+@styled
+def ablation(summary: pd.DataFrame, bases: Mapping[str, Mapping[str, object]]) -> Figure:
+    """Four metrics against each setting that was varied, with their 95 % intervals; the base is hollow, its interval a band.
 
     Parameters
     ----------
     summary : DataFrame
         As `ablation.summarise` gives it.
+    bases : mapping
+        Model → the setting's name → the base's own value.
     """
     quantities = {"rmse_k": "RMSE (K)", "frr": "FRR", "attenuation_rmse_db": "attenuation RMSE (dB)"}
     quantities |= {"consistency_k": "consistency (K)"}
     pairs = summary.loc[summary["varied"] != "base", ["model", "varied"]].drop_duplicates()
     groups = list(zip(pairs["model"].astype(str), pairs["varied"].astype(str), strict=True))
-    figure, axes = _panels(len(quantities) * len(groups), columns=len(groups), height_in=2.0)
+    figure, axes = _panels(len(quantities) * len(groups), columns=len(groups), width_in=7.2 / max(2, len(groups)), height_in=1.7)
     for column, (model, varied) in enumerate(groups):
         of_model = summary[summary["model"] == model]
+        own = str(bases[model][varied])
         for row, (metric, axis_label) in enumerate(quantities.items()):
             panel = axes[row * len(groups) + column]
             shown = of_model[of_model["metric"] == metric]
-            group, base = shown[shown["varied"] == varied], shown[shown["varied"] == "base"].iloc[0]
-            panel.axhline(base["mean"], color="#555555", linewidth=1.0, linestyle="--")
-            panel.axhspan(base["low"], base["high"], color="#555555", alpha=0.12, linewidth=0)
-            errors = [group["mean"] - group["low"], group["high"] - group["mean"]]
-            panel.errorbar(range(len(group)), group["mean"], yerr=errors, fmt="o", color="#0072B2", capsize=3)
-            panel.set_xticks(range(len(group)), group["value"].astype(str))
+            group, base = shown[shown["varied"] == varied], shown[shown["varied"] == "base"]
+            places = _places([*group["value"].astype(str), own])
+            panel.axhspan(base["low"].iloc[0], base["high"].iloc[0], color="#555555", alpha=0.12, linewidth=0)
+            for points, x, face in ((group, places[:-1], "#0072B2"), (base, places[-1:], "none")):
+                errors = [points["mean"] - points["low"], points["high"] - points["mean"]]
+                panel.errorbar(x, points["mean"], yerr=errors, fmt="o", color="#0072B2", markerfacecolor=face, capsize=3)
+            if places == list(range(len(places))):
+                panel.set_xticks(places, [textwrap.fill(value, 8) for value in [*group["value"].astype(str), own]], fontsize=8)
             panel.margins(x=0.2)
-            panel.set_ylabel(axis_label)
+            panel.set_ylabel(axis_label if column == 0 else "")
             if row == 0:
-                panel.set_title(f"{label(str(model))}, {base['epochs']} epochs")
-        axes[(len(quantities) - 1) * len(groups) + column].set_xlabel(str(varied))
+                panel.set_title(f"{label(str(model))},\n{base['epochs'].iloc[0]} epochs")
+        axes[(len(quantities) - 1) * len(groups) + column].set_xlabel({"alpha": "α", "gamma": "γ"}.get(varied, varied))
     return figure
 
 
-@_styled
+def _places(values: Sequence[str]) -> list[float]:
+    """Where values stand on an axis: at themselves if all are numbers, otherwise side by side."""
+    try:
+        return [float(value) for value in values]
+    except ValueError:
+        return [float(index) for index in range(len(values))]
+
+
+@styled
 def products(lst: Raster, fine: Mapping[str, Raster]) -> Figure:
     """The 1 km LST and each method's 250 m product before any warp, on one scale."""
     figure, axes = _panels(1 + len(fine))
@@ -357,11 +368,12 @@ def products(lst: Raster, fine: Mapping[str, Raster]) -> Figure:
     image = _map(axes[0], lst, LST_COLOURS, norm, "MODIS LST, 1 km")
     for panel, (name, raster) in zip(axes[1:], fine.items(), strict=True):
         _map(panel, raster, LST_COLOURS, norm, label(name))
+    _label_outer(axes)
     figure.colorbar(image, ax=axes, label="LST (K)", aspect=40)
     return figure
 
 
-@_styled
+@styled
 def added_texture(fine: Mapping[str, Raster]) -> Figure:
     """What each product adds to bicubic, on one symmetric scale."""
     added = {
@@ -371,27 +383,28 @@ def added_texture(fine: Mapping[str, Raster]) -> Figure:
     largest = max(float(np.nanpercentile(np.abs(raster.values), 99.0)) for raster in added.values())
     for panel, (name, raster) in zip(axes, added.items(), strict=True):
         image = _map(panel, raster, DIFFERENCE_COLOURS, Normalize(-largest, largest), f"{label(name)} − Bicubic")
+    _label_outer(axes)
     figure.colorbar(image, ax=axes, label="difference (K)", aspect=40)
     return figure
 
 
-@_styled
+@styled
 def variograms(fitted: Mapping[str, FittedVariograms]) -> Figure:
     """The residual's semivariance at 1 km with its fit, the deconvolved curve of points, and what that gives back at 1 km."""
-    figure, axes = _panels(len(fitted), columns=2, width_in=4.0, height_in=3.4)
+    figure, axes = _panels(len(fitted), columns=2, width_in=3.6, height_in=3.2)
     for panel, (name, found) in zip(axes, fitted.items(), strict=True):
         distances_m = np.linspace(0.0, 1.1 * found.distances_m.max(), 200)
         panel.plot(distances_m / 1000.0, found.point(distances_m), "-", color="#D55E00", label="points, deconvolved")
         panel.plot(distances_m / 1000.0, found.coarse(distances_m), "--", color="#0072B2", label="1 km, fitted")
         panel.plot(found.distances_m / 1000.0, found.regularised_k2, "x", color="#D55E00", label="1 km, from the points")
         panel.plot(found.distances_m / 1000.0, found.empirical_k2, "o", color="black", label="1 km, measured", markersize=4)
-        title = f"{label(name)}: sill {found.point.sill:.1f} K², range {found.point.range_m / 1000.0:.1f} km"
+        title = f"{label(name)}: sill {found.point.sill:.1f} K²,\nrange {found.point.range_m / 1000.0:.1f} km"
         panel.set(xlabel="distance (km)", ylabel="semivariance (K²)", title=title, ylim=(0.0, None))
-    axes[0].legend(fontsize=8)
+    axes[0].legend()
     return figure
 
 
-@_styled
+@styled
 def maps(comparisons: Mapping[str, Comparison]) -> Figure:
     """ASTER and every product on ASTER's grid, one colour bar."""
     rasters: dict[str, Raster] = {"aster": next(iter(comparisons.values())).aster}
@@ -400,16 +413,17 @@ def maps(comparisons: Mapping[str, Comparison]) -> Figure:
     norm = _limits(*(raster.values for raster in rasters.values()))
     for panel, (name, raster) in zip(axes, rasters.items(), strict=True):
         image = _map(panel, raster, LST_COLOURS, norm, label(name))
+    _label_outer(axes)
     figure.colorbar(image, ax=axes, label="LST (K)", aspect=40)
     return figure
 
 
-@_styled
+@styled
 def distributions(comparisons: Mapping[str, Comparison]) -> Figure:
     """Box and violin of T and of its fine detail T − G T, for ASTER and every product."""
     images = {"aster": next(iter(comparisons.values())).aster.values}
     images |= {name: comparison.product.values for name, comparison in comparisons.items()}
-    figure, axes = _panels(2, columns=1, width_in=7.5, height_in=2.9)
+    figure, axes = _panels(2, columns=1, width_in=7.2, height_in=2.7)
     details: dict[str, FloatArray] = {name: image - low_pass(image) for name, image in images.items()}
     rows: list[tuple[dict[str, FloatArray], str]] = [(images, "LST (K)"), (details, "fine detail T − G T (K)")]
     for panel, (data, title) in zip(axes, rows, strict=True):
@@ -418,12 +432,12 @@ def distributions(comparisons: Mapping[str, Comparison]) -> Figure:
         for body in violins["bodies"]:  # type: ignore[attr-defined]  # typed as one artist
             body.set(facecolor="#56B4E9", alpha=0.6)
         panel.boxplot(samples, showfliers=False, widths=0.15, medianprops={"color": "black"})
-        panel.set(ylabel=title, xticks=range(1, len(data) + 1), xticklabels=[label(name) for name in data])
-    axes[0].set_title("A product as contrasted as ASTER has its shape in both rows")
+        panel.set(ylabel=title, xticks=range(1, len(data) + 1), xticklabels=[])
+    axes[1].set_xticklabels([label(name) for name in images], rotation=30, ha="right", rotation_mode="anchor")
     return figure
 
 
-@_styled
+@styled
 def densities(comparisons: Mapping[str, Comparison]) -> Figure:
     """Each product against ASTER, pixel by pixel, with the regression line and 1:1 (dotted)."""
     figure, axes = _panels(len(comparisons))
@@ -438,14 +452,15 @@ def densities(comparisons: Mapping[str, Comparison]) -> Figure:
         slope, intercept = np.polyfit(r, x, 1)
         panel.plot(ends, ends, ":", color="black", linewidth=1.2)
         panel.plot(ends, intercept + slope * ends, color="#D55E00", linewidth=1.8)
-        panel.set(title=f"{label(name)}: slope {slope:.2f}", xlabel="ASTER LST (K)", ylabel="product LST (K)", aspect="equal")
+        panel.set(title=f"{label(name)}: slope {slope:.2f}", xlabel="ASTER LST (K)", ylabel="product LST (K)", box_aspect=1)
         panel.set(xlim=ends, ylim=ends)
     counts.vmax = most
+    _label_outer(axes)
     figure.colorbar(density, ax=axes, label="pixels", aspect=40)
     return figure
 
 
-@_styled
+@styled
 def spectra(curves: pd.DataFrame, title: str) -> Figure:
     """Attenuation against frequency, one line each; where a standard deviation is given, a band.
 
@@ -469,11 +484,11 @@ def spectra(curves: pd.DataFrame, title: str) -> Figure:
     if "std_db" in curves:
         handles.append(LegendPatch(color="#999999", alpha=0.4))
         names.append("± one standard deviation over scenes")
-    axes.legend(handles, names, fontsize=8, ncols=2)
+    axes.legend(handles, names, ncols=2)
     return figure
 
 
-@_styled
+@styled
 def against_bias(table: pd.DataFrame, modis: pd.DataFrame) -> Figure:
     """RMSE and FRR of each method and scene against how far MODIS itself lies from ASTER at 1 km.
 
@@ -485,7 +500,7 @@ def against_bias(table: pd.DataFrame, modis: pd.DataFrame) -> Figure:
         Per scene coarse_bias_k and coarse_rmse_k.
     """
     joined = table[table["status"] == "ok"].merge(modis, on="scene")
-    figure, axes = _panels(4, columns=2, width_in=3.8, height_in=3.0)
+    figure, axes = _panels(4, columns=2, width_in=3.6, height_in=2.8)
     quantities = [("rmse_k", "RMSE (K)"), ("frr", "FRR")]
     causes = [("coarse_bias_k", "MODIS − ASTER bias at 1 km (K)"), ("coarse_rmse_k", "MODIS against ASTER at 1 km: RMSE (K)")]
     for index, panel in enumerate(axes):
@@ -494,11 +509,12 @@ def against_bias(table: pd.DataFrame, modis: pd.DataFrame) -> Figure:
             colour = str(_line(str(name))["color"])
             panel.scatter(group[cause], group[quantity], s=14, marker=marker, color=colour, label=label(str(name)), alpha=0.75)
         panel.set(xlabel=cause_label, ylabel=quantity_label)
-    axes[0].legend(fontsize=8)
+    _label_outer(axes, columns=2)
+    _legend_below(figure, axes[0])
     return figure
 
 
-@_styled
+@styled
 def differences(table: pd.DataFrame) -> Figure:
     """Mean paired difference of every two methods in four metrics; where its interval holds zero the cell is hatched.
 
@@ -510,7 +526,7 @@ def differences(table: pd.DataFrame) -> Figure:
     metrics = [("rmse_k", "RMSE (K)"), ("frr", "FRR"), ("attenuation_rmse_db", "attenuation RMSE (dB)"), ("ssim", "SSIM")]
     names = list(dict.fromkeys([*table["method"], *table["other"]]))
     labels, ticks = [label(str(name)) for name in names], range(len(names))
-    figure, axes = _panels(len(metrics), columns=2, width_in=1.6 + 0.5 * len(names), height_in=1.3 + 0.5 * len(names))
+    figure, axes = _panels(len(metrics), columns=2, width_in=3.6, height_in=1.1 + 0.22 * len(names))
     for panel, (metric, title) in zip(axes, metrics, strict=True):
         values = np.full((len(names), len(names)), np.nan)
         chosen = table[table["metric"] == metric]
@@ -524,14 +540,15 @@ def differences(table: pd.DataFrame) -> Figure:
                     )
         largest = float(np.nanmax(np.abs(values))) if np.isfinite(values).any() else 1.0
         image = panel.imshow(values, cmap="PuOr", norm=Normalize(-largest, largest))
-        panel.set(title=f"{title}: row minus column", xticks=ticks, yticks=ticks, yticklabels=labels)
-        panel.set_xticks(ticks, labels, rotation=60, ha="right")
+        panel.set(title="row minus column", xticks=ticks, yticks=ticks)
+        panel.set_xticks(ticks, labels, rotation=60, ha="right", rotation_mode="anchor", fontsize=9)
+        panel.set_yticks(ticks, labels, fontsize=9)
         panel.grid(visible=False)
-        figure.colorbar(image, ax=panel, label=title, shrink=0.8)
+        figure.colorbar(image, ax=panel, label=title)
     return figure
 
 
-@_styled
+@styled
 def offsets(placed: pd.DataFrame) -> Figure:
     """How far the NDVI patch starts from the LST patch, and what RMSE each scene gains when both are placed rightly.
 
@@ -540,20 +557,19 @@ def offsets(placed: pd.DataFrame) -> Figure:
     placed : DataFrame
         As `findings.place_both_ways` gives its rows.
     """
-    figure, axes = _panels(2, columns=2, width_in=3.9, height_in=3.6)
+    figure, axes = _panels(2, columns=2, width_in=3.6, height_in=3.6)
     scenes = placed.drop_duplicates("scene")
     rows, columns = scenes["rows_down"].to_numpy(), scenes["columns_right"].to_numpy()
     last_row, last_column = int(rows.max()), int(columns.max())
     counts = np.zeros((last_row + 1, last_column + 1))
     np.add.at(counts, (rows, columns), 1)
-    image = axes[0].imshow(counts, cmap="Blues", norm=Normalize(0, max(1.0, counts.max())))
+    axes[0].imshow(counts, cmap="Blues", norm=Normalize(0, max(1.0, counts.max())))
     for (row, column), count in np.ndenumerate(counts):
         dark = count > 0.6 * counts.max()
         axes[0].text(column, row, f"{count:.0f}", ha="center", va="center", color="white" if dark else "black")
     axes[0].set(xlabel="fine pixels right", ylabel="fine pixels down", title="NDVI's origin from LST's: pairs")
     axes[0].set(xticks=range(last_column + 1), yticks=range(last_row + 1))
     axes[0].grid(visible=False)
-    figure.colorbar(image, ax=axes[0], label="pairs", shrink=0.8)
     judged = placed[placed["status"] == "ok"]
     methods = list(judged["method"].unique())
     wide = judged.pivot(index=["method", "scene"], columns="placement", values="rmse_k")
@@ -566,11 +582,11 @@ def offsets(placed: pd.DataFrame) -> Figure:
         axes[1].scatter(beside, gain, s=12, marker=marker, color=colour, label=label(str(name)), alpha=0.75)
     axes[1].axhline(0.0, color="#555555", linewidth=0.8)
     axes[1].set(xlabel="offset (fine pixels)", ylabel="RMSE as paired − aligned (K)", title="Above zero: aligning helps")
-    axes[1].legend(fontsize=7)
+    _legend_below(figure, axes[1])
     return figure
 
 
-@_styled
+@styled
 def distortion(projected: pd.DataFrame) -> Figure:
     """Mean RMSE against mean FRR of each method, and consistency against RMSE, from no step of back-projection to the last.
 
@@ -579,7 +595,7 @@ def distortion(projected: pd.DataFrame) -> Figure:
     projected : DataFrame
         As `findings.back_project` gives its rows.
     """
-    figure, axes = _panels(2, columns=2, width_in=4.1, height_in=3.8)
+    figure, axes = _panels(2, columns=2, width_in=3.6, height_in=3.8)
     judged = projected[projected["status"] == "ok"]
     for marker, (name, group) in zip(MARKERS, judged.groupby("method", sort=False), strict=False):
         means = group.groupby("step")[["rmse_k", "frr", "consistency_k"]].mean()
@@ -589,5 +605,5 @@ def distortion(projected: pd.DataFrame) -> Figure:
             panel.plot(means[x].iloc[0], means[y].iloc[0], marker, color=str(style["color"]), markersize=7)
     axes[0].set(xlabel="RMSE against ASTER (K)", ylabel="FRR", title="Texture against distortion")
     axes[1].set(xlabel="consistency with the 1 km LST (K)", ylabel="RMSE against ASTER (K)", title="Symbols: no back-projection")
-    axes[0].legend(fontsize=7)
+    _legend_below(figure, axes[0])
     return figure

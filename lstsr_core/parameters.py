@@ -16,7 +16,7 @@ from lstsr_core.area import parse_bounds
 from lstsr_core.errors import InputError
 from lstsr_core.evaluation import check_protocols
 from lstsr_core.grid import Tile
-from lstsr_core.networks import UPSAMPLINGS, Upsampling
+from lstsr_core.networks import SMALLEST_INPUT, UPSAMPLINGS, Upsampling
 from lstsr_core.placement import PROTOCOLS
 from lstsr_core.prediction import Request
 from lstsr_core.products import Product
@@ -335,6 +335,14 @@ class Map(NotebookParameters):
         return Request(self.method, weights, self.layer, bounds, shape, seed=self.seed, threads=self.threads)
 
 
+class Structure(NotebookParameters):
+    """12_structure: the network and the run, drawn from the code itself."""
+
+    notebook = "12_structure"
+    upsampling: Upsampling = Field("align-corners", description=f"of the network that is drawn: {' or '.join(UPSAMPLINGS)}")
+    side: int = Field(256, ge=SMALLEST_INPUT, le=4096, description="rows and columns of the network's input")
+
+
 _NOTEBOOKS: list[type[NotebookParameters]] = [Download, Patches, Training, Sharpening, Fourier, AsterEvaluation]
-_NOTEBOOKS += [Map, Findings, Weights, Ablation]
+_NOTEBOOKS += [Map, Findings, Weights, Ablation, Structure]
 BY_NOTEBOOK = {parameters.notebook: parameters for parameters in _NOTEBOOKS}

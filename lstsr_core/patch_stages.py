@@ -15,6 +15,7 @@ from IPython.display import Image
 from lstsr_core import figures
 from lstsr_core.degradation import block_mean
 from lstsr_core.errors import InputError
+from lstsr_core.figure_data import line
 from lstsr_core.granule import Layer
 from lstsr_core.granule_patches import GRANULE_COLUMNS, PatchSettings, update
 from lstsr_core.parameters import Download, Patches
@@ -90,8 +91,9 @@ def granules_not_cut(settings: Patches) -> pd.DataFrame:
 
 
 def show_places(settings: Patches) -> Image:
-    """Where the patches lie, and how many on each place."""
-    return figures.show(figures.patch_places(patch_places(settings)), settings.directory, "places")
+    """Where the patches lie, and how many on each place; writes ``places.csv``."""
+    table = write_csv(settings, "places.csv", patch_places(settings))
+    return figures.show(figures.patch_places(table), settings.directory, "places")
 
 
 def patch_places(settings: Patches) -> pd.DataFrame:
@@ -106,10 +108,11 @@ def patch_places(settings: Patches) -> pd.DataFrame:
 
 
 def show_share_kept(settings: Patches) -> Image | None:
-    """The share of the windows that became patches, by month; nothing where the patches are of pairs."""
+    """The share of the windows that became patches, by month, and ``share_kept.csv``; nothing where the patches are of pairs."""
     table = share_kept(settings)
     if table.empty:
         return None
+    write_csv(settings, "share_kept.csv", table)
     return figures.show(figures.share_kept(table), settings.directory, "share_kept")
 
 
@@ -133,16 +136,20 @@ def regress_patches(settings: Patches) -> pd.DataFrame:
 
 def show_seasons(settings: Patches, regressions: pd.DataFrame) -> Image:
     """Figure 5: patches by month."""
-    dates = read_table(settings.directory)["date"].tolist()
-    return figures.show(figures.seasons(dates, regressions["lst_mean_k"].tolist()), settings.directory, "seasons")
+    patches = read_table(settings.directory)
+    drawn = figures.seasons(patches["date"].tolist(), regressions["lst_mean_k"].tolist(), (patches["split"] == "train").tolist())
+    return figures.show(drawn, settings.directory, "seasons")
 
 
 def show_regressions(settings: Patches, regressions: pd.DataFrame) -> Image:
-    """Figure 6: LST against NDVI over the patches, or over `HEXBIN_PATCHES` of them, evenly chosen."""
+    """Figure 6: LST against NDVI over the patches, or over `HEXBIN_PATCHES` of them, evenly chosen.
+
+    Writes the line over their pixels into ``regression_of_all.csv``.
+    """
     table = read_table(settings.directory)
     chosen = np.unique(np.linspace(0, len(table) - 1, HEXBIN_PATCHES).round().astype(int))
     pixels = [(patch.lst_k.ravel(), block_mean(patch.ndvi).ravel()) for patch in _each_patch(settings, table.iloc[chosen])]
     lst_k, ndvi = (np.concatenate(values) for values in zip(*pixels, strict=True))
     valid = np.isfinite(lst_k) & np.isfinite(ndvi)
-    slopes, r_squared = regressions["slope_k_per_ndvi"].to_numpy(), regressions["r_squared"].to_numpy()
-    return figures.show(figures.regressions(ndvi[valid], lst_k[valid], slopes, r_squared), settings.directory, "regressions")
+    write_csv(settings, "regression_of_all.csv", pd.DataFrame([line(ndvi, lst_k)]))
+    return figures.show(figures.regressions(ndvi[valid], lst_k[valid], regressions), settings.directory, "regressions")

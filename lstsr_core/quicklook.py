@@ -10,9 +10,11 @@ from cartopy.mpl.geoaxes import GeoAxes
 from matplotlib.colors import BoundaryNorm, Colormap, ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from matplotlib.patches import Patch as LegendPatch
 
 from lstsr_core import cog
-from lstsr_core.figures import DIFFERENCE_COLOURS, LST_COLOURS, label
+from lstsr_core.figure_files import styled
+from lstsr_core.figures import DIFFERENCE_COLOURS, LST_COLOURS, NO_VALUE_COLOUR, label
 from lstsr_core.grid import SPHERE_RADIUS_M
 from lstsr_core.raster import Raster, written_atomically
 from lstsr_core.shorelines import Extent, lines
@@ -23,6 +25,7 @@ _FLAG_NAMES = ["valid", "cloud, fill", "no NDVI", "water", "untrained range", "o
 _FLAG_COLOURS = ["#009E73", "#BBBBBB", "#E69F00", "#56B4E9", "#D55E00", "#FFFFFF"]
 
 
+@styled
 def write_quicklook(path: Path, picture: Path) -> None:
     """Draw a map's LST as a PNG, atomically.
 
@@ -36,6 +39,7 @@ def write_quicklook(path: Path, picture: Path) -> None:
         figure.savefig(temporary, metadata={"Software": None}, bbox_inches="tight")
 
 
+@styled
 def lst_map(path: Path) -> Figure:
     """A map's LST with shorelines and borders."""
     bands, transform, crs = cog.read_reduced(path, LARGEST_PIXELS)
@@ -48,22 +52,23 @@ def lst_map(path: Path) -> Figure:
     return figure
 
 
+@styled
 def quality_map(path: Path) -> Figure:
     """A map's consistency residual at 1 km, and its validity flag."""
     bands, transform, crs = cog.read_reduced(path, LARGEST_PIXELS)
-    figure = Figure(figsize=(10.5, 4.6), layout="constrained")
+    figure = Figure(figsize=(7.2, 4.4), layout="constrained")
     residual, flags = (figure.add_subplot(1, 2, index, projection=_SINUSOIDAL) for index in (1, 2))
     known = np.abs(bands[1][np.isfinite(bands[1])])
     largest = float(np.percentile(known, 99.0)) if known.size else 1.0
     image = _draw(residual, Raster(bands[1], transform, crs), DIFFERENCE_COLOURS, Normalize(-largest, largest))
     residual.set_title("Degraded map − 1 km LST")
-    figure.colorbar(image, ax=residual, label="residual (K)", shrink=0.8)
+    figure.colorbar(image, ax=residual, label="residual (K)", location="bottom")
     edges = np.arange(len(_FLAG_NAMES) + 1) - 0.5
     colours = ListedColormap(_FLAG_COLOURS)
-    image = _draw(flags, Raster(bands[2], transform, crs), colours, BoundaryNorm(edges, len(_FLAG_NAMES)))
+    _draw(flags, Raster(bands[2], transform, crs), colours, BoundaryNorm(edges, len(_FLAG_NAMES)))
     flags.set_title("Validity")
-    bar = figure.colorbar(image, ax=flags, shrink=0.8, ticks=range(len(_FLAG_NAMES)))
-    bar.ax.set_yticklabels(_FLAG_NAMES)
+    handles = [LegendPatch(facecolor=c, edgecolor="#777777", label=n) for n, c in zip(_FLAG_NAMES, _FLAG_COLOURS, strict=True)]
+    flags.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2)
     return figure
 
 
@@ -73,6 +78,7 @@ def _draw(axes: GeoAxes, raster: Raster, colours: str | Colormap, norm: Normaliz
         raster.values, extent=box, origin="upper", transform=_SINUSOIDAL, cmap=colours, norm=norm, interpolation="nearest"
     )
     axes.set_extent(box, crs=_SINUSOIDAL)
+    axes.set_facecolor(NO_VALUE_COLOUR)
     degrees = ccrs.PlateCarree(globe=_SINUSOIDAL.globe)
     corners = degrees.transform_points(_SINUSOIDAL, np.array([box[0], box[1]] * 2), np.array([box[2], box[2], box[3], box[3]]))
     extent = Extent(*(float(value) for value in (*corners[:, :2].min(axis=0), *corners[:, :2].max(axis=0))))

@@ -51,6 +51,7 @@ UPSTREAM = {
     "09_weights": [],
     "10_ablation": ["01_download"],
 }
+UPSTREAM["12_structure"] = list(UPSTREAM)  # it counts the files of all the others
 """The notebooks in order, each with those whose results it reads."""
 
 COMMITTED = {
@@ -58,6 +59,7 @@ COMMITTED = {
     "09_weights": [OWN_WEIGHTS, PACKAGE_WEIGHTS, TRAINING_CURVES],
     "10_ablation": [TRAINING_SETTINGS, ABLATION],
 }
+COMMITTED["12_structure"] = list(dict.fromkeys(directory for directories in COMMITTED.values() for directory in directories))
 """Directories of the project that a notebook reads beside the run's; any other may read the package's weights."""
 
 PROFILES = ("sample", "paper")

@@ -7,6 +7,7 @@ import pandas as pd
 from IPython.display import Image
 
 from lstsr_core import evaluation, figures
+from lstsr_core.figure_data import distributions
 from lstsr_core.kriging import coarse_residual_k
 from lstsr_core.metrics import consistency_k
 from lstsr_core.pairs import Pair
@@ -83,16 +84,32 @@ def show_products(settings: Sharpening) -> Image:
 
 
 def show_added_texture(settings: Sharpening) -> Image | None:
-    """The chosen scene: what each product adds to bicubic; nothing if bicubic is the only one."""
+    """The chosen scene: what each product adds to bicubic, and ``added_texture.csv``; nothing if bicubic is the only one."""
     pair, made = shown_products(settings)
     made |= {"bicubic": sharpen(pair, "bicubic")}
-    return figures.show(figures.added_texture(made), settings.directory, "added_texture") if len(made) > 1 else None
+    if len(made) == 1:
+        return None
+    added_k = {name: raster.values - made["bicubic"].values for name, raster in made.items() if name != "bicubic"}
+    write_csv(settings, "added_texture.csv", distributions(added_k, "method"))
+    return figures.show(figures.added_texture(made), settings.directory, "added_texture")
 
 
 def show_variograms(settings: Sharpening) -> Image:
-    """The chosen scene: the semivariograms that ATPRK and AATPRK fit to their residuals."""
+    """The chosen scene: the semivariograms that ATPRK and AATPRK fit to their residuals; writes ``variograms.csv``."""
     placement = shown_placement(settings)
     lst_k, ndvi, published = placement.pair.lst.values, placement.pair.ndvi.values, placement.published
     residuals = {name: coarse_residual_k(lst_k, ndvi, name == "aatprk", published) for name in ("atprk", "aatprk")}
     fitted = {name: fit_variograms(residual_k, published) for name, residual_k in residuals.items()}
+    parts = [
+        pd.DataFrame(
+            {
+                "method": name, "distance_m": found.distances_m, "measured_k2": found.empirical_k2,
+                "fitted_k2": found.coarse(found.distances_m), "from_points_k2": found.regularised_k2,
+                "point_k2": found.point(found.distances_m), "point_sill_k2": found.point.sill,
+                "point_range_m": found.point.range_m,
+            }
+        )
+        for name, found in fitted.items()
+    ]  # fmt: skip
+    write_csv(settings, "variograms.csv", pd.concat(parts))
     return figures.show(figures.variograms(fitted), settings.directory, "variograms")

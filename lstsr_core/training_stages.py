@@ -174,10 +174,11 @@ def means_by_weights(settings: Weights, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def show_own_curves(settings: Weights, model: str) -> Image:
-    """Training curves of a network of the own weights, mean over the folds, beside the published ones."""
+    """Training curves of a network of the own weights, mean over the folds, beside the published ones; also as CSV."""
     own = _table(settings, "curves.csv").assign(source=weights_report.OUT_OF_FOLD)
     both = pd.concat([own, _published_curves()], ignore_index=True)
-    return figures.show(figures.training_curves(both[both["model"] == model]), settings.directory, f"curves_{model}")
+    chosen = write_csv(settings, f"curves_{model}.csv", both[both["model"] == model])
+    return figures.show(figures.training_curves(chosen), settings.directory, f"curves_{model}")
 
 
 def cards(settings: Weights) -> pd.DataFrame:
@@ -236,5 +237,9 @@ def ablation_table(summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def show_ablation(settings: Ablation, summary: pd.DataFrame) -> Image:
-    """RMSE, FRR, attenuation RMSE and consistency against α and γ."""
-    return figures.show(figures.ablation(summary), settings.directory, "ablation")
+    """RMSE, FRR, attenuation RMSE and consistency against α and γ; of the base's own values, as the settings have them now."""
+    bases = {name: settings.training_settings(name).model_dump() for name in summary["model"].unique()}
+    for values in bases.values():
+        if values["gamma"] == "scene":
+            values["gamma"] = f"scene × {values['gamma_scale']:g}"
+    return figures.show(figures.ablation(summary, bases), settings.directory, "ablation")

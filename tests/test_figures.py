@@ -21,7 +21,8 @@ from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from rasterio.crs import CRS
-from scipy import ndimage
+from rasterio.warp import transform
+from scipy import ndimage, stats
 
 from lstsr_core import figures
 from lstsr_core.errors import InputError
@@ -155,6 +156,13 @@ SLOPE_NDVI = np.random.default_rng(8).uniform(0.0, 0.9, 300)
 FOOTPRINT = np.array([[7.0, 44.0], [7.8, 44.1], [7.7, 44.7], [6.9, 44.6], [7.0, 44.0]])
 
 
+BASES = {"sif-cnn-sr1": {"alpha": 0.99, "gamma": "scene"}}
+
+
+def fits(slopes: list[float], intercepts: list[float], r_squared: list[float]) -> pd.DataFrame:
+    return pd.DataFrame({"slope_k_per_ndvi": slopes, "intercept_k": intercepts, "r_squared": r_squared})
+
+
 def ablation_summary() -> pd.DataFrame:
     rows = []
     for varied, value in (("base", ""), ("alpha", "0.9"), ("alpha", "0.95"), ("gamma", "-0.5")):
@@ -170,18 +178,23 @@ FIGURES: dict[str, tuple[Callable[[], Figure], set[str]]] = {
     "patch_places": (lambda: figures.patch_places(places()), {"", "patches"}),
     "share_kept": (lambda: figures.share_kept(kept()), {"", "windows (%)"}),
     "example_pair": (lambda: figures.example_pair(pair()), {"km east", "km north", "LST (K)", "NDVI"}),
-    "seasons": (lambda: figures.seasons(["2018-04-15", "2018-06-10"], [300.0, 301.0]), {"month", "patches"}),
+    "seasons": (
+        lambda: figures.seasons(["2018-04-15", "2018-06-10"], [300.0, 301.0], [True, False]), {"month", "patches"},
+    ),
     "regressions": (
-        lambda: figures.regressions(SLOPE_NDVI, 315.0 - 12.0 * SLOPE_NDVI, np.array([-12.0, -9.0]), np.array([0.5, 0.9])),
-        {"NDVI at 1 km", "LST (K)", "pixels", "slope (K per unit NDVI)", "patches", "R²"},
+        lambda: figures.regressions(SLOPE_NDVI, 315.0 - 12.0 * SLOPE_NDVI, fits([-12.0, -9.0], [310.0, 311.0], [0.5, 0.9])),
+        {"NDVI at 1 km", "LST (K)", "pixels", "slope (K per unit NDVI)", "intercept (K)", "patches", "R²"},
     ),
     "training_curves": (
         lambda: figures.training_curves(published_curves("sif-cnn-sr1", "sc-unet")),
         {"epoch", "total loss", "reconstruction loss", "texture loss", "PSNR (dB)", "SSIM", ""},
     ),
     "ablation": (
-        lambda: figures.ablation(ablation_summary()),
-        {"RMSE (K)", "FRR", "attenuation RMSE (dB)", "consistency (K)", "", "alpha", "gamma"},
+        lambda: figures.ablation(ablation_summary(), BASES),
+        {
+            "RMSE (K)", "FRR", "attenuation RMSE (dB)", "consistency (K)", "",
+            "α", "γ",
+        },
     ),
     "products": (lambda: figures.products(coarse(field(12, 10, 1)), made()), {"km east", "km north", "LST (K)"}),
     "added_texture": (lambda: figures.added_texture(made()), {"km east", "km north", "difference (K)"}),
@@ -328,31 +341,46 @@ def test_densities_tell_the_slope_of_the_regression() -> None:
     assert title(panels(figures.densities({"tsharp": steep}))[0]) == "TsHARP: slope 2.00"
 
 
-def test_regressions_tell_the_slope_over_all_pixels_and_the_medians() -> None:
+def test_regressions_tell_the_fit_over_all_pixels_and_the_medians() -> None:
     titles = [title(axes) for axes in panels(FIGURES["regressions"][0]())]
-    assert "-12.0 K per unit NDVI" in titles[0] and "median -10.5" in titles[1] and "median 0.70" in titles[2]
+    assert titles[0] == "All pixels\nLST = 315.0 K − 12.0 K · NDVI, R² = 1.00"
+    assert [text.split("median ")[1] for text in titles[1:]] == ["−10.5", "310.5", "0.70"]
+
+
+def test_regressions_of_a_cloud_tell_how_loose_it_is() -> None:
+    noise = np.random.default_rng(9).normal(0.0, 3.0, SLOPE_NDVI.size)
+    lst_k = 300.0 + 6.0 * SLOPE_NDVI + noise
+    told = title(panels(figures.regressions(SLOPE_NDVI, lst_k, fits([1.0], [300.0], [0.1])))[0])
+    found = stats.linregress(SLOPE_NDVI, lst_k)
+    assert told.endswith(f"LST = {found.intercept:.1f} K + {found.slope:.1f} K · NDVI, R² = {found.rvalue**2:.2f}")
 
 
 def test_seasons_count_the_months() -> None:
     dates = ["2018-04-15"] * 3 + ["2019-04-02", "2018-12-31"]
-    (axes,) = panels(figures.seasons(dates, [300.0] * 5))
-    assert [bar.get_height() for bar in axes.patches] == [0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 1]
+    (axes,) = panels(figures.seasons(dates, [300.0] * 5, [True, True, False, True, False]))
+    training, validation = (dict(enumerate((bar.get_height() for bar in bars), start=1)) for bars in axes.containers)
+    assert training == {month: 3 * (month == 4) for month in range(1, 13)}
+    assert validation == {month: (month == 4) + (month == 12) for month in range(1, 13)}
+    assert [bar.get_y() for bar in axes.containers[1]][3] == 3  # on top of those that train
 
 
 def test_seasons_add_up_in_the_legend() -> None:
-    (axes,) = panels(figures.seasons(["2018-04-15", "2018-05-02", "2018-12-31", "2019-01-02"], [300.0] * 4))
+    dates = ["2018-04-15", "2018-05-02", "2018-12-31", "2019-01-02"]
+    (axes,) = panels(figures.seasons(dates, [300.0] * 4, [True, False, True, True]))
     legend = axes.get_legend()
     assert legend is not None
-    assert [text.get_text() for text in legend.get_texts()] == ["Dec–Feb (2)", "Mar–May (2)", "Jun–Aug (0)", "Sep–Nov (0)"]
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "Dec–Feb (2)", "Mar–May (2)", "Jun–Aug (0)", "Sep–Nov (0)", "validation (1)",
+    ]  # fmt: skip
 
 
 def test_patch_places_lie_where_the_windows_do() -> None:
-    (axes,) = panels(figures.patch_places(places()))
+    axes, _, key = panels(figures.patch_places(places()))
     (squares,) = [drawn for drawn in axes.collections if isinstance(drawn, PatchCollection)]
     assert squares.get_array().tolist() == [3, 1, 7]  # type: ignore[union-attr]
     corners = np.array([path.get_extents().get_points()[[0, 1], [0, 1]] for path in squares.get_paths()])  # left, top
     assert corners == pytest.approx(places()[["left_m", "top_m"]].to_numpy())
-    tiles = [text.get_text() for text in axes.get_legend().get_texts()]  # type: ignore[union-attr]
+    tiles = [text.get_text() for text in key.get_legend().get_texts()]  # type: ignore[union-attr]
     assert tiles == ["MODIS tile h18v04", "MODIS tile h19v04"]
     left, right, bottom, top = axes.get_extent()  # type: ignore[attr-defined]
     assert left < Tile(18, 4).left_m and right > Tile(20, 4).left_m and bottom < Tile(18, 5).top_m and top > TILE.top_m
@@ -367,13 +395,13 @@ def test_shares_of_windows_stack_to_all_of_them() -> None:
 
 @pytest.mark.parametrize("date", ["", float("nan"), None])
 def test_seasons_without_dates_show_mean_temperatures(date: str) -> None:
-    (axes,) = panels(figures.seasons([date] * 4, [300.0, 301.0, 302.0, 309.0]))
+    (axes,) = panels(figures.seasons([date] * 4, [300.0, 301.0, 302.0, 309.0], [True, True, True, False]))
     assert axes.get_xlabel() == "mean LST of the patch (K)"
     assert sum(bar.get_height() for bar in axes.patches) == 4
 
 
 def test_seasons_leave_out_the_patches_without_a_date() -> None:
-    (axes,) = panels(figures.seasons(["2018-04-15", float("nan"), ""], [300.0] * 3))  # type: ignore[list-item]
+    (axes,) = panels(figures.seasons(["2018-04-15", float("nan"), ""], [300.0] * 3, [True] * 3))  # type: ignore[list-item]
     assert sum(bar.get_height() for bar in axes.patches) == 1
 
 
@@ -407,19 +435,33 @@ def test_against_bias_shows_only_what_was_judged() -> None:
         assert sum(len(np.asarray(points.get_offsets())) for points in axes.collections) == len(table) - 1
 
 
-def test_study_area_holds_the_whole_tile_the_swaths_and_a_coast() -> None:
-    figure = FIGURES["study_area"][0]()
-    (axes,) = panels(figure)
+def test_study_area_holds_the_whole_tile_and_the_swaths_where_they_are() -> None:
+    axes, _, key = panels(FIGURES["study_area"][0]())
     west, east = axes.get_xlim()
     south, north = axes.get_ylim()
     assert west < TILE.left_m and east > TILE.left_m + TILE_SIZE_M
     assert south < TILE.top_m - TILE_SIZE_M and north > TILE.top_m
-    assert east - west < 1.3 * TILE_SIZE_M
-    legend = axes.get_legend()
+    legend = key.get_legend()
     assert legend is not None
     assert [text.get_text() for text in legend.get_texts()] == ["MODIS tile h18v04", "ASTER swaths (2)"]
-    vertices = np.concatenate([np.asarray(line.get_xydata()) for line in axes.lines])
-    assert np.hypot(*(vertices - [8.93, 44.40]).T).min() < 0.1  # the coast at Genoa, in degrees
+    (outlines,) = [drawn for drawn in axes.collections if str(drawn.get_label()).startswith("ASTER")]
+    longitudes, latitudes = FOOTPRINT.T
+    x, y = transform("EPSG:4326", SINUSOIDAL, longitudes.tolist(), latitudes.tolist())
+    np.testing.assert_allclose(outlines.get_paths()[0].vertices, np.column_stack([x, y]), atol=1500.0)  # sphere against ellipsoid
+
+
+def test_study_area_says_what_the_outlines_are() -> None:
+    key = panels(figures.study_area({"1": FOOTPRINT}, TILE, "simulated ASTER swaths"))[2]
+    assert key.get_legend().get_texts()[1].get_text() == "simulated ASTER swaths (1)"  # type: ignore[union-attr]
+
+
+def test_ablation_puts_numbers_where_they_lie_and_the_base_among_them() -> None:
+    alpha, gamma, *_ = panels(FIGURES["ablation"][0]())
+    varied, base = (container.lines[0] for container in alpha.containers)
+    assert list(varied.get_xdata()) == [0.9, 0.95] and list(base.get_xdata()) == [0.99]
+    assert base.get_markerfacecolor() == "none" != varied.get_markerfacecolor()
+    assert [tick.get_text() for tick in gamma.get_xticklabels()] == ["-0.5", "scene"]
+    assert [list(container.lines[0].get_xdata()) for container in gamma.containers] == [[0.0], [1.0]]
 
 
 SINGLE: dict[str, Callable[[], Figure]] = {
@@ -435,8 +477,8 @@ SINGLE: dict[str, Callable[[], Figure]] = {
     "study_area": lambda: figures.study_area({"1": FOOTPRINT}, TILE),
     "patch_places": lambda: figures.patch_places(places().head(1)),
     "share_kept": lambda: figures.share_kept(kept().head(1)),
-    "seasons": lambda: figures.seasons([""], [300.0]),
-    "regressions": lambda: figures.regressions(SLOPE_NDVI, 315.0 - SLOPE_NDVI, np.array([-1.0]), np.array([1.0])),
+    "seasons": lambda: figures.seasons([""], [300.0], [True]),
+    "regressions": lambda: figures.regressions(SLOPE_NDVI, 315.0 - SLOPE_NDVI, fits([-1.0], [315.0], [1.0])),
 }
 
 
