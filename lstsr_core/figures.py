@@ -343,7 +343,7 @@ def ablation(summary: pd.DataFrame, bases: Mapping[str, Mapping[str, object]]) -
                 errors = [points["mean"] - points["low"], points["high"] - points["mean"]]
                 panel.errorbar(x, points["mean"], yerr=errors, fmt="o", color="#0072B2", markerfacecolor=face, capsize=3)
             ticks = [textwrap.fill(value, 12) for value in [*group["value"].astype(str), own]]
-            panel.set_xticks(places, ticks, fontsize=8, rotation=90 if len(ticks) > 3 else 0)
+            panel.set_xticks(places, ticks, fontsize=7, rotation=90 if len(ticks) > 3 else 0)
             panel.margins(x=0.2)
             panel.tick_params(labelbottom=metric == list(quantities)[-1])
             panel.set_ylabel(axis_label if column == 0 else "")
