@@ -11,6 +11,7 @@ from matplotlib.patches import Rectangle
 
 from lstsr_core.architecture import INPUT, Block, Layer, blocks, skips
 from lstsr_core.diagram import Box, arrow, frame, line, page, write
+from lstsr_core.figure_files import styled
 
 _COLOURS = ["#0072B2", "#999999", "#E69F00", "#CC79A7", "#009E73", "#D55E00", "#56B4E9", "#882255"]
 _MARGIN, _WIDTH, _HEIGHT, _ACROSS, _BETWEEN = 0.1, 2.42, 1.12, 0.76, 0.26  # inches: page, box, box, gap sideways, gap downwards
@@ -19,6 +20,7 @@ _LEGEND_LINE = 0.22
 SKIP_COLOUR = "#D55E00"
 
 
+@styled
 def architecture_figure(found: Sequence[Layer], told: Mapping[str, str]) -> Figure:
     """Draw a network that narrows and widens again.
 

@@ -15,6 +15,7 @@ import yaml
 
 from lstsr_core.claims import CURVES, INVERSION, METRICS, PAIRS, PROVENANCE, SUMMARY, RunFiles, claims, write_claims
 from lstsr_core.errors import InputError
+from lstsr_core.figure_pages import BookFigure, collect, copy_files, figures_list, origin, without_image
 from lstsr_core.findings_prose import COSTS, GAINS, MISREGISTRATION, PROJECTED, VARIANT_DIFFERENCES, VARIANTS
 from lstsr_core.markup import RESULTS_FOLDER, text
 from lstsr_core.pairs import PUBLISHED_PAIRS
@@ -61,8 +62,8 @@ def build_book(run: Path, project: Path) -> Path:
     Raises
     ------
     InputError
-        If a file of the run is missing, a notebook failed or shows a figure without alternative text, or the build gives a
-        warning.
+        If a file of the run is missing, a notebook failed or shows a figure without alternative text, caption or files, or the
+        build gives a warning.
     """
     source = assemble(run, project)
     built = source.parent / "build"
@@ -101,12 +102,14 @@ def assemble(run: Path, project: Path) -> Path:
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(project / "book", source, ignore=shutil.ignore_patterns("_build", ".*"))
     provenance = files.json(PROVENANCE)
+    shown = collect(run, project / "notebooks", _reading_order(project / "book" / "_toc.yml"))
+    copy_files(run, shown, source)
     for name in NOTEBOOKS:
         if name not in provenance:
             raise InputError(f"{run / PROVENANCE}: says nothing of {name}. Run it again: lstsr run --profile {run.name}")
-        _write_notebook(files.path(f"notebooks/{name}.ipynb"), source / f"{name}.ipynb", edition, provenance[name])
+        _write_notebook(files.path(f"notebooks/{name}.ipynb"), source / f"{name}.ipynb", edition, provenance[name], shown)
     results = _copy_results(run, source / RESULTS_FOLDER)
-    figures = substitutions(files, edition, rows, project, results)
+    figures = substitutions(files, edition, rows, project, results) | {"figures_list": figures_list(shown)}
     settings = yaml.safe_load(config.read_text(encoding="utf-8"))
     settings["title"] = f"{settings['title']}: {edition.name}"
     settings.setdefault("parse", {})["myst_substitutions"] = figures
@@ -144,7 +147,13 @@ def _replace_folder(new: Path, target: Path) -> None:
     shutil.rmtree(older, ignore_errors=True)
 
 
-def _write_notebook(path: Path, target: Path, edition: Edition, provenance: dict[str, Any]) -> None:
+def _reading_order(toc: Path) -> list[str]:
+    """The notebooks as the book's table of contents has them, then any that it leaves out."""
+    contents = re.findall(r"file: (\S+)", toc.read_text(encoding="utf-8"))
+    return [*(name for name in contents if name in NOTEBOOKS), *(name for name in NOTEBOOKS if name not in contents)]
+
+
+def _write_notebook(path: Path, target: Path, edition: Edition, provenance: dict[str, Any], figures: list[BookFigure]) -> None:
     try:
         notebook = json.loads(path.read_text(encoding="utf-8"))
         cells, first = notebook["cells"], notebook["cells"][0]
@@ -153,8 +162,7 @@ def _write_notebook(path: Path, target: Path, edition: Edition, provenance: dict
         raise InputError(f"{path}: not readable as a notebook ({error!r}). Run it again.") from error
     if not title.startswith("# "):
         raise InputError(f"{path}: its first cell is no title; expected a Markdown cell that starts with '# '.")
-    for number, cell in enumerate(cells, start=1):
-        _check_outputs(path, number, cell)
+    for cell in cells:
         # How long a cell took differs from run to run; the whole notebook's seconds stand under its provenance.
         for key in ("papermill", "execution"):
             cell["metadata"].pop(key, None)
@@ -163,26 +171,21 @@ def _write_notebook(path: Path, target: Path, edition: Edition, provenance: dict
     anew = provenance.get("parameters", {}).get("results") == ""
     note = REAL_NOTE if target.stem in REAL_NOTEBOOKS and not anew else edition.admonition
     with_id = (notebook.get("nbformat"), notebook.get("nbformat_minor", 0)) >= (4, 5)
-    told, last = (
-        {"cell_type": "markdown", "metadata": {}, "source": text, **({"id": name} if with_id else {})}
-        for name, text in (("edition", note), ("provenance", _provenance_section(provenance)))
-    )
-    notebook["cells"] = [first, told, *cells[1:], last]
+
+    def markdown(identity: str, content: str) -> dict[str, Any]:
+        return {"cell_type": "markdown", "metadata": {}, "source": content, **({"id": identity} if with_id else {})}
+
+    by_position = {figure.position: figure for figure in figures if figure.notebook == target.stem}
+    made = origin(target.stem, provenance.get("parameters", {}))
+    body = []
+    for position, cell in enumerate(cells[1:], start=2):
+        figure = by_position.get(position)
+        body.append(without_image(cell) if figure else cell)
+        if figure:
+            body.append(markdown(f"figure-{figure.name}", figure.markdown(made)))
+    last = f"(provenance-{target.stem})=\n" + _provenance_section(provenance)
+    notebook["cells"] = [first, markdown("edition", note), *body, markdown("provenance", last)]
     target.write_text(json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
-
-
-def _check_outputs(path: Path, number: int, cell: dict[str, Any]) -> None:
-    for output in cell.get("outputs", []):
-        if output["output_type"] == "error":
-            raise InputError(
-                f"{path}: cell {number} failed ({output['ename']}: {output['evalue']}). Run it again before the book is built."
-            )
-        shows_image = any(kind.startswith("image/") for kind in output.get("data", {}))
-        if shows_image and not cell["metadata"].get("mystnb", {}).get("image", {}).get("alt", "").strip():
-            raise InputError(
-                f"{path}: cell {number} shows a figure without alternative text. Give the cell the metadata "
-                '{"mystnb": {"image": {"alt": "…"}}}.'
-            )
 
 
 def _provenance_section(provenance: dict[str, Any]) -> str:
@@ -218,7 +221,8 @@ def _two_columns(facts: dict[str, Any]) -> str:
 
 
 def _copy_results(run: Path, target: Path) -> list[str]:
-    found = [path for name in NOTEBOOKS for path in sorted((run / name).glob("*")) if path.suffix in (".csv", ".json")]
+    kinds = (".csv", ".json", ".geojson")
+    found = [path for name in NOTEBOOKS for path in sorted((run / name).glob("*")) if path.suffix in kinds]
     names = [path.relative_to(run).as_posix() for path in [*found, run / PROVENANCE, run / CLAIMS_FILE]]
     for name in names:
         (target / name).parent.mkdir(parents=True, exist_ok=True)

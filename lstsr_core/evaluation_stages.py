@@ -145,7 +145,7 @@ def show_distributions(settings: AsterEvaluation) -> Image:
     """Figure 9: distributions of T and T − G T in the chosen scene; their quantiles in ``distributions.csv``."""
     comparisons = shown_comparisons(settings)
     lst_k = _compared_k(comparisons)
-    detail_k = {name: image_k - low_pass(image_k) for name, image_k in lst_k.items()}
+    detail_k: dict[str, FloatArray] = {name: image_k - low_pass(image_k) for name, image_k in lst_k.items()}
     quantities: dict[str, dict[str, FloatArray]] = {"LST (K)": lst_k, "fine detail T − G T (K)": detail_k}
     parts = [distributions(images).assign(quantity=quantity) for quantity, images in quantities.items()]
     write_csv(settings, "distributions.csv", pd.concat(parts))

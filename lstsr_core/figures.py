@@ -325,7 +325,7 @@ def ablation(summary: pd.DataFrame, bases: Mapping[str, Mapping[str, object]]) -
     bases : mapping
         Model → the setting's name → the base's own value.
     """
-    quantities = {"rmse_k": "RMSE (K)", "frr": "FRR", "attenuation_rmse_db": "attenuation RMSE (dB)"}
+    quantities = {"rmse_k": "RMSE (K)", "frr": "FRR", "attenuation_rmse_db": "attenuation\nRMSE (dB)"}
     quantities |= {"consistency_k": "consistency (K)"}
     pairs = summary.loc[summary["varied"] != "base", ["model", "varied"]].drop_duplicates()
     groups = list(zip(pairs["model"].astype(str), pairs["varied"].astype(str), strict=True))
@@ -342,9 +342,10 @@ def ablation(summary: pd.DataFrame, bases: Mapping[str, Mapping[str, object]]) -
             for points, x, face in ((group, places[:-1], "#0072B2"), (base, places[-1:], "none")):
                 errors = [points["mean"] - points["low"], points["high"] - points["mean"]]
                 panel.errorbar(x, points["mean"], yerr=errors, fmt="o", color="#0072B2", markerfacecolor=face, capsize=3)
-            if places == list(range(len(places))):
-                panel.set_xticks(places, [textwrap.fill(value, 8) for value in [*group["value"].astype(str), own]], fontsize=8)
+            ticks = [textwrap.fill(value, 12) for value in [*group["value"].astype(str), own]]
+            panel.set_xticks(places, ticks, fontsize=7, rotation=90 if len(ticks) > 3 else 0)
             panel.margins(x=0.2)
+            panel.tick_params(labelbottom=metric == list(quantities)[-1])
             panel.set_ylabel(axis_label if column == 0 else "")
             if row == 0:
                 panel.set_title(f"{label(str(model))},\n{base['epochs'].iloc[0]} epochs")

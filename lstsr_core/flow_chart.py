@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from lstsr_core.diagram import Box, arrow, dot, frame, line, page, write
 from lstsr_core.errors import InputError
+from lstsr_core.figure_files import styled
 from lstsr_core.parameters import BY_NOTEBOOK
 from lstsr_core.project import PROJECT
 from lstsr_core.runner import COMMITTED, UPSTREAM
@@ -88,6 +89,7 @@ def _count(directory: Path) -> dict[str, int]:
     return count_kinds(path for path in directory.rglob("*") if path.is_file())
 
 
+@styled
 def flow_chart(table: pd.DataFrame) -> Figure:
     """Notebooks from the first to the last, each with what it wrote; a rail leads from one to those that read it.
 

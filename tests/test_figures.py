@@ -192,7 +192,7 @@ FIGURES: dict[str, tuple[Callable[[], Figure], set[str]]] = {
     "ablation": (
         lambda: figures.ablation(ablation_summary(), BASES),
         {
-            "RMSE (K)", "FRR", "attenuation RMSE (dB)", "consistency (K)", "",
+            "RMSE (K)", "FRR", "attenuation\nRMSE (dB)", "consistency (K)", "",
             "α", "γ",
         },
     ),
@@ -456,10 +456,11 @@ def test_study_area_says_what_the_outlines_are() -> None:
 
 
 def test_ablation_puts_numbers_where_they_lie_and_the_base_among_them() -> None:
-    alpha, gamma, *_ = panels(FIGURES["ablation"][0]())
+    *_, alpha, gamma = panels(FIGURES["ablation"][0]())
     varied, base = (container.lines[0] for container in alpha.containers)
     assert list(varied.get_xdata()) == [0.9, 0.95] and list(base.get_xdata()) == [0.99]
     assert base.get_markerfacecolor() == "none" != varied.get_markerfacecolor()
+    assert [tick.get_text() for tick in alpha.get_xticklabels()] == ["0.9", "0.95", "0.99"]
     assert [tick.get_text() for tick in gamma.get_xticklabels()] == ["-0.5", "scene"]
     assert [list(container.lines[0].get_xdata()) for container in gamma.containers] == [[0.0], [1.0]]
 
