@@ -41,6 +41,15 @@ def number(value: float, digits: int) -> str:
     return "–" if math.isnan(value) else f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")
 
 
+def thousands(value: int) -> str:
+    """Digits in groups of three, with a space that does not break.
+
+    >>> thousands(1234).split()
+    ['1', '234']
+    """
+    return f"{value:,}".replace(",", "\N{NO-BREAK SPACE}")
+
+
 def listed(words: Sequence[str]) -> str:
     """Words with commas and an "and"; "none" if there are none."""
     return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]])) if words else "none"
