@@ -152,8 +152,8 @@ def _figure(measure: Measure, of: str, values: pd.Series[float], difference: boo
     (interval,) = mean_intervals(samples)
     quantity = f"|{measure.label}|" if difference and not measure.better else measure.label
     shown = measure.shown(interval.mean, interval.low, interval.high)
-    rounded = (round(value, 6) for value in (interval.mean, interval.low, interval.high))
-    return Figure(quantity, of, shown, *rounded, len(samples), interval.sign)
+    mean, low, high = (round(value, 6) for value in (interval.mean, interval.low, interval.high))
+    return Figure(quantity, of, shown, mean, low, high, len(samples), interval.sign)
 
 
 @dataclass(frozen=True)

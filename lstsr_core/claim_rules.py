@@ -124,7 +124,8 @@ def _textures(evidence: Evidence, protocol: str) -> Finding:
     if "bicubic" not in present or not networks:
         return Finding(NO_FIGURE, verdict_of({}, missing))
     checks: dict[str, bool] = {}
-    parts, figures = [], []
+    parts: list[str] = []
+    figures: list[Figure] = []
     for measure in (FRR, ATTENUATION):
         means = judged.means(present, measure)
         parts.append(f"{measure.label}: {_told(means)}")
@@ -145,14 +146,13 @@ def _against_rivals(evidence: Evidence, protocol: str, measures: Sequence[Measur
     if not rivals:
         return Finding(NO_FIGURE, verdict_of({}, untested))
     checks: dict[str, bool] = {}
-    parts, figures = [], []
+    parts: list[str] = []
+    figures: list[Figure] = []
     for measure in measures:
         differences = judged.differences(best, rivals, measure)
         # Where nearer to zero is better, the difference is of magnitudes, so that less is better.
         better_sign = measure.better or -1
-        worse, open_against = (
-            [LABELS[name] for name in rivals if differences[name].sign == sign] for sign in (-better_sign, 0)
-        )
+        worse, open_against = ([LABELS[name] for name in rivals if differences[name].sign == sign] for sign in (-better_sign, 0))
         better = len(rivals) - len(worse) - len(open_against)
         if open_against and not worse:
             untested[measure.label] = "chance may have decided"
@@ -259,7 +259,8 @@ def _scale_invariance(evidence: Evidence, protocol: str) -> Finding:
     if len(present) < 2:
         return Finding(NO_FIGURE, verdict_of({}, missing))
     checks: dict[str, bool] = {}
-    parts, figures = [], []
+    parts: list[str] = []
+    figures: list[Figure] = []
     for measure in (FRR, ATTENUATION):
         means, differences = judged.means([other, best], measure), judged.differences(best, [other], measure)
         difference = differences[other]
@@ -275,7 +276,9 @@ def _scale_invariance(evidence: Evidence, protocol: str) -> Finding:
 def _inversion(evidence: Evidence, protocol: str) -> Finding:
     table = evidence.files.table(INVERSION, ["scene", "method", "tiles_rising", "tiles_inverted"])
     judged = evidence.judged(protocol)
-    checks, parts, missing = {}, [], {}
+    checks: dict[str, bool] = {}
+    parts: list[str] = []
+    missing: dict[str, str] = {}
     for name in (SIF_NETWORKS[0], "dms", "bicubic"):
         rows = table[table["method"] == name]
         rising, inverted = int(rows["tiles_rising"].sum()), int(rows["tiles_inverted"].sum())

@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     book.set_defaults(command=_book)
     book.add_argument("--profile", default="sample", help="sample (default) or paper")
 
-    keep = commands.add_parser("keep", help="keep a run's result tables with the code, in data/results, with a record of what made them")
+    keep = commands.add_parser("keep", help="keep a run's result tables in data/results, with a record of what made them")
     keep.set_defaults(command=_keep)
     keep.add_argument("--profile", default="paper", help="paper (default); results of simulated pairs are not kept")
 

@@ -11,7 +11,7 @@ from lstsr_core.project import PROJECT
 from lstsr_core.provenance import code_of
 
 DECIDING = ["evaluation", "findings", "contrast", "fourier", "pair_statistics"]
-"""Modules that make the tables. With all that they import they hold methods, placement and metrics, but no figure and no prose."""
+"""Modules that make the tables. With all that they import they hold methods, placement and metrics, no figure and no prose."""
 
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 

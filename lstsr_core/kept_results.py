@@ -109,7 +109,9 @@ def keep(run: Path, directory: Path) -> KeptResults:
     _check_code(records, run)
     judged = files.table(METRICS)["scene"].nunique()
     if judged != summary["pairs"]:
-        raise InputError(f"{run / METRICS}: judges {judged} scenes of {summary['pairs']}; run 06_aster_evaluation with all pairs.")
+        raise InputError(
+            f"{run / METRICS}: judges {judged} scenes of {summary['pairs']}; run 06_aster_evaluation with all pairs."
+        )
     new = directory.with_name(f".{directory.name}.new")
     shutil.rmtree(new, ignore_errors=True)
     for name in names:
