@@ -18,7 +18,7 @@ def claims_sentence(rows: Sequence[Claim], judged_on: str) -> str:
     ----------
     rows : sequence of Claim
     judged_on : str
-        What they were judged on, such as "62 of the 83 published pairs".
+        What they were judged on, such as "62 of the 83 published ASTER–MODIS pairs".
     """
     counts = {
         outcome: in_words(sum(claim.outcome == outcome for claim in rows))
@@ -93,7 +93,7 @@ def _verdict(claim: Claim) -> str:
 
 
 def _found(protocol: str, verdict: str, ours: str, figures: Sequence[Figure]) -> str:
-    heading = f"<strong>{text(protocol)}</strong> ({text(verdict)})" if protocol else ""
+    heading = f"<strong>{text(protocol)}</strong>: {text(verdict)}" if protocol else ""
     lines = "".join(f"<li>{text(line)}</li>" for line in ours.split("; "))
     listed_figures = "".join(f"<li>{text(figure.quantity)}, {text(figure.of)}: {text(figure.text)}</li>" for figure in figures)
     summary = f"{len(figures)} figures with 95 % intervals"

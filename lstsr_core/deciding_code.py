@@ -6,6 +6,7 @@ import ast
 import hashlib
 import json
 from collections.abc import Iterable
+from functools import lru_cache
 
 from lstsr_core.project import PROJECT
 from lstsr_core.provenance import code_of
@@ -16,6 +17,7 @@ DECIDING = ["evaluation", "findings", "contrast", "fourier", "pair_statistics"]
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
+@lru_cache
 def meaning_of(source: str) -> str:
     """A digest of what Python code does: comments, docstrings and layout do not count.
 

@@ -72,11 +72,11 @@ class Results:
 
     @property
     def scenes(self) -> str:
-        """Such as "62 of the 83 published pairs"."""
+        """Such as "62 of the 83 published ASTER–MODIS pairs"."""
         summary = self.files.json(SUMMARY)
         if self.synthetic:
             return f"{summary['pairs']} simulated pairs"
-        return f"{summary['pairs']} of the {summary.get('pairs_published', '?')} published pairs"
+        return f"{summary['pairs']} of the {summary.get('pairs_published', '?')} published ASTER–MODIS pairs"
 
 
 def results_substitutions(own: Results, kept: KeptResults) -> dict[str, str]:
@@ -134,7 +134,7 @@ def _real_label(own: Results, kept: KeptResults) -> str:
         return _box("From the published pairs", said)
     stale = kept.stale()
     said = (
-        f"The figures below come from {real_results(own, kept).scenes}: measurements by ASTER and MODIS. They are kept with the "
+        f"The figures below come from {real_results(own, kept).scenes}, which are measurements. They are kept with the "
         f"code, {code} ({link(RECORD, KEPT_FOLDER)}). What this edition itself computed, from simulated pairs, is further down."
     )
     warned = f" Since they were made, the code has changed in {listed(stale)}: they may be out of date." if stale else ""

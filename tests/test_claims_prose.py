@@ -53,7 +53,7 @@ def test_a_row_has_its_anchor_figures_and_labels(found: tuple[Beside, ...]) -> N
     assert re.findall(r'data-label="([^"]+)"', table) == ["What is claimed", "Published", "Found", "Rule", "Verdict"]
     assert "<li>FRR 0.966</li><li>RMSE 2</li>" in table
     folds = table.count("<li>FRR, SIF-CNN-SR1 − Bicubic: 0.966 [0.951, 0.979]</li>")
-    assert folds == (2 if found else 0) and ("<strong>published</strong> (agrees)" in table) == bool(found)
+    assert folds == (2 if found else 0) and ("<strong>published</strong>: agrees" in table) == bool(found)
 
 
 def test_the_editions_own_claims_link_to_the_others() -> None:

@@ -31,7 +31,7 @@ def results_of(run: Path, figures: dict[str, dict[str, float]] = FIGURES, synthe
 def test_a_synthetic_edition_tells_of_the_published_pairs_first(tmp_path: Path) -> None:
     found = results_substitutions(results_of(tmp_path / "sample", synthetic=True), KEPT)
     kept = pd.read_csv(PROJECT / RESULTS / METRICS).query("protocol == 'georeferenced' and method == 'sif-cnn-sr1'")
-    assert found["main_result"].startswith("On 62 of the 83 published pairs, SIF-CNN-SR1 recovers")
+    assert found["main_result"].startswith("On 62 of the 83 published ASTER–MODIS pairs, SIF-CNN-SR1 recovers")
     assert f"**{kept['frr'].mean():.3f}** [" in found["main_result"]
     assert f"**{kept['rmse_k'].mean():.2f} K** [" in found["main_result"]
     assert KEPT.record["code_sha256"][:12] in found["real_label"] and "not from this edition" in found["real_label"]
@@ -46,10 +46,10 @@ def test_a_synthetic_edition_tells_of_the_published_pairs_first(tmp_path: Path) 
 def test_an_edition_of_published_pairs_tells_of_itself(tmp_path: Path) -> None:
     found = results_substitutions(results_of(tmp_path / "paper"), KEPT)
     assert found["main_result"] == (
-        "On 2 of the 83 published pairs, SIF-CNN-SR1 recovers a share (FRR) of **0.960** [0.955, 0.965] of the fine detail of "
-        "ASTER's spectrum that plain interpolation (Bicubic) leaves out; the next best, TsHARP, recovers 0.930 [0.925, 0.935]. "
-        "Its RMSE against ASTER is **2.00 K** [2.00, 2.00], which cannot be told apart from Bicubic's 2.00 K [2.00, 2.00]. "
-        "Degraded back to 1 km, its product lies **0.65 K** [0.65, 0.66] from the LST that it was made from. "
+        "On 2 of the 83 published ASTER–MODIS pairs, SIF-CNN-SR1 recovers a share (FRR) of **0.960** [0.955, 0.965] of the fine "
+        "detail of ASTER's spectrum that plain interpolation (Bicubic) leaves out; the next best, TsHARP, recovers 0.930 "
+        "[0.925, 0.935]. Its RMSE against ASTER is **2.00 K** [2.00, 2.00], which cannot be told apart from Bicubic's 2.00 K "
+        "[2.00, 2.00]. Degraded back to 1 km, its product lies **0.65 K** [0.65, 0.66] from the LST that it was made from. "
         "In brackets: 95 % intervals of the mean over scenes."
     )
     assert "They are not those kept with the code: of 10 rows in both, 982 rows are in one only" in found["edition_result"]
