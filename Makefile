@@ -8,7 +8,7 @@ TORCH ?=
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 
-.PHONY: book test bench weights notebooks clean
+.PHONY: book test bench weights results notebooks clean
 .DEFAULT_GOAL := book
 
 $(INSTALLED): requirements.lock pyproject.toml
@@ -41,6 +41,11 @@ weights: $(INSTALLED)
 	$(VENV)/bin/lstsr train --pairs $(LSTSR_PAIRS)/data --out lstsr_core/weights
 	$(VENV)/bin/lstsr report --folds data/runs/folds --weights lstsr_core/weights --pairs $(LSTSR_PAIRS)/data \
 	    --published $(LSTSR_PAIRS) --out data/own_weights
+
+# Run the published pairs (LSTSR_PAIRS, or fetched) and keep the result tables with the code, in data/results.
+results: $(INSTALLED)
+	$(VENV)/bin/lstsr run --profile paper
+	$(VENV)/bin/lstsr keep --profile paper
 
 # Store the sample's outputs in the notebooks, for nbval to compare with.
 notebooks: $(INSTALLED)

@@ -13,28 +13,20 @@ from typing import Any
 
 import yaml
 
-from lstsr_core.claims import CURVES, INVERSION, METRICS, PAIRS, PROVENANCE, SUMMARY, RunFiles, claims, write_claims
+from lstsr_core.claims import CLAIMS_FILE, claims, write_claims
 from lstsr_core.errors import InputError
 from lstsr_core.figure_pages import BookFigure, collect, copy_files, figures_list, origin, without_image
 from lstsr_core.findings_prose import COSTS, GAINS, MISREGISTRATION, PROJECTED, VARIANT_DIFFERENCES, VARIANTS
+from lstsr_core.kept_results import RESULTS, KeptResults
 from lstsr_core.markup import RESULTS_FOLDER, text
 from lstsr_core.pairs import PUBLISHED_PAIRS
-from lstsr_core.prose import (
-    CLAIMS_FILE,
-    DIGEST_DIGITS,
-    NOTEBOOKS,
-    PATCHES,
-    REAL_NOTE,
-    REAL_NOTEBOOKS,
-    STATISTICS,
-    SUMMARY_TABLE,
-    Edition,
-    substitutions,
-)  # fmt: skip
+from lstsr_core.prose import NOTEBOOKS, PATCHES, REAL_NOTE, REAL_NOTEBOOKS, STATISTICS, Edition, substitutions
+from lstsr_core.results_prose import DIGEST_DIGITS, KEPT_FOLDER, Results
+from lstsr_core.run_files import CURVES, INVERSION, METRICS, METRICS_SUMMARY, PAIRS, PROVENANCE, SUMMARY, RunFiles
 
 NEEDED = [
     SUMMARY, PAIRS, PATCHES, STATISTICS, CURVES, "04_sharpening/products.csv", "05_fourier/spectra.csv", METRICS,
-    SUMMARY_TABLE, INVERSION, MISREGISTRATION, GAINS, VARIANTS, VARIANT_DIFFERENCES, PROJECTED, COSTS, PROVENANCE,
+    METRICS_SUMMARY, INVERSION, MISREGISTRATION, GAINS, VARIANTS, VARIANT_DIFFERENCES, PROJECTED, COSTS, PROVENANCE,
 ]  # fmt: skip
 """Files of a run without which there is no book, beside the notebooks."""
 
@@ -95,8 +87,8 @@ def assemble(run: Path, project: Path) -> Path:
     if not config.is_file() or not (project / "book" / "_toc.yml").is_file():
         raise InputError(f"{project}: holds no _config.yml with book/_toc.yml; expected the project's folder.")
     edition = _edition(files)
-    rows = claims(run)
-    write_claims(rows, run / CLAIMS_FILE)
+    own, kept = Results(files, claims(files)), KeptResults.read(project / RESULTS)
+    write_claims(own.claims, run / CLAIMS_FILE)
 
     source = run / "book" / "source"
     shutil.rmtree(source, ignore_errors=True)
@@ -109,7 +101,9 @@ def assemble(run: Path, project: Path) -> Path:
             raise InputError(f"{run / PROVENANCE}: says nothing of {name}. Run it again: lstsr run --profile {run.name}")
         _write_notebook(files.path(f"notebooks/{name}.ipynb"), source / f"{name}.ipynb", edition, provenance[name], shown)
     results = _copy_results(run, source / RESULTS_FOLDER)
-    figures = substitutions(files, edition, rows, project, results) | {"figures_list": figures_list(shown)}
+    if edition.synthetic:
+        _copy(kept.files.run, kept.names, source / KEPT_FOLDER)
+    figures = substitutions(files, edition, own, kept, project, results) | {"figures_list": figures_list(shown)}
     settings = yaml.safe_load(config.read_text(encoding="utf-8"))
     settings["title"] = f"{settings['title']}: {edition.name}"
     settings.setdefault("parse", {})["myst_substitutions"] = figures
@@ -224,7 +218,11 @@ def _copy_results(run: Path, target: Path) -> list[str]:
     kinds = (".csv", ".json", ".geojson")
     found = [path for name in NOTEBOOKS for path in sorted((run / name).glob("*")) if path.suffix in kinds]
     names = [path.relative_to(run).as_posix() for path in [*found, run / PROVENANCE, run / CLAIMS_FILE]]
+    _copy(run, names, target)
+    return names
+
+
+def _copy(folder: Path, names: list[str], target: Path) -> None:
     for name in names:
         (target / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(run / name, target / name)
-    return names
+        shutil.copyfile(folder / name, target / name)

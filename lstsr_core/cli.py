@@ -58,6 +58,10 @@ def make_parser() -> argparse.ArgumentParser:
     book.set_defaults(command=_book)
     book.add_argument("--profile", default="sample", help="sample (default) or paper")
 
+    keep = commands.add_parser("keep", help="keep a run's result tables in data/results, with a record of what made them")
+    keep.set_defaults(command=_keep)
+    keep.add_argument("--profile", default="paper", help="paper (default); results of simulated pairs are not kept")
+
     store = commands.add_parser("store", help="put the outputs of the sample's run into notebooks/, for nbval to compare with")
     store.set_defaults(command=_store)
 
@@ -212,6 +216,14 @@ def _book(options: argparse.Namespace) -> int:
     from lstsr_core.book import build_book
 
     print(build_book(RUNS / options.profile, PROJECT))
+    return 0
+
+
+def _keep(options: argparse.Namespace) -> int:
+    from lstsr_core.kept_results import RESULTS, keep
+
+    kept = keep(RUNS / options.profile, PROJECT / RESULTS)
+    print(f"{kept.files.run}: {len(kept.names)} files of {kept.record['pairs']} pairs, code {kept.record['code_sha256'][:12]}")
     return 0
 
 

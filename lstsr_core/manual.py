@@ -10,11 +10,11 @@ from typing import Any
 
 import yaml
 
-from lstsr_core.claims import PROVENANCE, RunFiles
 from lstsr_core.cli import make_parser
 from lstsr_core.markup import row, table, text
 from lstsr_core.parameters import BY_NOTEBOOK, NotebookParameters
 from lstsr_core.project import PARAMETERS
+from lstsr_core.run_files import PROVENANCE, RunFiles
 from lstsr_core.runner import PROFILES, UPSTREAM
 
 FIGURE_SUFFIXES = {".png", ".svg", ".pdf"}

@@ -12,42 +12,28 @@ import pandas as pd
 
 from lstsr_core import metrics, placement
 from lstsr_core.archive import read_registry
-from lstsr_core.claims import (
-    LABELS,
-    METRICS,
-    NETWORK_NUMBERS,
-    NETWORK_TENSORS,
-    NOT_REPRODUCED,
-    PAIRS,
-    PARTLY,
-    PROVENANCE,
-    REPRODUCED,
-    TILE,
-    UNTESTABLE,
-    Claim,
-    Judged,
-    RunFiles,
-    thousands,
-)  # fmt: skip
+from lstsr_core.claim_rules import NETWORK_NUMBERS, NETWORK_TENSORS, TILE
+from lstsr_core.claims import CLAIMS_FILE
+from lstsr_core.claims_prose import claims_sentence, claims_table, edition_claims_table, protocols_sentence
 from lstsr_core.continent import MeasuredMap, continent_substitutions
 from lstsr_core.degradation import BICUBIC_A, DEFAULT_MTF, psf_kernel, psf_sigma
 from lstsr_core.findings_prose import findings_substitutions
 from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SCALE, SPHERE_RADIUS_M, TILE_COARSE_PIXELS, TILE_FINE_PIXELS
+from lstsr_core.kept_results import KeptResults
 from lstsr_core.manual import manual_substitutions
-from lstsr_core.markup import link, listed, number, row, table, text
-from lstsr_core.networks import PUBLISHED_CHECKPOINTS, read_statistics
+from lstsr_core.markup import link, number, row, table, thousands
+from lstsr_core.networks import read_statistics
 from lstsr_core.pairs import PATCH_COARSE_PIXELS
 from lstsr_core.parameters import BY_NOTEBOOK
 from lstsr_core.project import REGISTRY
+from lstsr_core.results_prose import DIGEST_DIGITS, Results, agreement_sentence, real_results, results_substitutions
+from lstsr_core.run_files import PAIRS, PROVENANCE, RunFiles
 
 PATCHES = "02_patches/patches.csv"
 STATISTICS = "02_patches/statistics.json"
 LANDSCAPE_REAL = "data/landscape_real.csv"
 MEASURED_MAP = "data/measured/tile_map.json"
-CLAIMS_FILE = "claims.json"
 NOTEBOOKS = list(BY_NOTEBOOK)
-DIGEST_DIGITS = 12
-SUMMARY_TABLE = "06_aster_evaluation/summary.csv"
 
 REAL_NOTEBOOKS = {"09_weights", "10_ablation"}
 """Notebooks that show committed tables from the published pairs, whichever the edition; the second unless it trains anew."""
@@ -58,27 +44,9 @@ REAL_NOTE = (
 )
 
 SYNTHETIC_NOTE = (
-    "Every scene in this edition was drawn by a simulator. Its figures show that the code runs; they are no evidence "
-    "about the Earth or about how good a method is."
+    "Every scene of this edition's own run was drawn by a simulator. Its figures show that the code runs; they are no evidence "
+    "about the Earth or about how good a method is. Figures from the published pairs are marked as such."
 )
-
-RESULT_COLUMNS = [
-    ("psnr_db", "PSNR dB", 2),
-    ("ssim", "SSIM", 3),
-    ("gssim", "GSSIM", 3),
-    ("lpips", "LPIPS", 3),
-    ("rmse_k", "RMSE K", 2),
-    ("bias_k", "bias K", 2),
-    ("rmse_unbiased_k", "unbiased RMSE K", 2),
-    ("correlation", "corr.", 3),
-    ("rmse_gradient", "gradient RMSE", 2),
-    ("consistency_k", "consistency K", 2),
-    ("frr", "FRR", 3),
-    ("fro", "FRO", 3),
-    ("fru", "FRU", 3),
-    ("attenuation_rmse_db", "atten. RMSE dB", 2),
-]
-"""Metric, heading and decimals of each column of the results table."""
 
 LANDSCAPE_LABELS = {
     "lst_mean_k": "LST, mean (K)",
@@ -116,7 +84,9 @@ class Edition:
     @property
     def banner(self) -> str:
         """Shown on top of every page; empty where nothing needs a warning."""
-        warning = "All data here are simulated; no figure is a measurement, save on the pages on weights and ablation."
+        warning = (
+            "All data are simulated, and no figure is a measurement, save where it says that it is from the published pairs."
+        )
         return f"<strong>Synthetic edition.</strong> {warning}" if self.synthetic else ""
 
     @property
@@ -130,25 +100,16 @@ class Edition:
         )
 
 
-def substitutions(files: RunFiles, edition: Edition, rows: list[Claim], project: Path, results: list[str]) -> dict[str, str]:
+def substitutions(
+    files: RunFiles, edition: Edition, own: Results, kept: KeptResults, project: Path, results: list[str]
+) -> dict[str, str]:
     """What stands for each ``{{ name }}`` in the book's pages."""
-    measured = files.table(METRICS)
-    names = _method_names(measured)
-    judged = Judged(measured)
     return {
         **_definitions(),
         "profile": f"`{edition.profile}`",
         "edition_admonition": edition.admonition,
-        "main_result": _main_result(measured, judged, names, edition),
-        "claims_sentence": _claims_sentence(rows),
-        "claims_table": _claims_table(rows),
-        "claims_download": link(CLAIMS_FILE),
-        "methods_judged": listed([LABELS.get(name, name) for name in names if judged.reason(name) is None]),
-        "scenes_sentence": (
-            f"{measured['scene'].nunique()} scenes were read; the column *scenes* says for how many of them a method has figures."
-        ),
-        "results_table": _results(measured, names, judged),
-        "summary_tables": _summary_tables(files),
+        **results_substitutions(own, kept),
+        **_claims(own, kept),
         "downloads": "<ul>\n" + "\n".join(f"<li>{link(name)}</li>" for name in results) + "\n</ul>",
         "provenance_table": _provenance_table(files.json(PROVENANCE)),
         "provenance_download": link(PROVENANCE),
@@ -156,6 +117,21 @@ def substitutions(files: RunFiles, edition: Edition, rows: list[Claim], project:
         **findings_substitutions(files),
         **manual_substitutions(files),
         **continent_substitutions(MeasuredMap.read(project / MEASURED_MAP)),
+    }
+
+
+def _claims(own: Results, kept: KeptResults) -> dict[str, str]:
+    real = real_results(own, kept)
+    if own.synthetic:
+        edition = f"The same rules, on {own.scenes}:\n\n{edition_claims_table(own.claims)}\n\nAs data: {link(CLAIMS_FILE)}."
+    else:
+        edition = f"This edition is made from the published pairs: the table above is its own. {agreement_sentence(own, kept)}"
+    return {
+        "claims_sentence": claims_sentence(real.claims, real.scenes),
+        "protocols_sentence": protocols_sentence(real.claims),
+        "claims_table": claims_table(real.claims, real.folder),
+        "claims_download": link(CLAIMS_FILE, real.folder),
+        "edition_claims": edition,
     }
 
 
@@ -184,113 +160,6 @@ def _definitions() -> dict[str, str]:
         "fine_pixel_m": f"{FINE_PIXEL_M:.2f}",
         "patch_coarse": str(PATCH_COARSE_PIXELS),
     }
-
-
-def _method_names(table: pd.DataFrame) -> list[str]:
-    present = [str(name) for name in table["method"].dropna().unique()]
-    return [name for name in LABELS if name in present] + [name for name in present if name not in LABELS]
-
-
-def _main_result(table: pd.DataFrame, judged: Judged, names: list[str], edition: Edition) -> str:
-    present = [name for name in names if judged.reason(name) is None]
-    if not present:
-        return "No method could be judged in this edition; [the results](results.md) say why."
-    good = table[(table["protocol"] == "georeferenced") & (table["status"] == "ok")]
-    lead = next((name for name in (*PUBLISHED_CHECKPOINTS, "tsharp") if name in present), present[0])
-
-    def compared(metric: str, digits: int, unit: str = "") -> str:
-        means = {name: f"{number(float(good.loc[good['method'] == name, metric].mean()), digits)}{unit}" for name in present}
-        own, others = means.pop(lead), ", ".join(f"{LABELS.get(name, name)} {figure}" for name, figure in means.items())
-        return f"**{own}**" + (f" ({others})" if others else "")
-
-    kind = "simulated ASTER–MODIS pairs" if edition.synthetic else "published ASTER–MODIS pairs"
-    label = LABELS.get(lead, lead)
-    said = (
-        f"Of the fine detail of ASTER's spectrum that Bicubic leaves out, {label} recovers a share (FRR) of {compared('frr', 2)} "
-        f"on average over {good['scene'].nunique()} {kind}. Its RMSE against ASTER is {compared('rmse_k', 2, ' K')}. "
-        f"Degraded back to 1 km, its product lies {compared('consistency_k', 2, ' K')} from the LST that it was made from."
-    )
-    missing = [f"{LABELS.get(name, name)} ({reason})" for name in names if (reason := judged.reason(name)) is not None]
-    return said + (f" Without figures here: {', '.join(missing)}." if missing else "")
-
-
-def _claims_sentence(rows: list[Claim]) -> str:
-    counts = {
-        outcome: sum(claim.outcome == outcome for claim in rows) for outcome in (REPRODUCED, PARTLY, NOT_REPRODUCED, UNTESTABLE)
-    }
-    return (
-        f"Of the {len(rows)} claims, {counts[REPRODUCED]} came out as reproduced, {counts[PARTLY]} as partly reproduced and "
-        f"{counts[NOT_REPRODUCED]} as not reproduced; {counts[UNTESTABLE]} cannot be tested in this edition."
-    )
-
-
-def _claims_table(rows: list[Claim]) -> str:
-    def cell(kind: str, label: str, content: str) -> str:
-        return f'<td class="{kind}" data-label="{label}">{content}</td>'
-
-    lines = []
-    for claim in rows:
-        slug, reason = claim.outcome.replace(" ", "-"), claim.verdict.partition(": ")[2]
-        badge = f'<span class="badge-verdict {slug}">{text(claim.outcome)}</span>'
-        file = link(claim.file)
-        lines.append(
-            f'<tr id="claim-{claim.number}"><th scope="row">{claim.number}</th>'
-            + cell("claim", "What is claimed", f"{text(claim.text)} <small>Source: {text(claim.source)}</small>")
-            + cell("published", "Published", text(claim.published))
-            + cell("ours", "This edition", f"{text(claim.ours)} <small>{file}</small>")
-            + cell("rule", "Rule", text(claim.tolerance))
-            + cell("verdict", "Verdict", badge + (f" <small>{text(reason)}</small>" if reason else ""))
-            + "</tr>"
-        )
-    head = "".join(f'<th scope="col">{title}</th>' for title in ("No.", "Claim", "Published", "This edition", "Rule", "Verdict"))
-    body = "\n".join(lines)
-    return (
-        '<div class="table-box stacked"><table class="claims">\n'
-        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table></div>"
-    )
-
-
-def _results(results: pd.DataFrame, names: list[str], judged: Judged) -> str:
-    georeferenced = _results_table(results, "georeferenced", names, judged)
-    if not (results["protocol"] == "published").any():
-        return georeferenced
-    published = _results_table(results, "published", names, Judged(results, "published"))
-    return f"{georeferenced}\n\nThe same under the `published` protocol:\n\n{published}"
-
-
-def _results_table(results: pd.DataFrame, protocol: str, names: list[str], judged: Judged) -> str:
-    good = results[(results["protocol"] == protocol) & (results["status"] == "ok")]
-    lines = []
-    for name in names:
-        label, rows = LABELS.get(name, name), good[good["method"] == name]
-        reason = judged.reason(name)
-        if reason is not None:
-            missing = f'<td class="missing" colspan="{1 + len(RESULT_COLUMNS)}">{text(reason)}</td>'
-            lines.append(f'<tr><th scope="row">{text(label)}</th>{missing}</tr>')
-            continue
-        means = [number(float(rows[metric].astype(float).mean()), digits) for metric, _, digits in RESULT_COLUMNS]
-        lines.append(row(label, [len(rows), *means]))
-    return table(["method", "scenes", *(heading for _, heading, _ in RESULT_COLUMNS)], lines, "results")
-
-
-def _summary_tables(files: RunFiles) -> str:
-    """A folded table for each protocol: every metric and method with its distribution over the scenes."""
-    summary = files.table(SUMMARY_TABLE)
-    quantities = ["mean", "std", "p10", "q1", "median", "q3", "p90"]
-    heads = ["metric", "method", "scenes", "mean", "std", "10 %", "Q1", "median", "Q3", "90 %"]
-    tables = []
-    for protocol, group in summary[summary["scenes"] > 0].groupby("protocol", sort=False):
-        lines = []
-        for metric, rows in group.groupby("metric", sort=False):
-            for found in rows.to_dict("records"):
-                cells = [
-                    LABELS.get(found["method"], found["method"]),
-                    found["scenes"],
-                    *(number(found[q], 3) for q in quantities),
-                ]
-                lines.append(row(metric, cells))
-        tables.append(f"<details><summary>All metrics, {text(protocol)}</summary>\n{table(heads, lines, 'results')}\n</details>")
-    return "\n\n".join(tables)
 
 
 def _provenance_table(provenance: dict[str, Any]) -> str:

@@ -20,8 +20,10 @@ from test_claims import FIGURES, make_run, metrics_rows, missing_rows
 
 from lstsr_core.book import NOTEBOOKS, assemble, build_book
 from lstsr_core.errors import InputError
+from lstsr_core.kept_results import RESULTS
 from lstsr_core.project import PROJECT
 from lstsr_core.prose import REAL_NOTEBOOKS
+from lstsr_core.results_prose import KEPT_FOLDER
 
 # Without a screen, as any user, and without Chromium's own errands on the network.
 CHROMIUM_FLAGS = [
@@ -251,6 +253,8 @@ def test_tables_hold_the_figures_and_the_reasons(built: Path, pages: dict[str, P
     results = pages["results.html"].text
     assert "weights missing" in results and ">0.960<" in results
     assert "cannot be tested here" in pages["claims.html"].text
+    assert {f"claim-{number}" for number in range(1, 11)} <= pages["claims.html"].ids
+    assert {"fig-metrics-table", "edition-metrics-table"} <= pages["results.html"].ids
     assert "3 of 4 pairs" in pages["data.html"].text
     assert "301.50 (300.30 … 302.70)" in pages["data.html"].text
     copied = built.parent / "_static" / "results" / "06_aster_evaluation" / "metrics.csv"
@@ -262,15 +266,33 @@ def settings_of(source: Path) -> str:
     return (source / "_config.yml").read_text(encoding="utf-8")
 
 
-def test_the_cover_takes_its_numbers_from_the_files(built: Path, pages: dict[str, Page], run: Path) -> None:
-    assert "<strong>0.96</strong>" in pages["index.html"].text
-    assert "**0.96**" in settings_of(assemble(run, PROJECT))
+def test_the_cover_of_a_synthetic_edition_tells_of_the_published_pairs(pages: dict[str, Page]) -> None:
+    kept = pd.read_csv(PROJECT / RESULTS / "06_aster_evaluation" / "metrics.csv")
+    share = kept.query("method == 'sif-cnn-sr1' and protocol == 'georeferenced'")["frr"].mean()
+    assert f"<strong>{share:.3f}</strong>" in pages["index.html"].text
+    assert "<strong>0.960</strong>" not in pages["index.html"].text
+
+
+def test_the_cover_of_a_real_edition_takes_its_numbers_from_the_files(tmp_path: Path) -> None:
+    run = make_book_run(tmp_path / "paper", synthetic=False)
+    assert "**0.960**" in settings_of(assemble(run, PROJECT))
     path = run / "06_aster_evaluation" / "metrics.csv"
     table = pd.read_csv(path, dtype={"scene": str})
     table.loc[table["method"] == "sif-cnn-sr1", "frr"] = 0.41
     table.to_csv(path, index=False)
     changed = settings_of(assemble(run, PROJECT))
-    assert "**0.41**" in changed and "**0.96**" not in changed
+    assert "**0.410**" in changed and "**0.960**" not in changed
+
+
+def test_the_kept_tables_are_at_hand_in_a_synthetic_edition_alone(built: Path, pages: dict[str, Page], tmp_path: Path) -> None:
+    for name in ("claims.html", "results.html"):
+        assert "From the published pairs, not from this edition" in pages[name].text
+        assert "further down" in pages[name].text
+    copied = built.parent / KEPT_FOLDER / "06_aster_evaluation" / "metrics.csv"
+    assert copied.read_bytes() == (PROJECT / RESULTS / "06_aster_evaluation" / "metrics.csv").read_bytes()
+    source = assemble(make_book_run(tmp_path / "paper", synthetic=False), PROJECT)
+    assert not (source / KEPT_FOLDER).exists()
+    assert "They are not those kept with the code" in settings_of(source)
 
 
 def test_an_edition_of_real_pairs_has_no_banner(tmp_path: Path) -> None:
@@ -321,6 +343,7 @@ def test_a_broken_page_keeps_the_older_book(run: Path, tmp_path: Path) -> None:
     project = tmp_path / "project"
     shutil.copytree(PROJECT / "book", project / "book")
     shutil.copytree(PROJECT / "data" / "measured", project / "data" / "measured")
+    shutil.copytree(PROJECT / RESULTS, project / RESULTS)
     shutil.copy(PROJECT / "_config.yml", project / "_config.yml")
     (project / "book" / "data.md").write_text("# Data\n\n{{ no_such_figure }}\n\n[lost](nowhere.md)\n")
     older = run / "book" / "html"
@@ -360,4 +383,4 @@ def test_variants_and_every_metric_are_in_tables(built: Path) -> None:
     assert "2.200 → 2.300 K<br><small>0.100 [0.050, 0.150]</small>" in method
     assert "GSSIM\nfrom 0.200 to 0.250" in method or "GSSIM from 0.200 to 0.250" in method
     assert "<summary>All metrics, georeferenced</summary>" in results
-    assert '<th scope="row">rmse_k</th><td>TsHARP</td><td>4</td><td>2.228</td>' in results
+    assert '<th scope="row">rmse_k</th><td>TsHARP</td><td>4</td><td data-value="2.2285">2.228</td>' in results

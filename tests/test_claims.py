@@ -1,17 +1,21 @@
 """The ten claims, judged on runs whose figures are worked out by hand."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from lstsr_core.claims import PUBLISHED_CURVES, PUBLISHED_LINE, claims, read_registry, write_claims
+from lstsr_core.archive import read_registry
+from lstsr_core.claim_rules import PUBLISHED_CURVES, PUBLISHED_LINE
+from lstsr_core.claims import Claim, claims, write_claims
 from lstsr_core.errors import InputError
 from lstsr_core.evaluation import COLUMNS
 from lstsr_core.networks import PUBLISHED_CHECKPOINTS
 from lstsr_core.project import REGISTRY
+from lstsr_core.run_files import RunFiles
 
 CHECKPOINT_DIGESTS = {method: f"{index}" * 64 for index, method in enumerate(PUBLISHED_CHECKPOINTS, start=1)}
 
@@ -82,8 +86,12 @@ def registry(tmp_path: Path) -> Path:
     return path
 
 
+def judge(run: Path, registry: Path) -> list[Claim]:
+    return claims(RunFiles(run), registry)
+
+
 def verdicts(run: Path, registry: Path) -> dict[int, str]:
-    return {claim.number: claim.verdict for claim in claims(run, registry)}
+    return {claim.number: claim.verdict for claim in judge(run, registry)}
 
 
 def without(method: str) -> list[dict[str, object]]:
@@ -91,26 +99,29 @@ def without(method: str) -> list[dict[str, object]]:
 
 
 def test_the_ten_claims_of_a_real_edition(tmp_path: Path, registry: Path) -> None:
-    rows = claims(make_run(tmp_path / "paper"), registry)
+    rows = judge(make_run(tmp_path / "paper"), registry)
     assert [claim.number for claim in rows] == list(range(1, 11))
     assert [claim.outcome for claim in rows] == [
         "reproduced", "reproduced", "cannot be tested here", "partly reproduced", "cannot be tested here",
         "reproduced", "reproduced", "reproduced", "reproduced", "partly reproduced",
     ]  # fmt: skip
-    assert rows[0].ours == "SIF-CNN-SR1 0.65 K, SIF-CNN-SR2 0.75 K, Bicubic 0.70 K (mean of 2 scenes)"
+    # Of two scenes, the interval of the mean runs from the one to the other.
+    assert rows[0].ours.startswith("SIF-CNN-SR1 0.65 [0.65, 0.66] K, SIF-CNN-SR2 0.75 [0.74, 0.76] K, Bicubic 0.70 [")
+    assert rows[0].ours.endswith("] K (mean of 2 scenes)")
     assert rows[3].ours == (
-        "FRR 0.960: better than 4 of 4; FRO 0.016: better than 1 of 4, worse than Bicubic, SC-Unet, SIF-CNN-SR2; "
-        "FRU 0.000: better than 0 of 4, not told apart from Bicubic, TsHARP, SC-Unet, SIF-CNN-SR2; "
-        "attenuation RMSE 1.000: better than 4 of 4"
+        "FRR 0.960 [0.955, 0.965]: better than 4 of 4; "
+        "FRO 0.016 [0.011, 0.021]: better than 1 of 4, worse than Bicubic, SC-Unet, SIF-CNN-SR2; "
+        "FRU 0.00000 [0.00000, 0.00000]: better than 0 of 4, not told apart from Bicubic, TsHARP, SC-Unet, SIF-CNN-SR2; "
+        "attenuation RMSE 1.00 [0.99, 1.00] dB: better than 4 of 4 (mean of 2 scenes)"
     )
     assert rows[3].verdict == ("partly reproduced: not for FRO; not in this edition (ATPRK, DMS); chance may have decided (FRU)")
-    assert rows[9].ours == "SIF-CNN-SR1: 20 % (2 of 10 tiles)"
+    assert re.fullmatch(r"SIF-CNN-SR1 20 % \[0, 50\] \(2 of 10 tiles\) \(such tiles lie in 2 scenes; .*\)", rows[9].ours)
     assert rows[9].verdict == "partly reproduced: not in this edition (DMS)"
     assert all(claim.published for claim in rows)
 
 
 def test_a_synthetic_edition_tests_only_what_needs_no_scene(tmp_path: Path, registry: Path) -> None:
-    rows = claims(make_run(tmp_path / "sample", synthetic=True), registry)
+    rows = judge(make_run(tmp_path / "sample", synthetic=True), registry)
     by_number = {claim.number: claim for claim in rows}
     for number in (1, 2, 4, 9, 10):
         assert by_number[number].verdict == "cannot be tested here: synthetic sample"
@@ -154,7 +165,11 @@ def test_one_method_without_figures(tmp_path: Path, registry: Path, method: str)
 def test_lpips_is_ranked_where_it_was_measured(tmp_path: Path, registry: Path) -> None:
     figures = {name: values | {"lpips": 0.3 if name != "sif-cnn-sr1" else 0.2} for name, values in FIGURES.items()}
     figures |= {"atprk": FIGURES["tsharp"] | {"lpips": 0.4}, "dms": FIGURES["tsharp"] | {"lpips": 0.4}}
-    assert verdicts(make_run(tmp_path / "best", rows=metrics_rows(figures)), registry)[3] == "reproduced"
+    best = judge(make_run(tmp_path / "best", rows=metrics_rows(figures)), registry)[2]
+    assert best.verdict == "reproduced"
+    by_rival = {figure.of: (figure.mean, figure.low, figure.high, figure.sign) for figure in best.figures}
+    assert by_rival["SIF-CNN-SR1 − DMS"] == pytest.approx((-0.2, -0.2, -0.2, -1))
+    assert len(by_rival) == 6
     figures["dms"]["lpips"] = 0.1
     assert verdicts(make_run(tmp_path / "second", rows=metrics_rows(figures)), registry)[3] == "not reproduced"
 
@@ -165,8 +180,8 @@ def test_a_difference_that_chance_may_have_made_decides_nothing(tmp_path: Path, 
     for row in rows:
         if row["method"] == "tsharp":
             row["attenuation_rmse_db"] = 1.5 if row["scene"] == "0" else 0.5
-    claim = claims(make_run(tmp_path / "paper", rows=rows), registry)[3]
-    assert "attenuation RMSE 1.000: better than 3 of 4, not told apart from TsHARP" in claim.ours
+    claim = judge(make_run(tmp_path / "paper", rows=rows), registry)[3]
+    assert "attenuation RMSE 1.00 [0.99, 1.00] dB: better than 3 of 4, not told apart from TsHARP" in claim.ours
     assert claim.verdict.endswith("chance may have decided (FRU, attenuation RMSE)")
 
 
@@ -187,13 +202,18 @@ def test_the_published_line_to_the_digits_printed(
     tmp_path: Path, registry: Path, changes: dict[str, float], verdict: str
 ) -> None:
     rows = [*metrics_rows(FIGURES), published_row(**changes)]
-    assert verdicts(make_run(tmp_path / "paper", rows=rows), registry)[5] == verdict
+    found = judge(make_run(tmp_path / "paper", rows=rows), registry)
+    assert found[4].verdict == verdict
+    # That row alone has no consistency, which claim 1 asks for under either protocol.
+    assert found[0].beside[0].verdict.startswith("cannot be tested here: no scene has consistency for all of SIF-CNN-SR1")
 
 
 def test_without_the_published_protocol_the_other_is_labelled(tmp_path: Path, registry: Path) -> None:
-    claim = claims(make_run(tmp_path / "paper"), registry)[4]
-    assert claim.ours.startswith("another protocol (georeferenced): PSNR 21.00, ")
-    assert claim.verdict == "cannot be tested here: the published protocol is not in this edition"
+    claim = judge(make_run(tmp_path / "paper"), registry)[4]
+    assert claim.verdict == "cannot be tested here: scene 0 under the published protocol is not in this edition"
+    (beside,) = claim.beside
+    assert beside.protocol == "georeferenced" and beside.ours.startswith("PSNR 21.00, ")
+    assert beside.verdict == "cannot be tested here: the line was published for the published protocol"
 
 
 def test_pairs_are_counted_and_placed(tmp_path: Path, registry: Path) -> None:
@@ -202,7 +222,37 @@ def test_pairs_are_counted_and_placed(tmp_path: Path, registry: Path) -> None:
     pairs = pd.read_csv(run / "01_download" / "pairs.csv")
     pairs.loc[0, "longitude"] = -1.0
     pairs.to_csv(run / "01_download" / "pairs.csv", index=False)
-    assert "61 of them centred in tile h18v04" in claims(run, registry)[5].ours
+    assert "61 of them centred in tile h18v04" in judge(run, registry)[5].ours
+
+
+def under_both(**published: dict[str, float]) -> list[dict[str, object]]:
+    """The figures of the fixture under the georeferenced protocol, and under the published one with changes."""
+    changed = {name: values | published.get(name.replace("-", "_"), {}) for name, values in FIGURES.items()}
+    return metrics_rows(FIGURES) + [{**row, "protocol": "published"} for row in metrics_rows(changed)]
+
+
+def test_the_protocol_that_does_not_decide_stands_beside(tmp_path: Path, registry: Path) -> None:
+    rows = judge(make_run(tmp_path / "same", rows=under_both()), registry)
+    assert {claim.number: [(beside.protocol, beside.verdict) for beside in claim.beside] for claim in rows if claim.beside} == {
+        1: [("published", "agrees")],
+        2: [("published", "agrees")],
+        3: [("published", rows[2].verdict)],
+        4: [("published", "agrees")],
+        5: [("georeferenced", "cannot be tested here: the line was published for the published protocol")],
+        9: [("published", "agrees")],
+    }
+    assert rows[8].beside[0].figures == rows[8].figures
+    assert [claim.protocol for claim in rows] == [*["georeferenced"] * 4, "published", "", "", "", *["georeferenced"] * 2]
+
+
+def test_a_protocol_that_says_otherwise_changes_no_verdict(tmp_path: Path, registry: Path) -> None:
+    changed = under_both(sif_cnn_sr1={"attenuation_rmse_db": 3.0, "consistency_k": 1.5}, sc_unet={"consistency_k": 2.0})
+    rows = judge(make_run(tmp_path / "paper", rows=changed), registry)
+    assert rows[0].verdict == "reproduced" and rows[0].beside[0].verdict == "partly reproduced: not for SIF-CNN-SR1"
+    assert rows[8].verdict == "reproduced" and rows[8].beside[0].verdict == "partly reproduced: not for attenuation RMSE"
+    assert "difference 0.20 [0.20, 0.20] dB" in rows[8].beside[0].ours
+    # Partly under either, for other reasons: TsHARP and SIF-CNN-SR2 are better in attenuation RMSE as well.
+    assert rows[3].beside[0].verdict.startswith("agrees, partly reproduced: not for FRO, attenuation RMSE; ")
 
 
 def test_curves_with_another_best_epoch(tmp_path: Path, registry: Path) -> None:
@@ -220,7 +270,7 @@ def test_other_weights_are_not_taken_for_the_published_ones(tmp_path: Path, regi
     run = make_run(tmp_path / "paper")
     record = {"parameters": {"weights_directory": "03_training/weights"}, "inputs": {"03_training/weights/x": "0" * 64}}
     (run / "provenance.json").write_text(json.dumps({"06_aster_evaluation": record}))
-    rows = claims(run, registry)
+    rows = judge(run, registry)
     assert rows[0].ours.endswith("; weights other than the published ones: SIF-CNN-SR1, SIF-CNN-SR2")
     assert "0 of 3 published checkpoints loaded" in rows[7].ours
 
@@ -228,7 +278,7 @@ def test_other_weights_are_not_taken_for_the_published_ones(tmp_path: Path, regi
 def test_scale_invariance_that_holds(tmp_path: Path, registry: Path) -> None:
     figures = FIGURES | {"sc-unet": FIGURES["sif-cnn-sr1"] | {"frr": 0.97}}
     # FRR differs by −0.01 in both scenes, attenuation by nothing.
-    claim = claims(make_run(tmp_path / "paper", rows=metrics_rows(figures)), registry)[8]
+    claim = judge(make_run(tmp_path / "paper", rows=metrics_rows(figures)), registry)[8]
     assert claim.verdict == "not reproduced"
     assert "difference −0.010 [−0.010, −0.010]" in claim.ours
 
@@ -237,13 +287,20 @@ def test_rare_inversion_is_not_reproduced(tmp_path: Path, registry: Path) -> Non
     inversion = [("0", "sif-cnn-sr1", 100, 9), ("0", "dms", 100, 9)]
     assert verdicts(make_run(tmp_path / "rare", inversion=inversion), registry)[10] == "not reproduced"
     inversion = [("0", "sif-cnn-sr1", 100, 10), ("0", "dms", 100, 30), ("0", "bicubic", 100, 5)]
-    claim = claims(make_run(tmp_path / "often", inversion=inversion), registry)[9]
+    claim = judge(make_run(tmp_path / "often", inversion=inversion), registry)[9]
     assert claim.verdict == "reproduced"
-    assert claim.ours.endswith("DMS: 30 % (30 of 100 tiles); for comparison Bicubic 5 %")
+    # The interval of a share of tiles is the binomial's: 30 ± 1.96·√(30·70/100), 5 ± 1.96·√(5·95/100), skewed.
+    shares = re.fullmatch(
+        r"SIF-CNN-SR1 10 % .*; DMS 30 % \[(\d+), (\d+)\] \(30 of 100 tiles\); "
+        r"for comparison Bicubic 5 % \[(\d+), (\d+)\] \(5 of 100 tiles\) \(such tiles lie in 1 scene; .*\)",
+        claim.ours,
+    )
+    assert shares is not None
+    assert [int(share) for share in shares.groups()] == pytest.approx([21, 39, 1, 10], abs=1)
 
 
 def test_written_claims_are_the_same_bytes(tmp_path: Path, registry: Path) -> None:
-    rows = claims(make_run(tmp_path / "paper"), registry)
+    rows = judge(make_run(tmp_path / "paper"), registry)
     write_claims(rows, tmp_path / "a.json")
     write_claims(rows, tmp_path / "b.json")
     assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
@@ -254,18 +311,18 @@ def test_a_missing_file_is_named_with_its_command(tmp_path: Path, registry: Path
     run = make_run(tmp_path / "paper")
     (run / "06_aster_evaluation" / "inversion.csv").unlink()
     with pytest.raises(InputError, match=r"inversion\.csv: no such file.*lstsr run --profile paper"):
-        claims(run, registry)
+        judge(run, registry)
 
 
 def test_a_damaged_file_is_named(tmp_path: Path, registry: Path) -> None:
     run = make_run(tmp_path / "paper")
     (run / "01_download" / "summary.json").write_text("{")
     with pytest.raises(InputError, match=r"summary\.json: not readable as JSON"):
-        claims(run, registry)
+        judge(run, registry)
     run = make_run(tmp_path / "other")
     (run / "06_aster_evaluation" / "metrics.csv").write_text("scene,method\n0,bicubic\n")
     with pytest.raises(InputError, match="lacks the column protocol"):
-        claims(run, registry)
+        judge(run, registry)
 
 
 def test_the_registry_of_this_project_names_83_pairs() -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from lstsr_core.claims import RunFiles
 from lstsr_core.errors import InputError
 from lstsr_core.manual import SHEET, allowed, cheat_sheet, commands, manual_substitutions
 from lstsr_core.parameters import BY_NOTEBOOK, NotebookParameters
 from lstsr_core.project import PROJECT
+from lstsr_core.run_files import RunFiles
 from lstsr_core.runner import UPSTREAM
 
 

@@ -57,7 +57,8 @@ def files_below(run: Path, names: list[str]) -> dict[str, str]:
 @pytest.mark.parametrize("name", NAMES)
 def test_records_say_what_a_notebook_was_made_of(finished: ProjectCopy, name: str) -> None:
     record = finished.records()[name]
-    assert set(record) == {"parameters", "seed", "inputs", "outputs", "git_revision", "versions", "fingerprint", "seconds"}
+    noted = {"parameters", "seed", "inputs", "outputs", "git_revision", "versions", "fingerprint", "deciding_code", "seconds"}
+    assert set(record) == noted
     assert record["inputs"] == files_below(finished.run_directory, UPSTREAM.get(name, []))
     assert record["outputs"] == files_below(finished.run_directory, [name])
     assert set(record["parameters"]) == set(BY_NOTEBOOK[name].model_fields)

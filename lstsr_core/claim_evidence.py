@@ -1,0 +1,220 @@
+"""What a claim is judged from: means of metrics, differences paired over scenes, and a verdict out of checks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lstsr_core.bootstrap import mean_intervals
+from lstsr_core.errors import NoResult
+from lstsr_core.markup import number
+from lstsr_core.networks import PUBLISHED_CHECKPOINTS
+from lstsr_core.raster import FloatArray
+from lstsr_core.run_files import METRICS, PROVENANCE, RunFiles
+from lstsr_core.sharpeners import METHODS
+
+REPRODUCED = "reproduced"
+NOT_REPRODUCED = "not reproduced"
+PARTLY = "partly reproduced"
+UNTESTABLE = "cannot be tested here"
+
+ABSENT = "not in this edition"
+
+LABELS = {name: method.label for name, method in METHODS.items()}
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A metric as claims read it.
+
+    Attributes
+    ----------
+    column, label, unit : str
+        Its name in metrics.csv, in prose, and its unit with a space before it.
+    digits : int
+    better : int
+        1 where higher is better, −1 where lower is, 0 where nearer to zero is.
+    """
+
+    column: str
+    label: str
+    unit: str
+    digits: int
+    better: int
+
+    def oriented(self, values: pd.Series[float]) -> pd.Series[float]:
+        """The metric, or its magnitude where that decides."""
+        return values if self.better else values.abs()
+
+    def shown(self, mean: float, low: float, high: float) -> str:
+        """A figure with its interval and unit."""
+        interval = f" [{number(low, self.digits)}, {number(high, self.digits)}]" if np.isfinite([low, high]).all() else ""
+        return f"{number(mean, self.digits)}{interval}{self.unit}"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A mean over scenes, or a mean difference paired over scenes, with its bootstrap interval.
+
+    Attributes
+    ----------
+    quantity, of : str
+        Such as "FRR", and the method or "method − other" that it is of.
+    text : str
+        Rounded, with unit and interval.
+    mean, low, high : float
+    samples : int
+        How many scenes it is over.
+    sign : int
+        1 or −1 where the whole interval lies above or below zero; 0 where it does not.
+    """
+
+    quantity: str
+    of: str
+    text: str
+    mean: float
+    low: float
+    high: float
+    samples: int
+    sign: int
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one protocol says of a claim: in words, as figures, and the verdict with its reason."""
+
+    ours: str
+    verdict: str
+    figures: tuple[Figure, ...] = ()
+
+
+class Judged:
+    """The rows of the metrics table under one protocol."""
+
+    def __init__(self, table: pd.DataFrame, protocol: str = "georeferenced") -> None:
+        self._rows = table[table["protocol"] == protocol]
+        self._good = self._rows[self._rows["status"] == "ok"]
+
+    def reason(self, method: str) -> str | None:
+        """Why a method has no figure at all; None if it has."""
+        if (self._good["method"] == method).any():
+            return None
+        statuses = self._rows.loc[self._rows["method"] == method, "status"].dropna()
+        return ABSENT if statuses.empty else str(statuses.mode()[0])
+
+    def judged(self, methods: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+        """Those of `methods` that have figures, and for the others label and reason."""
+        reasons = {name: self.reason(name) for name in methods}
+        return [name for name in methods if reasons[name] is None], {LABELS[n]: r for n, r in reasons.items() if r is not None}
+
+    def paired(self, methods: Sequence[str], metric: str) -> pd.DataFrame:
+        """A metric by scene (rows) and method (columns), over the scenes for which all methods have it."""
+        table = self._good.pivot_table(index="scene", columns="method", values=metric, sort=False)
+        return table.reindex(columns=list(methods)).dropna()
+
+    def means(self, methods: Sequence[str], measure: Measure) -> dict[str, Figure]:
+        """The mean of each method over the scenes that all of them have, by method.
+
+        Raises
+        ------
+        NoResult
+            If they share no scene.
+        """
+        table = self._shared(methods, measure)
+        return {name: _figure(measure, LABELS[name], table[name]) for name in methods}
+
+    def differences(self, name: str, others: Sequence[str], measure: Measure) -> dict[str, Figure]:
+        """A method's difference from each of the others, paired over the scenes that all of them have, by the other.
+
+        Raises
+        ------
+        NoResult
+            If they share no scene.
+        """
+        table = self._shared([name, *others], measure)
+        own = measure.oriented(table[name])
+        named = {other: f"{LABELS[name]} − {LABELS[other]}" for other in others}
+        return {other: _figure(measure, named[other], own - measure.oriented(table[other]), True) for other in others}
+
+    def _shared(self, methods: Sequence[str], measure: Measure) -> pd.DataFrame:
+        table = self.paired(methods, measure.column)
+        if table.empty:
+            raise NoResult(f"no scene has {measure.label} for all of {', '.join(LABELS[name] for name in methods)}")
+        return table
+
+
+def _figure(measure: Measure, of: str, values: pd.Series[float], difference: bool = False) -> Figure:
+    samples: FloatArray = values.to_numpy(dtype=float)[:, None]
+    (interval,) = mean_intervals(samples)
+    quantity = f"|{measure.label}|" if difference and not measure.better else measure.label
+    shown = measure.shown(interval.mean, interval.low, interval.high)
+    mean, low, high = (round(value, 6) for value in (interval.mean, interval.low, interval.high))
+    return Figure(quantity, of, shown, mean, low, high, len(samples), interval.sign)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything that the claims are judged from."""
+
+    files: RunFiles
+    metrics: pd.DataFrame
+    registry: dict[str, str]
+
+    def judged(self, protocol: str) -> Judged:
+        """The metrics under a protocol."""
+        return Judged(self.metrics, protocol)
+
+    def published_weights(self, method: str) -> bool:
+        """Whether the file that a network was filled from is the published checkpoint, by its sha256."""
+        record = self.files.json(PROVENANCE).get(Path(METRICS).parent.name, {})
+        folder, inputs = record.get("parameters", {}).get("weights_directory", ""), record.get("inputs", {})
+        published = PUBLISHED_CHECKPOINTS[method]
+        # In the order in which networks.weights_file looks.
+        for path in (
+            f"{folder}/{subfolder}{name}" for subfolder in ("", "models/") for name in (f"{method}.safetensors", published)
+        ):
+            if path in inputs:
+                return bool(inputs[path] == self.registry.get(f"models/{published}"))
+        return False
+
+    def other_weights(self, methods: Sequence[str]) -> str:
+        """Names the networks whose weights are not the published ones, so that their figures are not taken for those."""
+        own = [LABELS[name] for name in methods if name in PUBLISHED_CHECKPOINTS and not self.published_weights(name)]
+        return f"; weights other than the published ones: {', '.join(own)}" if own else ""
+
+
+def verdict_of(checks: dict[str, bool], untested: dict[str, str] | None = None) -> str:
+    """A verdict with its reason.
+
+    Parameters
+    ----------
+    checks : dict
+        What the rule asks for, and whether it is met.
+    untested : dict, optional
+        What the rule asks for too, and why it cannot be had.
+    """
+    names_by_reason: dict[str, list[str]] = {}
+    for name, reason in (untested or {}).items():
+        names_by_reason.setdefault(reason, []).append(name)
+    open_points = "; ".join(f"{reason} ({', '.join(names)})" for reason, names in names_by_reason.items())
+    failed = ", ".join(name for name, met in checks.items() if not met)
+    if not checks:
+        return f"{UNTESTABLE}: {open_points}"
+    if not any(checks.values()):
+        return NOT_REPRODUCED
+    if failed or open_points:
+        return f"{PARTLY}: " + "; ".join(filter(None, [failed and f"not for {failed}", open_points]))
+    return REPRODUCED
+
+
+def outcome_of(verdict: str) -> str:
+    """The verdict without its reason.
+
+    >>> outcome_of("partly reproduced: not for FRO")
+    'partly reproduced'
+    """
+    return verdict.split(":")[0]

@@ -1,0 +1,403 @@
+"""The rules, fixed beforehand, by which the paper's ten claims are judged."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lstsr_core.bootstrap import COVERAGE, RESAMPLES, SEED, mean_intervals
+from lstsr_core.claim_evidence import ABSENT, LABELS, UNTESTABLE, Evidence, Figure, Finding, Measure, verdict_of
+from lstsr_core.contrast import CELL_PIXELS
+from lstsr_core.grid import SPHERE_RADIUS_M, TILE_SIZE_M, Tile
+from lstsr_core.markup import number, thousands
+from lstsr_core.networks import PUBLISHED_CHECKPOINTS, SharpeningUNet
+from lstsr_core.pairs import PUBLISHED_PAIRS
+from lstsr_core.run_files import CURVES, INVERSION, METRICS, PAIRS, PROVENANCE, SUMMARY
+
+NOT_PUBLISHED = "not published"
+SYNTHETIC = "synthetic sample"
+NO_FIGURE = "no figure"
+
+LARGEST_CONSISTENCY_K = 1.0
+SMALLEST_INVERTED_SHARE = 0.1
+
+NETWORK_NUMBERS, NETWORK_TENSORS = 283_906, 104
+TILE = Tile(18, 4)
+
+SIF_NETWORKS = ["sif-cnn-sr1", "sif-cnn-sr2"]
+RIVALS = ["bicubic", "tsharp", "atprk", "dms", "sc-unet", "sif-cnn-sr2"]
+"""What the abstract compares SIF-CNN-SR1 with."""
+
+CONSISTENCY = Measure("consistency_k", "consistency", " K", 2, -1)
+LPIPS = Measure("lpips", "LPIPS", "", 3, -1)
+FRR = Measure("frr", "FRR", "", 3, 1)
+FRO = Measure("fro", "FRO", "", 3, -1)
+FRU = Measure("fru", "FRU", "", 5, 0)
+ATTENUATION = Measure("attenuation_rmse_db", "attenuation RMSE", " dB", 2, -1)
+FOURIER = [FRR, FRO, FRU, ATTENUATION]
+
+PUBLISHED_LINE = {
+    "psnr_db": ("PSNR", "22.25"),
+    "ssim": ("SSIM", "0.69"),
+    "rmse_k": ("RMSE", "1.95"),
+    "rmse_low_gradient_k": ("RMSE low", "1.75"),
+    "rmse_mid_gradient_k": ("RMSE mid", "1.82"),
+    "rmse_high_gradient_k": ("RMSE high", "2.35"),
+    "gssim": ("GSSIM", "0.34"),
+    "lpips": ("LPIPS", "0.24"),
+    "rmse_gradient": ("gradient RMSE", "6.96"),
+}
+"""The published evaluation of scene 0 with SIF-CNN-SR1, to the digits printed."""
+
+PUBLISHED_CURVES = {
+    "sif-cnn-sr1": (22, "0.01013", 52),
+    "sif-cnn-sr2": (121, "0.00193", 151),
+    "sc-unet": (99, "0.00945", 119),
+}
+"""Epoch of the lowest validation loss, that loss, and how many epochs were run."""
+
+METRICS_READ = ["scene", "method", "protocol", "status", "consistency_k", *(m.column for m in FOURIER), *PUBLISHED_LINE]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A claim and how it is judged.
+
+    Attributes
+    ----------
+    text, source, published : str
+        What is claimed, where, and the published figure.
+    rule : str
+        The rule in words.
+    file : str
+        The run's file that decides.
+    judge : function of (Evidence, protocol)
+    protocols : tuple of str
+        The one that decides, then those beside it; empty where the claim is of no comparison with ASTER.
+    synthetic : bool
+        Whether it can be judged without real scenes.
+    """
+
+    text: str
+    source: str
+    published: str
+    rule: str
+    file: str
+    judge: Callable[[Evidence, str], Finding]
+    protocols: tuple[str, ...] = ("georeferenced", "published")
+    synthetic: bool = False
+
+
+def _listed(figures: dict[str, str]) -> str:
+    return ", ".join(f"{name} {figure}" for name, figure in figures.items())
+
+
+def _told(figures: dict[str, Figure]) -> str:
+    return _listed({LABELS[name]: figure.text for name, figure in figures.items()})
+
+
+def _mean_of(figures: dict[str, Figure]) -> str:
+    count = max(figure.samples for figure in figures.values())
+    return f"mean of {count} scene{'s' if count != 1 else ''}"
+
+
+def _consistency(evidence: Evidence, protocol: str) -> Finding:
+    judged = evidence.judged(protocol)
+    present, missing = judged.judged(SIF_NETWORKS)
+    if not present:
+        return Finding(NO_FIGURE, verdict_of({}, missing))
+    means = judged.means(present + judged.judged(["bicubic"])[0], CONSISTENCY)
+    checks = {LABELS[name]: means[name].mean <= LARGEST_CONSISTENCY_K for name in present}
+    ours = f"{_told(means)} ({_mean_of(means)}){evidence.other_weights(present)}"
+    return Finding(ours, verdict_of(checks, missing), tuple(means.values()))
+
+
+def _textures(evidence: Evidence, protocol: str) -> Finding:
+    judged = evidence.judged(protocol)
+    present, missing = judged.judged([*SIF_NETWORKS, "bicubic"])
+    networks = [name for name in present if name in SIF_NETWORKS]
+    if "bicubic" not in present or not networks:
+        return Finding(NO_FIGURE, verdict_of({}, missing))
+    checks: dict[str, bool] = {}
+    parts: list[str] = []
+    figures: list[Figure] = []
+    for measure in (FRR, ATTENUATION):
+        means = judged.means(present, measure)
+        parts.append(f"{measure.label}: {_told(means)}")
+        for name in networks:
+            difference = judged.differences(name, ["bicubic"], measure)["bicubic"]
+            checks[f"{LABELS[name]} in {measure.label}"] = difference.sign == measure.better
+            figures.append(difference)
+    ours = f"{'; '.join(parts)} ({_mean_of(means)}){evidence.other_weights(networks)}"
+    return Finding(ours, verdict_of(checks, missing), tuple(figures))
+
+
+def _against_rivals(evidence: Evidence, protocol: str, measures: Sequence[Measure]) -> Finding:
+    judged, best = evidence.judged(protocol), SIF_NETWORKS[0]
+    own_reason = judged.reason(best)
+    if own_reason is not None:
+        return Finding(NO_FIGURE, verdict_of({}, {LABELS[best]: own_reason}))
+    rivals, untested = judged.judged(RIVALS)
+    if not rivals:
+        return Finding(NO_FIGURE, verdict_of({}, untested))
+    checks: dict[str, bool] = {}
+    parts: list[str] = []
+    figures: list[Figure] = []
+    for measure in measures:
+        differences = judged.differences(best, rivals, measure)
+        # Where nearer to zero is better, the difference is of magnitudes, so that less is better.
+        better_sign = measure.better or -1
+        worse, open_against = ([LABELS[name] for name in rivals if differences[name].sign == sign] for sign in (-better_sign, 0))
+        better = len(rivals) - len(worse) - len(open_against)
+        if open_against and not worse:
+            untested[measure.label] = "chance may have decided"
+        else:
+            checks[measure.label] = not worse
+        told = [f"better than {better} of {len(rivals)}"]
+        told += [f"worse than {', '.join(worse)}"] if worse else []
+        told += [f"not told apart from {', '.join(open_against)}"] if open_against else []
+        means = judged.means([best, *rivals], measure)
+        parts.append(f"{measure.label} {means[best].text}: {', '.join(told)}")
+        figures += differences.values()
+    ours = f"{'; '.join(parts)} ({_mean_of(means)}){evidence.other_weights([best, *rivals])}"
+    return Finding(ours, verdict_of(checks, untested), tuple(figures))
+
+
+def _lpips(evidence: Evidence, protocol: str) -> Finding:
+    judged = evidence.judged(protocol)
+    if judged.paired(SIF_NETWORKS[:1], LPIPS.column).empty:
+        reason = judged.reason(SIF_NETWORKS[0]) or "the weights of the LPIPS network are not distributed with this book"
+        return Finding(NO_FIGURE, f"{UNTESTABLE}: {reason}")
+    return _against_rivals(evidence, protocol, [LPIPS])
+
+
+def _fourier(evidence: Evidence, protocol: str) -> Finding:
+    return _against_rivals(evidence, protocol, FOURIER)
+
+
+def _published_line(evidence: Evidence, protocol: str) -> Finding:
+    table = evidence.metrics
+    rows = table[(table["scene"] == "0") & (table["method"] == SIF_NETWORKS[0]) & (table["status"] == "ok")]
+    rows = rows[rows["protocol"] == protocol]
+    if rows.empty:
+        return Finding(NO_FIGURE, f"{UNTESTABLE}: scene 0 under the {protocol} protocol is {ABSENT}")
+    row = rows.iloc[0]
+    ours = _line(row) + evidence.other_weights(SIF_NETWORKS[:1])
+    if protocol != "published":
+        return Finding(ours, f"{UNTESTABLE}: the line was published for the published protocol")
+    checks, untested = {}, {}
+    for metric, (label, printed) in PUBLISHED_LINE.items():
+        if math.isnan(row[metric]):
+            untested[label] = NO_FIGURE
+        else:
+            checks[label] = f"{row[metric]:.2f}" == printed
+    return Finding(ours, verdict_of(checks, untested))
+
+
+def _line(row: pd.Series[Any]) -> str:
+    return _listed({label: number(float(row[metric]), 2) for metric, (label, _) in PUBLISHED_LINE.items()})
+
+
+def _database(evidence: Evidence, protocol: str) -> Finding:
+    listed = sum(name.endswith("_aster_250m.tif") for name in evidence.registry)
+    summary = evidence.files.json(SUMMARY)
+    checks = {f"the list of published files, which names {listed}": listed == PUBLISHED_PAIRS}
+    ours = f"{listed} pairs in the list of published files"
+    if summary.get("synthetic", True):
+        return Finding(f"{ours}; the pairs read here are simulated", verdict_of(checks, {"pairs read": SYNTHETIC}))
+    pairs = evidence.files.table(PAIRS, ["longitude", "latitude"])
+    inside = _inside_tile(pairs)
+    checks[f"the pairs read here, which are {len(pairs)}"] = len(pairs) == PUBLISHED_PAIRS
+    checks[f"the tile, which {inside} of {len(pairs)} centres lie in"] = inside == len(pairs)
+    return Finding(f"{ours}; {len(pairs)} read here, {inside} of them centred in tile {TILE}", verdict_of(checks))
+
+
+def _inside_tile(pairs: pd.DataFrame) -> int:
+    latitude, longitude = np.radians(pairs["latitude"]), np.radians(pairs["longitude"])
+    right_m = SPHERE_RADIUS_M * longitude * np.cos(latitude) - TILE.left_m
+    down_m = TILE.top_m - SPHERE_RADIUS_M * latitude
+    return int(((right_m >= 0) & (right_m < TILE_SIZE_M) & (down_m >= 0) & (down_m < TILE_SIZE_M)).sum())
+
+
+def _curves(evidence: Evidence, protocol: str) -> Finding:
+    table = evidence.files.table(CURVES, ["model", "source", "epoch", "val_loss"])
+    table = table[table["source"] == "published"].dropna(subset=["val_loss"])
+    checks, parts, missing = {}, [], {}
+    for model, (epoch, loss, count) in PUBLISHED_CURVES.items():
+        rows = table[table["model"].isin([model, LABELS[model]])]
+        if rows.empty:
+            missing[LABELS[model]] = "no published curve"
+            continue
+        best = rows.iloc[int(rows["val_loss"].to_numpy().argmin())]
+        found = int(best["epoch"]), f"{best['val_loss']:.5f}", int(rows["epoch"].max())
+        checks[LABELS[model]] = found == (epoch, loss, count)
+        parts.append(f"{LABELS[model]}: epoch {found[0]} of {found[2]}, loss {found[1]}")
+    return Finding("; ".join(parts) or NO_FIGURE, verdict_of(checks, missing))
+
+
+def _architecture(evidence: Evidence, protocol: str) -> Finding:
+    state = SharpeningUNet().state_dict()
+    numbers, tensors = sum(tensor.numel() for tensor in state.values()), len(state)
+    checks = {"numbers": numbers == NETWORK_NUMBERS, "tensors": tensors == NETWORK_TENSORS}
+    judged = evidence.judged("georeferenced")
+    # A method has figures only after load_model has found every tensor of the file to fit.
+    loaded = [name for name in PUBLISHED_CHECKPOINTS if judged.reason(name) is None and evidence.published_weights(name)]
+    checkpoints = f"{len(loaded)} of {len(PUBLISHED_CHECKPOINTS)} published checkpoints loaded"
+    ours = f"{thousands(numbers)} numbers in {tensors} tensors; {checkpoints}"
+    return Finding(ours, verdict_of(checks, {} if loaded else {"layers": "no published checkpoint in this edition to load"}))
+
+
+def _scale_invariance(evidence: Evidence, protocol: str) -> Finding:
+    best, other = SIF_NETWORKS[0], "sc-unet"
+    judged = evidence.judged(protocol)
+    present, missing = judged.judged([best, other])
+    if len(present) < 2:
+        return Finding(NO_FIGURE, verdict_of({}, missing))
+    checks: dict[str, bool] = {}
+    parts: list[str] = []
+    figures: list[Figure] = []
+    for measure in (FRR, ATTENUATION):
+        means, differences = judged.means([other, best], measure), judged.differences(best, [other], measure)
+        difference = differences[other]
+        if difference.samples < 2:
+            return Finding(NO_FIGURE, verdict_of({}, {"bootstrap": "fewer than two scenes"}))
+        checks[measure.label] = difference.sign == measure.better
+        parts.append(f"{measure.label}: {_told(means)}, difference {difference.text}")
+        figures.append(difference)
+    ours = f"{'; '.join(parts)} ({_mean_of(means)}){evidence.other_weights([best, other])}"
+    return Finding(ours, verdict_of(checks), tuple(figures))
+
+
+def _inversion(evidence: Evidence, protocol: str) -> Finding:
+    table = evidence.files.table(INVERSION, ["scene", "method", "tiles_rising", "tiles_inverted"])
+    judged = evidence.judged(protocol)
+    checks: dict[str, bool] = {}
+    parts: list[str] = []
+    missing: dict[str, str] = {}
+    for name in (SIF_NETWORKS[0], "dms", "bicubic"):
+        rows = table[table["method"] == name]
+        rising, inverted = int(rows["tiles_rising"].sum()), int(rows["tiles_inverted"].sum())
+        if name == "bicubic":
+            if parts and rising:
+                parts.append(f"for comparison Bicubic {_share(inverted, rising)}")
+        elif rising == 0:
+            missing[LABELS[name]] = judged.reason(name) or "no tile where ASTER rises with NDVI"
+        else:
+            checks[LABELS[name]] = inverted / rising >= SMALLEST_INVERTED_SHARE
+            parts.append(f"{LABELS[name]} {_share(inverted, rising)}")
+    scenes = table.loc[table["tiles_rising"] > 0, "scene"].nunique()
+    said = f" (such tiles lie in {scenes} scene{'s' if scenes != 1 else ''}; intervals by drawing tiles)"
+    ours = "; ".join(parts) + said + evidence.other_weights(SIF_NETWORKS[:1]) if parts else NO_FIGURE
+    return Finding(ours, verdict_of(checks, missing))
+
+
+def _share(inverted: int, rising: int) -> str:
+    (interval,) = mean_intervals(100.0 * (np.arange(rising) < inverted)[:, None])
+    figures = (number(value, 0) for value in (interval.mean, interval.low, interval.high))
+    return "{} % [{}, {}] ({} of {} tiles)".format(*figures, inverted, rising)
+
+
+BEYOND_CHANCE = (
+    f"the difference, paired over scenes, with its whole {100 * COVERAGE:g} % bootstrap interval "
+    f"({thousands(RESAMPLES)} resamples, seed {SEED})"
+)
+
+RULES = [
+    Rule(
+        "A SIF network's 250 m LST, degraded to 1 km, gives back the LST that it came from.",
+        "abstract",
+        NOT_PUBLISHED,
+        f"For both SIF networks the RMSE between D(product) and the input is on average at most {LARGEST_CONSISTENCY_K:g} K.",
+        METRICS,
+        _consistency,
+    ),
+    Rule(
+        "Its 250 m LST carries fine textures that follow NDVI: its spectrum is near ASTER's and above Bicubic's.",
+        "abstract",
+        NOT_PUBLISHED,
+        f"For both SIF networks FRR is above and attenuation RMSE below Bicubic's, {BEYOND_CHANCE}.",
+        METRICS,
+        _textures,
+    ),
+    Rule(
+        "SIF-CNN-SR1 is better than Bicubic, TsHARP, ATPRK, DMS, SC-Unet and SIF-CNN-SR2 in LPIPS.",
+        "abstract; figure from the evaluation notebook",
+        "0.24 for scene 0",
+        f"Its LPIPS is below that of each of them, {BEYOND_CHANCE}.",
+        METRICS,
+        _lpips,
+    ),
+    Rule(
+        "SIF-CNN-SR1 is better than the same methods in the Fourier metrics.",
+        "abstract",
+        NOT_PUBLISHED,
+        "Its FRR is above, its FRO and attenuation RMSE are below and its FRU is nearer to zero than that of each of them, "
+        f"{BEYOND_CHANCE}; where an interval holds zero, chance may have decided.",
+        METRICS,
+        _fourier,
+    ),
+    Rule(
+        "Scene 0, SIF-CNN-SR1: one line of nine figures.",
+        "evaluation notebook",
+        _listed({label: printed for label, printed in PUBLISHED_LINE.values()}),
+        "Under the published protocol each figure agrees to the digits printed.",
+        METRICS,
+        _published_line,
+        ("published", "georeferenced"),
+    ),
+    Rule(
+        f"There are {PUBLISHED_PAIRS} concomitant ASTER–MODIS pairs in tile {TILE} to evaluate on.",
+        "abstract; published database",
+        f"{PUBLISHED_PAIRS} pairs",
+        "The list of published files names that many, that many are read, and all their centres lie in the tile.",
+        SUMMARY,
+        _database,
+        (),
+        synthetic=True,
+    ),
+    Rule(
+        "The training curves of the three networks, and their best epochs.",
+        "published logs",
+        "; ".join(f"{LABELS[name]}: epoch {e} of {count}, loss {loss}" for name, (e, loss, count) in PUBLISHED_CURVES.items()),
+        "In the published logs, the lowest validation loss is at that epoch and agrees to five decimals, and that many epochs "
+        "were run.",
+        CURVES,
+        _curves,
+        (),
+        synthetic=True,
+    ),
+    Rule(
+        "The three networks share one architecture and size.",
+        "published checkpoints",
+        f"{thousands(NETWORK_NUMBERS)} numbers in {NETWORK_TENSORS} tensors",
+        "The network built here has as many of both, and at least one published checkpoint loads into it with no tensor "
+        "missing or to spare.",
+        PROVENANCE,
+        _architecture,
+        (),
+        synthetic=True,
+    ),
+    Rule(
+        "Scale invariance does not always hold: SC-Unet's texture falls short at 250 m.",
+        "abstract",
+        NOT_PUBLISHED,
+        f"SIF-CNN-SR1's FRR is above and its attenuation RMSE below SC-Unet's, {BEYOND_CHANCE}.",
+        METRICS,
+        _scale_invariance,
+    ),
+    Rule(
+        "Where LST rises with NDVI, SIF-CNN-SR1 and DMS can draw the contrast inverted.",
+        "a figure of the published code",
+        NOT_PUBLISHED,
+        f"For both, of the tiles of {CELL_PIXELS}×{CELL_PIXELS} pixels where ASTER's fine detail rises with NDVI, the product's "
+        f"falls in at least {100 * SMALLEST_INVERTED_SHARE:g} %.",
+        INVERSION,
+        _inversion,
+        ("georeferenced",),
+    ),
+]
