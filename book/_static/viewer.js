@@ -194,7 +194,7 @@
         element("div", { "data-of": of }, element("dt", {}, name), element("dd", {}, text))));
       const km = (pixels) => number(((pixels + 0.5) * scene.pixelM) / 1000, 1);
       this.place.textContent = cursor
-        ? `Row ${cursor.row + 1}, column ${cursor.column + 1}: ${km(cursor.column)} km east and ${km(cursor.row)} km south of the corner`
+        ? `Row ${cursor.row + 1}, column ${cursor.column + 1}: ${km(cursor.column)} km east and ${km(cursor.row)} km south of the north-west corner`
         : "Point at the map to read its values.";
       clearTimeout(this.announcement);
       if (!cursor) return;
