@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from lstsr_core.api import fill_pages
 from lstsr_core.claims import CURVES, INVERSION, METRICS, PAIRS, PROVENANCE, SUMMARY, RunFiles, claims, write_claims
 from lstsr_core.errors import InputError
 from lstsr_core.findings_prose import COSTS, GAINS, MISREGISTRATION, PROJECTED, VARIANT_DIFFERENCES, VARIANTS
@@ -100,6 +101,7 @@ def assemble(run: Path, project: Path) -> Path:
     source = run / "book" / "source"
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(project / "book", source, ignore=shutil.ignore_patterns("_build", ".*"))
+    fill_pages(source / "api")
     provenance = files.json(PROVENANCE)
     for name in NOTEBOOKS:
         if name not in provenance:
