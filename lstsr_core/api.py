@@ -193,14 +193,21 @@ class _Reference:
                 title = f'<p class="rubric">{text(section.title or "")}</p>'
                 shown.append(title + self._prose(section.value.description, member))
             else:
-                raise InputError(
-                    f"{member.path}: the book cannot show its docstring's section '{section.kind.value}'."
-                )
+                raise InputError(f"{member.path}: the book cannot show its docstring's section '{section.kind.value}'.")
         return "\n".join(shown)
 
     def _item(self, item: griffe.DocstringElement, member: griffe.Object) -> str:
         names = f"<code>{text(item.name)}</code>" if isinstance(item, griffe.DocstringNamedElement) and item.name else ""
-        kind = self._expression(item.annotation)
+        annotation = item.annotation
+        if (
+            isinstance(member, griffe.Function)
+            and isinstance(item, griffe.DocstringParameter)
+            and isinstance(annotation, griffe.Expr)
+        ):
+            # Of names that share a line without a type, griffe gives each the first one's.
+            signature = {parameter.name: parameter.annotation for parameter in member.parameters}
+            annotation = signature.get(item.name) or annotation
+        kind = self._expression(annotation)
         described = self._prose(item.description, member) if item.description else ""
         return f"<dt>{names}{' : ' if names and kind else ''}{kind}</dt><dd>{described}</dd>"
 

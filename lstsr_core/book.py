@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from lstsr_core.errors import InputError
 from lstsr_core.findings_prose import COSTS, GAINS, MISREGISTRATION, PROJECTED, VARIANT_DIFFERENCES, VARIANTS
 from lstsr_core.markup import RESULTS_FOLDER, text
 from lstsr_core.pairs import PUBLISHED_PAIRS
+from lstsr_core.pdf import find_browser, prepare_for_print, print_pdf, shorter_contents
 from lstsr_core.prose import (
     CLAIMS_FILE,
     DIGEST_DIGITS,
@@ -68,22 +70,56 @@ def build_book(run: Path, project: Path) -> Path:
     source = assemble(run, project)
     built = source.parent / "build"
     shutil.rmtree(built, ignore_errors=True)
+    page = _build(source, built, "html", source / "_toc.yml", ["-W"])
+    target = (run / "book" / "html").resolve()
+    _replace_folder(page.parent, target)
+    shutil.rmtree(built, ignore_errors=True)
+    return target / "index.html"
+
+
+def build_pdf(run: Path) -> Path:
+    """Print the book of a run, which `build_book` made just before, into the folder of its HTML.
+
+    Returns
+    -------
+    Path
+        Absolute path of ``lstsr-<run>.pdf``.
+
+    Raises
+    ------
+    InputError
+        If no browser is there to print, or it or the build fails.
+    """
+    browser = find_browser()
+    source, html = run / "book" / "source", (run / "book" / "html").resolve()
+    contents = shorter_contents(yaml.safe_load((source / "_toc.yml").read_text(encoding="utf-8")))
+    with tempfile.TemporaryDirectory(dir=run / "book") as folder:
+        toc = Path(folder) / "_toc.yml"
+        toc.write_text(yaml.safe_dump(contents, sort_keys=False), encoding="utf-8")
+        # Not -W: pages that are left out are linked from some that are not.
+        page = _build(source, Path(folder), "singlehtml", toc, [])
+        edition = _edition(RunFiles(run))
+        title = yaml.safe_load((source / "_config.yml").read_text(encoding="utf-8"))["title"]
+        printable = prepare_for_print(page, title.partition(":")[0], edition.subtitle)
+        pdf = html / f"lstsr-{run.name}.pdf"
+        print_pdf(printable, pdf, browser)
+    return pdf
+
+
+def _build(source: Path, built: Path, builder: str, toc: Path, options: list[str]) -> Path:
     command = [
-        sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(source),
-        "--path-output", str(built), "--config", str(source / "_config.yml"), "--toc", str(source / "_toc.yml"),
-        "--all", "-W", "-n", "--keep-going",
+        sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(source), "--builder", builder,
+        "--path-output", str(built), "--config", str(source / "_config.yml"), "--toc", str(toc),
+        "--all", "-n", "--keep-going", *options,
     ]  # fmt: skip
     outcome = subprocess.run(command, capture_output=True, text=True, check=False)
-    page = built / "_build" / "html" / "index.html"
+    page = built / "_build" / builder / "index.html"
     if outcome.returncode or not page.is_file():
         raise InputError(
             f"{source}: the book was not built, and any older one was kept. "
             + _complaints(outcome.stdout + "\n" + outcome.stderr, source)
         )
-    target = (run / "book" / "html").resolve()
-    _replace_folder(page.parent, target)
-    shutil.rmtree(built, ignore_errors=True)
-    return target / "index.html"
+    return page
 
 
 def assemble(run: Path, project: Path) -> Path:

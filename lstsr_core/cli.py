@@ -56,6 +56,20 @@ def _parser() -> argparse.ArgumentParser:
     book = commands.add_parser("book", help="build the book from a profile's results")
     book.set_defaults(command=_book)
     book.add_argument("--profile", default="sample", help="sample (default) or paper")
+    book.add_argument("--pdf", action="store_true", help="print it into a PDF, too, which its pages link (needs Chromium)")
+
+    site = commands.add_parser(
+        "site", help="put the books of all profiles into one folder to publish, each page linking the other"
+    )
+    site.set_defaults(command=_site)
+    site.add_argument(
+        "--out", type=Path, default=Path("site"), metavar="DIR", help="an earlier site there is replaced (default site)"
+    )
+
+    fetch = commands.add_parser(
+        "fetch", help="fetch the published pairs and checkpoints that are not in your cache, each checked"
+    )
+    fetch.set_defaults(command=_fetch)
 
     store = commands.add_parser("store", help="put the outputs of the sample's run into notebooks/, for nbval to compare with")
     store.set_defaults(command=_store)
@@ -208,10 +222,38 @@ def _settings(texts: list[str], names: list[str]) -> dict[str, dict[str, Any]]:
 
 
 def _book(options: argparse.Namespace) -> int:
-    from lstsr_core.book import build_book
+    from lstsr_core.book import build_book, build_pdf
+    from lstsr_core.editions import built_books, link_editions
+    from lstsr_core.pdf import find_browser
 
-    print(build_book(RUNS / options.profile, PROJECT))
+    if options.pdf:
+        find_browser()  # missed before the work rather than after it
+    cover = build_book(RUNS / options.profile, PROJECT)
+    if options.pdf:
+        print(build_pdf(RUNS / options.profile))
+    link_editions(built_books(RUNS))
+    print(cover)
     return 0
+
+
+def _site(options: argparse.Namespace) -> int:
+    from lstsr_core.editions import assemble_site
+
+    books = assemble_site(RUNS, options.out)
+    print(books[0].resolve() / "index.html")
+    return 0
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    from lstsr_core import archive
+
+    announce_terminal()
+    directory = archive.fetch(archive.user_cache())
+    absent = [name for name in archive.registry() if not (directory / name).is_file()]
+    print(directory)
+    if absent:
+        print(f"lstsr: {len(absent)} of {len(archive.registry())} published files are not there yet", file=sys.stderr)
+    return int(bool(absent))
 
 
 def _store(options: argparse.Namespace) -> int:

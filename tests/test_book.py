@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 import pandas as pd
 import pytest
+import yaml
 from playwright.sync_api import ConsoleMessage, sync_playwright
 from test_claims import FIGURES, make_run, metrics_rows, missing_rows
 
@@ -149,7 +150,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def pages(built: Path) -> dict[str, Page]:
-    return {path.name: Page(path) for path in sorted(built.parent.glob("*.html"))}
+    found = sorted(path for path in built.parent.rglob("*.html") if "_static" not in path.parts)
+    return {path.relative_to(built.parent).as_posix(): Page(path) for path in found}
 
 
 class QuietHandler(SimpleHTTPRequestHandler):
@@ -234,10 +236,10 @@ def test_all_internal_links_and_anchors_resolve(built: Path, pages: dict[str, Pa
             parts = urlsplit(url)
             if parts.scheme or parts.netloc:
                 continue
-            target = built.parent / unquote(parts.path) if parts.path else page.path
+            target = (page.path.parent / unquote(parts.path)).resolve() if parts.path else page.path
             assert target.is_file(), f"{name}: {url}"
             if parts.fragment and target.suffix == ".html":
-                assert unquote(parts.fragment) in pages[target.name].ids | {""}, f"{name}: {url}"
+                assert unquote(parts.fragment) in pages[target.relative_to(built.parent).as_posix()].ids | {""}, f"{name}: {url}"
 
 
 def test_every_figure_has_alternative_text(pages: dict[str, Page]) -> None:
@@ -279,11 +281,12 @@ def test_the_cover_takes_its_numbers_from_the_files(built: Path, pages: dict[str
     assert "**0.41**" in changed and "**0.96**" not in changed
 
 
-def test_an_edition_of_real_pairs_has_no_banner(tmp_path: Path) -> None:
+def test_an_edition_of_real_pairs_says_so_and_does_not_warn(tmp_path: Path) -> None:
     source = assemble(make_book_run(tmp_path / "paper", synthetic=False), PROJECT)
     text = settings_of(source) + "".join(path.read_text(encoding="utf-8") for path in source.glob("*.ipynb"))
     assert "Synthetic edition" not in text
-    assert "announcement: ''" in text
+    banner = yaml.safe_load(settings_of(source))["html"]["announcement"]
+    assert "Paper edition.</strong> From 4 of the 83 published pairs." in banner
 
 
 def test_durations_of_cells_are_stripped(run: Path) -> None:
