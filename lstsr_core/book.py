@@ -91,7 +91,8 @@ def build_pdf(run: Path) -> Path:
         If no browser is there to print, or it or the build fails.
     """
     browser = find_browser()
-    source, html = run / "book" / "source", (run / "book" / "html").resolve()
+    run = run.resolve()
+    source, html = run / "book" / "source", run / "book" / "html"
     contents = shorter_contents(yaml.safe_load((source / "_toc.yml").read_text(encoding="utf-8")))
     with tempfile.TemporaryDirectory(dir=run / "book") as folder:
         toc = Path(folder) / "_toc.yml"

@@ -71,7 +71,8 @@ def print_pdf(page: Path, pdf: Path, browser: str) -> None:
     with tempfile.TemporaryDirectory() as profile:
         printed = Path(profile) / "book.pdf"
         command = [
-            browser, "--headless", "--disable-gpu", "--no-first-run", "--disable-background-networking", f"--user-data-dir={profile}",
+            browser, "--headless", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+            f"--user-data-dir={profile}",
             "--no-sandbox",  # a container has none; the page is our own and loads nothing from outside
             "--allow-file-access-from-files",  # the equations' fonts
             f"--virtual-time-budget={_SCRIPT_MS}", "--no-pdf-header-footer", "--generate-pdf-document-outline",
@@ -120,11 +121,13 @@ def prepare_for_print(page: Path, title: str, subtitle: str) -> Path:
         if "mathjax" in str(script.get("src", "")).lower() or "MathJax" in script.get_text()
     )  # fmt: skip
     target = page.with_name("print.html")
+    head = (
+        f'<meta charset="utf-8"><title>{text(title)}</title>\n{style}<link rel="stylesheet" href="{STYLE}">{equations}\n'
+        f"<style>@page {{ @top-center {{ content: {_css_string(subtitle)} }} }}</style>"
+    )
+    body = f'<header class="title-page"><h1>{text(title)}</h1><p>{text(subtitle)}</p></header>\n{contents}\n{article}'
     target.write_text(
-        f'<!doctype html>\n<html lang="en" data-theme="light"><head><meta charset="utf-8"><title>{text(title)}</title>\n'
-        f'{style}<link rel="stylesheet" href="{STYLE}">{equations}\n'
-        f"<style>@page {{ @top-center {{ content: {_css_string(subtitle)} }} }}</style></head>\n"
-        f'<body><header class="title-page"><h1>{text(title)}</h1><p>{text(subtitle)}</p></header>\n{contents}\n{article}</body></html>\n',
+        f'<!doctype html>\n<html lang="en" data-theme="light"><head>{head}</head>\n<body>{body}</body></html>\n',
         encoding="utf-8",
     )
     return target
