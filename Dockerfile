@@ -11,12 +11,12 @@ FROM python:3.11-slim-bookworm
 
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 
-# One list for Binder, this image and the tests' machines. Debian's releases fix what matters of these packages, and their exact
-# versions vanish from its servers with every security update, so they are not pinned.
+# One list for Binder, this image and the tests' machines; beside it Chromium, which prints the PDF. Debian's releases fix what
+# matters of these packages, and their exact versions vanish from its servers with every update, so they are not pinned.
 COPY .binder/apt.txt /tmp/apt.txt
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && grep -v '^#' /tmp/apt.txt | xargs apt-get install -y --no-install-recommends \
+    && grep -v '^#' /tmp/apt.txt | xargs apt-get install -y --no-install-recommends chromium \
     && rm -rf /var/lib/apt/lists/* /tmp/apt.txt
 
 # Not root: notebooks run whatever is typed into them, and files written to a mounted folder should not be root's.
