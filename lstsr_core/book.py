@@ -101,7 +101,8 @@ def build_pdf(run: Path) -> Path:
         page = _build(source, Path(folder), "singlehtml", toc, [])
         edition = _edition(RunFiles(run))
         title = yaml.safe_load((source / "_config.yml").read_text(encoding="utf-8"))["title"]
-        printable = prepare_for_print(page, title.partition(":")[0], edition.subtitle)
+        style = (source / "print.css").read_text(encoding="utf-8")
+        printable = prepare_for_print(page, style, title.partition(":")[0], edition.subtitle)
         pdf = html / f"lstsr-{run.name}.pdf"
         print_pdf(printable, pdf, browser)
     return pdf

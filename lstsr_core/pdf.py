@@ -15,7 +15,6 @@ from lstsr_core.errors import InputError
 from lstsr_core.markup import text
 
 BROWSERS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"]
-STYLE = "_static/pdf.css"
 _PRINTING_SECONDS = 300
 _SCRIPT_MS = 60_000
 _DATE = re.compile(rb"\(D:\d{14}(\+00'00'|Z)?\)")
@@ -93,7 +92,7 @@ def print_pdf(page: Path, pdf: Path, browser: str) -> None:
     temporary.rename(pdf)
 
 
-def prepare_for_print(page: Path, title: str, subtitle: str) -> Path:
+def prepare_for_print(page: Path, style: str, title: str, subtitle: str) -> Path:
     """Make of Jupyter Book's single page one for paper, beside it: a title page, contents, chapters, and nothing to click on
     that is not there.
 
@@ -101,6 +100,8 @@ def prepare_for_print(page: Path, title: str, subtitle: str) -> Path:
     ----------
     page : Path
         ``index.html`` of the builder singlehtml.
+    style : str
+        CSS, added to the page's own.
     title, subtitle : str
         Of the title page; the subtitle stands on top of every page, too.
     """
@@ -115,15 +116,15 @@ def prepare_for_print(page: Path, title: str, subtitle: str) -> Path:
         del image["loading"]  # an image below the first page would not be loaded
     contents = _contents(article)
     _keep_links_within(article)
-    style = "".join(str(link) for link in soup.select("head link[rel=stylesheet]"))
+    styles = "".join(str(link) for link in soup.select("head link[rel=stylesheet]"))
     equations = "".join(
         str(script) for script in soup.find_all("script")
         if "mathjax" in str(script.get("src", "")).lower() or "MathJax" in script.get_text()
     )  # fmt: skip
     target = page.with_name("print.html")
     head = (
-        f'<meta charset="utf-8"><title>{text(title)}</title>\n{style}<link rel="stylesheet" href="{STYLE}">{equations}\n'
-        f"<style>@page {{ @top-center {{ content: {_css_string(subtitle)} }} }}</style>"
+        f'<meta charset="utf-8"><title>{text(title)}</title>\n{styles}{equations}\n'
+        f"<style>{style}\n@page {{ @top-center {{ content: {_css_string(subtitle)} }} }}</style>"
     )
     body = f'<header class="title-page"><h1>{text(title)}</h1><p>{text(subtitle)}</p></header>\n{contents}\n{article}'
     target.write_text(
