@@ -6,6 +6,7 @@ import importlib
 import re
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,8 +49,7 @@ def fill_pages(folder: Path) -> None:
         If a page names a module that the package has not, or that is named before.
     """
     pages = {path: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.md"))}
-    package = griffe.load(PACKAGE, search_paths=[Path(__file__).resolve().parents[1]], docstring_parser="numpy")
-    assert isinstance(package, griffe.Module)
+    package = _package()
     page_of: dict[str, str] = {}
     for path, content in pages.items():
         for name in _ONE.findall(content):
@@ -63,11 +63,27 @@ def fill_pages(folder: Path) -> None:
         path.write_text(_ALL.sub(lambda _: reference.overview(), filled), encoding="utf-8")
 
 
+@lru_cache(maxsize=1)
+def _package() -> griffe.Module:
+    package = griffe.load(PACKAGE, search_paths=[Path(__file__).resolve().parents[1]], docstring_parser="numpy")
+    assert isinstance(package, griffe.Module)
+    return package
+
+
 def _public(holder: griffe.Module | griffe.Class) -> Iterator[griffe.Object]:
     """Members in the order of the source, without what was imported."""
     found = [member for name, member in holder.members.items() if not name.startswith("_")]
     own = [member for member in found if isinstance(member, griffe.Object) and not isinstance(member, griffe.Module)]
     yield from sorted(own, key=lambda member: member.lineno or 0)
+
+
+def _parts(member: griffe.Class, fields: dict[str, Any]) -> list[griffe.Object]:
+    """Of a class, what has an entry of its own: not the attributes that its docstring lists."""
+    return [
+        part
+        for part in _public(member)
+        if part.name in fields or isinstance(part, griffe.Function) or part.docstring or "property" in part.labels
+    ]
 
 
 class _Reference:
@@ -82,7 +98,7 @@ class _Reference:
             for member in _public(package.modules[name]):
                 self.known.add(member.path)
                 if isinstance(member, griffe.Class):
-                    self.known |= {part.path for part in _public(member)}
+                    self.known |= {part.path for part in _parts(member, _fields(member))}
 
     def overview(self) -> str:
         """A table of the modules, with the first sentence of each."""
@@ -112,8 +128,7 @@ class _Reference:
             fields = _fields(member)
             inner = [
                 self._field(part, fields[part.name]) if part.name in fields else self._entry(part)
-                for part in _public(member)
-                if part.name in fields or isinstance(part, griffe.Function) or part.docstring or "property" in part.labels
+                for part in _parts(member, fields)
             ]
             parts = f"<dl>\n{chr(10).join(inner)}\n</dl>" if inner else ""
         return f"{self._term(member)}\n<dd>{self._docstring(member)}{parts}</dd>"

@@ -70,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
         "fetch", help="fetch the published pairs and checkpoints that are not in your cache, each checked"
     )
     fetch.set_defaults(command=_fetch)
+    fetch.add_argument("--url", help="of a copy of the published repository, instead of the repository itself")
 
     store = commands.add_parser("store", help="put the outputs of the sample's run into notebooks/, for nbval to compare with")
     store.set_defaults(command=_store)
@@ -248,7 +249,8 @@ def _fetch(options: argparse.Namespace) -> int:
     from lstsr_core import archive
 
     announce_terminal()
-    directory = archive.fetch(archive.user_cache())
+    base_url = f"{options.url.rstrip('/')}/" if options.url else archive.BASE_URL
+    directory = archive.fetch(archive.user_cache(), base_url)
     absent = [name for name in archive.registry() if not (directory / name).is_file()]
     print(directory)
     if absent:

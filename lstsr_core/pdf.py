@@ -151,7 +151,7 @@ def _contents(article: Tag) -> str:
         heading = chapter.find(["h1", "h2", "h3"])
         if isinstance(heading, Tag) and chapter.get("id"):
             lines.append(f'<li><a href="#{chapter["id"]}">{text(heading.get_text(" ", strip=True))}</a></li>')
-    return f'<nav class="contents"><h2>Contents</h2><ol>{"".join(lines)}</ol></nav>'
+    return f'<nav class="chapters"><h2>Contents</h2><ol>{"".join(lines)}</ol></nav>'
 
 
 def _keep_links_within(article: Tag) -> None:

@@ -129,8 +129,7 @@ class Edition:
     def banner(self) -> str:
         """Shown on top of every page, with the place for links to other editions."""
         said = (
-            "<strong>Synthetic edition.</strong> All data are simulated; no figure is a measurement, save on the pages on "
-            "weights and ablation."
+            "<strong>Synthetic edition.</strong> All data are simulated, save on the pages on weights and ablation."
             if self.synthetic
             else '<strong class="edition-real">Paper edition.</strong> '
             f"From {self.pairs} of the {self.pairs_published} published pairs."

@@ -5,6 +5,7 @@ import functools
 import json
 import re
 import shutil
+import subprocess
 import threading
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -19,7 +20,7 @@ import yaml
 from playwright.sync_api import ConsoleMessage, sync_playwright
 from test_claims import FIGURES, make_run, metrics_rows, missing_rows
 
-from lstsr_core.book import NOTEBOOKS, assemble, build_book
+from lstsr_core.book import NOTEBOOKS, assemble, build_book, build_pdf
 from lstsr_core.errors import InputError
 from lstsr_core.project import PROJECT
 from lstsr_core.prose import REAL_NOTEBOOKS
@@ -370,3 +371,19 @@ def test_variants_and_every_metric_are_in_tables(built: Path) -> None:
     assert "GSSIM\nfrom 0.200 to 0.250" in method or "GSSIM from 0.200 to 0.250" in method
     assert "<summary>All metrics, georeferenced</summary>" in results
     assert '<th scope="row">rmse_k</th><td>TsHARP</td><td>4</td><td>2.228</td>' in results
+
+
+def test_the_pdf_of_a_book_holds_its_chapters_and_says_what_is_synthetic(built: Path) -> None:
+    if shutil.which("chromium") is None or shutil.which("pdftotext") is None:
+        pytest.skip("chromium or pdftotext is not installed")
+    pdf = build_pdf(built.parents[2])
+    try:
+        assert pdf == built.parent / "lstsr-sample.pdf"
+        pages = subprocess.run(["pdftotext", str(pdf), "-"], check=True, capture_output=True, text=True).stdout.split("\f")[:-1]
+    finally:
+        pdf.unlink()
+    assert all("Synthetic edition" in page for page in pages)
+    text = "\n".join(pages)
+    assert all(f"Notebook {name[:2]}" in text for name in NOTEBOOKS)
+    assert "Claims" in text and "granule_writer" not in text
+    assert [path.name for path in (built.parents[1]).iterdir() if path.name.startswith("tmp")] == []
