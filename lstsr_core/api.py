@@ -109,7 +109,8 @@ class _Reference:
         )
         head = '<th scope="col">Module</th><th scope="col">What it is</th>'
         return (
-            '<div class="table-box"><table class="sortable api-modules" data-filter>\n'
+            '<div class="table-box" tabindex="0" role="region" aria-label="Modules, scrolls sideways">'
+            '<table class="sortable api-modules" data-filter>\n'
             f"<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table></div>"
         )
 
@@ -134,7 +135,7 @@ class _Reference:
         return f"{self._term(member)}\n<dd>{self._docstring(member)}{parts}</dd>"
 
     def _field(self, part: griffe.Object, field: Any) -> str:
-        default = "" if field.is_required() else f" = {field.default!r}"
+        default = "" if field.is_required() else f" = {field.get_default(call_default_factory=True)!r}"
         assert isinstance(part, griffe.Attribute)
         shown = f"{text(part.name)}: {self._expression(part.annotation)}{text(default)}"
         return f'<dt id="{part.path}"><code>{shown}</code></dt>\n<dd>{self._prose(field.description or "", part)}</dd>'
@@ -260,7 +261,7 @@ class _Reference:
 
 def _fields(member: griffe.Class) -> dict[str, Any]:
     """The fields of a pydantic model, whose descriptions are made when the module is imported; nothing for other classes."""
-    if not any("BaseModel" in str(base) or "Parameters" in str(base) for base in member.bases):
+    if not any(str(base) == "BaseModel" for holder in (member, *member.mro()) for base in holder.bases):
         return {}
     model: type[BaseModel] = getattr(importlib.import_module(member.module.path), member.name)
     return {name: field for name, field in model.model_fields.items() if name in member.members}

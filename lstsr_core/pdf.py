@@ -145,12 +145,14 @@ def _shorten_details(soup: BeautifulSoup, article: Tag) -> None:
 
 
 def _contents(article: Tag) -> str:
-    """A list of the chapters, each with a link."""
+    """A list of the chapters, each with a link to the only place of its name; headings may share theirs."""
     lines = []
     for chapter in article.select(".toctree-wrapper > section"):
         heading = chapter.find(["h1", "h2", "h3"])
-        if isinstance(heading, Tag) and chapter.get("id"):
-            lines.append(f'<li><a href="#{chapter["id"]}">{text(heading.get_text(" ", strip=True))}</a></li>')
+        place = chapter.find_previous_sibling()
+        if isinstance(heading, Tag) and isinstance(place, Tag) and str(place.get("id", "")).startswith("document-"):
+            chapter.insert(0, place.extract())  # before the chapter it would stand on the page before
+            lines.append(f'<li><a href="#{place["id"]}">{text(heading.get_text(" ", strip=True))}</a></li>')
     return f'<nav class="chapters"><h2>Contents</h2><ol>{"".join(lines)}</ol></nav>'
 
 

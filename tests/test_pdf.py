@@ -25,7 +25,7 @@ PAGE = f"""<!doctype html><html><head><title>x</title><script>alert(1)</script><
 <details><summary>Versions (3)</summary><p>numpy 2</p></details>
 <div class="toctree-wrapper"><span id="document-method"></span>
 <section id="method"><h2>Method</h2><div class="cell_input">code()</div><p id="cite">A source.</p><button>Copy</button></section>
-<section id="data"><h2>Data</h2><table><tr><td>1</td></tr></table></section></div>
+<span id="document-data"></span><section id="method"><h2>Data</h2><table><tr><td>1</td></tr></table></section></div>
 </section></article></body></html>"""
 
 
@@ -49,6 +49,8 @@ def test_paper_has_chapters_and_fallbacks_and_nothing_to_click_on(prepared: Path
     text = prepared.read_text()
     soup = BeautifulSoup(text, "html.parser")
     assert [link.get_text() for link in soup.select("nav.chapters a")] == ["Method", "Data"]
+    assert [link["href"] for link in soup.select("nav.chapters a")] == ["#document-method", "#document-data"]
+    assert [place["id"] for place in soup.select("section > span:first-child")] == ["document-method", "document-data"]
     assert soup.select("button, script, details, header:not(.title-page)") == []
     assert "code()" not in text and "numpy 2" not in text
     assert "Versions (3): in the book on the screen." in text
