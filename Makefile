@@ -1,14 +1,16 @@
-# make book [PROFILE=paper]   the book of a profile; its last line is the path of the first page
+# make book [PROFILE=paper] [PDF=1]   the book of a profile, and its PDF; its last line is the path of the first page
+# make site                   the books of all profiles that have one, in site/, to publish
 # make test                   ruff, mypy, pytest with doctests, nbval
 # Both set up .venv first. TORCH adds options to torch's installation (README.md).
 
 PYTHON ?= python3
 PROFILE ?= sample
 TORCH ?=
+PDF ?=
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 
-.PHONY: book test bench weights results notebooks clean
+.PHONY: book site test bench weights results notebooks clean
 .DEFAULT_GOAL := book
 
 $(INSTALLED): requirements.lock pyproject.toml
@@ -21,7 +23,10 @@ $(INSTALLED): requirements.lock pyproject.toml
 
 book: $(INSTALLED)
 	$(VENV)/bin/lstsr run --profile $(PROFILE)
-	@$(VENV)/bin/lstsr book --profile $(PROFILE)
+	@$(VENV)/bin/lstsr book --profile $(PROFILE) $(if $(PDF),--pdf)
+
+site: $(INSTALLED)
+	@$(VENV)/bin/lstsr site --out site
 
 test: $(INSTALLED)
 	$(VENV)/bin/ruff check

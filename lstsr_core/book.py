@@ -8,11 +8,13 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from lstsr_core.api import fill_pages
 from lstsr_core.claims import CLAIMS_FILE, claims, write_claims
 from lstsr_core.errors import InputError
 from lstsr_core.figure_pages import BookFigure, collect, copy_files, figures_list, origin, without_image
@@ -20,6 +22,7 @@ from lstsr_core.findings_prose import COSTS, GAINS, MISREGISTRATION, PROJECTED, 
 from lstsr_core.kept_results import RESULTS, KeptResults
 from lstsr_core.markup import RESULTS_FOLDER, text
 from lstsr_core.pairs import PUBLISHED_PAIRS
+from lstsr_core.pdf import find_browser, prepare_for_print, print_pdf, shorter_contents
 from lstsr_core.prose import NOTEBOOKS, PATCHES, REAL_NOTE, REAL_NOTEBOOKS, STATISTICS, Edition, substitutions
 from lstsr_core.results_prose import DIGEST_DIGITS, KEPT_FOLDER, Results
 from lstsr_core.run_files import CURVES, INVERSION, METRICS, METRICS_SUMMARY, PAIRS, PROVENANCE, SUMMARY, RunFiles
@@ -60,22 +63,58 @@ def build_book(run: Path, project: Path) -> Path:
     source = assemble(run, project)
     built = source.parent / "build"
     shutil.rmtree(built, ignore_errors=True)
+    page = _build(source, built, "html", source / "_toc.yml", ["-W"])
+    target = (run / "book" / "html").resolve()
+    _replace_folder(page.parent, target)
+    shutil.rmtree(built, ignore_errors=True)
+    return target / "index.html"
+
+
+def build_pdf(run: Path) -> Path:
+    """Print the book of a run, which `build_book` made just before, into the folder of its HTML.
+
+    Returns
+    -------
+    Path
+        Absolute path of ``lstsr-<run>.pdf``.
+
+    Raises
+    ------
+    InputError
+        If no browser is there to print, or it or the build fails.
+    """
+    browser = find_browser()
+    run = run.resolve()
+    source, html = run / "book" / "source", run / "book" / "html"
+    contents = shorter_contents(yaml.safe_load((source / "_toc.yml").read_text(encoding="utf-8")))
+    with tempfile.TemporaryDirectory(dir=run / "book") as folder:
+        toc = Path(folder) / "_toc.yml"
+        toc.write_text(yaml.safe_dump(contents, sort_keys=False), encoding="utf-8")
+        # Not -W: pages that are left out are linked from some that are not.
+        page = _build(source, Path(folder), "singlehtml", toc, [])
+        edition = _edition(RunFiles(run))
+        title = yaml.safe_load((source / "_config.yml").read_text(encoding="utf-8"))["title"]
+        style = (source / "print.css").read_text(encoding="utf-8")
+        printable = prepare_for_print(page, style, title.partition(":")[0], edition.subtitle)
+        pdf = html / f"lstsr-{run.name}.pdf"
+        print_pdf(printable, pdf, browser)
+    return pdf
+
+
+def _build(source: Path, built: Path, builder: str, toc: Path, options: list[str]) -> Path:
     command = [
-        sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(source),
-        "--path-output", str(built), "--config", str(source / "_config.yml"), "--toc", str(source / "_toc.yml"),
-        "--all", "-W", "-n", "--keep-going",
+        sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(source), "--builder", builder,
+        "--path-output", str(built), "--config", str(source / "_config.yml"), "--toc", str(toc),
+        "--all", "-n", "--keep-going", *options,
     ]  # fmt: skip
     outcome = subprocess.run(command, capture_output=True, text=True, check=False)
-    page = built / "_build" / "html" / "index.html"
+    page = built / "_build" / builder / "index.html"
     if outcome.returncode or not page.is_file():
         raise InputError(
             f"{source}: the book was not built, and any older one was kept. "
             + _complaints(outcome.stdout + "\n" + outcome.stderr, source)
         )
-    target = (run / "book" / "html").resolve()
-    _replace_folder(page.parent, target)
-    shutil.rmtree(built, ignore_errors=True)
-    return target / "index.html"
+    return page
 
 
 def assemble(run: Path, project: Path) -> Path:
@@ -93,6 +132,7 @@ def assemble(run: Path, project: Path) -> Path:
     source = run / "book" / "source"
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(project / "book", source, ignore=shutil.ignore_patterns("_build", ".*"))
+    fill_pages(source / "api")
     provenance = files.json(PROVENANCE)
     shown = collect(run, project / "notebooks", _reading_order(project / "book" / "_toc.yml"))
     copy_files(run, shown, source)

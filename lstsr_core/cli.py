@@ -57,6 +57,21 @@ def make_parser() -> argparse.ArgumentParser:
     book = commands.add_parser("book", help="build the book from a profile's results")
     book.set_defaults(command=_book)
     book.add_argument("--profile", default="sample", help="sample (default) or paper")
+    book.add_argument("--pdf", action="store_true", help="print it into a PDF, too, which its pages link (needs Chromium)")
+
+    site = commands.add_parser(
+        "site", help="put the books of all profiles into one folder to publish, each page linking the other"
+    )
+    site.set_defaults(command=_site)
+    site.add_argument(
+        "--out", type=Path, default=Path("site"), metavar="DIR", help="an earlier site there is replaced (default site)"
+    )
+
+    fetch = commands.add_parser(
+        "fetch", help="fetch the published pairs and checkpoints that are not in your cache, each checked"
+    )
+    fetch.set_defaults(command=_fetch)
+    fetch.add_argument("--url", help="of a copy of the published repository, instead of the repository itself")
 
     keep = commands.add_parser("keep", help="keep a run's result tables in data/results, with a record of what made them")
     keep.set_defaults(command=_keep)
@@ -213,9 +228,17 @@ def _settings(texts: list[str], names: list[str]) -> dict[str, dict[str, Any]]:
 
 
 def _book(options: argparse.Namespace) -> int:
-    from lstsr_core.book import build_book
+    from lstsr_core.book import build_book, build_pdf
+    from lstsr_core.editions import built_books, link_editions
+    from lstsr_core.pdf import find_browser
 
-    print(build_book(RUNS / options.profile, PROJECT))
+    if options.pdf:
+        find_browser()  # missed before the work rather than after it
+    cover = build_book(RUNS / options.profile, PROJECT)
+    if options.pdf:
+        print(build_pdf(RUNS / options.profile))
+    link_editions(built_books(RUNS))
+    print(cover)
     return 0
 
 
@@ -225,6 +248,27 @@ def _keep(options: argparse.Namespace) -> int:
     kept = keep(RUNS / options.profile, PROJECT / RESULTS)
     print(f"{kept.files.run}: {len(kept.names)} files of {kept.record['pairs']} pairs, code {kept.record['code_sha256'][:12]}")
     return 0
+
+
+def _site(options: argparse.Namespace) -> int:
+    from lstsr_core.editions import assemble_site
+
+    books = assemble_site(RUNS, options.out)
+    print(books[0].resolve() / "index.html")
+    return 0
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    from lstsr_core import archive
+
+    announce_terminal()
+    base_url = f"{options.url.rstrip('/')}/" if options.url else archive.BASE_URL
+    directory = archive.fetch(archive.user_cache(), base_url)
+    absent = [name for name in archive.registry() if not (directory / name).is_file()]
+    print(directory)
+    if absent:
+        print(f"lstsr: {len(absent)} of {len(archive.registry())} published files are not there yet", file=sys.stderr)
+    return int(bool(absent))
 
 
 def _store(options: argparse.Namespace) -> int:

@@ -17,6 +17,7 @@ from lstsr_core.claims import CLAIMS_FILE
 from lstsr_core.claims_prose import claims_sentence, claims_table, edition_claims_table, protocols_sentence
 from lstsr_core.continent import MeasuredMap, continent_substitutions
 from lstsr_core.degradation import BICUBIC_A, DEFAULT_MTF, psf_kernel, psf_sigma
+from lstsr_core.editions import links_place
 from lstsr_core.findings_prose import findings_substitutions
 from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SCALE, SPHERE_RADIUS_M, TILE_COARSE_PIXELS, TILE_FINE_PIXELS
 from lstsr_core.kept_results import KeptResults
@@ -82,12 +83,27 @@ class Edition:
         return "synthetic edition" if self.synthetic else "published pairs"
 
     @property
+    def label(self) -> str:
+        """What links to this edition call it."""
+        return "synthetic edition" if self.synthetic else "paper edition"
+
+    @property
+    def subtitle(self) -> str:
+        """On top of every page of the PDF."""
+        if self.synthetic:
+            return "Synthetic edition: all data are simulated"
+        return f"Paper edition: from {self.pairs} of the {self.pairs_published} published ASTER–MODIS pairs"
+
+    @property
     def banner(self) -> str:
-        """Shown on top of every page; empty where nothing needs a warning."""
-        warning = (
-            "All data are simulated, and no figure is a measurement, save where it says that it is from the published pairs."
+        """Shown on top of every page, with the place for links to other editions."""
+        said = (
+            "<strong>Synthetic edition.</strong> All data are simulated, save where it says that they are from the published pairs."
+            if self.synthetic
+            else '<strong class="edition-real">Paper edition.</strong> '
+            f"From {self.pairs} of the {self.pairs_published} published pairs."
         )
-        return f"<strong>Synthetic edition.</strong> {warning}" if self.synthetic else ""
+        return f"{said} {links_place(self.label)}"
 
     @property
     def admonition(self) -> str:

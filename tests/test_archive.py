@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lstsr_core import archive
+from lstsr_core import archive, cli
 from lstsr_core.errors import InputError
 from lstsr_core.networks import PUBLISHED_CHECKPOINTS, weights_file
 from lstsr_core.pairs import pair_ids
@@ -288,3 +288,15 @@ def test_without_it_the_users_cache_is_filled(small_registry: dict[str, str], se
     assert directory.is_relative_to(tmp_path / "cache") and directory.name == archive.COMMIT
     assert held(directory) == CONTENT
     assert os.environ["XDG_CACHE_HOME"] == str(tmp_path / "cache")
+
+
+def test_the_command_fetches_into_the_users_cache_and_fails_while_something_lacks(
+    small_registry: dict[str, str], server: QuietServer, site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (site / MODELS / "modelB_2609" / "modelB_state_dict.pt").unlink()
+    assert cli.main(["fetch", "--url", server.url.rstrip("/")]) == 1
+    assert "lstsr: 1 of 6 published files are not there yet\n" in capsys.readouterr().err
+    (site / MODELS / "modelB_2609" / "modelB_state_dict.pt").write_bytes(CONTENT[f"{MODELS}modelB_2609/modelB_state_dict.pt"])
+    assert cli.main(["fetch", "--url", server.url]) == 0
+    directory = Path(capsys.readouterr().out.strip())
+    assert directory == archive.user_cache() and held(directory) == CONTENT

@@ -5,6 +5,7 @@ import functools
 import json
 import re
 import shutil
+import subprocess
 import threading
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -15,10 +16,11 @@ from urllib.parse import unquote, urlsplit
 
 import pandas as pd
 import pytest
+import yaml
 from playwright.sync_api import ConsoleMessage, sync_playwright
 from test_claims import FIGURES, make_run, metrics_rows, missing_rows
 
-from lstsr_core.book import NOTEBOOKS, assemble, build_book
+from lstsr_core.book import NOTEBOOKS, assemble, build_book, build_pdf
 from lstsr_core.errors import InputError
 from lstsr_core.kept_results import RESULTS
 from lstsr_core.project import PROJECT
@@ -145,7 +147,8 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def pages(built: Path) -> dict[str, Page]:
-    return {path.name: Page(path) for path in sorted(built.parent.glob("*.html"))}
+    found = sorted(path for path in built.parent.rglob("*.html") if "_static" not in path.parts)
+    return {path.relative_to(built.parent).as_posix(): Page(path) for path in found}
 
 
 class QuietHandler(SimpleHTTPRequestHandler):
@@ -230,10 +233,10 @@ def test_all_internal_links_and_anchors_resolve(built: Path, pages: dict[str, Pa
             parts = urlsplit(url)
             if parts.scheme or parts.netloc:
                 continue
-            target = built.parent / unquote(parts.path) if parts.path else page.path
+            target = (page.path.parent / unquote(parts.path)).resolve() if parts.path else page.path
             assert target.is_file(), f"{name}: {url}"
             if parts.fragment and target.suffix == ".html":
-                assert unquote(parts.fragment) in pages[target.name].ids | {""}, f"{name}: {url}"
+                assert unquote(parts.fragment) in pages[target.relative_to(built.parent).as_posix()].ids | {""}, f"{name}: {url}"
 
 
 def test_every_figure_has_alternative_text(pages: dict[str, Page]) -> None:
@@ -295,11 +298,12 @@ def test_the_kept_tables_are_at_hand_in_a_synthetic_edition_alone(built: Path, p
     assert "They are not those kept with the code" in settings_of(source)
 
 
-def test_an_edition_of_real_pairs_has_no_banner(tmp_path: Path) -> None:
+def test_an_edition_of_real_pairs_says_so_and_does_not_warn(tmp_path: Path) -> None:
     source = assemble(make_book_run(tmp_path / "paper", synthetic=False), PROJECT)
     text = settings_of(source) + "".join(path.read_text(encoding="utf-8") for path in source.glob("*.ipynb"))
     assert "Synthetic edition" not in text
-    assert "announcement: ''" in text
+    banner = yaml.safe_load(settings_of(source))["html"]["announcement"]
+    assert "Paper edition.</strong> From 4 of the 83 published pairs." in banner
 
 
 def test_durations_of_cells_are_stripped(run: Path) -> None:
@@ -384,3 +388,19 @@ def test_variants_and_every_metric_are_in_tables(built: Path) -> None:
     assert "GSSIM\nfrom 0.200 to 0.250" in method or "GSSIM from 0.200 to 0.250" in method
     assert "<summary>All metrics, georeferenced</summary>" in results
     assert '<th scope="row">rmse_k</th><td>TsHARP</td><td>4</td><td data-value="2.2285">2.228</td>' in results
+
+
+def test_the_pdf_of_a_book_holds_its_chapters_and_says_what_is_synthetic(built: Path) -> None:
+    if shutil.which("chromium") is None or shutil.which("pdftotext") is None:
+        pytest.skip("chromium or pdftotext is not installed")
+    pdf = build_pdf(built.parents[2])
+    try:
+        assert pdf == built.parent / "lstsr-sample.pdf"
+        pages = subprocess.run(["pdftotext", str(pdf), "-"], check=True, capture_output=True, text=True).stdout.split("\f")[:-1]
+    finally:
+        pdf.unlink()
+    assert all("Synthetic edition" in page for page in pages)
+    text = "\n".join(pages)
+    assert all(f"Notebook {name[:2]}" in text for name in NOTEBOOKS)
+    assert "Claims" in text and "granule_writer" not in text
+    assert [path.name for path in (built.parents[1]).iterdir() if path.name.startswith("tmp")] == []

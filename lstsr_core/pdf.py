@@ -1,0 +1,174 @@
+"""The book as one PDF: all pages but those in folders (API reference, single pairs) on paper, printed by headless Chromium."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from bs4 import BeautifulSoup, Tag
+
+from lstsr_core.errors import InputError
+from lstsr_core.markup import text
+
+BROWSERS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"]
+_PRINTING_SECONDS = 300
+_SCRIPT_MS = 60_000
+_DATE = re.compile(rb"\(D:\d{14}(\+00'00'|Z)?\)")
+
+
+def find_browser() -> str:
+    """Path of the browser that prints.
+
+    Raises
+    ------
+    InputError
+        If none is on PATH.
+    """
+    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    if found is None:
+        raise InputError(
+            f"none of {', '.join(BROWSERS)} is on PATH; expected Chromium or Chrome, which prints the PDF. Install one "
+            "(Debian: apt-get install chromium), or build the book without --pdf."
+        )
+    return found
+
+
+def shorter_contents(contents: dict[str, Any]) -> dict[str, Any]:
+    """A table of contents (``_toc.yml``) without the pages that lie in folders, and without parts that are empty then."""
+
+    def kept(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        above = [dict(entry) for entry in entries if "/" not in str(entry.get("file", ""))]
+        for entry in above:
+            entry["sections"] = kept(entry.get("sections", []))
+        return [{name: value for name, value in entry.items() if value != []} for entry in above]
+
+    parts = [{**part, "chapters": kept(part["chapters"])} for part in contents["parts"]]
+    return {**contents, "parts": [part for part in parts if part["chapters"]]}
+
+
+def print_pdf(page: Path, pdf: Path, browser: str) -> None:
+    """Print a page as it is, waiting for its equations.
+
+    Parameters
+    ----------
+    page : Path
+        HTML, whose files lie below its folder.
+    pdf : Path
+        Written only if the browser succeeds; two prints of one page differ in nothing but what the browser numbers at random.
+    browser : str
+        As `find_browser` gives it.
+
+    Raises
+    ------
+    InputError
+        If the browser fails or writes no PDF.
+    """
+    with tempfile.TemporaryDirectory() as profile:
+        printed = Path(profile) / "book.pdf"
+        command = [
+            browser, "--headless", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+            f"--user-data-dir={profile}",
+            "--no-sandbox",  # a container has none; the page is our own and loads nothing from outside
+            "--allow-file-access-from-files",  # the equations' fonts
+            f"--virtual-time-budget={_SCRIPT_MS}", "--no-pdf-header-footer", "--generate-pdf-document-outline",
+            f"--print-to-pdf={printed}", page.resolve().as_uri(),
+        ]  # fmt: skip
+        try:
+            outcome = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_PRINTING_SECONDS)
+            told = (outcome.stderr.strip().splitlines() or [f"exit code {outcome.returncode}"])[-1]
+        except subprocess.TimeoutExpired:
+            told = f"not done after {_PRINTING_SECONDS} s"
+        content = printed.read_bytes() if printed.is_file() else b""
+        if not content.startswith(b"%PDF"):
+            raise InputError(f"{browser}: printed no PDF of {page} ({told}). Try another browser, or leave out --pdf.")
+    # When it was printed is no part of the book; the length stays, for a PDF finds its parts by their place.
+    undated = _DATE.sub(lambda match: b"(D:" + b"19800101000000" + match[0][17:], content)
+    temporary = pdf.with_name(f".{pdf.name}")
+    temporary.write_bytes(undated)
+    temporary.rename(pdf)
+
+
+def prepare_for_print(page: Path, style: str, title: str, subtitle: str) -> Path:
+    """Make of Jupyter Book's single page one for paper, beside it: a title page, contents, chapters, and nothing to click on
+    that is not there.
+
+    Parameters
+    ----------
+    page : Path
+        ``index.html`` of the builder singlehtml.
+    style : str
+        CSS, added to the page's own.
+    title, subtitle : str
+        Of the title page; the subtitle stands on top of every page, too.
+    """
+    soup = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
+    article = soup.find("article")
+    if not isinstance(article, Tag):
+        raise InputError(f"{page}: holds no article; expected Jupyter Book's single page.")
+    for unwanted in article.select("a.headerlink, button, script, .cell_input, .only-dark, source[media*=dark], .lstsr-controls"):
+        unwanted.decompose()
+    _shorten_details(soup, article)
+    for image in article.find_all("img"):
+        del image["loading"]  # an image below the first page would not be loaded
+    contents = _contents(article)
+    _keep_links_within(article)
+    styles = "".join(str(link) for link in soup.select("head link[rel=stylesheet]"))
+    equations = "".join(
+        str(script) for script in soup.find_all("script")
+        if "mathjax" in str(script.get("src", "")).lower() or "MathJax" in script.get_text()
+    )  # fmt: skip
+    target = page.with_name("print.html")
+    head = (
+        f'<meta charset="utf-8"><title>{text(title)}</title>\n{styles}{equations}\n'
+        f"<style>{style}\n@page {{ @top-center {{ content: {_css_string(subtitle)} }} }}</style>"
+    )
+    body = f'<header class="title-page"><h1>{text(title)}</h1><p>{text(subtitle)}</p></header>\n{contents}\n{article}'
+    target.write_text(
+        f'<!doctype html>\n<html lang="en" data-theme="light"><head>{head}</head>\n<body>{body}</body></html>\n',
+        encoding="utf-8",
+    )
+    return target
+
+
+def _shorten_details(soup: BeautifulSoup, article: Tag) -> None:
+    """What is folded away on the screen is named on paper and left out."""
+    for details in article.find_all("details"):
+        summary = details.find("summary")
+        told = summary.get_text(" ", strip=True) if isinstance(summary, Tag) else ""
+        line = soup.new_tag("p", attrs={"class": "left-out"})
+        line.string = f"{told}: in the book on the screen."
+        details.replace_with(line)
+
+
+def _contents(article: Tag) -> str:
+    """A list of the chapters, each with a link to the only place of its name; headings may share theirs."""
+    lines = []
+    for chapter in article.select(".toctree-wrapper > section"):
+        heading = chapter.find(["h1", "h2", "h3"])
+        place = chapter.find_previous_sibling()
+        if isinstance(heading, Tag) and isinstance(place, Tag) and str(place.get("id", "")).startswith("document-"):
+            chapter.insert(0, place.extract())  # before the chapter it would stand on the page before
+            lines.append(f'<li><a href="#{place["id"]}">{text(heading.get_text(" ", strip=True))}</a></li>')
+    return f'<nav class="chapters"><h2>Contents</h2><ol>{"".join(lines)}</ol></nav>'
+
+
+def _keep_links_within(article: Tag) -> None:
+    """Links to other hosts stay, those to a place on these pages lead there, all others become plain text."""
+    ids = {str(tag["id"]) for tag in article.find_all(id=True)}
+    for link in article.find_all("a", href=True):
+        target = str(link["href"])
+        if target.startswith(("https:", "http:")):
+            continue
+        path, _, fragment = target.partition("#")
+        if path in ("", "index.html") and fragment in ids:
+            link["href"] = f"#{fragment}"
+        else:
+            del link["href"]
+
+
+def _css_string(value: str) -> str:
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,0 +1,101 @@
+"""The API reference: every module is in it once, and what it says of a module is what the module's source says."""
+
+from __future__ import annotations
+
+import html
+import inspect
+import re
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from lstsr_core import api, raster
+from lstsr_core.errors import InputError
+from lstsr_core.project import PROJECT
+from lstsr_core.training_settings import TrainingSettings
+
+SOURCE = PROJECT / "book" / "api"
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("book") / "api"
+    shutil.copytree(SOURCE, folder)
+    api.fill_pages(folder)
+    return {path.stem: path.read_text() for path in folder.glob("*.md")}
+
+
+def plain(text: str) -> str:
+    return html.unescape(re.sub(r"<[^>]*>", "", text))
+
+
+def test_every_public_module_is_in_the_reference_once() -> None:
+    named = re.findall(r"^\{\{ module (\w+) \}\}$", "\n".join(path.read_text() for path in SOURCE.glob("*.md")), re.MULTILINE)
+    again = [name for name, count in Counter(named).items() if count > 1]
+    missing = sorted(set(api.public_modules(PROJECT / "lstsr_core")) - set(named))
+    assert (again, missing) == ([], []), "name each module in one page of book/api, as {{ module raster }}"
+    assert set(named) == set(api.public_modules(PROJECT / "lstsr_core"))
+
+
+def test_every_page_of_the_reference_is_in_the_table_of_contents() -> None:
+    contents = (PROJECT / "book" / "_toc.yml").read_text()
+    assert all(f"file: api/{path.stem}\n" in contents for path in SOURCE.glob("*.md"))
+
+
+def test_every_public_function_and_class_of_a_module_is_there_with_its_first_sentence(pages: dict[str, str]) -> None:
+    members = [
+        (name, member) for name, member in vars(raster).items()
+        if not name.startswith("_") and getattr(member, "__module__", None) == raster.__name__ and inspect.getdoc(member)
+    ]  # fmt: skip
+    assert len(members) >= 6
+    for name, member in members:
+        entry = pages["granules"].partition(f'<dt id="lstsr_core.raster.{name}">')[2].partition("</dd>")[0]
+        assert str(inspect.getdoc(member)).splitlines()[0].replace("`", "") in plain(entry)
+
+
+def test_what_is_private_or_imported_is_left_out(pages: dict[str, str]) -> None:
+    ids = re.findall(r'<dt id="lstsr_core\.([\w.]+)"', "".join(pages.values()))
+    assert len(ids) == len(set(ids)) > 500
+    assert not [name for name in ids if any(part.startswith("_") for part in name.split("."))]
+    assert "raster.np" not in ids and "prediction.Raster" not in ids and "raster.Raster" in ids
+
+
+def test_signatures_are_those_of_the_source(pages: dict[str, str]) -> None:
+    reference = plain(pages["granules"])
+    assert "read_raster(path: Path, scale: float = 1.0, fill: float | None = None) → Raster" in reference
+    assert "property pixel_width_m: float" in reference
+    assert "class Raster(values: FloatArray, transform: Affine, crs: CRS)" in reference
+    for name, field in TrainingSettings.model_fields.items():
+        assert field.description is not None
+        entry = pages["networks"].partition(f'<dt id="lstsr_core.training_settings.TrainingSettings.{name}">')[2]
+        assert field.description.split(" (")[0] in plain(entry.partition("</dd>")[0])
+
+
+def test_names_lead_to_their_entries(pages: dict[str, str]) -> None:
+    ids = {page: set(re.findall(r'id="([^"]+)"', text)) for page, text in pages.items()}
+    links = [(page, *match) for page, text in pages.items() for match in re.findall(r'href="(?:(\w+)\.html)?#([^"]+)"', text)]
+    assert len(links) > 1000
+    assert [link for link in links if link[2] not in ids[link[1] or link[0]]] == []
+    # A method that speaks of the function of the same name means that one.
+    entry = pages["granules"].partition('<dt id="lstsr_core.raster.Raster.warp_onto">')[2].partition("</dl>")[0]
+    assert '<a href="granules.html#lstsr_core.raster.warp_onto"><code>warp_onto</code></a> does' in entry
+
+
+def test_parameters_that_share_a_line_keep_their_own_types(pages: dict[str, str]) -> None:
+    entry = pages["networks"].partition('<dt id="lstsr_core.windows.predict_blended">')[2].partition('<dt id="lstsr_core')[0]
+    assert "network : SharpeningUNet" in plain(entry) and "inputs : Inputs" in plain(entry)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("{{ module nowhere }}", "'nowhere' is no module"),
+        ("{{ module raster }}\n\n{{ module raster }}", "'raster' was named before"),
+    ],
+)
+def test_a_page_that_names_a_wrong_module_is_refused(tmp_path: Path, content: str, told: str) -> None:
+    (tmp_path / "page.md").write_text(f"# Page\n\n{content}\n")
+    with pytest.raises(InputError, match=f"page.md: {told}"):
+        api.fill_pages(tmp_path)
