@@ -30,6 +30,7 @@ from lstsr_core.prose import (
     Edition,
     substitutions,
 )  # fmt: skip
+from lstsr_core.teaser import teaser
 
 NEEDED = [
     SUMMARY, PAIRS, PATCHES, STATISTICS, CURVES, "04_sharpening/products.csv", "05_fourier/spectra.csv", METRICS,
@@ -106,11 +107,13 @@ def assemble(run: Path, project: Path) -> Path:
             raise InputError(f"{run / PROVENANCE}: says nothing of {name}. Run it again: lstsr run --profile {run.name}")
         _write_notebook(files.path(f"notebooks/{name}.ipynb"), source / f"{name}.ipynb", edition, provenance[name])
     results = _copy_results(run, source / RESULTS_FOLDER)
-    figures = substitutions(files, edition, rows, project, results)
+    figures = substitutions(files, edition, rows, project, results) | {"teaser": teaser(run, source)}
     settings = yaml.safe_load(config.read_text(encoding="utf-8"))
     settings["title"] = f"{settings['title']}: {edition.name}"
     settings.setdefault("parse", {})["myst_substitutions"] = figures
     settings.setdefault("html", {})["announcement"] = edition.banner
+    context = settings.setdefault("sphinx", {}).setdefault("config", {}).setdefault("html_context", {})
+    context["edition"] = {"kind": edition.kind, "label": edition.label, "short": edition.short}
     (source / "_config.yml").write_text(yaml.safe_dump(settings, allow_unicode=True, sort_keys=True), encoding="utf-8")
     return source
 

@@ -24,7 +24,7 @@ def table(head: Sequence[str], rows: Iterable[str], kind: str = "figures") -> st
     headings = "".join(f'<th scope="col">{text(title)}</th>' for title in head)
     body = "\n".join(rows)
     return (
-        '<div class="table-box" tabindex="0" role="region" aria-label="Table, scrolls sideways">'
+        '<div class="table-box" tabindex="0" role="group" aria-label="Table, scrolls sideways">'
         f'<table class="{kind}">\n'
         f"<thead><tr>{headings}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table></div>"
     )

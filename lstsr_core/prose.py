@@ -109,14 +109,30 @@ class Edition:
     pairs_published: int
 
     @property
+    def kind(self) -> str:
+        """Names the edition's style in the pages."""
+        return "synthetic" if self.synthetic else "paper"
+
+    @property
     def name(self) -> str:
-        return "synthetic edition" if self.synthetic else "published pairs"
+        return f"{self.kind} edition"
+
+    @property
+    def label(self) -> str:
+        """Stays in view on every page."""
+        return self.name.capitalize()
+
+    @property
+    def short(self) -> str:
+        """What its data are, in one sentence for the banner and the foot of each printed sheet."""
+        if self.synthetic:
+            return "All scenes are simulated: no figure is a measurement, save on the pages on weights and ablation."
+        return f"Figures from {self.pairs} of the {self.pairs_published} published ASTER–MODIS pairs, made by the companion's code."
 
     @property
     def banner(self) -> str:
-        """Shown on top of every page; empty where nothing needs a warning."""
-        warning = "All data here are simulated; no figure is a measurement, save on the pages on weights and ablation."
-        return f"<strong>Synthetic edition.</strong> {warning}" if self.synthetic else ""
+        """Shown on top of every page."""
+        return f"<strong>{self.label}.</strong> {self.short}"
 
     @property
     def admonition(self) -> str:
@@ -138,6 +154,8 @@ def substitutions(files: RunFiles, edition: Edition, rows: list[Claim], project:
         **_definitions(),
         "profile": f"`{edition.profile}`",
         "edition_admonition": edition.admonition,
+        "edition_result": _edition_result(measured, judged, names, edition),
+        "headline_table": _headline_table(measured, judged, names),
         "main_result": _main_result(measured, judged, names, edition),
         "claims_sentence": _claims_sentence(rows),
         "claims_table": _claims_table(rows),
@@ -210,6 +228,42 @@ def _main_result(table: pd.DataFrame, judged: Judged, names: list[str], edition:
     )
     missing = [f"{LABELS.get(name, name)} ({reason})" for name in names if (reason := judged.reason(name)) is not None]
     return said + (f" Without figures here: {', '.join(missing)}." if missing else "")
+
+
+HEADLINE_COLUMNS = [
+    ("frr", "fine detail recovered (FRR), 1 is best", 2),
+    ("rmse_k", "RMSE against ASTER, K", 2),
+    ("consistency_k", "RMSE against its own 1 km input, K", 2),
+]
+"""Metric, heading and decimals of each column of the cover's table."""
+
+
+def _headline_table(table_of_metrics: pd.DataFrame, judged: Judged, names: list[str]) -> str:
+    good = table_of_metrics[(table_of_metrics["protocol"] == "georeferenced") & (table_of_metrics["status"] == "ok")]
+    lines = []
+    for name in names:
+        if judged.reason(name) is None:
+            means = good.loc[good["method"] == name, [metric for metric, _, _ in HEADLINE_COLUMNS]].astype(float).mean()
+            lines.append(row(LABELS.get(name, name), [number(means[metric], digits) for metric, _, digits in HEADLINE_COLUMNS]))
+    return table(["method", *(heading for _, heading, _ in HEADLINE_COLUMNS)], lines, "headline")
+
+
+def _edition_result(table_of_metrics: pd.DataFrame, judged: Judged, names: list[str], edition: Edition) -> str:
+    if edition.synthetic:
+        return "The scenes of this edition are simulated: its numbers show that the code runs, not how good a method is."
+    good = table_of_metrics[(table_of_metrics["protocol"] == "georeferenced") & (table_of_metrics["status"] == "ok")]
+    means = good.groupby("method")[["frr", "rmse_k"]].mean()
+    lead = next((name for name in PUBLISHED_CHECKPOINTS if name in names and judged.reason(name) is None), None)
+    if lead is None or "bicubic" not in means.index:
+        return "Not every method could be judged in this edition."
+    frr, (own_k, bicubic_k) = means["frr"][lead], (means["rmse_k"][name] for name in (lead, "bicubic"))
+    return (
+        f"{LABELS[lead]} brings back **{number(100.0 * frr, 0)} %** of the fine detail that interpolation leaves out. Pixel by pixel "
+        f"it is not nearer to ASTER for that: its RMSE is **{number(own_k, 2)} K**, and {number(bicubic_k, 2)} K for Bicubic."
+        if own_k > bicubic_k
+        else f"{LABELS[lead]} brings back **{number(100.0 * frr, 0)} %** of the fine detail that interpolation leaves out, with an "
+        f"RMSE against ASTER of **{number(own_k, 2)} K**, and {number(bicubic_k, 2)} K for Bicubic."
+    )
 
 
 def _claims_sentence(rows: list[Claim]) -> str:
