@@ -1,4 +1,5 @@
 # make book [PROFILE=paper]   the book of a profile; its last line is the path of the first page
+# make screenshots            pictures of the built book's main pages, under data/runs/<profile>/screenshots
 # make test                   ruff, mypy, pytest with doctests, nbval
 # Both set up .venv first. TORCH adds options to torch's installation (README.md).
 
@@ -8,7 +9,7 @@ TORCH ?=
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 
-.PHONY: book test bench weights notebooks clean
+.PHONY: book screenshots test bench weights notebooks clean
 .DEFAULT_GOAL := book
 
 $(INSTALLED): requirements.lock pyproject.toml
@@ -22,6 +23,9 @@ $(INSTALLED): requirements.lock pyproject.toml
 book: $(INSTALLED)
 	$(VENV)/bin/lstsr run --profile $(PROFILE)
 	@$(VENV)/bin/lstsr book --profile $(PROFILE)
+
+screenshots: $(INSTALLED)
+	$(VENV)/bin/python tests/screenshots.py data/runs/$(PROFILE)
 
 test: $(INSTALLED)
 	$(VENV)/bin/ruff check

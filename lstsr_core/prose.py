@@ -127,7 +127,9 @@ class Edition:
         """What its data are, in one sentence for the banner and the foot of each printed sheet."""
         if self.synthetic:
             return "All scenes are simulated: no figure is a measurement, save on the pages on weights and ablation."
-        return f"Figures from {self.pairs} of the {self.pairs_published} published ASTER–MODIS pairs, made by the companion's code."
+        return (
+            f"Figures from {self.pairs} of the {self.pairs_published} published ASTER–MODIS pairs, made by the companion's code."
+        )
 
     @property
     def banner(self) -> str:
@@ -256,13 +258,11 @@ def _edition_result(table_of_metrics: pd.DataFrame, judged: Judged, names: list[
     lead = next((name for name in PUBLISHED_CHECKPOINTS if name in names and judged.reason(name) is None), None)
     if lead is None or "bicubic" not in means.index:
         return "Not every method could be judged in this edition."
-    frr, (own_k, bicubic_k) = means["frr"][lead], (means["rmse_k"][name] for name in (lead, "bicubic"))
+    frr, own_k, bicubic_k = means["frr"][lead], means["rmse_k"][lead], means["rmse_k"]["bicubic"]
+    compared = "no nearer to ASTER for that" if own_k >= bicubic_k else "also nearer to ASTER"
     return (
-        f"{LABELS[lead]} brings back **{number(100.0 * frr, 0)} %** of the fine detail that interpolation leaves out. Pixel by pixel "
-        f"it is not nearer to ASTER for that: its RMSE is **{number(own_k, 2)} K**, and {number(bicubic_k, 2)} K for Bicubic."
-        if own_k > bicubic_k
-        else f"{LABELS[lead]} brings back **{number(100.0 * frr, 0)} %** of the fine detail that interpolation leaves out, with an "
-        f"RMSE against ASTER of **{number(own_k, 2)} K**, and {number(bicubic_k, 2)} K for Bicubic."
+        f"{LABELS[lead]} brings back **{number(100.0 * frr, 0)} %** of the fine detail that interpolation leaves out. Pixel by "
+        f"pixel it is {compared}: its RMSE is **{number(own_k, 2)} K**, Bicubic's {number(bicubic_k, 2)} K."
     )
 
 

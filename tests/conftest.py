@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import resource
@@ -23,10 +24,12 @@ from hypothesis import settings
 from rasterio.crs import CRS
 
 from lstsr_core import cli
+from lstsr_core.book import build_book
 from lstsr_core.degradation import degrade
 from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, Tile
 from lstsr_core.networks import PUBLISHED_CHECKPOINTS, PUBLISHED_STATISTICS, SharpeningUNet, Statistics, save_model
 from lstsr_core.pairs import Pair, write_pair
+from lstsr_core.project import PROJECT
 from lstsr_core.raster import Raster
 
 torch.set_num_threads(1)  # beside other work, two threads that wait for each other take five times as long
@@ -34,6 +37,7 @@ settings.register_profile("suite", deadline=None, max_examples=40)  # a shared m
 settings.load_profile("suite")
 
 PAIRS_VARIABLE = "LSTSR_PAIRS"
+BOOK_VARIABLE = "LSTSR_BOOK"
 ALLOWED_SKIPS = Path(__file__).with_name("allowed_skips.txt")
 
 UTM_31N = CRS.from_epsg(32631)
@@ -258,3 +262,23 @@ def lstsr(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, s
         return code, captured.out, captured.err
 
     return run
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cover of a small book, built once for all tests. Its last notebook shows its figure far below a long text."""
+    from test_book import make_book_run
+
+    run = make_book_run(tmp_path_factory.mktemp("runs") / "sample")
+    path = run / "notebooks" / "10_ablation.ipynb"
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    notebook["cells"][0]["source"].append("\n\nOne paragraph more." * 120)
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+    return build_book(run, PROJECT)
+
+
+@pytest.fixture(scope="session")
+def html(request: pytest.FixtureRequest) -> Path:
+    """The folder of the book that is read: that of LSTSR_BOOK, otherwise the small one."""
+    named = os.environ.get(BOOK_VARIABLE)
+    return Path(named) if named else request.getfixturevalue("built").parent
