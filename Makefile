@@ -1,7 +1,7 @@
 # make book [PROFILE=paper]   the book of a profile; its last line is the path of the first page
 # make screenshots            pictures of the built book's main pages, under data/runs/<profile>/screenshots
 # make test                   ruff, mypy, pytest with doctests, nbval
-# Both set up .venv first. TORCH adds options to torch's installation (README.md).
+# All set up .venv first. TORCH adds options to torch's installation (README.md).
 
 PYTHON ?= python3
 PROFILE ?= sample
