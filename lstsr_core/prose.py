@@ -126,10 +126,8 @@ class Edition:
     def short(self) -> str:
         """What its data are, in one sentence for the banner and the foot of each printed sheet."""
         if self.synthetic:
-            return "All scenes are simulated: no figure is a measurement, save on the pages on weights and ablation."
-        return (
-            f"Figures from {self.pairs} of the {self.pairs_published} published ASTER–MODIS pairs, made by the companion's code."
-        )
+            return "Its scenes are simulated. Figures from the published pairs say so; all others are no measurements."
+        return f"Its figures come from {self.pairs} of the {self.pairs_published} published ASTER–MODIS pairs."
 
     @property
     def banner(self) -> str:
@@ -157,6 +155,7 @@ def substitutions(files: RunFiles, edition: Edition, rows: list[Claim], project:
         "profile": f"`{edition.profile}`",
         "edition_admonition": edition.admonition,
         "edition_result": _edition_result(measured, judged, names, edition),
+        "real_label": edition.admonition,
         "headline_table": _headline_table(measured, judged, names),
         "main_result": _main_result(measured, judged, names, edition),
         "claims_sentence": _claims_sentence(rows),

@@ -27,7 +27,7 @@ _ENLARGED = 4
 _MISSING = (128, 128, 128)
 
 
-def teaser(run: Path, source: Path) -> str:
+def teaser(run: Path, source: Path, synthetic: bool) -> str:
     """Write the cover's images into the book's source and return their HTML.
 
     Parameters
@@ -36,6 +36,8 @@ def teaser(run: Path, source: Path) -> str:
         Whose first scene of the atlas is shown.
     source : Path
         The book's source folder.
+    synthetic : bool
+        Whether the caption says that the scene is simulated.
 
     Returns
     -------
@@ -69,9 +71,10 @@ def teaser(run: Path, source: Path) -> str:
             f'height="{_ENLARGED * SHOWN_PIXELS}"><strong>{role}</strong> {text(label)}</div>'
         )
     low_k, high_k = scene["limits_k"]
+    kind = "the simulated scene" if synthetic else "scene"
     caption = (
-        f"Land surface temperature in the middle of scene {text(scene['scene'])}, {SHOWN_PIXELS * scene['pixel_m'] / 1e3:.0f} km "
-        f"across, from {low_k:.0f} K (dark) to {high_k:.0f} K (bright)."
+        f"Land surface temperature in the middle of {kind} {text(scene['scene'])}, "
+        f"{SHOWN_PIXELS * scene['pixel_m'] / 1e3:.0f} km across, from {low_k:.0f} K (dark) to {high_k:.0f} K (bright)."
     )
     return f'<figure class="teaser"><div class="panels">{"".join(panels)}</div><figcaption>{caption}</figcaption></figure>'
 

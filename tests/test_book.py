@@ -186,7 +186,7 @@ def test_an_edition_of_real_pairs_says_so(tmp_path: Path) -> None:
     text = settings_of(source) + "".join(path.read_text(encoding="utf-8") for path in source.glob("*.ipynb"))
     assert "Synthetic edition" not in text
     settings = yaml.safe_load(settings_of(source))
-    assert settings["html"]["announcement"].startswith("<strong>Paper edition.</strong> Figures from 4 of the ")
+    assert settings["html"]["announcement"].startswith("<strong>Paper edition.</strong> Its figures come from 4 of the ")
     assert settings["sphinx"]["config"]["html_context"]["edition"]["label"] == "Paper edition"
 
 

@@ -54,9 +54,9 @@ def test_values_come_back_in_kelvin(tmp_path: Path) -> None:
 def test_the_first_scene_is_shown_with_a_network_between_modis_and_aster(tmp_path: Path) -> None:
     codes = write_scene(tmp_path, "9")
     write_scene(tmp_path, "10")
-    told = teaser(tmp_path, tmp_path / "source")
+    told = teaser(tmp_path, tmp_path / "source", synthetic=True)
     assert re.findall(r'src="_static/teaser/([^"]+)\.png"', told) == ["modis", "sif-cnn-sr1", "aster"]
-    assert "scene 9" in told and "24 km across" in told and told.count('alt="What') == 3
+    assert "the simulated scene 9" in told and "24 km across" in told and told.count('alt="What') == 3
     picture = np.asarray(Image.open(tmp_path / "source" / "_static" / "teaser" / "sif-cnn-sr1.png"))
     code = codes[2 + 50, 7 + 30]  # the middle 96 × 96 of 100 × 110; four pixels stand for one
     expected = np.round(np.array(matplotlib.colormaps["inferno"]((code - 1) * 0.05 / 20.0)[:3]) * 255)
@@ -68,7 +68,7 @@ def test_the_first_scene_is_shown_with_a_network_between_modis_and_aster(tmp_pat
 def test_a_run_without_the_images_has_no_picture(tmp_path: Path, names: tuple[str, ...]) -> None:
     if names:
         write_scene(tmp_path, "0", names)
-    assert teaser(tmp_path, tmp_path / "source") == ""
+    assert teaser(tmp_path, tmp_path / "source", synthetic=False) == ""
 
 
 def test_a_broken_scene_is_named(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_a_broken_scene_is_named(tmp_path: Path) -> None:
     path = tmp_path / "11_atlas" / "scenes" / "0" / "viewer.js"
     path.write_text(path.read_text()[:-40])
     with pytest.raises(InputError, match=r"viewer\.js: not readable as a scene"):
-        teaser(tmp_path, tmp_path / "source")
+        teaser(tmp_path, tmp_path / "source", synthetic=False)
 
 
 def test_a_small_image_is_shown_whole() -> None:
