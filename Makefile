@@ -1,7 +1,8 @@
 # make book [PROFILE=paper] [PDF=1]   the book of a profile, and its PDF; its last line is the path of the first page
 # make site                   the books of all profiles that have one, in site/, to publish
+# make screenshots            pictures of the built book's main pages, under data/runs/<profile>/screenshots
 # make test                   ruff, mypy, pytest with doctests, nbval
-# Both set up .venv first. TORCH adds options to torch's installation (README.md).
+# All set up .venv first. TORCH adds options to torch's installation (README.md).
 
 PYTHON ?= python3
 PROFILE ?= sample
@@ -10,7 +11,7 @@ PDF ?=
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 
-.PHONY: book site test bench weights results notebooks clean
+.PHONY: book site screenshots test bench weights results notebooks clean
 .DEFAULT_GOAL := book
 
 $(INSTALLED): requirements.lock pyproject.toml
@@ -27,6 +28,9 @@ book: $(INSTALLED)
 
 site: $(INSTALLED)
 	@$(VENV)/bin/lstsr site --out site
+
+screenshots: $(INSTALLED)
+	$(VENV)/bin/python tests/screenshots.py data/runs/$(PROFILE)
 
 test: $(INSTALLED)
 	$(VENV)/bin/ruff check

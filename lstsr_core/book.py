@@ -26,6 +26,7 @@ from lstsr_core.pdf import find_browser, prepare_for_print, print_pdf, shorter_c
 from lstsr_core.prose import NOTEBOOKS, PATCHES, REAL_NOTE, REAL_NOTEBOOKS, STATISTICS, Edition, substitutions
 from lstsr_core.results_prose import DIGEST_DIGITS, KEPT_FOLDER, Results
 from lstsr_core.run_files import CURVES, INVERSION, METRICS, METRICS_SUMMARY, PAIRS, PROVENANCE, SUMMARY, RunFiles
+from lstsr_core.teaser import teaser
 
 NEEDED = [
     SUMMARY, PAIRS, PATCHES, STATISTICS, CURVES, "04_sharpening/products.csv", "05_fourier/spectra.csv", METRICS,
@@ -143,11 +144,16 @@ def assemble(run: Path, project: Path) -> Path:
     results = _copy_results(run, source / RESULTS_FOLDER)
     if edition.synthetic:
         _copy(kept.files.run, kept.names, source / KEPT_FOLDER)
-    figures = substitutions(files, edition, own, kept, project, results) | {"figures_list": figures_list(shown)}
+    figures = substitutions(files, edition, own, kept, project, results) | {
+        "figures_list": figures_list(shown),
+        "teaser": teaser(run, source, edition.synthetic),
+    }
     settings = yaml.safe_load(config.read_text(encoding="utf-8"))
     settings["title"] = f"{settings['title']}: {edition.name}"
     settings.setdefault("parse", {})["myst_substitutions"] = figures
     settings.setdefault("html", {})["announcement"] = edition.banner
+    context = settings.setdefault("sphinx", {}).setdefault("config", {}).setdefault("html_context", {})
+    context["edition"] = {"kind": edition.kind, "label": edition.label, "short": edition.short}
     (source / "_config.yml").write_text(yaml.safe_dump(settings, allow_unicode=True, sort_keys=True), encoding="utf-8")
     return source
 

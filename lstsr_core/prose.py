@@ -79,13 +79,25 @@ class Edition:
     pairs_published: int
 
     @property
+    def kind(self) -> str:
+        """Names the edition's style in the pages."""
+        return "synthetic" if self.synthetic else "paper"
+
+    @property
     def name(self) -> str:
-        return "synthetic edition" if self.synthetic else "published pairs"
+        return f"{self.kind} edition"
 
     @property
     def label(self) -> str:
-        """What links to this edition call it."""
-        return "synthetic edition" if self.synthetic else "paper edition"
+        """Stays in view on every page."""
+        return self.name.capitalize()
+
+    @property
+    def short(self) -> str:
+        """What its data are, in one sentence for the banner and the foot of each printed sheet."""
+        if self.synthetic:
+            return "Its scenes are simulated. Figures from the published pairs say so; all others are no measurements."
+        return f"Its figures come from {self.pairs} of the {self.pairs_published} published ASTER–MODIS pairs."
 
     @property
     def subtitle(self) -> str:
@@ -97,13 +109,7 @@ class Edition:
     @property
     def banner(self) -> str:
         """Shown on top of every page, with the place for links to other editions."""
-        said = (
-            "<strong>Synthetic edition.</strong> All data are simulated, save where it says that they are from the published pairs."
-            if self.synthetic
-            else '<strong class="edition-real">Paper edition.</strong> '
-            f"From {self.pairs} of the {self.pairs_published} published pairs."
-        )
-        return f"{said} {links_place(self.label)}"
+        return f"<strong>{self.label}.</strong> {self.short} {links_place(self.name)}"
 
     @property
     def admonition(self) -> str:

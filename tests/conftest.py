@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import resource
@@ -36,6 +37,7 @@ settings.register_profile("suite", deadline=None, max_examples=40)  # a shared m
 settings.load_profile("suite")
 
 PAIRS_VARIABLE = "LSTSR_PAIRS"
+BOOK_VARIABLE = "LSTSR_BOOK"
 ALLOWED_SKIPS = Path(__file__).with_name("allowed_skips.txt")
 
 UTM_31N = CRS.from_epsg(32631)
@@ -264,7 +266,19 @@ def lstsr(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, s
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The cover of a small book, built once for all tests."""
+    """The cover of a small book, built once for all tests. Its last notebook shows its figure far below a long text."""
     from test_book import make_book_run
 
-    return build_book(make_book_run(tmp_path_factory.mktemp("runs") / "sample"), PROJECT)
+    run = make_book_run(tmp_path_factory.mktemp("runs") / "sample")
+    path = run / "notebooks" / "10_ablation.ipynb"
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    notebook["cells"][0]["source"].append("\n\nOne paragraph more." * 120)
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+    return build_book(run, PROJECT)
+
+
+@pytest.fixture(scope="session")
+def html(request: pytest.FixtureRequest) -> Path:
+    """The folder of the book that is read: that of LSTSR_BOOK, otherwise the small one."""
+    named = os.environ.get(BOOK_VARIABLE)
+    return Path(named) if named else request.getfixturevalue("built").parent

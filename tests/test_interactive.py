@@ -16,9 +16,9 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from browser import CHROMIUM_FLAGS, QuietHandler
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
-from test_book import CHROMIUM_FLAGS, QuietHandler
 
 from lstsr_core.project import PROJECT
 from lstsr_core.scatter import scatter_html
