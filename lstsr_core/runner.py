@@ -49,6 +49,7 @@ UPSTREAM = {
     "08_findings": ["01_download", "03_training"],
     "09_weights": [],
     "10_ablation": ["01_download"],
+    "11_atlas": ["01_download", "03_training", "06_aster_evaluation"],
 }
 """The notebooks in order, each with those whose results it reads."""
 
