@@ -19,7 +19,7 @@ from lstsr_core.errors import InputError
 from lstsr_core.raster import FloatArray, Raster
 
 STEP_K = 0.1
-"""What ASTER's own LST is stored in; half of it is far below what either instrument can tell, and half the bytes of a hundredth."""
+"""What ASTER's own LST is stored in; half of it is far below what either instrument can tell."""
 
 _LARGEST = 2**16 - 1
 

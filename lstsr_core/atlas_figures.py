@@ -125,10 +125,10 @@ def write_layers(figure: Figure, directory: Path, name: str, dpi: int = 100, qua
     figure.set_dpi(dpi)
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # is done; drawing twice more need not repeat it
-    for panel in (figure, *figure.axes):
+    figure.patch.set_alpha(0.0)
+    for panel in figure.axes:
         panel.patch.set_alpha(0.0)
-    for panel in figure.axes:  # a grid above hexagons, and their soft edges, would belong to the frames
-        panel.set_axisbelow(True)
+        panel.set_axisbelow(True)  # a grid above hexagons, and their soft edges, would belong to the frames
         for painted in panel.collections:
             if painted.get_array() is not None:
                 painted.set(antialiased=False, edgecolor="none", linewidth=0.0)
@@ -141,15 +141,17 @@ def write_layers(figure: Figure, directory: Path, name: str, dpi: int = 100, qua
     for layer, values in layers.items():
         lossy = quality is not None and layer == "pixels"
         with written_atomically(directory / f"{name}_{layer}.webp") as temporary:
-            Image.fromarray(values.astype(np.uint8)).save(temporary, "WEBP", lossless=not lossy, quality=quality if lossy else 80, method=4)
+            Image.fromarray(values.astype(np.uint8)).save(
+                temporary, "WEBP", lossless=not lossy, quality=quality if lossy else 80, method=4
+            )
     height, width = shared.shape
     return {"width": width, "height": height}
 
 
 def _drawn(figure: Figure) -> NDArray[np.uint8]:
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return np.array(canvas.buffer_rgba())
+    canvas.draw()  # type: ignore[no-untyped-call]
+    return np.array(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
 
 
 def _recolour_for_dark(figure: Figure) -> None:
@@ -174,5 +176,3 @@ def _for_dark(colour: object) -> tuple[float, float, float, float]:
     white = max(0.0, (_DARKEST - luminance) / (1.0 - luminance))
     red, green, blue = (channel + white * (1.0 - channel) for channel in (red, green, blue))
     return red, green, blue, alpha
-
-

@@ -41,7 +41,7 @@ def kept_scenes(settings: Atlas) -> Path:
 
 
 def draw_scenes(settings: Atlas) -> pd.DataFrame:
-    """Draw each chosen scene that was not drawn before from the same pair, weights, parameters and code, into ``scenes/<scene>/``.
+    """Draw each chosen scene into ``scenes/``, unless it was drawn before from the same pair, weights, parameters and code.
 
     Returns
     -------
@@ -54,9 +54,11 @@ def draw_scenes(settings: Atlas) -> pd.DataFrame:
         If a scene cannot be drawn; the others are kept.
     """
     ids, request = chosen_pairs(settings), Request(tuple(settings.methods), settings.protocol, settings.options)
-    common = [settings.model_dump(exclude={"pairs", "processes"}), _weights(settings), versions()]
+    common = [settings.model_dump(include={"methods", "protocol", "seed"}), _weights(settings), versions()]
     common.append(code_of(["from lstsr_core import atlas"]))
-    kept = {scene: kept_scenes(settings) / f"{scene}-{fingerprint(common, _files(settings, scene))[:_KEY_DIGITS]}" for scene in ids}
+    kept = {
+        scene: kept_scenes(settings) / f"{scene}-{fingerprint(common, _files(settings, scene))[:_KEY_DIGITS]}" for scene in ids
+    }
     waiting = [scene for scene in ids if not (kept[scene] / SCENE_FILE).is_file()]
     items = {scene: (pairs_directory(settings), scene, kept[scene], request) for scene in waiting}
     reasons = []

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from lstsr_core.atlas_pages import EXTRA_FOLDER, atlas_substitutions, write_atlas
 from lstsr_core.claims import CURVES, INVERSION, METRICS, PAIRS, PROVENANCE, SUMMARY, RunFiles, claims, write_claims
 from lstsr_core.errors import InputError
 from lstsr_core.findings_prose import COSTS, GAINS, MISREGISTRATION, PROJECTED, VARIANT_DIFFERENCES, VARIANTS
@@ -34,6 +35,7 @@ from lstsr_core.prose import (
 NEEDED = [
     SUMMARY, PAIRS, PATCHES, STATISTICS, CURVES, "04_sharpening/products.csv", "05_fourier/spectra.csv", METRICS,
     SUMMARY_TABLE, INVERSION, MISREGISTRATION, GAINS, VARIANTS, VARIANT_DIFFERENCES, PROJECTED, COSTS, PROVENANCE,
+    "01_download/footprints.geojson", "11_atlas/scenes.csv", "11_atlas/metrics.csv",
 ]  # fmt: skip
 """Files of a run without which there is no book, beside the notebooks."""
 
@@ -106,11 +108,13 @@ def assemble(run: Path, project: Path) -> Path:
             raise InputError(f"{run / PROVENANCE}: says nothing of {name}. Run it again: lstsr run --profile {run.name}")
         _write_notebook(files.path(f"notebooks/{name}.ipynb"), source / f"{name}.ipynb", edition, provenance[name])
     results = _copy_results(run, source / RESULTS_FOLDER)
-    figures = substitutions(files, edition, rows, project, results)
+    write_atlas(run, source)
+    figures = substitutions(files, edition, rows, project, results) | atlas_substitutions(run)
     settings = yaml.safe_load(config.read_text(encoding="utf-8"))
     settings["title"] = f"{settings['title']}: {edition.name}"
     settings.setdefault("parse", {})["myst_substitutions"] = figures
     settings.setdefault("html", {})["announcement"] = edition.banner
+    settings.setdefault("sphinx", {}).setdefault("config", {})["html_extra_path"] = [EXTRA_FOLDER]
     (source / "_config.yml").write_text(yaml.safe_dump(settings, allow_unicode=True, sort_keys=True), encoding="utf-8")
     return source
 

@@ -44,3 +44,9 @@ def number(value: float, digits: int) -> str:
 def listed(words: Sequence[str]) -> str:
     """Words with commas and an "and"; "none" if there are none."""
     return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]])) if words else "none"
+
+
+def cell(value: float, digits: int) -> str:
+    """A cell with a number rounded for readers, and whole enough for a script to sort by."""
+    exact = "" if math.isnan(value) else f"{value:.{digits + 2}f}"
+    return f'<td data-value="{exact}">{text(number(value, digits))}</td>'

@@ -23,9 +23,11 @@ from lstsr_core.parameters import BY_NOTEBOOK
 from lstsr_core.project import PROJECT
 from lstsr_core.provenance import code_of, digests, fingerprint, read_records, versions, write_records
 
-UPSTREAM = {"02_patches": ["01_download"], "03_training": ["01_download", "02_patches"], "10_ablation": ["01_download"]} | {
-    name: ["01_download", "03_training"] for name in NAMES[3:8]
-}
+UPSTREAM = (
+    {"02_patches": ["01_download"], "03_training": ["01_download", "02_patches"], "10_ablation": ["01_download"]}
+    | {name: ["01_download", "03_training"] for name in NAMES[3:8]}
+    | {"11_atlas": ["01_download", "03_training", "06_aster_evaluation"]}
+)
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(), lambda values: st.lists(values) | st.dictionaries(st.text(), values)
 )
