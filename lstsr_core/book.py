@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from lstsr_core.api import fill_pages
+from lstsr_core.atlas_pages import EXTRA_FOLDER, atlas_substitutions, write_atlas
 from lstsr_core.claims import CLAIMS_FILE, claims, write_claims
 from lstsr_core.errors import InputError
 from lstsr_core.figure_pages import BookFigure, collect, copy_files, figures_list, origin, without_image
@@ -31,6 +32,7 @@ from lstsr_core.teaser import teaser
 NEEDED = [
     SUMMARY, PAIRS, PATCHES, STATISTICS, CURVES, "04_sharpening/products.csv", "05_fourier/spectra.csv", METRICS,
     METRICS_SUMMARY, INVERSION, MISREGISTRATION, GAINS, VARIANTS, VARIANT_DIFFERENCES, PROJECTED, COSTS, PROVENANCE,
+    "01_download/footprints.geojson", "11_atlas/scenes.csv", "11_atlas/metrics.csv",
 ]  # fmt: skip
 """Files of a run without which there is no book, beside the notebooks."""
 
@@ -142,18 +144,24 @@ def assemble(run: Path, project: Path) -> Path:
             raise InputError(f"{run / PROVENANCE}: says nothing of {name}. Run it again: lstsr run --profile {run.name}")
         _write_notebook(files.path(f"notebooks/{name}.ipynb"), source / f"{name}.ipynb", edition, provenance[name], shown)
     results = _copy_results(run, source / RESULTS_FOLDER)
+    write_atlas(run, source)
     if edition.synthetic:
         _copy(kept.files.run, kept.names, source / KEPT_FOLDER)
-    figures = substitutions(files, edition, own, kept, project, results) | {
-        "figures_list": figures_list(shown),
-        "teaser": teaser(run, source, edition.synthetic),
-    }
+    figures = (
+        substitutions(files, edition, own, kept, project, results)
+        | atlas_substitutions(run)
+        | {
+            "figures_list": figures_list(shown),
+            "teaser": teaser(run, source, edition.synthetic),
+        }
+    )
     settings = yaml.safe_load(config.read_text(encoding="utf-8"))
     settings["title"] = f"{settings['title']}: {edition.name}"
     settings.setdefault("parse", {})["myst_substitutions"] = figures
     settings.setdefault("html", {})["announcement"] = edition.banner
-    context = settings.setdefault("sphinx", {}).setdefault("config", {}).setdefault("html_context", {})
-    context["edition"] = {"kind": edition.kind, "label": edition.label, "short": edition.short}
+    options = settings.setdefault("sphinx", {}).setdefault("config", {})
+    options["html_extra_path"] = [EXTRA_FOLDER]
+    options.setdefault("html_context", {})["edition"] = {"kind": edition.kind, "label": edition.label, "short": edition.short}
     (source / "_config.yml").write_text(yaml.safe_dump(settings, allow_unicode=True, sort_keys=True), encoding="utf-8")
     return source
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from IPython.display import Image
@@ -11,8 +13,18 @@ from lstsr_core.errors import InputError
 from lstsr_core.fourier import PUBLISHED_PIXEL_M, attenuation_db, frequencies_per_m
 from lstsr_core.parameters import Fourier
 from lstsr_core.placement import PROTOCOLS
-from lstsr_core.progress import bar
+from lstsr_core.raster import Raster
 from lstsr_core.stages import chosen_pairs, compared_images, pairs_of, shown_pair, why_absent
+
+
+def spectra_of_images(images: Mapping[str, Raster], published: bool) -> pd.DataFrame:
+    """Attenuation of each image of a scene: columns method (the image's name), frequency_per_m and attenuation_db."""
+    parts = []
+    for name, image in images.items():
+        attenuation = attenuation_db(image.values, published)
+        axis = frequencies_per_m(len(attenuation), published, PUBLISHED_PIXEL_M if published else image.pixel_width_m)
+        parts.append(pd.DataFrame({"method": name, "frequency_per_m": axis, "attenuation_db": attenuation}))
+    return pd.concat(parts, ignore_index=True)
 
 
 def measure_spectra(settings: Fourier) -> pd.DataFrame:
@@ -21,12 +33,8 @@ def measure_spectra(settings: Fourier) -> pd.DataFrame:
     for pair in pairs_of(settings, chosen_pairs(settings)):
         for protocol in settings.protocols:
             placement = PROTOCOLS[protocol](pair)
-            published = placement.published
-            for name, image in compared_images(placement, settings):
-                attenuation = attenuation_db(image.values, published)
-                axis = frequencies_per_m(len(attenuation), published, PUBLISHED_PIXEL_M if published else image.pixel_width_m)
-                part = pd.DataFrame({"frequency_per_m": axis, "attenuation_db": attenuation})
-                parts.append(part.assign(scene=pair.id, method=name, protocol=protocol))
+            if images := dict(compared_images(placement, settings)):
+                parts.append(spectra_of_images(images, placement.published).assign(scene=pair.id, protocol=protocol))
     columns = ["scene", "method", "protocol", "frequency_per_m", "attenuation_db"]
     spectra = pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
     if spectra.empty:
@@ -81,19 +89,3 @@ def show_mean_spectra(settings: Fourier, means: pd.DataFrame) -> Image:
     chosen = means[means["protocol"] == settings.protocols[0]]
     title = f"Mean of {chosen['scenes'].max()} scenes; dotted: the 1 km grid's Nyquist frequency"
     return figures.show(figures.spectra(chosen, title), settings.directory, "spectra_mean")
-
-
-def draw_each_scene(settings: Fourier, spectra: pd.DataFrame) -> pd.DataFrame:
-    """Write a plot of every pair's spectra into ``scenes/``.
-
-    Returns
-    -------
-    DataFrame
-        How many plots there are for each protocol.
-    """
-    written = []
-    for (protocol, scene), group in bar(list(spectra.groupby(["protocol", "scene"], sort=False)), "Plots", "pair"):
-        figure = figures.spectra(group, f"Scene {scene}, {protocol}")
-        figures.show(figure, settings.directory / "scenes", f"spectra_{scene}_{protocol}")
-        written.append(protocol)
-    return pd.Series(written, name="plots").value_counts(sort=False).rename_axis("protocol").reset_index(name="plots")

@@ -42,7 +42,7 @@ def table(
     headings = "".join(f'<th scope="col">{text(title)}</th>' for title in head)
     body = "\n".join(rows)
     return (
-        f'<div class="table-box" tabindex="0" role="region" aria-label="{text(label)}">'
+        f'<div class="table-box" tabindex="0" role="group" aria-label="{text(label)}">'
         f'<table class="{kind}"{" data-filter" if filtered else ""}>\n'
         f"<thead><tr>{headings}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table></div>"
     )
@@ -96,3 +96,9 @@ def in_words(count: int) -> str:
 def listed(words: Sequence[str]) -> str:
     """Words with commas and an "and"; "none" if there are none."""
     return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]])) if words else "none"
+
+
+def cell(value: float, digits: int) -> str:
+    """A cell with a number rounded for readers, and whole enough for a script to sort by."""
+    exact = "" if math.isnan(value) else f"{value:.{digits + 2}f}"
+    return f'<td data-value="{exact}">{text(number(value, digits))}</td>'

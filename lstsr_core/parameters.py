@@ -299,6 +299,14 @@ class Findings(_Placing):
     steps: int = Field(10, ge=1, le=100, description="steps of back-projection")
 
 
+class Atlas(_Judging):
+    """11_atlas: every scene's figures, and its numbers for the book's viewer."""
+
+    notebook = "11_atlas"
+    protocol: Literal["georeferenced", "published"] = Field("georeferenced", description="how products are placed on ASTER")
+    processes: int = Field(2, ge=1, le=256, description="scenes drawn at once; no result depends on it")
+
+
 def _known_method(name: str) -> str:
     if name not in METHODS:
         raise ValueError(f"unknown method; known methods: {', '.join(METHODS)}")
@@ -344,5 +352,5 @@ class Structure(NotebookParameters):
 
 
 _NOTEBOOKS: list[type[NotebookParameters]] = [Download, Patches, Training, Sharpening, Fourier, AsterEvaluation]
-_NOTEBOOKS += [Map, Findings, Weights, Ablation, Structure]
+_NOTEBOOKS += [Map, Findings, Weights, Ablation, Atlas, Structure]
 BY_NOTEBOOK = {parameters.notebook: parameters for parameters in _NOTEBOOKS}

@@ -51,6 +51,7 @@ UPSTREAM = {
     "08_findings": ["01_download", "03_training"],
     "09_weights": [],
     "10_ablation": ["01_download"],
+    "11_atlas": ["01_download", "03_training", "06_aster_evaluation"],
 }
 UPSTREAM["12_structure"] = list(UPSTREAM)  # it counts the files of all the others
 """The notebooks in order, each with those whose results it reads."""

@@ -13,7 +13,7 @@ from lstsr_core import evaluation
 from lstsr_core.errors import InputError
 from lstsr_core.networks import PUBLISHED_CHECKPOINTS, weights_file
 from lstsr_core.pairs import Pair, pair_ids, read_pair
-from lstsr_core.parameters import AsterEvaluation, Download, Findings, Fourier, NotebookParameters, Sharpening
+from lstsr_core.parameters import AsterEvaluation, Atlas, Download, Findings, Fourier, NotebookParameters, Sharpening
 from lstsr_core.placement import PROTOCOLS, Placement
 from lstsr_core.progress import bar
 from lstsr_core.raster import Raster, written_atomically
@@ -22,7 +22,7 @@ from lstsr_core.sharpeners import METHODS, WEIGHTS_MISSING
 Showing = Sharpening | Fourier | AsterEvaluation
 
 
-Judging = Showing | Findings
+Judging = Showing | Findings | Atlas
 
 
 def write_json(settings: NotebookParameters, name: str, content: Mapping[str, Any]) -> None:

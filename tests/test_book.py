@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pandas as pd
 import pytest
 import yaml
+from atlas_results import write_atlas_results
 from test_claims import FIGURES, make_run, metrics_rows, missing_rows
 
 from lstsr_core.book import NOTEBOOKS, assemble, build_book, build_pdf
@@ -66,6 +68,7 @@ def make_book_run(run: Path, synthetic: bool = True) -> Path:
     quantiles = {"p10": 1.5, "q1": 1.8, "median": 2.2, "q3": 2.6, "p90": 3.0}
     pd.DataFrame([summary | quantiles]).to_csv(run / "06_aster_evaluation" / "summary.csv", index=False)
     write_findings(run / "08_findings")
+    write_atlas_results(run)
     (run / "notebooks").mkdir()
     records = json.loads((run / "provenance.json").read_text())
     for name in NOTEBOOKS:
@@ -145,6 +148,28 @@ def test_every_page_says_that_it_is_synthetic(built: Path, pages: dict[str, Page
     for name in REAL_NOTEBOOKS:
         assert "drawn by a simulator" not in pages[f"{name}.html"].text
         assert "come from the published pairs" in pages[f"{name}.html"].text
+
+
+def test_pages_of_the_atlas_find_all_that_they_show_and_lead_to(built: Path, pages: dict[str, Page]) -> None:
+    scenes = [Page(path) for path in sorted((built.parent / "atlas").glob("*.html"))]
+    assert [page.path.name for page in scenes] == ["0.html", "57.html"]
+    assert {"atlas/0.html", "atlas/57.html"} <= set(pages["atlas.html"].links)
+    for page in scenes:
+        scripts = re.findall(r'data-script="([^"]+)"', page.text)
+        assert scripts == [f"../_static/atlas/{page.path.stem}.js"]
+        for url in [*page.links, *page.resources, *scripts]:
+            parts = urlsplit(url)
+            target = (page.path.parent / unquote(parts.path)).resolve() if parts.path else page.path
+            assert parts.scheme or parts.netloc or target.is_file(), url
+            if not parts.path and parts.fragment:
+                assert unquote(parts.fragment) in page.ids, url
+        assert len([image for image in page.images if image.get("alt") and image.get("loading") == "lazy"]) == 15
+        assert "drawn by a simulator" in page.text
+
+
+def test_scripts_of_scenes_are_on_no_page(pages: dict[str, Page]) -> None:
+    """Each holds a scene's numbers; only a viewer asks for one."""
+    assert not any("atlas/" in url for page in pages.values() for url in page.resources)
 
 
 def test_every_figure_has_alternative_text(pages: dict[str, Page]) -> None:

@@ -26,6 +26,7 @@ from lstsr_core.provenance import code_of, digests, fingerprint, read_records, v
 UPSTREAM = (
     {"02_patches": ["01_download"], "03_training": ["01_download", "02_patches"], "10_ablation": ["01_download"]}
     | {name: ["01_download", "03_training"] for name in NAMES[3:8]}
+    | {"11_atlas": ["01_download", "03_training", "06_aster_evaluation"]}
     | {"12_structure": NAMES[:-1]}
 )
 JSON_VALUES = st.recursive(

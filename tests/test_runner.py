@@ -27,12 +27,12 @@ import pytest
 from lstsr_core.project import PROJECT
 
 NAMES = ["01_download", "02_patches", "03_training", "04_sharpening", "05_fourier", "06_aster_evaluation", "07_map"]
-NAMES += ["08_findings", "09_weights", "10_ablation", "12_structure"]
+NAMES += ["08_findings", "09_weights", "10_ablation", "11_atlas", "12_structure"]
 SMALL = [
     "--set", "01_download.windows=2", "--set", "01_download.pairs=2", "--set", '01_download.days=["2018-07-19"]',
     "--set", "03_training.epochs=1", "--set", "03_training.threads=1", "--set", "06_aster_evaluation.protocol=georeferenced",
     "--set", "07_map.threads=1", "--set", "08_findings.methods=[bicubic,tsharp]", "--set", "08_findings.steps=1",
-    "--set", "08_findings.protocol=georeferenced",
+    "--set", "08_findings.protocol=georeferenced", "--set", "11_atlas.methods=[bicubic,tsharp]", "--set", "11_atlas.processes=1",
 ]  # fmt: skip
 COMMITTED = ("params", "training", "training_curves", "own_weights", "ablation")
 PATIENCE_S = 300.0
@@ -281,7 +281,7 @@ def test_from_begins_there(undisturbed: ProjectCopy) -> None:
 
 def test_a_changed_parameter_reruns_its_notebook_and_what_reads_it(finished: ProjectCopy, undisturbed: ProjectCopy) -> None:
     again = finished.run("--set", "06_aster_evaluation.methods=[bicubic]")
-    assert did(again) == all_skipped("06_aster_evaluation", "12_structure")  # which reads what all the others wrote
+    assert did(again) == all_skipped("06_aster_evaluation", "11_atlas", "12_structure")  # which reads what all the others wrote
     assert finished.results(*NAMES[:5]) == undisturbed.results(*NAMES[:5])
     table = (finished.run_directory / "06_aster_evaluation" / "metrics.csv").read_text().splitlines()
     assert [line.split(",")[:2] for line in table[1:]] == [["0", "bicubic"], ["1", "bicubic"]]

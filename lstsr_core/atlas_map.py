@@ -1,0 +1,109 @@
+"""The footprints of an atlas as an inline SVG, whose colours are the page's: a chooser of links, or a locator of one scene."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import shapely
+
+from lstsr_core.markup import text
+from lstsr_core.raster import FloatArray
+from lstsr_core.shorelines import Extent, lines
+
+_MARGIN_DEGREES = 0.6
+_SMALLEST_DEGREES = 8.0
+"""Less than this, and no shoreline would tell where it is."""
+
+_WIDTH = 720.0
+_TOLERANCE = 0.8
+"""In units of the drawing: what a line may lose in being simplified."""
+
+
+@dataclass(frozen=True)
+class FootprintMap:
+    """Footprints, shorelines and borders in a sinusoidal projection about the middle of all footprints.
+
+    Attributes
+    ----------
+    outlines : mapping of str to array of shape (points, 2)
+        Longitude and latitude in degrees, by scene.
+    """
+
+    outlines: Mapping[str, FloatArray]
+
+    @cached_property
+    def extent(self) -> Extent:
+        """A margin around all footprints, wider where they lie close together."""
+        points = np.concatenate(list(self.outlines.values()))
+        low, high = points.min(axis=0), points.max(axis=0)
+        half = np.maximum((high - low) / 2.0 + _MARGIN_DEGREES, _SMALLEST_DEGREES / 2.0)
+        (west, south), (east, north) = (low + high) / 2.0 - half, (low + high) / 2.0 + half
+        return Extent(float(west), float(south), float(east), float(north))
+
+    def chooser(self, addresses: Mapping[str, str], names: Mapping[str, str]) -> str:
+        """The map with a link on each footprint.
+
+        Parameters
+        ----------
+        addresses, names : mapping of str to str
+            Where each scene's link leads, and what it is called.
+        """
+        links = [
+            f'<a href="{text(addresses[scene])}" aria-label="{text(names[scene])}"><title>{text(names[scene])}</title>'
+            f'<path class="footprint" d="{self._path(outline)}"/></a>'
+            for scene, outline in self._small_last()
+        ]
+        return self._svg("atlas-map", 'role="group" aria-label="Map of the footprints; each opens its pair"', links)
+
+    def locator(self, scene: str, name: str) -> str:
+        """The map with one footprint filled and the others faint."""
+        others = "".join(self._path(outline) for other, outline in self.outlines.items() if other != scene)
+        paths = [f'<path class="footprint other" d="{others}"/>'] if others else []
+        paths.append(f'<path class="footprint here" d="{self._path(self.outlines[scene])}"/>')
+        return self._svg("atlas-locator", f'role="img" aria-label="{text(name)}"', paths)
+
+    def _small_last(self) -> list[tuple[str, FloatArray]]:
+        """The smallest on top, so that none is covered whole."""
+        return sorted(self.outlines.items(), key=lambda item: -float(shapely.Polygon(item[1]).area))
+
+    def _svg(self, kind: str, role: str, shapes: list[str]) -> str:
+        return (
+            f'<svg class="{kind}" viewBox="0 0 {_WIDTH:g} {self._height:.0f}" {role}>'
+            + "".join(f'<path class="{part}" d="{path}"/>' for part, path in self._ground.items())
+            + "".join(shapes)
+            + "</svg>"
+        )
+
+    @cached_property
+    def _ground(self) -> dict[str, str]:
+        box = shapely.box(self.extent.west, self.extent.south, self.extent.east, self.extent.north)
+        ground = {}
+        for kind in ("shorelines", "borders"):
+            found = [shapely.LineString(line) for line in lines(kind, self.extent, "l") if len(line) > 1]
+            inside = [
+                part for line in found for part in shapely.get_parts(line.intersection(box)) if part.geom_type == "LineString"
+            ]
+            ground[kind] = "".join(self._path(np.asarray(part.coords), closed=False) for part in inside)
+        return ground
+
+    @cached_property
+    def _scale(self) -> float:
+        """Units of the drawing per degree of latitude."""
+        widest = min(abs(self.extent.south), abs(self.extent.north)) if self.extent.south * self.extent.north > 0 else 0.0
+        return float(_WIDTH / ((self.extent.east - self.extent.west) * np.cos(np.deg2rad(widest))))
+
+    @property
+    def _height(self) -> float:
+        return self._scale * (self.extent.north - self.extent.south)
+
+    def _path(self, degrees: FloatArray, closed: bool = True) -> str:
+        middle = (self.extent.west + self.extent.east) / 2.0
+        x = _WIDTH / 2.0 + self._scale * (degrees[:, 0] - middle) * np.cos(np.deg2rad(degrees[:, 1]))
+        y = self._scale * (self.extent.north - degrees[:, 1])
+        line = shapely.LineString(np.column_stack([x, y]))
+        drawn = line if closed else line.simplify(_TOLERANCE)
+        points = [f"{x:.1f} {y:.1f}" for x, y in drawn.coords]
+        return f"M{'L'.join(points[:-1] if closed else points)}{'Z' if closed else ''}"

@@ -1,0 +1,131 @@
+"""The atlas in the book: a page for every scene, and what the page that they are chosen from takes from the run's files."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from lstsr_core.atlas import FIGURES, SCRIPT_FILE
+from lstsr_core.atlas_figures import LAYERS
+from lstsr_core.atlas_results import CHOOSER, STATIC_FOLDER, AtlasResults
+from lstsr_core.atlas_scene_page import scene_page
+from lstsr_core.claim_evidence import LABELS
+from lstsr_core.markup import cell, table, text
+from lstsr_core.run_files import RunFiles
+from lstsr_core.scatter import scatter_html
+
+EXTRA_FOLDER = "_unchanged"
+"""What lies below it in the book's source is copied beside the pages; a script below ``_static`` would be on every page."""
+
+CHOICES = {"rmse_k": 2, "frr": 3, "attenuation_rmse_db": 2, "consistency_k": 2}
+"""Metrics that the chooser has a table of, each with its decimals."""
+
+
+def write_atlas(run: Path, source: Path) -> list[str]:
+    """Write a page for each scene into the book's source, with what it shows, and list the pages in the table of contents.
+
+    Parameters
+    ----------
+    run : Path
+        Holds what 11_atlas wrote.
+    source : Path
+        The book's source folder, whose ``_toc.yml`` names the chooser page.
+
+    Returns
+    -------
+    list of str
+        The pages, without suffix, from the root of the book.
+
+    Raises
+    ------
+    InputError
+        If a file of the run is missing.
+    """
+    atlas = AtlasResults(RunFiles(run))
+    (source / CHOOSER).mkdir()
+    for scene, previous, following in zip(atlas.ids, [None, *atlas.ids[:-1]], [*atlas.ids[1:], None], strict=True):
+        page = scene_page(atlas, scene, previous, following)
+        (source / f"{atlas.page(scene)}.md").write_text(page, encoding="utf-8")
+        _copy_files(atlas, scene, source / EXTRA_FOLDER / STATIC_FOLDER)
+    pages = [atlas.page(scene) for scene in atlas.ids]
+    _list_pages(source / "_toc.yml", pages)
+    return pages
+
+
+def _copy_files(atlas: AtlasResults, scene: str, target: Path) -> None:
+    if not atlas.content(scene)["methods"]:
+        return
+    (target / scene).mkdir(parents=True)
+    shutil.copyfile(atlas.files.path(atlas.file(scene, SCRIPT_FILE)), target / f"{scene}.js")
+    for name in [f"{figure}_{layer}.webp" for figure in FIGURES for layer in LAYERS]:
+        shutil.copyfile(atlas.files.path(atlas.file(scene, name)), target / scene / name)
+
+
+def _list_pages(path: Path, pages: Sequence[str]) -> None:
+    contents = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for chapter in (chapter for part in contents["parts"] for chapter in part["chapters"]):
+        if chapter.get("file") == CHOOSER:
+            chapter["sections"] = [{"file": page} for page in pages]
+    path.write_text(yaml.safe_dump(contents, sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+
+def atlas_substitutions(run: Path) -> dict[str, str]:
+    """What the chooser page takes from the run's files."""
+    atlas = AtlasResults(RunFiles(run))
+    addresses = {scene: f"{atlas.page(scene)}.html" for scene in atlas.ids}
+    names = {scene: atlas.name(scene) for scene in atlas.ids}
+    return {
+        "atlas_sentence": _sentence(atlas),
+        "atlas_map": f'<div class="atlas-chooser">\n{atlas.map.chooser(addresses, names)}\n</div>',
+        "atlas_scatter": _scatter(atlas),
+        "atlas_places": _places_table(atlas),
+        **{f"atlas_{metric}": _choice_table(atlas, metric) for metric in CHOICES},
+    }
+
+
+def _scatter(atlas: AtlasResults) -> str:
+    described = atlas.scenes.merge(atlas.statistics.reset_index(), on="scene", suffixes=("", "_of_pair"))
+    return scatter_html(atlas.metrics, described, lambda scene: f"{atlas.page(scene)}.html")
+
+
+def _sentence(atlas: AtlasResults) -> str:
+    left_out = int((~atlas.scenes["published_status"].fillna("").isin(["", "ok"])).sum())
+    told = f" From {left_out} of them the published protocol leaves out at least one method; their pages say why."
+    kind = "simulated pairs" if atlas.synthetic else "pairs"
+    return f"This edition has {len(atlas.ids)} {kind}." + (told if left_out else "")
+
+
+def _places_table(atlas: AtlasResults) -> str:
+    digits = {
+        "latitude": 2, "longitude": 2, "ndvi_rows_down": 0, "ndvi_columns_right": 0, "coarse_bias_k": 2, "coarse_rmse_k": 2,
+        "pixels": 0,
+    }  # fmt: skip
+    known = atlas.scenes.assign(pixels=atlas.scenes["rows"] * atlas.scenes["columns"])
+    lines = [
+        _line(atlas, str(row["scene"]), "".join(cell(float(row[name]), count) for name, count in digits.items()))
+        for row in known.to_dict("records")
+    ]
+    head = ["pair", "latitude °", "longitude °", "offset down", "offset right", "MODIS − ASTER K", "RMSE at 1 km K", "pixels"]
+    return _filtered(head, lines)
+
+
+def _choice_table(atlas: AtlasResults, metric: str) -> str:
+    wide = atlas.judged("georeferenced").pivot(index="scene", columns="method", values=metric).astype(float)
+    wide = wide.reindex(index=atlas.ids, columns=atlas.methods)
+    lines = [
+        _line(atlas, scene, "".join(cell(float(value), CHOICES[metric]) for value in values))
+        for scene, values in zip(atlas.ids, wide.to_numpy(), strict=True)
+    ]
+    return _filtered(["pair", *(LABELS[name] for name in atlas.methods)], lines)
+
+
+def _line(atlas: AtlasResults, scene: str, cells: str) -> str:
+    key = f' data-value="{scene}"' if scene.isdigit() else ""
+    return f'<tr><th scope="row"{key}><a href="{text(atlas.page(scene))}.html">{text(scene)}</a></th>{cells}</tr>'
+
+
+def _filtered(head: Sequence[str], lines: Sequence[str]) -> str:
+    return table(head, lines, "results sortable").replace("<table ", "<table data-filter ", 1)

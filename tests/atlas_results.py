@@ -1,0 +1,54 @@
+"""What 11_atlas leaves of two scenes, small and with known numbers, for tests of the book."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from affine import Affine
+from matplotlib.figure import Figure
+
+from lstsr_core.atlas import FIGURES
+from lstsr_core.atlas_data import scene_script
+from lstsr_core.atlas_figures import write_layers
+from lstsr_core.raster import Raster
+
+METHODS = ["bicubic", "tsharp"]
+
+
+def write_atlas_results(run: Path) -> None:
+    """Scenes 0 and 57, of whose metrics the run's 06_aster_evaluation tells; their footprints go to 01_download."""
+    atlas = run / "11_atlas"
+    known = {
+        "scene": ["0", "57"], "longitude": [4.5, -0.25], "latitude": [44.0, 45.5], "utm_zone": 31, "ndvi_rows_down": [0, 3],
+        "ndvi_columns_right": [0, 1], "season": "unknown", "coarse_bias_k": [0.5, -1.25], "coarse_rmse_k": [1.0, 1.5],
+        "rows": 120, "columns": 160, "products": 2, "status": "ok", "published_status": "",
+    }  # fmt: skip
+    pd.DataFrame(known).to_csv(atlas / "scenes.csv", index=False)
+    (atlas / "metrics.csv").write_bytes((run / "06_aster_evaluation" / "metrics.csv").read_bytes())
+    features = []
+    for scene, longitude, latitude in zip(known["scene"], known["longitude"], known["latitude"], strict=True):  # type: ignore[call-overload]
+        _write_scene(atlas / "scenes" / scene, scene)
+        west, east, south, north = longitude - 0.4, longitude + 0.4, latitude - 0.3, latitude + 0.3
+        outline = [[west, south], [east, south], [east, north], [west, north], [west, south]]
+        geometry = {"type": "Polygon", "coordinates": [outline]}
+        features.append({"type": "Feature", "properties": {"scene": scene}, "geometry": geometry})
+    content = {"type": "FeatureCollection", "features": features}
+    (run / "01_download" / "footprints.geojson").write_text(json.dumps(content))
+
+
+def _write_scene(directory: Path, scene: str) -> None:
+    sizes = {}
+    for name in FIGURES:
+        figure = Figure(figsize=(0.8, 0.4))
+        figure.subplots().imshow([[0.0, 1.0]])
+        sizes[name] = write_layers(figure, directory, name)
+    content = {"scene": scene, "rows": 120, "columns": 160, "methods": METHODS, "reasons": {}, "figures": sizes}
+    (directory / "scene.json").write_text(json.dumps(content))
+    grid = Affine(231.65, 0.0, 500_000.0, 0.0, -231.65, 5_000_000.0)
+    raster = Raster(300.0 + np.arange(12.0).reshape(3, 4), grid, "EPSG:32631")
+    names = ["aster", "modis", *METHODS]
+    script = scene_script(scene, dict.fromkeys(names, raster), {name: name.title() for name in names})
+    (directory / "viewer.js").write_text(script)
