@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -243,9 +244,13 @@ def figures_list(figures: Sequence[BookFigure], by_scene: str = "") -> str:
             remark = "Not in this edition: none of its notebooks has made it."
         entries.append(_entry(f"list-{number}", f"**{number}. {subject}**", here, remark))
     further = [figure for figure in figures if figure.paper is None]
-    own = [_entry(f"list-{figure.name}", f"**{figure.alt.partition(':')[0].rstrip('.')}**", [figure], "") for figure in further]
+    own = [_entry(f"list-{figure.name}", f"**{_title(figure)}**", [figure], "") for figure in further]
     told = f"The book has {len(figures)} figures; {len(further)} of them the paper does not have."
     return "\n\n".join([told, *entries, "Beyond the paper:", *own])
+
+
+def _title(figure: BookFigure) -> str:
+    return re.split(r"[.:;?] ", figure.caption, maxsplit=1)[0].rstrip(".")
 
 
 def _entry(target: str, heading: str, figures: Sequence[BookFigure], remark: str) -> str:
