@@ -151,7 +151,7 @@ def assemble(run: Path, project: Path) -> Path:
         substitutions(files, edition, own, kept, project, results)
         | atlas_substitutions(run)
         | {
-            "figures_list": figures_list(shown),
+            "figures_list": figures_list(shown, "For every scene: [the atlas](atlas.md)."),
             "teaser": teaser(run, source, edition.synthetic),
         }
     )
