@@ -109,7 +109,8 @@ def assemble(run: Path, project: Path) -> Path:
             raise InputError(f"{run / PROVENANCE}: says nothing of {name}. Run it again: lstsr run --profile {run.name}")
         _write_notebook(files.path(f"notebooks/{name}.ipynb"), source / f"{name}.ipynb", edition, provenance[name], shown)
     results = _copy_results(run, source / RESULTS_FOLDER)
-    figures = substitutions(files, edition, rows, project, results) | {"figures_list": figures_list(shown)}
+    by_scene = "For every scene: [the atlas](atlas.md)." if (source / "atlas.md").is_file() else ""
+    figures = substitutions(files, edition, rows, project, results) | {"figures_list": figures_list(shown, by_scene)}
     settings = yaml.safe_load(config.read_text(encoding="utf-8"))
     settings["title"] = f"{settings['title']}: {edition.name}"
     settings.setdefault("parse", {})["myst_substitutions"] = figures

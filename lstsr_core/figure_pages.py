@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -45,7 +46,7 @@ _REMARKS = {
     "deviation, 10 %, quartiles and 90 % for each method; the main ones in [the sixth notebook](06_aster_evaluation.ipynb).",
     14: "The sweep is over α, γ and the network's upsampling, on the published pairs, in every edition.",
 }
-_BY_SCENE = (8, 9, 10, 11)
+_BY_SCENE, _TABLE = (8, 9, 10, 11), 13
 
 
 @dataclass(frozen=True)
@@ -236,16 +237,17 @@ def figures_list(figures: Sequence[BookFigure], by_scene: str = "") -> str:
     entries = []
     for number, subject in PAPER_LIST.items():
         here = [figure for figure in figures if figure.paper == number]
-        remark = _REMARKS.get(number, "")
-        if number in _BY_SCENE and by_scene:
-            remark = f"{remark} {by_scene}".strip()
-        if not here and number not in _REMARKS:
-            remark = "Not in this edition: none of its notebooks has made it."
-        entries.append(_entry(f"list-{number}", f"**{number}. {subject}**", here, remark))
+        absent = "" if here or number == _TABLE else "Not in this edition: none of its notebooks has made it."
+        remarks = [absent, _REMARKS.get(number, ""), by_scene if number in _BY_SCENE else ""]
+        entries.append(_entry(f"list-{number}", f"**{number}. {subject}**", here, " ".join(filter(None, remarks))))
     further = [figure for figure in figures if figure.paper is None]
-    own = [_entry(f"list-{figure.name}", f"**{figure.alt.partition(':')[0].rstrip('.')}**", [figure], "") for figure in further]
+    own = [_entry(f"list-{figure.name}", f"**{_title(figure)}**", [figure], "") for figure in further]
     told = f"The book has {len(figures)} figures; {len(further)} of them the paper does not have."
     return "\n\n".join([told, *entries, "Beyond the paper:", *own])
+
+
+def _title(figure: BookFigure) -> str:
+    return re.split(r"[.:;?] ", figure.caption, maxsplit=1)[0].rstrip(".")
 
 
 def _entry(target: str, heading: str, figures: Sequence[BookFigure], remark: str) -> str:

@@ -2,11 +2,14 @@
 
 import base64
 import functools
+import io
 import json
 import re
 import shutil
+import tempfile
 import threading
 from collections.abc import Iterator
+from functools import cache
 from html.parser import HTMLParser
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,11 +18,14 @@ from urllib.parse import unquote, urlsplit
 
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
+from PIL import Image
 from playwright.sync_api import ConsoleMessage, sync_playwright
 from test_claims import FIGURES, make_run, metrics_rows, missing_rows
 
 from lstsr_core.book import NOTEBOOKS, assemble, build_book
 from lstsr_core.errors import InputError
+from lstsr_core.figure_files import SUFFIXES, show
 from lstsr_core.project import PROJECT
 from lstsr_core.prose import REAL_NOTEBOOKS
 
@@ -37,11 +43,13 @@ PIXEL = base64.b64encode(
 ).decode()
 
 
-def notebook(title: str, alt: str = "One grey pixel.") -> dict[str, Any]:
+def notebook(title: str, alt: str = "One grey pixel.", **told: Any) -> dict[str, Any]:
+    """One with a figure cell; `told` is the figure's metadata over "figure_<title's number>", a caption and a table."""
+    described = {"figure": f"figure_{title[-2:]}", "caption": "What to see: *grey*, R².", "data": ["numbers.csv"]} | told
     figure = {"output_type": "display_data", "metadata": {}, "data": {"image/png": PIXEL, "text/plain": ["<Image>"]}}
     code = {
         "cell_type": "code", "id": "figure", "execution_count": 1, "source": "show()", "outputs": [figure],
-        "metadata": {"mystnb": {"image": {"alt": alt}}, "papermill": {"duration": 1.5}},
+        "metadata": {"mystnb": {"image": {"alt": alt}}, "lstsr": described, "papermill": {"duration": 1.5}},
     }  # fmt: skip
     parameters = {
         "cell_type": "code", "id": "parameters", "execution_count": 1, "source": "seed = 1", "outputs": [],
@@ -77,12 +85,29 @@ def make_book_run(run: Path, synthetic: bool = True) -> Path:
     records = json.loads((run / "provenance.json").read_text())
     for name in NOTEBOOKS:
         (run / "notebooks" / f"{name}.ipynb").write_text(json.dumps(notebook(f"Notebook {name[:2]}")))
+        write_figure(run / name, f"figure_{name[:2]}")
         records[name] = {
             "inputs": {"01_download/pairs.csv": "ab" * 32}, "parameters": {"methods": ["all"]}, **records.get(name, {}),
             "git_revision": "0123456789abcdef", "versions": {"numpy": "2.4.6"}, "seconds": 3.2, "seed": 42,
         }  # fmt: skip
     (run / "provenance.json").write_text(json.dumps(records))
     return run
+
+
+@cache
+def figure_files() -> dict[str, bytes]:
+    figure = Figure(figsize=(3.6, 2.0))
+    figure.add_subplot().plot([0, 1], [1, 0])
+    with tempfile.TemporaryDirectory() as directory:
+        show(figure, Path(directory), "figure")
+        return {suffix: (Path(directory) / f"figure{suffix}").read_bytes() for suffix in SUFFIXES}
+
+
+def write_figure(directory: Path, name: str) -> None:
+    """What a notebook's cell with a figure leaves."""
+    for suffix, content in figure_files().items():
+        (directory / f"{name}{suffix}").write_bytes(content)
+    (directory / "numbers.csv").write_text("x,y\n0,1\n1,0\n")
 
 
 def change(method: str, metric: str, first: float, second: float, sign: int, **keys: str) -> dict[str, object]:
@@ -242,8 +267,37 @@ def test_all_internal_links_and_anchors_resolve(built: Path, pages: dict[str, Pa
 
 def test_every_figure_has_alternative_text(pages: dict[str, Page]) -> None:
     for name in NOTEBOOKS:
-        assert [image["alt"] for image in pages[f"{name}.html"].images] == ["One grey pixel."]
+        assert [image["alt"] for image in pages[f"{name}.html"].images] == ["One grey pixel."] * 2
     assert all(image.get("alt") for page in pages.values() for image in page.images)
+
+
+def test_figures_have_a_picture_for_light_and_one_for_dark_pages(pages: dict[str, Page]) -> None:
+    for name in NOTEBOOKS:
+        light, dark = pages[f"{name}.html"].images
+        source = f"_static/figures/{name}/figure_{name[:2]}"
+        assert (light["class"], light["src"]) == ("only-light", f"{source}.png")
+        assert (dark["class"], dark["src"]) == ("only-dark", f"{source}.dark.png")
+        with Image.open(io.BytesIO(figure_files()[".png"])) as picture:
+            assert (light["width"], light["height"]) == tuple(str(round(size / 1.5)) for size in picture.size)
+        assert light["loading"] == dark["loading"] == "lazy"
+        assert f"fig-figure_{name[:2]}" in pages[f"{name}.html"].ids
+
+
+def test_captions_tell_number_origin_and_files(built: Path, pages: dict[str, Page]) -> None:
+    for number, name in enumerate(NOTEBOOKS, start=1):
+        page = pages[f"{name}.html"]
+        (caption,) = re.findall(r"<figcaption>(.*?)</figcaption>", page.text, re.DOTALL)
+        plain = " ".join(re.sub(r"<[^>]+>", " ", caption).split())
+        assert plain.startswith(f"Figure {number} . What to see: grey , R².") and f"Made by {name} with" in plain
+        links = re.findall(r'href="([^"]+)"', caption)
+        folder = f"_static/figures/{name}/figure_{name[:2]}"
+        assert {f"_static/results/{name}/numbers.csv", f"{folder}.svg", f"{folder}.pdf"} < set(links)
+    assert (built.parent / folder).with_suffix(".pdf").read_bytes() == figure_files()[".pdf"]
+
+
+def test_a_figures_files_are_in_the_book_once(built: Path) -> None:
+    assert not list((built.parent / "_images").glob("*"))
+    assert all(image.stat().st_size < 60_000 for image in (built.parent / "_static" / "figures").rglob("*.small.*"))
 
 
 def test_notebook_pages_end_with_their_provenance(pages: dict[str, Page]) -> None:
@@ -309,6 +363,20 @@ def test_a_figure_without_alternative_text_is_refused(run: Path) -> None:
     (run / "notebooks" / "05_fourier.ipynb").write_text(json.dumps(notebook("Fourier", alt=" ")))
     with pytest.raises(InputError, match="cell 3 shows a figure without alternative text"):
         build_book(run, PROJECT)
+
+
+@pytest.mark.parametrize("told", [{"caption": " "}, {"figure": ""}, {"data": None}])
+def test_a_figure_without_caption_or_files_is_refused(run: Path, told: dict[str, Any]) -> None:
+    (run / "notebooks" / "05_fourier.ipynb").write_text(json.dumps(notebook("Fourier", **told)))
+    with pytest.raises(InputError, match="cell 3 shows a figure without caption or files"):
+        assemble(run, PROJECT)
+
+
+@pytest.mark.parametrize("name", ["figure_05.dark.png", "figure_05.pdf", "numbers.csv"])
+def test_a_figures_missing_file_is_named(run: Path, name: str) -> None:
+    (run / "05_fourier" / name).unlink()
+    with pytest.raises(InputError, match=rf"{name}: no such file, but .*cell 3 names it. Run 05_fourier again"):
+        assemble(run, PROJECT)
 
 
 def test_a_notebook_without_title_or_with_an_error_is_refused(run: Path) -> None:

@@ -16,6 +16,8 @@ import pytest
 import yaml
 from test_runner import NAMES, ProjectCopy, small_runs
 
+from lstsr_core.figure_files import SUFFIXES
+from lstsr_core.figure_pages import PAPER_LIST
 from lstsr_core.parameters import BY_NOTEBOOK
 from lstsr_core.project import NOTEBOOKS, PARAMETERS
 
@@ -137,6 +139,31 @@ def test_every_figure_has_alt_text_of_its_own(name: str) -> None:
     assert len(set(texts)) == len(texts)
 
 
+def figures_of(name: str) -> list[dict[str, Any]]:
+    return [cell["metadata"].get("lstsr", {}) for cell in code_cells(name) if "stages.show_" in source_of(cell)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_figure_has_a_caption_and_names_its_numbers(name: str) -> None:
+    for told in figures_of(name):
+        assert told.keys() - {"paper"} == {"figure", "caption", "data"}
+        assert len(told["caption"]) > 80 and told["caption"].endswith(".")
+        assert told["data"] and all(Path(file).suffix in (".csv", ".json", ".geojson") for file in told["data"])
+        assert told.get("paper", 1) in PAPER_LIST
+
+
+def test_figures_are_named_apart() -> None:
+    names = [told["figure"] for name in NAMES for told in figures_of(name)]
+    assert len(set(names)) == len(names)
+
+
+def test_the_papers_list_is_accounted_for() -> None:
+    """By a figure each, but for the table of metrics; architecture and flow chart come with a notebook of their own."""
+    made = {told["paper"] for name in NAMES for told in figures_of(name) if "paper" in told}
+    missing = set() if "12_structure" in NAMES else {1, 2}
+    assert made == set(range(1, 15)) - {13} - missing
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_notebooks_begin_with_a_title_and_what_they_do(name: str) -> None:
     first = cells_of(name)[0]
@@ -211,6 +238,9 @@ def test_a_runs_notebooks_show_figures_and_no_errors_paths_or_times(finished: Pr
     for cell in code:
         if "stages.show_" in source_of(cell):
             assert any("image/png" in output.get("data", {}) for output in cell["outputs"]), source_of(cell)
+            told, written = cell["metadata"]["lstsr"], finished.run_directory / name
+            files = [*(f"{told['figure']}{suffix}" for suffix in SUFFIXES), *told["data"]]
+            assert [file for file in files if not (written / file).is_file()] == []
 
 
 # By hand

@@ -34,7 +34,7 @@ def coast(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_lst_is_drawn_with_its_shoreline(coast: Path) -> None:
     figure = lst_map(coast)
     axes, bar = figure.axes
-    assert "DMS" in axes.get_title() and "A2018200" in axes.get_title() and bar.get_ylabel() == "LST (K)"
+    assert "DMS" in axes.get_title(loc="left") and "A2018200" in axes.get_title(loc="left") and bar.get_ylabel() == "LST (K)"
     (image,) = [*axes.images, *(artist for artist in axes.collections if isinstance(artist, QuadMesh))]
     shown = np.ma.asarray(image.get_array())
     assert np.ma.masked_invalid(shown).mask[:90, :90].all() and not np.ma.masked_invalid(shown).mask[110:, 110:].any()
@@ -47,9 +47,12 @@ def test_the_lst_is_drawn_with_its_shoreline(coast: Path) -> None:
 
 def test_residual_and_flags_are_drawn_with_their_meaning(coast: Path) -> None:
     figure = quality_map(coast)
-    assert [axes.get_title() for axes in figure.axes[:2]] == ["Degraded map − 1 km LST", "Validity"]
-    names = {text.get_text() for axes in figure.axes for text in axes.get_yticklabels()}
-    assert {"valid", "cloud, fill", "water"} <= names
+    assert [axes.get_title(loc="left") for axes in figure.axes[:2]] == ["Degraded map − 1 km LST", "Validity"]
+    legend = figure.axes[1].get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()][:4] == ["valid", "cloud, fill", "no NDVI", "water"]
+    colours = figure.axes[1].images[0].get_cmap()(np.arange(6))
+    np.testing.assert_allclose([patch.get_facecolor() for patch in legend.get_patches()], colours)
 
 
 def test_pictures_are_the_same_bytes_each_time_and_hold_colours(coast: Path, tmp_path: Path) -> None:
