@@ -7,6 +7,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from html.parser import HTMLParser
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -52,3 +53,29 @@ def chromium() -> Iterator[Browser]:
 def page_names(html: Path) -> list[str]:
     """Every page of a built book, relative to its folder; templates that the theme leaves in ``_static`` are none."""
     return sorted(path.relative_to(html).as_posix() for path in html.rglob("*.html") if "_static" not in path.parts)
+
+
+class Source(HTMLParser):
+    """Links, loaded files, ids, headings and images of one page, as its HTML has them."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self.links: list[str] = []
+        self.resources: list[str] = []
+        self.ids: set[str] = set()
+        self.headings = 0
+        self.images: list[dict[str, str | None]] = []
+        self.text = path.read_text(encoding="utf-8")
+        self.feed(self.text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.ids |= {value for key, value in attrs if key in ("id", "name") and value}
+        self.headings += tag == "h1"
+        if tag == "a" and found.get("href"):
+            self.links.append(str(found["href"]))
+        elif tag != "a":
+            self.resources += [str(found[key]) for key in ("src", "href", "data", "poster", "data-script") if found.get(key)]
+        if tag == "img":
+            self.images.append(found)

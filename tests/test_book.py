@@ -9,7 +9,6 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from functools import cache
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -18,6 +17,7 @@ import pandas as pd
 import pytest
 import yaml
 from atlas_results import write_atlas_results
+from browser import Source
 from matplotlib.figure import Figure
 from PIL import Image
 from test_claims import FIGURES, make_run, metrics_rows, missing_rows
@@ -138,24 +138,10 @@ def write_findings(directory: Path) -> None:
         pd.DataFrame(rows).to_csv(directory / f"{name}.csv", index=False)
 
 
-class Page(HTMLParser):
-    """Text and images of one page."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.images: list[dict[str, str | None]] = []
-        self.text = path.read_text(encoding="utf-8")
-        self.feed(self.text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "img":
-            self.images.append(dict(attrs))
-
-
 @pytest.fixture(scope="module")
-def pages(built: Path) -> dict[str, Page]:
+def pages(built: Path) -> dict[str, Source]:
     found = sorted(path for path in built.parent.rglob("*.html") if "_static" not in path.parts)
-    return {path.relative_to(built.parent).as_posix(): Page(path) for path in found}
+    return {path.relative_to(built.parent).as_posix(): Source(path) for path in found}
 
 
 @pytest.fixture
@@ -163,7 +149,7 @@ def run(tmp_path: Path) -> Iterator[Path]:
     yield make_book_run(tmp_path / "sample")
 
 
-def test_every_page_says_that_it_is_synthetic(built: Path, pages: dict[str, Page]) -> None:
+def test_every_page_says_that_it_is_synthetic(built: Path, pages: dict[str, Source]) -> None:
     assert built.is_absolute()
     assert {f"{name}.html" for name in NOTEBOOKS} | {"index.html", "claims.html", "search.html", "genindex.html"} <= set(pages)
     for name, page in pages.items():
@@ -175,8 +161,8 @@ def test_every_page_says_that_it_is_synthetic(built: Path, pages: dict[str, Page
         assert "come from the published pairs" in pages[f"{name}.html"].text
 
 
-def test_pages_of_the_atlas_find_all_that_they_show_and_lead_to(built: Path, pages: dict[str, Page]) -> None:
-    scenes = [Page(path) for path in sorted((built.parent / "atlas").glob("*.html"))]
+def test_pages_of_the_atlas_find_all_that_they_show_and_lead_to(built: Path, pages: dict[str, Source]) -> None:
+    scenes = [Source(path) for path in sorted((built.parent / "atlas").glob("*.html"))]
     assert [page.path.name for page in scenes] == ["0.html", "57.html"]
     assert {"atlas/0.html", "atlas/57.html"} <= set(pages["atlas.html"].links)
     for page in scenes:
@@ -192,18 +178,18 @@ def test_pages_of_the_atlas_find_all_that_they_show_and_lead_to(built: Path, pag
         assert "drawn by a simulator" in page.text
 
 
-def test_scripts_of_scenes_are_on_no_page(pages: dict[str, Page]) -> None:
+def test_scripts_of_scenes_are_on_no_page(pages: dict[str, Source]) -> None:
     """Each holds a scene's numbers; only a viewer asks for one."""
     assert not any("atlas/" in url for page in pages.values() for url in page.resources)
 
 
-def test_every_figure_has_alternative_text(pages: dict[str, Page]) -> None:
+def test_every_figure_has_alternative_text(pages: dict[str, Source]) -> None:
     for name in NOTEBOOKS:
         assert [image["alt"] for image in pages[f"{name}.html"].images] == ["One grey pixel."] * 2
     assert all(image.get("alt") for page in pages.values() for image in page.images)
 
 
-def test_figures_have_a_picture_for_light_and_one_for_dark_pages(pages: dict[str, Page]) -> None:
+def test_figures_have_a_picture_for_light_and_one_for_dark_pages(pages: dict[str, Source]) -> None:
     for name in NOTEBOOKS:
         light, dark = pages[f"{name}.html"].images
         source = f"_static/figures/{name}/figure_{name[:2]}"
@@ -215,7 +201,7 @@ def test_figures_have_a_picture_for_light_and_one_for_dark_pages(pages: dict[str
         assert f"fig-figure_{name[:2]}" in pages[f"{name}.html"].ids
 
 
-def test_captions_tell_number_origin_and_files(built: Path, pages: dict[str, Page]) -> None:
+def test_captions_tell_number_origin_and_files(built: Path, pages: dict[str, Source]) -> None:
     for number, name in enumerate(NOTEBOOKS, start=1):
         page = pages[f"{name}.html"]
         (caption,) = re.findall(r"<figcaption>(.*?)</figcaption>", page.text, re.DOTALL)
@@ -232,14 +218,14 @@ def test_a_figures_files_are_in_the_book_once(built: Path) -> None:
     assert all(image.stat().st_size < 60_000 for image in (built.parent / "_static" / "figures").rglob("*.small.*"))
 
 
-def test_notebook_pages_end_with_their_provenance(pages: dict[str, Page]) -> None:
+def test_notebook_pages_end_with_their_provenance(pages: dict[str, Source]) -> None:
     for name in NOTEBOOKS:
         text = pages[f"{name}.html"].text
         assert all(part in text for part in ("Provenance", "0123456789abcdef", "numpy"))
     assert ">abababababab<" in pages["05_fourier.html"].text
 
 
-def test_tables_hold_the_figures_and_the_reasons(built: Path, pages: dict[str, Page]) -> None:
+def test_tables_hold_the_figures_and_the_reasons(built: Path, pages: dict[str, Source]) -> None:
     results = pages["results.html"].text
     assert "weights missing" in results and ">0.960<" in results
     assert "cannot be tested here" in pages["claims.html"].text
@@ -256,7 +242,7 @@ def settings_of(source: Path) -> str:
     return (source / "_config.yml").read_text(encoding="utf-8")
 
 
-def test_the_cover_of_a_synthetic_edition_tells_of_the_published_pairs(pages: dict[str, Page]) -> None:
+def test_the_cover_of_a_synthetic_edition_tells_of_the_published_pairs(pages: dict[str, Source]) -> None:
     kept = pd.read_csv(PROJECT / RESULTS / "06_aster_evaluation" / "metrics.csv")
     share = kept.query("method == 'sif-cnn-sr1' and protocol == 'georeferenced'")["frr"].mean()
     assert f"<strong>{share:.3f}</strong>" in pages["index.html"].text
@@ -274,7 +260,7 @@ def test_the_cover_of_a_real_edition_takes_its_numbers_from_the_files(tmp_path: 
     assert "**0.410**" in changed and "**0.960**" not in changed
 
 
-def test_the_kept_tables_are_at_hand_in_a_synthetic_edition_alone(built: Path, pages: dict[str, Page], tmp_path: Path) -> None:
+def test_the_kept_tables_are_at_hand_in_a_synthetic_edition_alone(built: Path, pages: dict[str, Source], tmp_path: Path) -> None:
     for name in ("claims.html", "results.html"):
         assert "From the published pairs, not from this edition" in pages[name].text
         assert "further down" in pages[name].text
@@ -401,7 +387,7 @@ def test_a_folder_that_is_no_project_is_refused(run: Path, tmp_path: Path) -> No
 
 
 def test_findings_are_told_as_the_files_have_them(built: Path) -> None:
-    misplaced, distortion = (Page(built.parent / f"{name}.html").text for name in ("misregistration", "distortion"))
+    misplaced, distortion = (Source(built.parent / f"{name}.html").text for name in ("misregistration", "distortion"))
     assert "RMSE falls for TsHARP (−0.200 K); it may have changed by chance for Bicubic (−0.010 K)" in misplaced
     assert "as paired, R² has the median 0.52" in misplaced and "aligned, R² has the median 0.65" in misplaced
     assert "2.400 → 2.200 K<br><small>−0.200 [−0.250, −0.150]</small>" in misplaced
@@ -414,13 +400,13 @@ def test_findings_are_told_as_the_files_have_them(built: Path) -> None:
 
 
 def test_the_gain_is_listed_by_offset(built: Path) -> None:
-    text = Page(built.parent / "misregistration.html").text
+    text = Source(built.parent / "misregistration.html").text
     assert '<th scope="row">up to 2</th><td>1</td><td>0.250</td><td>0.250</td>' in text
     assert '<th scope="row">over 2, up to 3</th><td>1</td><td>0.750</td><td>0.750</td>' in text
 
 
 def test_variants_and_every_metric_are_in_tables(built: Path) -> None:
-    method, results = (Page(built.parent / f"{name}.html").text for name in ("method", "results"))
+    method, results = (Source(built.parent / f"{name}.html").text for name in ("method", "results"))
     assert "2.200 → 2.300 K<br><small>0.100 [0.050, 0.150]</small>" in method
     assert "GSSIM\nfrom 0.200 to 0.250" in method or "GSSIM from 0.200 to 0.250" in method
     assert "<summary>All metrics, georeferenced</summary>" in results

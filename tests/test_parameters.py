@@ -24,6 +24,7 @@ from lstsr_core.parameters import (
     NotebookParameters,
     Patches,
     Sharpening,
+    Structure,
     Training,
     Weights,
 )
@@ -116,6 +117,8 @@ WRONG: list[tuple[type[NotebookParameters], str, Any, str]] = [
     (Map, "bounds", "4,46,3,47", "west below east"),
     (Map, "shape", 5, "string"),
     (Map, "threads", 0, "greater than or equal to 1"),
+    (Structure, "side", 7, "greater than or equal to 8"),
+    (Structure, "upsampling", "nearest", "align-corners"),
 ]
 
 

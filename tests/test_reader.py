@@ -6,14 +6,13 @@ The tests read the small book of the suite. ``LSTSR_BOOK=data/runs/paper/book/ht
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browser import chromium, page_names, served
+from browser import Source, chromium, page_names, served
 from playwright.sync_api import Browser, Page
 
 EXPECTED_PAGES = {
@@ -36,31 +35,6 @@ AXE_OPTIONS: dict[str, dict[str, Any]] = {
     "dark": {"preload": False, "resultTypes": ["violations"], "runOnly": ["color-contrast", "link-in-text-block"]},
 }
 SETTLED = "async () => { if (window.MathJax?.startup?.promise) await MathJax.startup.promise; await document.fonts.ready; }"
-
-
-class Source(HTMLParser):
-    """Links, loaded files, ids, headings and images of one page, as its HTML has them."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.links: list[str] = []
-        self.resources: list[str] = []
-        self.ids: set[str] = set()
-        self.headings = 0
-        self.images: list[dict[str, str | None]] = []
-        self.text = path.read_text(encoding="utf-8")
-        self.feed(self.text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = dict(attrs)
-        self.ids |= {value for key, value in attrs if key in ("id", "name") and value}
-        self.headings += tag == "h1"
-        if tag == "a" and found.get("href"):
-            self.links.append(str(found["href"]))
-        elif tag != "a":
-            self.resources += [str(found[key]) for key in ("src", "href", "data", "poster", "data-script") if found.get(key)]
-        if tag == "img":
-            self.images.append(found)
 
 
 @dataclass
