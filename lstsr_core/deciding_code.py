@@ -14,6 +14,9 @@ from lstsr_core.provenance import code_of
 DECIDING = ["evaluation", "findings", "contrast", "fourier", "pair_statistics"]
 """Modules that make the tables. With all that they import they hold methods, placement and metrics, no figure and no prose."""
 
+UNDECIDING = {"errors.py", "memory.py", "progress.py", "project.py"}
+"""Modules that those import and that decide no number: messages, how memory is given back, bars, where files are."""
+
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -49,9 +52,9 @@ def deciding_code(among: Iterable[str] | None = None) -> dict[str, str]:
     among : iterable of str, optional
         File names; modules that are not named are left out.
     """
-    names = sorted(code_of(f"import lstsr_core.{name}" for name in DECIDING))
-    chosen = names if among is None else sorted(set(names) & set(among))
-    return {name: meaning_of((PROJECT / "lstsr_core" / name).read_text(encoding="utf-8")) for name in chosen}
+    names = code_of(f"import lstsr_core.{name}" for name in DECIDING).keys() - UNDECIDING
+    chosen = names if among is None else names & set(among)
+    return {name: meaning_of((PROJECT / "lstsr_core" / name).read_text(encoding="utf-8")) for name in sorted(chosen)}
 
 
 def changed(older: dict[str, str], newer: dict[str, str]) -> list[str]:

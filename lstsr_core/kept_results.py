@@ -149,7 +149,9 @@ def _check_code(records: dict[str, Record], run: Path) -> None:
                 f"{run / PROVENANCE}: does not say which code made {notebook}. Run it again: "
                 f"lstsr run --profile {run.name} --force"
             )
-        others = changed(code, {name: now[name] for name in code if name in now})
+        # A module that came or went has changed those that import it.
+        shared = code.keys() & now.keys()
+        others = changed({name: code[name] for name in shared}, {name: now[name] for name in shared})
         if others:
             raise InputError(
                 f"{run / notebook}: was made by other code ({', '.join(others)} changed since). Run it again: "
