@@ -96,7 +96,7 @@ def atlas_substitutions(run: Path, scatter: Scatter | None = None) -> dict[str, 
 
 
 def _sentence(atlas: AtlasResults) -> str:
-    left_out = int((~atlas.scenes["published_status"].fillna("").isin(["", "ok"])).sum())
+    left_out = int(atlas.scenes["published_status"].map(lambda status: isinstance(status, str) and status != "ok").sum())
     told = f" From {left_out} of them the published protocol leaves out at least one method; their pages say why."
     kind = "simulated pairs" if atlas.synthetic else "pairs"
     return f"This edition has {len(atlas.ids)} {kind}." + (told if left_out else "")
