@@ -17,6 +17,9 @@ _MARGIN_DEGREES = 0.6
 _SMALLEST_DEGREES = 8.0
 """Less than this, and no shoreline would tell where it is."""
 
+_SHORTEST_DEGREES = 0.5
+"""Shorter shorelines are those of ponds."""
+
 _WIDTH = 720.0
 _TOLERANCE = 0.8
 """In units of the drawing: what a line may lose in being simplified."""
@@ -82,11 +85,9 @@ class FootprintMap:
         box = shapely.box(self.extent.west, self.extent.south, self.extent.east, self.extent.north)
         ground = {}
         for kind in ("shorelines", "borders"):
-            found = [shapely.LineString(line) for line in lines(kind, self.extent, "l") if len(line) > 1]
-            inside = [
-                part for line in found for part in shapely.get_parts(line.intersection(box)) if part.geom_type == "LineString"
-            ]
-            ground[kind] = "".join(self._path(np.asarray(part.coords), closed=False) for part in inside)
+            found = [shapely.LineString(line).intersection(box) for line in lines(kind, self.extent, "l") if len(line) > 1]
+            parts = [part for inside in found for part in shapely.get_parts(inside) if part.length > _SHORTEST_DEGREES]
+            ground[kind] = "".join(self._path(np.asarray(part.coords), closed=False) for part in parts)
         return ground
 
     @cached_property

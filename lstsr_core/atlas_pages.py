@@ -92,7 +92,7 @@ def _scatter(atlas: AtlasResults) -> str:
 
 
 def _sentence(atlas: AtlasResults) -> str:
-    left_out = int((~atlas.scenes["published_status"].fillna("").isin(["", "ok"])).sum())
+    left_out = int(atlas.scenes["published_status"].map(lambda status: isinstance(status, str) and status != "ok").sum())
     told = f" From {left_out} of them the published protocol leaves out at least one method; their pages say why."
     kind = "simulated pairs" if atlas.synthetic else "pairs"
     return f"This edition has {len(atlas.ids)} {kind}." + (told if left_out else "")

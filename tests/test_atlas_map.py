@@ -42,6 +42,13 @@ def test_each_footprint_is_a_link_with_a_name(footprints: FootprintMap) -> None:
     assert [path.get("class") for path in svg.findall("path")] == ["shorelines", "borders"]
 
 
+def test_shorelines_and_borders_are_lines_that_a_browser_can_read() -> None:
+    wide = FootprintMap({"0": square(0.0, 42.0), "1": square(12.0, 48.5)})
+    svg = ElementTree.fromstring(wide.locator("0", "x"))
+    for path in svg.findall("path")[:2]:
+        assert re.fullmatch(r"(M-?[\d.]+ -?[\d.]+(L-?[\d.]+ -?[\d.]+)+)+", str(path.get("d")))
+
+
 def test_footprints_lie_inside_in_the_order_of_the_sky(footprints: FootprintMap) -> None:
     svg = ElementTree.fromstring(footprints.chooser(dict.fromkeys("012", "x"), dict.fromkeys("012", "x")))
     _, _, width, height = (float(value) for value in str(svg.get("viewBox")).split())

@@ -180,7 +180,7 @@ def test_pages_of_the_atlas_find_all_that_they_show_and_lead_to(built: Path, pag
 
 def test_scripts_of_scenes_are_on_no_page(pages: dict[str, Source]) -> None:
     """Each holds a scene's numbers; only a viewer asks for one."""
-    assert not any("atlas/" in url for page in pages.values() for url in page.resources)
+    assert not any("_static/atlas/" in url for page in pages.values() for url in page.resources)
 
 
 def test_every_figure_has_alternative_text(pages: dict[str, Source]) -> None:
