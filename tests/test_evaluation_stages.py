@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from test_stages import evaluation_of, run_with
@@ -78,3 +79,24 @@ def test_a_scene_with_nothing_to_show_says_why(run: Path) -> None:
 
 def test_only_methods_that_can_be_judged_are_shown(run: Path) -> None:
     assert list(evaluation_stages.shown_comparisons(evaluation_of(run))) == ["bicubic", "tsharp", "atprk", "aatprk", "dms"]
+
+
+def test_figures_of_pixels_leave_their_numbers(run: Path) -> None:
+    settings = evaluation_of(run, methods=["bicubic", "tsharp"])
+    evaluation_stages.show_maps(settings)
+    evaluation_stages.show_distributions(settings)
+    evaluation_stages.show_densities(settings)
+    maps, distributions, densities = (
+        pd.read_csv(run / "06_aster_evaluation" / f"{name}.csv") for name in ("maps", "distributions", "densities")
+    )
+    compared = evaluation_stages.shown_comparisons(settings)["tsharp"]
+    product_k, aster_k = compared.product.values, compared.aster.values
+    assert maps.set_index("product")["mean"].to_dict().keys() == {"aster", "bicubic", "tsharp"}
+    assert maps.set_index("product").loc["tsharp", "mean"] == pytest.approx(product_k.mean(), abs=1e-5)
+    row = densities.set_index("method").loc["tsharp"]
+    assert row["bias_k"] == pytest.approx((product_k - aster_k).mean(), abs=1e-5)
+    covariance = np.cov(aster_k.ravel(), product_k.ravel())
+    assert row["slope"] == pytest.approx(covariance[0, 1] / covariance[0, 0], abs=1e-5)
+    assert len(distributions) == 2 * len(maps)
+    spread = distributions.set_index(["quantity", "product"])["std"]
+    assert spread["fine detail T − G T (K)", "bicubic"] < spread["fine detail T − G T (K)", "tsharp"]
