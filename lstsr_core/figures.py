@@ -50,10 +50,10 @@ def _line(name: str) -> dict[str, object]:
         return {"color": "#000000", "linewidth": 2.2, "label": ASTER_LABEL}
     if name == "ndvi":
         return {"color": "#777777", "linestyle": "--", "linewidth": 1.2, "label": NDVI_LABEL}
-    index = 1 + list(METHODS).index(name)
+    index = 1 + list(METHODS).index(name) % (len(_COLOURS) - 1)  # the first is ASTER's
     return {
-        "color": _COLOURS[index % len(_COLOURS)],
-        "linestyle": _DASHES[index % len(_DASHES)],
+        "color": _COLOURS[index],
+        "linestyle": _DASHES[index],
         "linewidth": 1.6,
         "label": label(name),
     }
