@@ -87,7 +87,7 @@ def atlas_substitutions(run: Path) -> dict[str, str]:
 
 
 def _scatter(atlas: AtlasResults) -> str:
-    described = atlas.scenes.merge(atlas.statistics.reset_index(), on="scene", suffixes=("", "_of_pair"))
+    described = atlas.scenes.merge(atlas.statistics.reset_index(), on="scene", how="left", suffixes=("", "_of_pair"))
     return scatter_html(atlas.metrics, described, lambda scene: f"{atlas.page(scene)}.html")
 
 

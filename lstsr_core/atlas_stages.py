@@ -37,7 +37,7 @@ _REASONS_SHOWN = 3
 
 def kept_scenes(settings: Atlas) -> Path:
     """Where drawn scenes are kept beside the notebook's results, so that a killed run goes on."""
-    return settings.run / "atlas"
+    return settings.run / ".atlas"
 
 
 def draw_scenes(settings: Atlas) -> pd.DataFrame:

@@ -274,7 +274,8 @@ def _ndvi(red: IntegerArray, nir: IntegerArray) -> FloatArray:
 
 
 def _listed(file: HdfFile) -> str:
-    return ", ".join(sorted(file.names)[:8]) or "none"
+    names = ("".join(sign if sign.isprintable() else "?" for sign in name) for name in sorted(file.names)[:8])
+    return ", ".join(names) or "none"
 
 
 def _is_missing(stored: IntegerArray, fill: int, valid_range: tuple[int, int]) -> BoolArray:

@@ -21,7 +21,7 @@ FIGURE_SUFFIXES = {".png", ".svg", ".pdf"}
 
 SHEET: dict[str, tuple[str, list[str]]] = {
     "run": ("lstsr run --set 03_training.epochs=4 --from 03", ["--profile", "--set", "--from", "--only", "--force"]),
-    "book": ("lstsr book --profile sample", ["--profile"]),
+    "book": ("lstsr book --profile sample", ["--profile", "--pdf"]),
     "download": (
         "lstsr download --product MOD21A1D.061 --product MOD09GQ.061 --tile h18v04 --start 2018-07-19 --end 2018-07-19 "
         "--out granules",
@@ -47,6 +47,9 @@ SHEET: dict[str, tuple[str, list[str]]] = {
     "report": ("lstsr report --folds folds --weights weights --pairs DIR --out own_weights", ["--published"]),
     "card": ("lstsr card weights/sif-cnn-sr1.safetensors", []),
     "verify": ("lstsr verify DIR", []),
+    "site": ("lstsr site --out site", ["--out"]),
+    "fetch": ("lstsr fetch", ["--url"]),
+    "keep": ("lstsr keep --profile paper", []),
     "store": ("lstsr store", []),
 }  # fmt: skip
 """What the cheat sheet shows of a command: an example, and the options that are used most. Of any other it shows the usage."""

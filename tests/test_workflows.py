@@ -59,7 +59,7 @@ def test_workflows_run_the_projects_own_commands(path: Path) -> None:
             assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE), command
             assert all(re.search(rf"^{setting.partition('=')[0]} \?=", MAKEFILE, re.MULTILINE) for setting in settings), command
         elif program == ".venv/bin/lstsr":
-            cli._parser().parse_args(arguments)
+            cli.make_parser().parse_args(arguments)
         elif program == "bash":
             assert (PROJECT / arguments[0]).is_file(), command
         else:
