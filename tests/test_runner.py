@@ -539,7 +539,7 @@ def test_an_interrupted_run_ends_in_the_bytes_of_an_undisturbed_one(interrupted:
     ours, theirs = interrupted.copy.results(), undisturbed.results()
     assert ours.keys() == theirs.keys()
     assert [name for name in theirs if ours[name] != theirs[name]] == []
-    assert {path.name for path in interrupted.copy.run_directory.glob(".*")} == {".lock", ".patches"}
+    assert {path.name for path in interrupted.copy.run_directory.glob(".*")} == {".lock", ".patches", ".atlas"}
 
 
 def test_a_full_disk_leaves_earlier_results(
