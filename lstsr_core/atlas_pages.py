@@ -109,7 +109,7 @@ def _places_table(atlas: AtlasResults) -> str:
         for row in known.to_dict("records")
     ]
     head = ["pair", "latitude °", "longitude °", "offset down", "offset right", "MODIS − ASTER K", "RMSE at 1 km K", "pixels"]
-    return _filtered(head, lines)
+    return table(head, lines, "results sortable", filtered=True)
 
 
 def _choice_table(atlas: AtlasResults, metric: str) -> str:
@@ -119,13 +119,9 @@ def _choice_table(atlas: AtlasResults, metric: str) -> str:
         _line(atlas, scene, "".join(cell(float(value), CHOICES[metric]) for value in values))
         for scene, values in zip(atlas.ids, wide.to_numpy(), strict=True)
     ]
-    return _filtered(["pair", *(LABELS[name] for name in atlas.methods)], lines)
+    return table(["pair", *(LABELS[name] for name in atlas.methods)], lines, "results sortable", filtered=True)
 
 
 def _line(atlas: AtlasResults, scene: str, cells: str) -> str:
     key = f' data-value="{scene}"' if scene.isdigit() else ""
     return f'<tr><th scope="row"{key}><a href="{text(atlas.page(scene))}.html">{text(scene)}</a></th>{cells}</tr>'
-
-
-def _filtered(head: Sequence[str], lines: Sequence[str]) -> str:
-    return table(head, lines, "results sortable").replace("<table ", "<table data-filter ", 1)

@@ -11,7 +11,7 @@ from lstsr_core.atlas_results import ATLAS, CHOOSER, STATIC_FOLDER, AtlasResults
 from lstsr_core.atlas_stages import METRICS_FILE, SCENES_FILE
 from lstsr_core.claim_evidence import LABELS
 from lstsr_core.grid import FINE_PIXEL_M
-from lstsr_core.markup import RESULTS_FOLDER, cell, number, table, text
+from lstsr_core.markup import RESULTS_FOLDER, cell, facts_table, number, table, text
 from lstsr_core.placement import PROTOCOLS, SMALLEST_SIDE, TOO_SMALL
 from lstsr_core.results_prose import RESULT_COLUMNS
 
@@ -109,8 +109,7 @@ def _facts_table(atlas: AtlasResults, scene: str) -> str:
         "Compared with ASTER": f"{rows} × {columns} pixels ({rows * side_km:.0f} × {columns * side_km:.0f} km)",
         "Season": f"{facts['season']}: the pairs carry no date",
     } | (_landscape(known[0]) if known else {})
-    lines = "\n".join(f'<tr><th scope="row">{text(name)}</th><td class="words">{text(t)}</td></tr>' for name, t in told.items())
-    return f'<div class="table-box facts"><table>\n<tbody>\n{lines}\n</tbody>\n</table></div>'
+    return facts_table(told)
 
 
 def _kelvin(value: float) -> str:

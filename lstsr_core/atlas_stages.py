@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 from contextlib import closing
 from pathlib import Path
@@ -22,8 +20,7 @@ from lstsr_core.parameters import AsterEvaluation, Atlas, Download
 from lstsr_core.progress import counter
 from lstsr_core.project import sha256
 from lstsr_core.provenance import code_of, digests, fingerprint, versions
-from lstsr_core.raster import FloatArray
-from lstsr_core.stages import chosen_pairs, pairs_directory, write_csv
+from lstsr_core.stages import chosen_pairs, link_or_copy, pairs_directory, read_footprints, write_csv
 
 METRICS_FILE = "metrics.csv"
 SCENES_FILE = "scenes.csv"
@@ -72,7 +69,8 @@ def draw_scenes(settings: Atlas) -> pd.DataFrame:
         raise InputError(f"{settings.notebook}: {'; '.join(reasons[:_REASONS_SHOWN])}{more}. Leave them out of 'pairs'.")
     for scene, directory in kept.items():
         _forget_others(directory, scene)
-        _link_files(directory, settings.directory / SCENES_FOLDER / scene)
+        for path in sorted(directory.iterdir()):
+            link_or_copy(path, settings.directory / SCENES_FOLDER / scene / path.name)
     return drawn_scenes(settings.directory / SCENES_FOLDER, ids)
 
 
@@ -89,17 +87,6 @@ def _forget_others(directory: Path, scene: str) -> None:
     for older in directory.parent.iterdir():
         if older != directory and older.name.rpartition("-")[0].lstrip(".") == scene:
             shutil.rmtree(older, ignore_errors=True)
-
-
-def _link_files(source: Path, target: Path) -> None:
-    """The same files under a second name, which takes no room; or copies, where the disk has no such links."""
-    target.mkdir(parents=True, exist_ok=True)
-    for path in sorted(source.iterdir()):
-        (target / path.name).unlink(missing_ok=True)
-        try:
-            os.link(path, target / path.name)
-        except OSError:
-            shutil.copyfile(path, target / path.name)
 
 
 def describe_scenes(settings: Atlas, drawn: pd.DataFrame) -> pd.DataFrame:
@@ -154,15 +141,6 @@ def scene_sizes(settings: Atlas, drawn: pd.DataFrame) -> pd.DataFrame:
     folder = settings.directory / SCENES_FOLDER
     sizes = [sum(path.stat().st_size for path in (folder / scene).iterdir()) / 1000.0 for scene in drawn["scene"]]
     return drawn.set_index("scene").assign(kilobytes=np.round(sizes).astype(int))
-
-
-def read_footprints(run: Path) -> dict[str, FloatArray]:
-    """Each scene's outline of 01_download, (points, 2) longitudes and latitudes in degrees."""
-    path = run / Download.notebook / "footprints.geojson"
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; run 01_download first (lstsr run --profile … --only 01).")
-    content = json.loads(path.read_text(encoding="utf-8"))
-    return {f["properties"]["scene"]: np.array(f["geometry"]["coordinates"][0]) for f in content["features"]}
 
 
 def show_scene_map(settings: Atlas, scenes: pd.DataFrame) -> Image:

@@ -21,9 +21,10 @@ from lstsr_core.errors import InputError
 from lstsr_core.figure_pages import BookFigure, collect, copy_files, figures_list, origin, without_image
 from lstsr_core.findings_prose import COSTS, GAINS, MISREGISTRATION, PROJECTED, VARIANT_DIFFERENCES, VARIANTS
 from lstsr_core.kept_results import RESULTS, KeptResults
-from lstsr_core.markup import RESULTS_FOLDER, text
+from lstsr_core.markup import RESULTS_FOLDER, facts_table
 from lstsr_core.pairs import PUBLISHED_PAIRS
 from lstsr_core.pdf import find_browser, prepare_for_print, print_pdf, shorter_contents
+from lstsr_core.project import replace_folder
 from lstsr_core.prose import NOTEBOOKS, PATCHES, REAL_NOTE, REAL_NOTEBOOKS, STATISTICS, Edition, substitutions
 from lstsr_core.results_prose import DIGEST_DIGITS, KEPT_FOLDER, Results
 from lstsr_core.run_files import CURVES, INVERSION, METRICS, METRICS_SUMMARY, PAIRS, PROVENANCE, SUMMARY, RunFiles
@@ -68,7 +69,7 @@ def build_book(run: Path, project: Path) -> Path:
     shutil.rmtree(built, ignore_errors=True)
     page = _build(source, built, "html", source / "_toc.yml", ["-W"])
     target = (run / "book" / "html").resolve()
-    _replace_folder(page.parent, target)
+    replace_folder(page.parent, target)
     shutil.rmtree(built, ignore_errors=True)
     return target / "index.html"
 
@@ -146,7 +147,7 @@ def assemble(run: Path, project: Path) -> Path:
     results = _copy_results(run, source / RESULTS_FOLDER)
     write_atlas(run, source)
     if edition.synthetic:
-        _copy(kept.files.run, kept.names, source / KEPT_FOLDER)
+        kept.files.copy(kept.names, source / KEPT_FOLDER)
     figures = (
         substitutions(files, edition, own, kept, project, results)
         | atlas_substitutions(run)
@@ -184,15 +185,6 @@ def _complaints(output: str, source: Path) -> str:
     shown = found or [line for line in lines if line][-REPORTED_LINES:]
     more = f" (and {len(shown) - REPORTED_LINES} more)" if len(shown) > REPORTED_LINES else ""
     return "; ".join(shown[:REPORTED_LINES]) + more
-
-
-def _replace_folder(new: Path, target: Path) -> None:
-    older = target.with_name(f".{target.name}.older")
-    shutil.rmtree(older, ignore_errors=True)
-    if target.exists():
-        target.rename(older)
-    new.rename(target)
-    shutil.rmtree(older, ignore_errors=True)
 
 
 def _reading_order(toc: Path) -> list[str]:
@@ -249,7 +241,7 @@ def _provenance_section(provenance: dict[str, Any]) -> str:
         [
             "## Provenance",
             "How this page was made.",
-            _two_columns(facts),
+            facts_table(facts),
             _dropdown(f"Parameters ({len(parameters)})", parameters, "The parameters cell at its defaults."),
             _dropdown(f"Inputs ({len(inputs)}), with the first {DIGEST_DIGITS} digits of their sha256", inputs, "No files read."),
             _dropdown(f"Versions ({len(versions)})", versions, "None recorded."),
@@ -258,25 +250,12 @@ def _provenance_section(provenance: dict[str, Any]) -> str:
 
 
 def _dropdown(title: str, facts: dict[str, str], otherwise: str) -> str:
-    return f":::{{dropdown}} {title}\n{_two_columns(facts) if facts else otherwise}\n:::"
-
-
-def _two_columns(facts: dict[str, Any]) -> str:
-    rows = "\n".join(
-        f'<tr><th scope="row">{text(name)}</th><td class="words">{text(value)}</td></tr>' for name, value in facts.items()
-    )
-    return f'<div class="table-box facts"><table>\n<tbody>\n{rows}\n</tbody>\n</table></div>'
+    return f":::{{dropdown}} {title}\n{facts_table(facts) if facts else otherwise}\n:::"
 
 
 def _copy_results(run: Path, target: Path) -> list[str]:
     kinds = (".csv", ".json", ".geojson")
     found = [path for name in NOTEBOOKS for path in sorted((run / name).glob("*")) if path.suffix in kinds]
     names = [path.relative_to(run).as_posix() for path in [*found, run / PROVENANCE, run / CLAIMS_FILE]]
-    _copy(run, names, target)
+    RunFiles(run).copy(names, target)
     return names
-
-
-def _copy(folder: Path, names: list[str], target: Path) -> None:
-    for name in names:
-        (target / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(folder / name, target / name)

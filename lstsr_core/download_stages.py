@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import json
 import sys
 import threading
 
@@ -28,7 +27,7 @@ from lstsr_core.project import resolve, sha256
 from lstsr_core.raster import FloatArray
 from lstsr_core.simulator import simulate
 from lstsr_core.sources import Source
-from lstsr_core.stages import pairs_of, write_csv, write_json
+from lstsr_core.stages import pairs_of, read_footprints, write_csv, write_json
 from lstsr_core.transfer import Patience
 
 _THREADS = 8
@@ -123,8 +122,7 @@ def landscape_table(pairs: pd.DataFrame) -> pd.DataFrame:
 
 def show_study_area(settings: Download) -> Image:
     """Figure 3: the tile and the ASTER footprints."""
-    content = json.loads((settings.directory / "footprints.geojson").read_text())
-    outlines = {f["properties"]["scene"]: np.array(f["geometry"]["coordinates"][0]) for f in content["features"]}
+    outlines = read_footprints(settings.run)
     swaths = "simulated ASTER swaths" if settings.source == "sample" else "ASTER swaths"
     return figures.show(figures.study_area(outlines, TILE, swaths), settings.directory, "study_area")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lstsr_core.errors import InputError
 from lstsr_core.markup import text
+from lstsr_core.project import replace_folder
 from lstsr_core.raster import written_atomically
 
 _LINKS = re.compile(r'(<span class="edition-links" data-edition="([^"]*)">)(.*?)(</span>)', re.DOTALL)
@@ -104,6 +105,5 @@ def assemble_site(runs: Path, site: Path) -> list[Path]:
         shutil.copytree(book, folder)
     (made / _SITE_MARK).touch()
     link_editions(placed)
-    shutil.rmtree(site, ignore_errors=True)
-    made.rename(site)
+    replace_folder(made, site)
     return [site / folder.relative_to(made) for folder in placed]

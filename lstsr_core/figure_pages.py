@@ -14,7 +14,7 @@ from PIL import Image
 
 from lstsr_core.errors import InputError
 from lstsr_core.figure_files import PAGE_PIXELS_PER_INCH, PIXELS_PER_INCH, SUFFIXES
-from lstsr_core.markup import RESULTS_FOLDER, listed, text
+from lstsr_core.markup import RESULTS_FOLDER, link, listed, text
 from lstsr_core.parameters import BY_NOTEBOOK
 
 FIGURES_FOLDER = "_static/figures"
@@ -97,7 +97,7 @@ class BookFigure:
     def markdown(self, origin: str) -> str:
         """The figure with its caption, where `origin` says how it was made, as MyST for a page beside ``_static``."""
         folder = f"{FIGURES_FOLDER}/{self.notebook}"
-        data = [f'<a href="{RESULTS_FOLDER}/{self.notebook}/{text(file)}" download>{text(file)}</a>' for file in self.data]
+        data = [link(file, f"{RESULTS_FOLDER}/{self.notebook}") for file in self.data]
         files = [f'<a href="{folder}/{self.name}.{kind}" download>{kind.upper()}</a>' for kind in ("svg", "pdf")]
         of_paper = f" ([{self.paper} of the paper's list](#list-{self.paper}))" if self.paper else ""
         numbers = f" Its numbers: {listed(data)}." if data else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from lstsr_core.claims import CLAIMS_FILE, Claim, claims, write_claims
 from lstsr_core.deciding_code import changed, deciding_code
 from lstsr_core.errors import InputError
 from lstsr_core.evaluation import METRIC_COLUMNS
-from lstsr_core.project import sha256
+from lstsr_core.project import replace_folder, sha256
 from lstsr_core.provenance import Record, fingerprint, read_records
 from lstsr_core.run_files import METRICS, PROVENANCE, SUMMARY, RunFiles
 
@@ -77,7 +78,11 @@ class KeptResults:
 
     def claims(self) -> list[Claim]:
         """The ten claims, judged anew from the kept tables."""
-        return claims(self.files)
+        return self._judged
+
+    @cached_property
+    def _judged(self) -> list[Claim]:
+        return claims(self.files)  # bootstraps, which several sentences of the book ask for
 
     def stale(self) -> list[str]:
         """Modules that have come to decide otherwise since the tables were made."""
@@ -114,9 +119,7 @@ def keep(run: Path, directory: Path) -> KeptResults:
         )
     new = directory.with_name(f".{directory.name}.new")
     shutil.rmtree(new, ignore_errors=True)
-    for name in names:
-        (new / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(run / name, new / name)
+    files.copy(names, new)
     _write_json(new / PROVENANCE, {notebook: _noted(records[notebook]) for notebook in TABLES})
     write_claims(claims(RunFiles(new)), new / CLAIMS_FILE)
     code = deciding_code()
@@ -125,12 +128,7 @@ def keep(run: Path, directory: Path) -> KeptResults:
         "tables": {name: sha256(new / name) for name in [*names, PROVENANCE, CLAIMS_FILE]},
     }  # fmt: skip
     _write_json(new / RECORD, record)
-    older = directory.with_name(f".{directory.name}.older")
-    shutil.rmtree(older, ignore_errors=True)
-    if directory.exists():
-        directory.rename(older)
-    new.rename(directory)
-    shutil.rmtree(older, ignore_errors=True)
+    replace_folder(new, directory)
     return KeptResults.read(directory)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 RESULTS_FOLDER = "_static/results"
 
@@ -102,3 +102,11 @@ def cell(value: float, digits: int) -> str:
     """A cell with a number rounded for readers, and whole enough for a script to sort by."""
     exact = "" if math.isnan(value) else f"{value:.{digits + 2}f}"
     return f'<td data-value="{exact}">{text(number(value, digits))}</td>'
+
+
+def facts_table(facts: Mapping[str, object]) -> str:
+    """Facts by their names, a row each; long ones are wrapped."""
+    rows = "\n".join(
+        f'<tr><th scope="row">{text(name)}</th><td class="words">{text(value)}</td></tr>' for name, value in facts.items()
+    )
+    return f'<div class="table-box facts"><table>\n<tbody>\n{rows}\n</tbody>\n</table></div>'

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -23,7 +22,7 @@ from lstsr_core.patches import PatchSet, pair_patches, read_patches, read_table,
 from lstsr_core.progress import bar
 from lstsr_core.project import resolve
 from lstsr_core.raster import read_raster
-from lstsr_core.stages import write_csv, write_json
+from lstsr_core.stages import link_or_copy, write_csv, write_json
 
 HEXBIN_PATCHES = 500
 
@@ -57,13 +56,7 @@ def _cut_layer(settings: Patches, granules: Path, layer: Layer, directory: Path)
     tables = update(granules, store, cutting, settings.product, settings.training_share, settings.seed, settings.split)
     files = [*tables.patches["lst_path"], *tables.patches["ndvi_path"], "patches.csv", "granules.csv", "statistics.json"]
     for file in files:
-        target = directory / file
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.unlink(missing_ok=True)
-        try:
-            os.link(store / file, target)
-        except OSError:  # a file system without hard links
-            shutil.copy2(store / file, target)
+        link_or_copy(store / file, directory / file)
     return tables.patches
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -19,6 +20,16 @@ RUNS = PROJECT / "data" / "runs"
 def resolve(path: str) -> Path:
     """An absolute path as it is; a relative one below the project, wherever the notebook or command was started."""
     return PROJECT / path
+
+
+def replace_folder(new: Path, target: Path) -> None:
+    """Give a folder the name of another, which disappears only when the new one can have its name."""
+    older = target.with_name(f".{target.name}.older")
+    shutil.rmtree(older, ignore_errors=True)
+    if target.exists():
+        target.rename(older)
+    new.rename(target)
+    shutil.rmtree(older, ignore_errors=True)
 
 
 def sha256(path: Path) -> str:

@@ -102,9 +102,7 @@ class Edition:
     @property
     def subtitle(self) -> str:
         """On top of every page of the PDF."""
-        if self.synthetic:
-            return "Synthetic edition: all data are simulated"
-        return f"Paper edition: from {self.pairs} of the {self.pairs_published} published ASTER–MODIS pairs"
+        return f"{self.label}. {self.short}"
 
     @property
     def banner(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import pandas as pd
 
@@ -62,7 +63,7 @@ class Results:
     claims: list[Claim]
     folder: str = RESULTS_FOLDER
 
-    @property
+    @cached_property
     def metrics(self) -> pd.DataFrame:
         return self.files.table(METRICS)
 

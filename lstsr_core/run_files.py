@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,12 @@ class RunFiles:
             command = self.made_by or f"lstsr run --profile {self.run.name}"
             raise InputError(f"{path}: no such file, and the book is made from it. Make it first: {command}")
         return path
+
+    def copy(self, names: Sequence[str], target: Path) -> None:
+        """Copy files of the run to the same names below another folder."""
+        for name in names:
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(self.run / name, target / name)
 
     def json(self, name: str) -> dict[str, Any]:
         """A JSON object of the run."""

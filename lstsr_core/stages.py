@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from lstsr_core import evaluation
@@ -16,7 +19,7 @@ from lstsr_core.pairs import Pair, pair_ids, read_pair
 from lstsr_core.parameters import AsterEvaluation, Atlas, Download, Findings, Fourier, NotebookParameters, Sharpening
 from lstsr_core.placement import PROTOCOLS, Placement
 from lstsr_core.progress import bar
-from lstsr_core.raster import Raster, written_atomically
+from lstsr_core.raster import FloatArray, Raster, written_atomically
 from lstsr_core.sharpeners import METHODS, WEIGHTS_MISSING
 
 Showing = Sharpening | Fourier | AsterEvaluation
@@ -109,3 +112,22 @@ def why_absent(settings: Judging, name: str) -> str:
     needs_weights = name in PUBLISHED_CHECKPOINTS
     found = settings.options.weights is not None and weights_file(settings.options.weights, name)
     return WEIGHTS_MISSING if needs_weights and not found else "no scene could be compared"
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """The same file under a second name, which takes no room; or a copy, on a file system without hard links."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def read_footprints(run: Path) -> dict[str, FloatArray]:
+    """Each scene's outline of 01_download, (points, 2) longitudes and latitudes in degrees."""
+    path = run / Download.notebook / "footprints.geojson"
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; run 01_download first (lstsr run --profile … --only 01).")
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return {f["properties"]["scene"]: np.array(f["geometry"]["coordinates"][0]) for f in content["features"]}

@@ -117,7 +117,7 @@ def test_the_chooser_has_a_row_and_an_outline_for_each_scene(run: Path) -> None:
         ("atlas/57.html", "Pair 57 (simulated)"),
     ]
     for name in ("atlas_places", "atlas_rmse_k", "atlas_frr", "atlas_attenuation_rmse_db", "atlas_consistency_k"):
-        assert '<table data-filter class="results sortable">' in made[name]
+        assert '<table class="results sortable" data-filter>' in made[name]
         assert made[name].count("<tr>") == 3
         assert '<th scope="row" data-value="57"><a href="atlas/57.html">57</a></th>' in made[name]
     heads = re.findall(r'<th scope="col">([^<]+)</th>', made["atlas_frr"])

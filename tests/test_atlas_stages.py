@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lstsr_core import atlas_stages, download_stages, evaluation_stages
+from lstsr_core import atlas_stages, download_stages, evaluation_stages, stages
 from lstsr_core.errors import InputError
 from lstsr_core.pairs import Pair, write_pair
 from lstsr_core.parameters import AsterEvaluation, Atlas, Download
@@ -129,7 +129,7 @@ def test_missing_results_are_named_with_their_notebook(run: Path) -> None:
     with pytest.raises(InputError, match=r"pairs\.csv: no such file; run 01_download first .*--only 01"):
         atlas_stages.describe_scenes(settings, nothing)
     with pytest.raises(InputError, match=r"footprints\.geojson: no such file; run 01_download first"):
-        atlas_stages.read_footprints(run)
+        stages.read_footprints(run)
 
 
 def test_a_pair_that_cannot_be_read_is_named(tmp_path: Path, synthetic_pair: Pair) -> None:

@@ -3,37 +3,25 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 
-import pytest
-from playwright.sync_api import sync_playwright
+from browser import chromium
 
 
 def test_the_cheat_sheet_prints_on_one_page_of_a4(built: Path) -> None:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("chromium is not installed")
     margins = {side: "10mm" for side in ("top", "right", "bottom", "left")}
     pages = {}
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+    with chromium() as browser:
         page = browser.new_page()
         for name in ("cheat_sheet", "glossary"):
             page.goto((built.parent / f"{name}.html").as_uri())
             pages[name] = len(re.findall(rb"/Type\s*/Page\b", page.pdf(format="A4", margin=margins)))
-        browser.close()
     assert pages["cheat_sheet"] == 1 < pages["glossary"], pages
 
 
 def test_the_cheat_sheet_fits_a_phone(built: Path) -> None:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("chromium is not installed")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+    with chromium() as browser:
         page = browser.new_page(viewport={"width": 390, "height": 844})
         page.goto((built.parent / "cheat_sheet.html").as_uri())
         boxes = page.locator(".cheat-sheet .command").evaluate_all("all => all.map(one => one.getBoundingClientRect().right)")
-        browser.close()
     assert len(boxes) >= 11 and max(boxes) <= 390
