@@ -6,7 +6,8 @@ import ast
 import hashlib
 import json
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -60,8 +61,10 @@ def code_of(sources: Iterable[str]) -> dict[str, str]:
     return digest_by_name
 
 
-def _imported(source: str) -> Iterator[str]:
+@lru_cache  # each notebook asks for the same modules
+def _imported(source: str) -> list[str]:
     """Modules of the package that a source names in its imports; any name imported from the package itself may be one."""
+    found: list[str] = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             dotted = [alias.name for alias in node.names]
@@ -69,7 +72,8 @@ def _imported(source: str) -> Iterator[str]:
             dotted = [f"{node.module}.{alias.name}" for alias in node.names]
         else:
             continue
-        yield from (name.split(".")[1] for name in dotted if name.startswith("lstsr_core."))
+        found += (name.split(".")[1] for name in dotted if name.startswith("lstsr_core."))
+    return found
 
 
 def fingerprint(*parts: object) -> str:
