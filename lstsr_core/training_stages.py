@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -50,7 +51,7 @@ def train_models(settings: Training) -> pd.DataFrame:
         Their curves, with columns model and source; empty if none was chosen.
     """
     data = _training_data(settings) if settings.models else None
-    parts = []
+    parts, trainings = [], []
     for model in settings.models:
         assert data is not None
         loop = settings.training_settings(model)
@@ -60,9 +61,12 @@ def train_models(settings: Training) -> pd.DataFrame:
         finished = settings.directory / "weights"
         finished.mkdir(parents=True, exist_ok=True)
         for path in sorted(directory.iterdir()):
-            path.replace(finished / path.name)
-        directory.rmdir()
+            shutil.copyfile(path, finished / path.name)
+        trainings.append(directory / f"{model}.safetensors")
         parts.append(pd.read_csv(finished / f"{model}.curves.csv").assign(model=model, source="trained"))
+    for weights in trainings:  # only now: whatever stops a run takes the notebook's directory with it, and no trained network
+        weights.unlink()  # before its curves: what says that a training has ended goes first
+        shutil.rmtree(weights.parent)
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["model", "source", "epoch", "val_loss"])
 
 

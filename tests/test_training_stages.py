@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +68,7 @@ def test_the_tables_split_is_what_trains(run: Path) -> None:
     for one, other in zip(model.network.state_dict().values(), expected.network.state_dict().values(), strict=True):
         assert torch.equal(one, other)
     assert curves["epoch"].tolist() == [1, 2] and set(curves["source"]) == {"trained"}
-    assert not list((run / "trainings").iterdir())  # moved, not copied: a forced run trains again
+    assert not list((run / "trainings").iterdir())  # a forced run trains again
 
 
 def test_a_stopped_training_goes_on(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,6 +92,43 @@ def test_a_stopped_training_goes_on(run: Path, monkeypatch: pytest.MonkeyPatch) 
     assert steps == 3
     pd.testing.assert_frame_equal(training_stages.train_models(training(run)), undisturbed)
     assert steps == 4  # one epoch was left
+
+
+@pytest.mark.parametrize("copies", range(5))
+def test_a_run_killed_after_a_training_trains_no_network_twice(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, copies: int
+) -> None:
+    """Whatever was copied already is lost with the notebook's directory; what was trained is not."""
+    given = {"run_directory": str(tmp_path), "settings": "sample", "models": ["sif-cnn-sr1", "sif-cnn-sr2"]}
+    settings = Training.check({**given, "epochs": 1, "threads": 1})
+    shutil.copytree(run / "02_patches", tmp_path / "02_patches")
+    epochs: list[str] = []
+    done = 0
+    advance, copyfile = training_loop._Run.advance, shutil.copyfile
+
+    def counted(self: training_loop._Run, progress: object) -> None:
+        epochs.append(self._settings.model)
+        advance(self, progress)  # type: ignore[arg-type]
+
+    def stop(source: Path, target: Path) -> None:
+        nonlocal done
+        if done == copies:
+            raise KeyboardInterrupt
+        done += 1
+        copyfile(source, target)
+
+    monkeypatch.setattr(training_loop._Run, "advance", counted)
+    if copies < 4:  # two files of each network
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(shutil, "copyfile", stop)
+            training_stages.train_models(settings)
+        shutil.rmtree(tmp_path / "03_training")
+    curves = training_stages.train_models(settings)
+    assert epochs == ["sif-cnn-sr1", "sif-cnn-sr2"]
+    assert curves["model"].tolist() == ["sif-cnn-sr1", "sif-cnn-sr2"]
+    written = {path.name for path in (tmp_path / "03_training" / "weights").iterdir()}
+    assert written == {f"{model}.{end}" for model in settings.models for end in ("safetensors", "curves.csv")}
+    assert not list((tmp_path / "trainings").iterdir())
 
 
 def test_own_values_go_over_the_settings(run: Path) -> None:
