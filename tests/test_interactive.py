@@ -304,6 +304,39 @@ def test_divider_and_map_answer_to_touch(open_page: Opener) -> None:
     expect(slider).to_have_attribute("aria-valuenow", "75")
 
 
+def test_two_fingers_zoom_and_carry_along_what_is_under_them(open_page: Opener) -> None:
+    page = open_page("viewer", width=390, has_touch=True)
+    box = ready(page).bounding_box()
+    assert box is not None
+    hand = page.context.new_cdp_session(page)
+
+    def at(row: float, column: float) -> dict[str, float]:
+        return {"x": box["x"] + (column + 0.5) / COLUMNS * box["width"], "y": box["y"] + (row + 0.5) / ROWS * box["height"]}
+
+    def move(kind: str, *places: tuple[float, float]) -> None:
+        touches = [{**at(*place), "id": finger} for finger, place in enumerate(places)]
+        hand.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
+
+    def tapped(row: int, column: int) -> tuple[int, int]:
+        page.touchscreen.tap(**at(row, column))
+        return place_shown(page)
+
+    move("touchStart", (20, 8), (20, 18))
+    for step in range(1, 11):  # to twice as far apart, and to the right and down
+        move("touchMove", (20 + step, 8 + 0.5 * step), (20 + step, 18 + 1.5 * step))
+    move("touchEnd")
+    expect(page.locator(".viewer-zoom-text")).to_have_text("2.0×")
+    assert [tapped(30, 13), tapped(30, 33)] == [(20, 8), (20, 18)]
+    move("touchStart", (10, 10), (10, 40))
+    for step in range(1, 16):
+        move("touchMove", (10, 10 + step), (10, 40 - 0.9 * step))
+    move("touchEnd")
+    expect(page.locator(".viewer-zoom-text")).to_have_text("1×")
+    assert [tapped(30, 13), tapped(30, 33)] == [(30, 13), (30, 33)]
+    assert page.evaluate("scrollY") == 0
+    assert open_page.messages == []
+
+
 def test_zoom_holds_for_both_sides_and_resets(open_page: Opener) -> None:
     page = open_page("viewer")
     canvas = ready(page)

@@ -19,6 +19,7 @@
       this.fraction = 0.5; // of the stage's width, left of the divider
       this.view = new window.lstsrMapView(scene.rows, scene.columns);
       this.cursor = null; // {row, column}
+      this.fingers = new Map(); // or the mouse: where each pointer that is down on the map was last
       this.pictures = {};
       Object.assign(this, window.lstsrViewerParts(id, scene, this.left, this.right));
       this.listen();
@@ -38,11 +39,13 @@
       canvas.addEventListener("wheel", (event) => this.onWheel(event), { passive: false });
       canvas.addEventListener("pointerdown", (event) => {
         canvas.setPointerCapture(event.pointerId);
-        this.pointAt(event);
-        this.dragged = { x: event.clientX, y: event.clientY };
+        this.fingers.set(event.pointerId, event);
+        if (this.fingers.size === 1) this.pointAt(event);
       });
       this.stage.addEventListener("pointermove", (event) => this.onPointerMove(event)); // over the divider too
-      for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, () => (this.dragged = null));
+      for (const end of ["pointerup", "pointercancel"]) {
+        canvas.addEventListener(end, (event) => this.fingers.delete(event.pointerId));
+      }
       divider.addEventListener("pointerdown", (event) => divider.setPointerCapture(event.pointerId));
       divider.addEventListener("keydown", (event) => this.onDividerKey(event));
       new ResizeObserver(() => this.draw()).observe(this.stage);
@@ -132,10 +135,18 @@
 
     onPointerMove(event) {
       if (this.divider.hasPointerCapture(event.pointerId)) return this.moveDivider(this.onStage(event).right);
-      if (!this.dragged || this.view.zoom === 1) return this.pointAt(event);
+      const last = this.fingers.get(event.pointerId);
+      const [other] = [...this.fingers.values()].filter(({ pointerId }) => pointerId !== event.pointerId);
+      if (!last || (!other && this.view.zoom === 1)) return this.pointAt(event);
+      this.fingers.set(event.pointerId, event);
+      if (other) {
+        const apart = ({ clientX, clientY }) => Math.hypot(clientX - other.clientX, clientY - other.clientY);
+        const middle = { clientX: (last.clientX + other.clientX) / 2, clientY: (last.clientY + other.clientY) / 2 };
+        this.zoomBy(apart(event) / Math.max(1, apart(last)), this.position(middle));
+      }
       const pixels = this.view.width / this.canvas.clientWidth;
-      this.view.moveBy((this.dragged.x - event.clientX) * pixels, (this.dragged.y - event.clientY) * pixels);
-      this.dragged = { x: event.clientX, y: event.clientY };
+      const share = other ? 0.5 : 1; // what lies between two fingers moves half as far as one of them
+      this.view.moveBy(share * (last.clientX - event.clientX) * pixels, share * (last.clientY - event.clientY) * pixels);
       this.draw();
     }
 

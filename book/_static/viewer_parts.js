@@ -5,7 +5,7 @@ window.lstsrViewerParts = (() => {
   const { element, select } = window.lstsrPage;
   const HELP =
     "Drag the divider, or focus it and use the arrow keys. On the map: arrow keys move the crosshair (with Shift by 10 pixels), " +
-    "+ and − zoom, 0 resets; the wheel zooms once the map has focus or with Ctrl; drag to pan.";
+    "+ and − zoom, 0 resets; two fingers zoom, too, and so does the wheel once the map has focus or with Ctrl; drag to pan.";
   let viewers = 0;
 
   const button = (text, label = false) => element("button", { type: "button", "aria-label": label }, text);
