@@ -11,7 +11,7 @@ from functools import lru_cache
 from lstsr_core.project import PROJECT
 from lstsr_core.provenance import code_of
 
-DECIDING = ["evaluation", "findings", "contrast", "fourier", "pair_statistics"]
+DECIDING = ["evaluation", "findings", "spectra", "pair_statistics"]
 """Modules that make the tables. With all that they import they hold methods, placement and metrics, no figure and no prose."""
 
 UNDECIDING = {"errors.py", "memory.py", "progress.py", "project.py"}

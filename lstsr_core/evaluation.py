@@ -12,11 +12,13 @@ import pandas as pd
 
 from lstsr_core import metrics
 from lstsr_core.bootstrap import mean_intervals
+from lstsr_core.contrast import Inversion, inversion
+from lstsr_core.degradation import degrade
 from lstsr_core.errors import InputError, NoResult
 from lstsr_core.fourier import FourierMetrics, attenuation_db, compare_spectra
-from lstsr_core.pairs import Pair, read_pair
+from lstsr_core.pairs import Pair, fine_grid, read_pair
 from lstsr_core.perceptual import Lpips, texture_similarity
-from lstsr_core.placement import PROTOCOLS, Comparison, Placement
+from lstsr_core.placement import PROTOCOLS, Comparison, Georeferenced, Placement
 from lstsr_core.raster import FloatArray, Raster, written_atomically
 from lstsr_core.sharpeners import METHODS, Options, check_methods, in_sample, sharpen
 
@@ -28,6 +30,8 @@ METRIC_COLUMNS = [
 COLUMNS = ["scene", "method", "protocol", *METRIC_COLUMNS, "rows", "columns", "in_sample", "status"]
 """Columns of every results table; `in_sample`: whether the method's network was trained on the scene, empty where that is not
 known or there is none; `status`: "ok" or the reason why the metrics are empty."""
+
+PRODUCT_STATISTICS = ["mean_k", "std_k", "min_k", "max_k", "mean_abs_step_k", "consistency_k"]
 
 
 def check_protocols(names: Sequence[str]) -> list[str]:
@@ -60,6 +64,65 @@ def compare_all(placement: Placement, methods: Sequence[str], options: Options) 
     made, reasons = sharpen_all(placement.pair, methods, placement.options(options))
     outcomes: Mapping[str, Comparison | str] = {**reasons, **placement.compare(made)}
     return {name: outcomes[name] for name in methods}
+
+
+def compared_images(placement: Placement, methods: Sequence[str], options: Options) -> dict[str, Raster]:
+    """ASTER, NDVI and each product over the rectangle that the first of them is compared in; empty if none can be."""
+    outcomes = compare_all(placement, methods, options)
+    comparisons = {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, Comparison)}
+    if not comparisons:
+        return {}
+    first = next(iter(comparisons.values()))
+    return {"aster": first.aster, "ndvi": first.ndvi, **{name: found.product for name, found in comparisons.items()}}
+
+
+def product_statistics(fine_k: FloatArray, lst_k: FloatArray, mtf: float) -> dict[str, float]:
+    """What a product is like before any comparison with ASTER.
+
+    Parameters
+    ----------
+    fine_k : array of shape (4·rows, 4·columns)
+        The product in kelvin.
+    lst_k : array of shape (rows, columns)
+        The 1 km LST that it came from.
+    mtf : float
+        Of the sensor that the consistency is judged with.
+
+    Returns
+    -------
+    dict
+        `PRODUCT_STATISTICS`: mean, spread, extremes, mean |horizontal difference| between neighbours, and consistency.
+    """
+    statistics = (np.nanmean(fine_k), np.nanstd(fine_k), np.nanmin(fine_k), np.nanmax(fine_k))
+    step_k = np.nanmean(np.abs(np.diff(fine_k, axis=1)))
+    figures = [*(float(value) for value in (*statistics, step_k)), metrics.consistency_k(fine_k, lst_k, mtf)]
+    return dict(zip(PRODUCT_STATISTICS, figures, strict=True))
+
+
+def coarse_differences(pair: Pair) -> dict[str, float]:
+    """How far the 1 km LST itself lies from ASTER degraded to 1 km, by georeference: no sharpening can undo that.
+
+    Returns
+    -------
+    dict
+        `coarse_bias_k`, `coarse_rmse_k` (NaN where no pixel has both) and `coarse_pixels`, how many have.
+    """
+    placement = Georeferenced(pair)
+    seen = pair.aster.with_values(np.where(placement.aster_valid, pair.aster.values, np.nan))
+    coarse_k = degrade(seen.warp_onto(fine_grid(placement.pair)).values)
+    lst_k = placement.pair.lst.values
+    valid = np.isfinite(coarse_k) & np.isfinite(lst_k)
+    count = int(valid.sum())
+    found = [measured(lst_k[valid], coarse_k[valid]) if count else float("nan") for measured in (metrics.bias, metrics.rmse)]
+    return {"coarse_bias_k": found[0], "coarse_rmse_k": found[1], "coarse_pixels": count}
+
+
+def count_inversions(pair: Pair, methods: Sequence[str], options: Options) -> dict[str, Inversion]:
+    """Where ASTER's detail rises with NDVI's and a product's falls, by georeference, for each product on ASTER's grid."""
+    images = compared_images(Georeferenced(pair), methods, options)
+    shape = images["aster"].values.shape if images else ()
+    comparable = [name for name in methods if name in images and images[name].values.shape == shape]
+    return {name: inversion(*(images[image].values for image in (name, "aster", "ndvi"))) for name in comparable}
 
 
 def spectra_of(comparison: Comparison, published: bool = False) -> FourierMetrics:

@@ -6,23 +6,20 @@ import html
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from IPython.display import HTML, Image
 
 from lstsr_core import evaluation, figures
-from lstsr_core.contrast import inversion
-from lstsr_core.degradation import degrade, low_pass
+from lstsr_core.degradation import low_pass
 from lstsr_core.errors import InputError
 from lstsr_core.figure_data import distributions, line
 from lstsr_core.metrics import bias, rmse
-from lstsr_core.pairs import fine_grid
 from lstsr_core.parameters import AsterEvaluation
 from lstsr_core.perceptual import load_lpips
-from lstsr_core.placement import Comparison, Georeferenced
+from lstsr_core.placement import Comparison
 from lstsr_core.project import resolve
 from lstsr_core.raster import FloatArray
-from lstsr_core.stages import chosen_pairs, compared_images, pairs_of, shown_placement, why_absent, write_csv
+from lstsr_core.stages import chosen_pairs, pairs_of, shown_placement, why_absent, write_csv
 
 MAIN_METRICS = [
     "rmse_k", "bias_k", "rmse_unbiased_k", "correlation", "psnr_db", "ssim", "consistency_k", "frr", "fro", "attenuation_rmse_db",
@@ -68,17 +65,9 @@ def show_differences(settings: AsterEvaluation) -> Image | None:
 
 def against_aster(settings: AsterEvaluation) -> pd.DataFrame:
     """Write ``modis.csv``: how far the 1 km LST itself lies from ASTER degraded to 1 km, for each scene."""
-    rows = []
-    for pair in pairs_of(settings, chosen_pairs(settings)):
-        placement = Georeferenced(pair)
-        seen = pair.aster.with_values(np.where(placement.aster_valid, pair.aster.values, np.nan))
-        coarse_k = degrade(seen.warp_onto(fine_grid(placement.pair)).values)
-        lst_k = placement.pair.lst.values
-        valid = np.isfinite(coarse_k) & np.isfinite(lst_k)
-        differences = [bias(lst_k[valid], coarse_k[valid]), rmse(lst_k[valid], coarse_k[valid])] if valid.any() else [np.nan] * 2
-        rows.append([pair.id, *differences, int(valid.sum())])
-    columns = ["scene", "coarse_bias_k", "coarse_rmse_k", "coarse_pixels"]
-    return write_csv(settings, "modis.csv", pd.DataFrame(rows, columns=columns))
+    pairs = pairs_of(settings, chosen_pairs(settings))
+    rows = [{"scene": pair.id, **evaluation.coarse_differences(pair)} for pair in pairs]
+    return write_csv(settings, "modis.csv", pd.DataFrame(rows))
 
 
 def count_inversions(settings: AsterEvaluation) -> pd.DataFrame:
@@ -91,11 +80,8 @@ def count_inversions(settings: AsterEvaluation) -> pd.DataFrame:
     """
     rows = []
     for pair in pairs_of(settings, chosen_pairs(settings)):
-        images = dict(compared_images(Georeferenced(pair), settings))
-        for name in settings.methods:
-            if name in images and images[name].values.shape == images["aster"].values.shape:
-                counts = inversion(images[name].values, images["aster"].values, images["ndvi"].values)
-                rows.append([pair.id, name, counts.cells, counts.rising, counts.inverted])
+        for name, counts in evaluation.count_inversions(pair, settings.methods, settings.options).items():
+            rows.append([pair.id, name, counts.cells, counts.rising, counts.inverted])
     counted = ["tiles", "tiles_rising", "tiles_inverted"]
     table = write_csv(settings, "inversion.csv", pd.DataFrame(rows, columns=["scene", "method", *counted]))
     totals = table.groupby("method", sort=False)[counted].sum()

@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 from IPython.display import Image
 
 from lstsr_core import evaluation, figures
+from lstsr_core.evaluation import PRODUCT_STATISTICS, product_statistics
 from lstsr_core.figure_data import distributions
 from lstsr_core.kriging import coarse_residual_k
-from lstsr_core.metrics import consistency_k
 from lstsr_core.pairs import Pair
 from lstsr_core.parameters import Sharpening
 from lstsr_core.placement import PROTOCOLS
-from lstsr_core.raster import FloatArray, Raster
+from lstsr_core.raster import Raster
 from lstsr_core.sharpeners import sharpen
 from lstsr_core.stages import Showing, chosen_pairs, pairs_of, shown_placement, write_csv
 from lstsr_core.variogram import fit_variograms
 
-PRODUCT_COLUMNS = [
-    "scene",
-    "method",
-    "protocol",
-    "status",
-    "mean_k",
-    "std_k",
-    "min_k",
-    "max_k",
-    "mean_abs_step_k",
-    "consistency_k",
-]
+PRODUCT_COLUMNS = ["scene", "method", "protocol", "status", *PRODUCT_STATISTICS]
 
 
 def shown_products(settings: Showing) -> tuple[Pair, dict[str, Raster]]:
@@ -60,21 +48,10 @@ def sharpen_pairs(settings: Sharpening) -> pd.DataFrame:
                     "status": reasons.get(name, "ok"),
                 }
                 if name in made:
-                    row |= _product_statistics(made[name].values, placement.pair.lst.values, settings.mtf)
+                    row |= product_statistics(made[name].values, placement.pair.lst.values, settings.mtf)
                 rows.append(row)
     table = write_csv(settings, "products.csv", pd.DataFrame(rows, columns=PRODUCT_COLUMNS))
-    return evaluation.mean_by_method(table, PRODUCT_COLUMNS[4:])
-
-
-def _product_statistics(fine_k: FloatArray, lst_k: FloatArray, mtf: float) -> dict[str, float]:
-    return {
-        "mean_k": float(np.nanmean(fine_k)),
-        "std_k": float(np.nanstd(fine_k)),
-        "min_k": float(np.nanmin(fine_k)),
-        "max_k": float(np.nanmax(fine_k)),
-        "mean_abs_step_k": float(np.nanmean(np.abs(np.diff(fine_k, axis=1)))),
-        "consistency_k": consistency_k(fine_k, lst_k, mtf),
-    }
+    return evaluation.mean_by_method(table, PRODUCT_STATISTICS)
 
 
 def show_products(settings: Sharpening) -> Image:

@@ -19,7 +19,7 @@ from lstsr_core.pairs import Pair, pair_ids, read_pair
 from lstsr_core.parameters import AsterEvaluation, Atlas, Download, Findings, Fourier, NotebookParameters, Sharpening
 from lstsr_core.placement import PROTOCOLS, Placement
 from lstsr_core.progress import bar
-from lstsr_core.raster import FloatArray, Raster, written_atomically
+from lstsr_core.raster import FloatArray, written_atomically
 from lstsr_core.sharpeners import METHODS, WEIGHTS_MISSING
 
 Showing = Sharpening | Fourier | AsterEvaluation
@@ -93,19 +93,6 @@ def steady_figures(table: pd.DataFrame) -> pd.DataFrame:
 def shown_placement(settings: Showing) -> Placement:
     """The chosen scene under the first protocol, which figures show."""
     return PROTOCOLS[settings.protocols[0]](shown_pair(settings))
-
-
-def compared_images(placement: Placement, settings: Judging) -> Iterator[tuple[str, Raster]]:
-    """ASTER, NDVI and each product over the rectangle that the first of them is compared in."""
-    first = True
-    for name, outcome in evaluation.compare_all(placement, settings.methods, settings.options).items():
-        if isinstance(outcome, str):
-            continue
-        if first:
-            yield "aster", outcome.aster
-            yield "ndvi", outcome.ndvi
-        first = False
-        yield name, outcome.product
 
 
 def why_absent(settings: Judging, name: str) -> str:
