@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import math
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -18,15 +15,16 @@ from lstsr_core.api import fill_pages
 from lstsr_core.atlas_pages import EXTRA_FOLDER, atlas_substitutions, write_atlas
 from lstsr_core.claims import CLAIMS_FILE, claims, write_claims
 from lstsr_core.errors import InputError
-from lstsr_core.figure_pages import BookFigure, collect, copy_files, figures_list, origin, without_image
+from lstsr_core.figure_pages import collect, copy_files, figures_list
 from lstsr_core.findings_prose import COSTS, GAINS, MISREGISTRATION, PROJECTED, VARIANT_DIFFERENCES, VARIANTS
 from lstsr_core.kept_results import RESULTS, KeptResults
-from lstsr_core.markup import RESULTS_FOLDER, facts_table
+from lstsr_core.markup import RESULTS_FOLDER
+from lstsr_core.notebook_pages import write_notebook
 from lstsr_core.pairs import PUBLISHED_PAIRS
 from lstsr_core.pdf import find_browser, prepare_for_print, print_pdf, shorter_contents
 from lstsr_core.project import replace_folder
-from lstsr_core.prose import NOTEBOOKS, PATCHES, REAL_NOTE, REAL_NOTEBOOKS, STATISTICS, Edition, substitutions
-from lstsr_core.results_prose import DIGEST_DIGITS, KEPT_FOLDER, Results
+from lstsr_core.prose import NOTEBOOKS, PATCHES, STATISTICS, Edition, substitutions
+from lstsr_core.results_prose import KEPT_FOLDER, Results
 from lstsr_core.run_files import CURVES, INVERSION, METRICS, METRICS_SUMMARY, PAIRS, PROVENANCE, SUMMARY, RunFiles
 from lstsr_core.teaser import teaser
 
@@ -143,7 +141,7 @@ def assemble(run: Path, project: Path) -> Path:
     for name in NOTEBOOKS:
         if name not in provenance:
             raise InputError(f"{run / PROVENANCE}: says nothing of {name}. Run it again: lstsr run --profile {run.name}")
-        _write_notebook(files.path(f"notebooks/{name}.ipynb"), source / f"{name}.ipynb", edition, provenance[name], shown)
+        write_notebook(files.path(f"notebooks/{name}.ipynb"), source / f"{name}.ipynb", edition, provenance[name], shown)
     results = _copy_results(run, source / RESULTS_FOLDER)
     write_atlas(run, source)
     if edition.synthetic:
@@ -191,66 +189,6 @@ def _reading_order(toc: Path) -> list[str]:
     """The notebooks as the book's table of contents has them, then any that it leaves out."""
     contents = re.findall(r"file: (\S+)", toc.read_text(encoding="utf-8"))
     return [*(name for name in contents if name in NOTEBOOKS), *(name for name in NOTEBOOKS if name not in contents)]
-
-
-def _write_notebook(path: Path, target: Path, edition: Edition, provenance: dict[str, Any], figures: list[BookFigure]) -> None:
-    try:
-        notebook = json.loads(path.read_text(encoding="utf-8"))
-        cells, first = notebook["cells"], notebook["cells"][0]
-        title = "".join(first["source"]) if first["cell_type"] == "markdown" else ""
-    except (ValueError, LookupError, TypeError) as error:
-        raise InputError(f"{path}: not readable as a notebook ({error!r}). Run it again.") from error
-    if not title.startswith("# "):
-        raise InputError(f"{path}: its first cell is no title; expected a Markdown cell that starts with '# '.")
-    for cell in cells:
-        # How long a cell took differs from run to run; the whole notebook's seconds stand under its provenance.
-        for key in ("papermill", "execution"):
-            cell["metadata"].pop(key, None)
-    for key in ("papermill", "widgets"):  # widget state would make the page load a script from another host
-        notebook["metadata"].pop(key, None)
-    anew = provenance.get("parameters", {}).get("results") == ""
-    note = REAL_NOTE if target.stem in REAL_NOTEBOOKS and not anew else edition.admonition
-    with_id = (notebook.get("nbformat"), notebook.get("nbformat_minor", 0)) >= (4, 5)
-
-    def markdown(identity: str, content: str) -> dict[str, Any]:
-        return {"cell_type": "markdown", "metadata": {}, "source": content, **({"id": identity} if with_id else {})}
-
-    by_position = {figure.position: figure for figure in figures if figure.notebook == target.stem}
-    made = origin(target.stem, provenance.get("parameters", {}))
-    body = []
-    for position, cell in enumerate(cells[1:], start=2):
-        figure = by_position.get(position)
-        body.append(without_image(cell) if figure else cell)
-        if figure:
-            body.append(markdown(f"figure-{figure.name}", figure.markdown(made)))
-    last = f"(provenance-{target.stem})=\n" + _provenance_section(provenance)
-    notebook["cells"] = [first, markdown("edition", note), *body, markdown("provenance", last)]
-    target.write_text(json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
-
-
-def _provenance_section(provenance: dict[str, Any]) -> str:
-    facts = {
-        "revision of the code": provenance.get("git_revision", "unknown"),
-        "seed": "none" if provenance.get("seed") is None else provenance["seed"],
-        "seconds": f"{float(provenance.get('seconds', math.nan)):.0f}",
-    }
-    parameters = {name: json.dumps(value, ensure_ascii=False) for name, value in provenance.get("parameters", {}).items()}
-    inputs = {name: str(digest)[:DIGEST_DIGITS] or "absent" for name, digest in sorted(provenance.get("inputs", {}).items())}
-    versions = dict(sorted(provenance.get("versions", {}).items()))
-    return "\n\n".join(
-        [
-            "## Provenance",
-            "How this page was made.",
-            facts_table(facts),
-            _dropdown(f"Parameters ({len(parameters)})", parameters, "The parameters cell at its defaults."),
-            _dropdown(f"Inputs ({len(inputs)}), with the first {DIGEST_DIGITS} digits of their sha256", inputs, "No files read."),
-            _dropdown(f"Versions ({len(versions)})", versions, "None recorded."),
-        ]
-    )
-
-
-def _dropdown(title: str, facts: dict[str, str], otherwise: str) -> str:
-    return f":::{{dropdown}} {title}\n{facts_table(facts) if facts else otherwise}\n:::"
 
 
 def _copy_results(run: Path, target: Path) -> list[str]:

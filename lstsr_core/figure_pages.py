@@ -216,10 +216,15 @@ def copy_files(run: Path, figures: Sequence[BookFigure], source: Path) -> None:
             small.quantize(64, Image.Quantize.MAXCOVERAGE).save(folder / f"{figure.name}.small{suffix}", optimize=True)
 
 
-def origin(notebook: str, parameters: dict[str, Any]) -> str:
-    """With which parameters a notebook was run: those that are not its defaults."""
+def changed_parameters(notebook: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    """The parameters with which a notebook was run that are not its defaults; where the run lives does not count."""
     defaults = BY_NOTEBOOK[notebook].check({}).model_dump() | {"run_directory": parameters.get("run_directory")}
-    changed = {name: value for name, value in parameters.items() if name in defaults and value != defaults[name]}
+    return {name: value for name, value in parameters.items() if name in defaults and value != defaults[name]}
+
+
+def origin(notebook: str, parameters: dict[str, Any]) -> str:
+    """With which parameters a notebook was run, in words."""
+    changed = changed_parameters(notebook, parameters)
     if not changed:
         return "with its default parameters"
     return "with " + listed([f"`{name}: {json.dumps(value, ensure_ascii=False)}`" for name, value in changed.items()])

@@ -50,9 +50,15 @@ def notebook(title: str, alt: str = "One grey pixel.", **told: Any) -> dict[str,
         "cell_type": "code", "id": "parameters", "execution_count": 1, "source": "seed = 1", "outputs": [],
         "metadata": {"tags": ["parameters"]},
     }  # fmt: skip
+    frame = pd.DataFrame({"rmse_k": [2.0]}, index=pd.Index(["bicubic"], name="method"))
+    table = {
+        "cell_type": "code", "id": "table", "execution_count": 2, "source": "table", "metadata": {},
+        "outputs": [{"output_type": "execute_result", "execution_count": 2, "metadata": {},
+                     "data": {"text/html": frame.to_html()}}],
+    }  # fmt: skip
     heading = {"cell_type": "markdown", "id": "title", "metadata": {}, "source": [f"# {title}\n", "\n", "What it does."]}
     return {
-        "nbformat": 4, "nbformat_minor": 5, "cells": [heading, parameters, code],
+        "nbformat": 4, "nbformat_minor": 5, "cells": [heading, parameters, code, table],
         "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}, "papermill": {"a": 1}},
     }  # fmt: skip
 
@@ -216,6 +222,13 @@ def test_captions_tell_number_origin_and_files(built: Path, pages: dict[str, Sou
 def test_a_figures_files_are_in_the_book_once(built: Path) -> None:
     assert not list((built.parent / "_images").glob("*"))
     assert all(image.stat().st_size < 60_000 for image in (built.parent / "_static" / "figures").rglob("*.small.*"))
+
+
+def test_tables_of_notebooks_have_no_empty_headings(pages: dict[str, Source]) -> None:
+    """pandas leaves one beside the columns' names, and one beside the index's."""
+    for name in NOTEBOOKS:
+        assert '<th scope="col"></th>' not in pages[f"{name}.html"].text and "<th></th>" not in pages[f"{name}.html"].text
+        assert re.search(r"<td></td>\s*<th>rmse_k</th>.*<th>method</th>\s*<td></td>", pages[f"{name}.html"].text, re.DOTALL)
 
 
 def test_notebook_pages_end_with_their_provenance(pages: dict[str, Source]) -> None:

@@ -35,7 +35,7 @@ SMALL = [
     "--set", "08_findings.protocol=georeferenced", "--set", "11_atlas.methods=[bicubic,tsharp]", "--set", "11_atlas.processes=1",
 ]  # fmt: skip
 COMMITTED = ("params", "training", "training_curves", "own_weights", "ablation")
-PATIENCE_S = 300.0
+PATIENCE_S = 900.0  # beside other work a run takes several times as long as alone
 
 Completed = subprocess.CompletedProcess[str]
 
