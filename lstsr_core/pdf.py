@@ -111,7 +111,7 @@ def prepare_for_print(page: Path, style: str, title: str, subtitle: str) -> Path
         raise InputError(f"{page}: holds no article; expected Jupyter Book's single page.")
     for unwanted in article.select("a.headerlink, button, script, .cell_input, .only-dark, source[media*=dark], .lstsr-controls"):
         unwanted.decompose()
-    _shorten_details(soup, article)
+    _unfold(soup, article)
     for image in article.find_all("img"):
         del image["loading"]  # an image below the first page would not be loaded
     contents = _contents(article)
@@ -134,14 +134,20 @@ def prepare_for_print(page: Path, style: str, title: str, subtitle: str) -> Path
     return target
 
 
-def _shorten_details(soup: BeautifulSoup, article: Tag) -> None:
-    """What is folded away on the screen is named on paper and left out."""
+def _unfold(soup: BeautifulSoup, article: Tag) -> None:
+    """What is folded away on the screen is printed; what a notebook was made of, page after page, is only named."""
     for details in article.find_all("details"):
         summary = details.find("summary")
         told = summary.get_text(" ", strip=True) if isinstance(summary, Tag) else ""
-        line = soup.new_tag("p", attrs={"class": "left-out"})
-        line.string = f"{told}: in the book on the screen."
-        details.replace_with(line)
+        if "sd-dropdown" in details.get_attribute_list("class"):
+            line = soup.new_tag("p", attrs={"class": "left-out"})
+            line.string = f"{told}: in the book on the screen."
+            details.replace_with(line)
+        else:
+            if isinstance(summary, Tag):
+                summary.name = "p"
+                summary["class"] = "unfolded"
+            details.name = "div"
 
 
 def _contents(article: Tag) -> str:

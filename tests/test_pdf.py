@@ -22,7 +22,8 @@ PAGE = f"""<!doctype html><html><head><title>x</title><script>alert(1)</script><
 <p>See <a href="#document-method">the method</a>, <a href="index.html#cite">a reference</a>, 
 <a href="_static/table.csv">a table</a>, <a href="https://doi.org/10.1000/1">a paper</a>.</p>
 <div class="lstsr-viewer"><img alt="Fallback." src="data:image/png;base64,{GREEN}" loading="lazy"></div>
-<details><summary>Versions (3)</summary><p>numpy 2</p></details>
+<details class="sd-sphinx-override sd-dropdown"><summary>Versions (3)</summary><p>numpy 2</p></details>
+<details><summary>24 figures</summary><ul><li>FRR 0.966</li></ul></details>
 <div class="toctree-wrapper"><span id="document-method"></span>
 <section id="method"><h2>Method</h2><div class="cell_input">code()</div><p id="cite">A source.</p><button>Copy</button></section>
 <span id="document-data"></span><section id="method"><h2>Data</h2><table><tr><td>1</td></tr></table></section></div>
@@ -54,6 +55,7 @@ def test_paper_has_chapters_and_fallbacks_and_nothing_to_click_on(prepared: Path
     assert soup.select("button, script, details, header:not(.title-page)") == []
     assert "code()" not in text and "numpy 2" not in text
     assert "Versions (3): in the book on the screen." in text
+    assert [line.get_text() for line in soup.select("p.unfolded")] == ["24 figures"] and "FRR 0.966" in text
     image = soup.select_one(".lstsr-viewer img")
     assert image is not None and image.get("loading") is None
 
