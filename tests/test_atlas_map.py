@@ -49,6 +49,26 @@ def test_shorelines_and_borders_are_lines_that_a_browser_can_read() -> None:
         assert re.fullmatch(r"(M-?[\d.]+ -?[\d.]+(L-?[\d.]+ -?[\d.]+)+)+", str(path.get("d")))
 
 
+def test_meridians_and_parallels_are_named_where_they_lie(footprints: FootprintMap) -> None:
+    """A footprint's corner at 6° E, 48° N lies where both lines cross."""
+    svg = ElementTree.fromstring(footprints.chooser(dict.fromkeys("012", "x"), dict.fromkeys("012", "x")))
+    _, _, width, height = (float(value) for value in str(svg.get("viewBox")).split())
+    names = {str(label.text): (float(str(label.get("x"))), float(str(label.get("y")))) for label in svg.findall("g/text")}
+    assert {"4° E", "6° E", "44° N", "46° N"} <= names.keys() and len(names) <= 12
+    assert all(0.0 <= x < width - 40.0 and 16.0 < y < height + 0.5 for x, y in names.values())
+    corner = points_of(str(svg.findall("a/path")[0].get("d")))[2]  # of scene 2: 6° E, 48° N
+    assert names["48° N"][1] == pytest.approx(corner[1], abs=0.1)
+    lines = str(svg.findall("g/path")[0].get("d")).split("M")[1:]
+    (meridian,) = (line for line in lines if abs(float(line.split()[0]) - names["6° E"][0]) < 0.1)
+    places = np.array([[float(value) for value in point.split()] for point in meridian.split("L")])
+    assert np.interp(-corner[1], -places[:, 1], places[:, 0]) == pytest.approx(corner[0], abs=1.0)
+
+
+def test_around_greenwich_and_the_equator_names_change_sides() -> None:
+    svg = ElementTree.fromstring(FootprintMap({"0": square(-0.2, -0.2)}).chooser({"0": "x"}, {"0": "x"}))
+    assert {"2° W", "0°", "2° E", "2° S", "2° N"} <= {str(label.text) for label in svg.findall("g/text")}
+
+
 def test_footprints_lie_inside_in_the_order_of_the_sky(footprints: FootprintMap) -> None:
     svg = ElementTree.fromstring(footprints.chooser(dict.fromkeys("012", "x"), dict.fromkeys("012", "x")))
     _, _, width, height = (float(value) for value in str(svg.get("viewBox")).split())
