@@ -36,7 +36,7 @@ test: $(INSTALLED)
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
-	$(VENV)/bin/pytest
+	$(VENV)/bin/pytest --durations=15
 	$(VENV)/bin/pytest --override-ini addopts= --nbval --nbval-cell-timeout=1200 notebooks
 
 # Each method beside a plain loop, in one run (benchmarks/README.md).

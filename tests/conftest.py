@@ -281,4 +281,4 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def html(request: pytest.FixtureRequest) -> Path:
     """The folder of the book that is read: that of LSTSR_BOOK, otherwise the small one."""
     named = os.environ.get(BOOK_VARIABLE)
-    return Path(named) if named else request.getfixturevalue("built").parent
+    return PROJECT / named if named else request.getfixturevalue("built").parent
