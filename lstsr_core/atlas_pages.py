@@ -13,7 +13,7 @@ from lstsr_core.atlas_figures import LAYERS
 from lstsr_core.atlas_results import CHOOSER, STATIC_FOLDER, AtlasResults
 from lstsr_core.atlas_scene_page import scene_page
 from lstsr_core.claim_evidence import LABELS
-from lstsr_core.markup import cell, table, text
+from lstsr_core.markup import table, text, value_cell
 from lstsr_core.run_files import RunFiles
 from lstsr_core.scatter import scatter_html
 
@@ -105,7 +105,7 @@ def _places_table(atlas: AtlasResults) -> str:
     }  # fmt: skip
     known = atlas.scenes.assign(pixels=atlas.scenes["rows"] * atlas.scenes["columns"])
     lines = [
-        _line(atlas, str(row["scene"]), "".join(cell(float(row[name]), count) for name, count in digits.items()))
+        _line(atlas, str(row["scene"]), "".join(value_cell(float(row[name]), count) for name, count in digits.items()))
         for row in known.to_dict("records")
     ]
     head = ["pair", "latitude °", "longitude °", "offset down", "offset right", "MODIS − ASTER K", "RMSE at 1 km K", "pixels"]
@@ -116,7 +116,7 @@ def _choice_table(atlas: AtlasResults, metric: str) -> str:
     wide = atlas.judged("georeferenced").pivot(index="scene", columns="method", values=metric).astype(float)
     wide = wide.reindex(index=atlas.ids, columns=atlas.methods)
     lines = [
-        _line(atlas, scene, "".join(cell(float(value), CHOICES[metric]) for value in values))
+        _line(atlas, scene, "".join(value_cell(float(value), CHOICES[metric]) for value in values))
         for scene, values in zip(atlas.ids, wide.to_numpy(), strict=True)
     ]
     return table(["pair", *(LABELS[name] for name in atlas.methods)], lines, "results sortable", filtered=True)

@@ -11,7 +11,7 @@ from lstsr_core.atlas_results import ATLAS, CHOOSER, STATIC_FOLDER, AtlasResults
 from lstsr_core.atlas_stages import METRICS_FILE, SCENES_FILE
 from lstsr_core.claim_evidence import LABELS
 from lstsr_core.grid import FINE_PIXEL_M
-from lstsr_core.markup import RESULTS_FOLDER, cell, facts_table, number, table, text
+from lstsr_core.markup import RESULTS_FOLDER, facts_table, number, table, text, value_cell
 from lstsr_core.placement import PROTOCOLS, SMALLEST_SIDE, TOO_SMALL
 from lstsr_core.results_prose import RESULT_COLUMNS
 
@@ -200,7 +200,7 @@ def _metrics_table(chosen: pd.DataFrame) -> str:
     lines = []
     for row in chosen.to_dict("records"):
         if row["status"] == "ok":
-            cells = "".join(cell(float(row[metric]), digits) for metric, _, digits in RESULT_COLUMNS)
+            cells = "".join(value_cell(float(row[metric]), digits) for metric, _, digits in RESULT_COLUMNS)
         else:
             cells = f'<td class="missing" colspan="{len(RESULT_COLUMNS)}">{text(row["status"])}</td>'
         lines.append(f'<tr><th scope="row">{text(LABELS.get(row["method"], row["method"]))}</th>{cells}</tr>')

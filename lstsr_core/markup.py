@@ -98,12 +98,6 @@ def listed(words: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]])) if words else "none"
 
 
-def cell(value: float, digits: int) -> str:
-    """A cell with a number rounded for readers, and whole enough for a script to sort by."""
-    exact = "" if math.isnan(value) else f"{value:.{digits + 2}f}"
-    return f'<td data-value="{exact}">{text(number(value, digits))}</td>'
-
-
 def facts_table(facts: Mapping[str, object]) -> str:
     """Facts by their names, a row each; long ones are wrapped."""
     rows = "\n".join(
