@@ -83,10 +83,10 @@ def shown_pair(settings: Showing) -> Pair:
 
 
 def steady_figures(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of a table that no training decides, so alike on every machine: what the stored notebooks are held against."""
+    """The rows that no training decides, to digits that machines agree in: what the stored notebooks are held against."""
     trained = {METHODS[name].label for name in PUBLISHED_CHECKPOINTS} | set(PUBLISHED_CHECKPOINTS)
     return table[~table.index.isin(trained)].map(
-        lambda value: f"{round(value, 4) + 0.0:.4f}" if isinstance(value, float) else value
+        lambda value: f"{round(value, 2) + 0.0:.2f}" if isinstance(value, float) else value
     )
 
 

@@ -124,7 +124,7 @@ def training_figures(settings: Training) -> pd.DataFrame:
         if len(validation):
             upsampled = loss_of_upsampled(data, validation, statistics, loop)
             terms = {"total": upsampled.total, "reconstruction": upsampled.reconstruction, "texture": upsampled.texture}
-            rows |= {f"{name} loss of bicubic": f"{loss.item():.6f}" for name, loss in terms.items()}
+            rows |= {f"{name} loss of bicubic": f"{loss.item():.4f}" for name, loss in terms.items()}
         columns[METHODS[model].label] = rows
     return pd.DataFrame(columns)
 

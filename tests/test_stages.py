@@ -59,9 +59,9 @@ def test_steady_figures_leave_out_what_training_decides() -> None:
     assert not set(stages.steady_figures(pd.DataFrame({"a": [1.0] * 3}, index=NETWORKS)).index)
 
 
-def test_steady_figures_keep_four_decimals_and_whole_numbers() -> None:
+def test_steady_figures_keep_two_decimals_and_whole_numbers() -> None:
     table = pd.DataFrame({"rmse_k": [1.23456789], "scenes": [2], "status": ["ok"]}, index=["Bicubic"])
-    assert stages.steady_figures(table).to_numpy().tolist() == [["1.2346", 2, "ok"]]
+    assert stages.steady_figures(table).to_numpy().tolist() == [["1.23", 2, "ok"]]
 
 
 def test_json_is_written_with_sorted_keys_and_a_last_line_end(run: Path) -> None:
