@@ -156,7 +156,7 @@ def test_bicubics_losses_are_of_the_validation_patches(run: Path) -> None:
     assert figures["numbers in the network"] == "283906"
     assert (figures["training patches"], figures["validation patches"]) == ("3", "1")
     total, parts = float(figures["total loss of bicubic"]), [float(figures[f"{n} loss of bicubic"]) for n in TERMS]
-    assert total == pytest.approx(0.99 * parts[0] + 0.01 * parts[1], abs=2e-4)
+    assert total == pytest.approx(0.99 * parts[0] + 0.01 * parts[1], abs=1.01e-4)  # three numbers of four decimals
 
 
 def own_tables(directory: Path) -> None:
