@@ -75,9 +75,8 @@ class Scene:
 def compare_scene(pair: Pair, request: Request) -> Scene:
     """Sharpen a pair by each method and cut all products, ASTER and the 1 km LST to one grid."""
     placement = PROTOCOLS[request.protocol](pair)
-    outcomes = evaluation.compare_all(placement, request.methods, request.options)
-    comparisons = _shared_extent({name: found for name, found in outcomes.items() if isinstance(found, Comparison)})
-    reasons = {name: found for name, found in outcomes.items() if isinstance(found, str)}
+    found, reasons = evaluation.compare_all(placement, request.methods, request.options)
+    comparisons = _shared_extent(found)
     grid = next((comparison.product for comparison in comparisons.values()), None)
     lst = None if grid is None else nearest_onto(placement.pair.lst, grid)
     return Scene(pair.id, lst, comparisons, reasons, placement.published)
@@ -148,9 +147,8 @@ def draw_scene(pairs: Path, scene_id: str, directory: Path, request: Request) ->
 
 
 def _write_scene(scene: Scene, lst: Raster, directory: Path) -> dict[str, dict[str, int]]:
-    comparisons, first = scene.comparisons, next(iter(scene.comparisons.values()))
-    products = {name: comparison.product for name, comparison in comparisons.items()}
-    spectra = spectra_of_images({"aster": first.aster, "ndvi": first.ndvi, **products}, scene.published)
+    comparisons, images = scene.comparisons, evaluation.compared_images(scene.comparisons)
+    spectra = spectra_of_images(images, scene.published)
     drawn = {
         "maps": (atlas_figures.scene_maps(lst, comparisons), _MAP_QUALITY),
         "differences": (atlas_figures.differences_from_aster(lst, comparisons), _MAP_QUALITY),
@@ -161,7 +159,7 @@ def _write_scene(scene: Scene, lst: Raster, directory: Path) -> dict[str, dict[s
     sizes = {
         name: atlas_figures.write_layers(figure, directory, name, _DPI, quality) for name, (figure, quality) in drawn.items()
     }
-    rasters = {"aster": first.aster, "modis": lst, **products}
+    rasters = {"aster": images["aster"], "modis": lst, **{name: images[name] for name in comparisons}}
     labels = {name: atlas_figures.LST_LABEL if name == "modis" else figures.label(name) for name in rasters}
     with written_atomically(directory / SCRIPT_FILE) as temporary:
         temporary.write_text(scene_script(scene.id, rasters, labels), encoding="utf-8")

@@ -59,17 +59,17 @@ def sharpen_all(pair: Pair, methods: Iterable[str], options: Options) -> tuple[d
     return made, reasons
 
 
-def compare_all(placement: Placement, methods: Sequence[str], options: Options) -> dict[str, Comparison | str]:
-    """Sharpen by each method in the placement's variant, and compare with ASTER; or the reason why there is no comparison."""
+def compare_all(placement: Placement, methods: Sequence[str], options: Options) -> tuple[dict[str, Comparison], dict[str, str]]:
+    """Each method's product, made in the placement's variant, beside ASTER; and for each method without one the reason."""
     made, reasons = sharpen_all(placement.pair, methods, placement.options(options))
     outcomes: Mapping[str, Comparison | str] = {**reasons, **placement.compare(made)}
-    return {name: outcomes[name] for name in methods}
+    found = [(name, outcomes[name]) for name in methods]
+    comparisons = {name: outcome for name, outcome in found if not isinstance(outcome, str)}
+    return comparisons, {name: outcome for name, outcome in found if isinstance(outcome, str)}
 
 
-def compared_images(placement: Placement, methods: Sequence[str], options: Options) -> dict[str, Raster]:
-    """ASTER, NDVI and each product over the rectangle that the first of them is compared in; empty if none can be."""
-    outcomes = compare_all(placement, methods, options)
-    comparisons = {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, Comparison)}
+def compared_images(comparisons: Mapping[str, Comparison]) -> dict[str, Raster]:
+    """ASTER and NDVI over the rectangle of the first comparison, and each product; empty without comparisons."""
     if not comparisons:
         return {}
     first = next(iter(comparisons.values()))
@@ -119,7 +119,8 @@ def coarse_differences(pair: Pair) -> dict[str, float]:
 
 def count_inversions(pair: Pair, methods: Sequence[str], options: Options) -> dict[str, Inversion]:
     """Where ASTER's detail rises with NDVI's and a product's falls, by georeference, for each product on ASTER's grid."""
-    images = compared_images(Georeferenced(pair), methods, options)
+    comparisons, _ = compare_all(Georeferenced(pair), methods, options)
+    images = compared_images(comparisons)
     shape = images["aster"].values.shape if images else ()
     comparable = [name for name in methods if name in images and images[name].values.shape == shape]
     return {name: inversion(*(images[image].values for image in (name, "aster", "ndvi"))) for name in comparable}
@@ -190,13 +191,15 @@ def evaluate_pair(
     for protocol in protocols:
         placement = PROTOCOLS[protocol](pair)
         published = bool(placement.options(options).published)
-        for name, outcome in compare_all(placement, methods, options).items():
+        comparisons, reasons = compare_all(placement, methods, options)
+        for name in methods:
             row: dict[str, object] = {"scene": pair.id, "method": name, "protocol": protocol}
             row["in_sample"] = in_sample(pair, name, options)
-            if isinstance(outcome, str):
-                rows.append({**row, "status": outcome})
+            if name in reasons:
+                rows.append({**row, "status": reasons[name]})
             else:
-                rows.append({**row, **measure(outcome, placement.pair.lst.values, published, lpips), "status": "ok"})
+                measured = measure(comparisons[name], placement.pair.lst.values, published, lpips)
+                rows.append({**row, **measured, "status": "ok"})
     return rows
 
 

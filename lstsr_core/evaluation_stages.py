@@ -107,17 +107,16 @@ def shown_comparisons(settings: AsterEvaluation) -> dict[str, Comparison]:
         If there is none.
     """
     placement = shown_placement(settings)
-    outcomes = evaluation.compare_all(placement, settings.methods, settings.options)
-    comparisons = {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, Comparison)}
+    comparisons, reasons = evaluation.compare_all(placement, settings.methods, settings.options)
     if not comparisons:
-        reasons = "; ".join(f"{name}: {outcome}" for name, outcome in outcomes.items())
-        raise InputError(f"pair {placement.pair.id} has no product to show ({reasons}); choose another 'scene'.")
+        why = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+        raise InputError(f"pair {placement.pair.id} has no product to show ({why}); choose another 'scene'.")
     return comparisons
 
 
 def _compared_k(comparisons: dict[str, Comparison]) -> dict[str, FloatArray]:
-    aster_k = next(iter(comparisons.values())).aster.values
-    return {"aster": aster_k, **{name: comparison.product.values for name, comparison in comparisons.items()}}
+    images = evaluation.compared_images(comparisons)
+    return {name: image.values for name, image in images.items() if name != "ndvi"}
 
 
 def show_maps(settings: AsterEvaluation) -> Image:

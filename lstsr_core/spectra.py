@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from lstsr_core.evaluation import compared_images
+from lstsr_core.evaluation import compare_all, compared_images
 from lstsr_core.fourier import PUBLISHED_PIXEL_M, attenuation_db, frequencies_per_m
 from lstsr_core.pairs import Pair
 from lstsr_core.placement import PROTOCOLS
@@ -51,7 +51,8 @@ def spectra_of_pair(pair: Pair, protocols: Sequence[str], methods: Sequence[str]
     parts = []
     for protocol in protocols:
         placement = PROTOCOLS[protocol](pair)
-        if images := compared_images(placement, methods, options):
+        comparisons, _ = compare_all(placement, methods, options)
+        if images := compared_images(comparisons):
             parts.append(spectra_of_images(images, placement.published).assign(scene=pair.id, protocol=protocol))
     return pd.concat(parts, ignore_index=True)[SPECTRA_COLUMNS] if parts else pd.DataFrame(columns=SPECTRA_COLUMNS)
 

@@ -15,7 +15,7 @@ from lstsr_core.atlas import FIGURES, Request, compare_scene, draw_scene, neares
 from lstsr_core.atlas_figures import LAYERS
 from lstsr_core.evaluation import compare_all
 from lstsr_core.pairs import Pair, read_pair, write_pair
-from lstsr_core.placement import Comparison, Georeferenced
+from lstsr_core.placement import Georeferenced
 from lstsr_core.raster import Raster
 from lstsr_core.sharpeners import Options, sharpen
 
@@ -31,12 +31,11 @@ def drawn(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_scene_is_compared_as_in_the_evaluation(synthetic_pair: Pair) -> None:
     scene = compare_scene(synthetic_pair, REQUEST)
-    outcomes = compare_all(Georeferenced(synthetic_pair), REQUEST.methods, REQUEST.options)
-    assert list(scene.comparisons) == list(REQUEST.methods) and scene.reasons == {}
-    for name, outcome in outcomes.items():
-        assert isinstance(outcome, Comparison)
-        np.testing.assert_array_equal(scene.comparisons[name].product.values, outcome.product.values)
-        np.testing.assert_array_equal(scene.comparisons[name].aster.values, outcome.aster.values)
+    comparisons, _ = compare_all(Georeferenced(synthetic_pair), REQUEST.methods, REQUEST.options)
+    assert list(scene.comparisons) == list(comparisons) == list(REQUEST.methods) and scene.reasons == {}
+    for name, comparison in comparisons.items():
+        np.testing.assert_array_equal(scene.comparisons[name].product.values, comparison.product.values)
+        np.testing.assert_array_equal(scene.comparisons[name].aster.values, comparison.aster.values)
 
 
 def test_under_either_protocol_all_images_share_one_grid(synthetic_pair: Pair) -> None:
