@@ -1,13 +1,14 @@
 # make book [PROFILE=paper] [PDF=1]   the book of a profile, and its PDF; its last line is the path of the first page
 # make site                   the books of all profiles that have one, in site/, to publish
 # make screenshots            pictures of the built book's main pages, under data/runs/<profile>/screenshots
-# make test                   ruff, mypy, pytest with doctests, nbval
+# make test [WORKERS=2]       ruff, mypy, pytest with doctests in so many processes, nbval
 # All set up .venv first. TORCH adds options to torch's installation (README.md).
 
 PYTHON ?= python3
 PROFILE ?= sample
 TORCH ?=
 PDF ?=
+WORKERS ?= 2
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 
@@ -36,7 +37,7 @@ test: $(INSTALLED)
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
-	$(VENV)/bin/pytest --durations=15
+	$(VENV)/bin/pytest --numprocesses $(WORKERS) --durations=15
 	$(VENV)/bin/pytest --override-ini addopts= --nbval --nbval-cell-timeout=1200 notebooks
 
 # Each method beside a plain loop, in one run (benchmarks/README.md).

@@ -22,6 +22,7 @@ import torch
 from affine import Affine
 from hypothesis import settings
 from rasterio.crs import CRS
+from xdist.scheduler import LoadScopeScheduling
 
 from lstsr_core import cli
 from lstsr_core.book import build_book
@@ -39,6 +40,12 @@ settings.load_profile("suite")
 PAIRS_VARIABLE = "LSTSR_PAIRS"
 BOOK_VARIABLE = "LSTSR_BOOK"
 ALLOWED_SKIPS = Path(__file__).with_name("allowed_skips.txt")
+
+SHARING = {
+    "a small run": ["test_flow_chart", "test_notebooks", "test_provenance", "test_runner"],
+    "a small book": ["test_book", "test_cheat_sheet", "test_page_assets", "test_reader"],
+}
+"""Test modules that share a costly fixture of the session, by that fixture."""
 
 UTM_31N = CRS.from_epsg(32631)
 ASTER_PIXEL_M = 231.65
@@ -81,6 +88,18 @@ def pytest_configure(config: pytest.Config) -> None:
     # A plugin object hears of every test; hooks of this file alone would miss the doctests outside tests/.
     if os.environ.get("CI"):
         config.pluginmanager.register(SkipGuard(read_allowed_skips(ALLOWED_SKIPS)))
+
+
+class ModuleScheduling(LoadScopeScheduling):
+    """Gives each worker whole modules, and all that share a costly fixture to one worker, which makes it once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = Path(nodeid.split("::")[0]).stem
+        return next((fixture for fixture, modules in SHARING.items() if module in modules), module)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ModuleScheduling:
+    return ModuleScheduling(config, log)
 
 
 @pytest.fixture(scope="session")

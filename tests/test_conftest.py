@@ -23,7 +23,7 @@ SKIPPING = """
 """
 
 
-def run_suite(pytester: pytest.Pytester, allowed: str, **modules: str) -> pytest.RunResult:
+def run_suite(pytester: pytest.Pytester, allowed: str, workers: int = 0, **modules: str) -> pytest.RunResult:
     """Run the conftest beside this file on other tests, in a directory of its own."""
     directory = pytester.mkdir("tests")
     conftest = Path(__file__).with_name("conftest.py").read_text(encoding="utf-8")
@@ -31,7 +31,7 @@ def run_suite(pytester: pytest.Pytester, allowed: str, **modules: str) -> pytest
     (directory / "allowed_skips.txt").write_text(allowed, encoding="utf-8")
     for name, source in modules.items():
         (directory / f"{name}.py").write_text(textwrap.dedent(source), encoding="utf-8")
-    return pytester.runpytest_inprocess("-p", "no:cacheprovider", "tests")
+    return pytester.runpytest_inprocess("-p", "no:cacheprovider", "-n", str(workers), "tests")
 
 
 def refused_skips(result: pytest.RunResult) -> list[str]:
@@ -39,11 +39,14 @@ def refused_skips(result: pytest.RunResult) -> list[str]:
     return [line.removeprefix("SKIP NOT ALLOWED: ").split(" ")[0] for line in lines]
 
 
-def test_an_unlisted_skip_fails_the_run_under_ci(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_unlisted_skip_fails_the_run_under_ci(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
     monkeypatch.setenv("CI", "true")
     allowed = "# a comment\n\ntests/test_some.py::test_scene*\n"
     whole_module = "import pytest\npytest.skip('no pairs', allow_module_level=True)\n"
-    result = run_suite(pytester, allowed, test_some=SKIPPING, test_whole=whole_module)
+    result = run_suite(pytester, allowed, workers, test_some=SKIPPING, test_whole=whole_module)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert sorted(refused_skips(result)) == ["tests/test_some.py::test_needs_pairs", "tests/test_whole.py"]
     result.assert_outcomes(passed=1, skipped=4, xfailed=1)
