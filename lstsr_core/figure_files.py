@@ -106,13 +106,18 @@ def _save_png(figure: Figure, path: Path, box: Bbox) -> None:
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png", bbox_inches=box, pil_kwargs={"compress_level": 0})
     # 256 colours a figure: none moves by more than some 1 %, and maps become files of a third of the size.
-    picture = Picture.open(drawn).convert("RGB").quantize(256, Picture.Quantize.MAXCOVERAGE, kmeans=1, dither=Picture.Dither.NONE)
-    page = picture.getpixel((0, 0))
-    assert isinstance(page, int)
-    palette = picture.getpalette() or []
-    palette[3 * page : 3 * page + 3] = [round(255 * part) for part in to_rgba(figure.get_facecolor())[:3]]
-    picture.putpalette(palette)
+    picture = in_few_colours(Picture.open(drawn).convert("RGB"), 256)
     picture.save(path, "PNG", optimize=True)
+
+
+def in_few_colours(picture: Picture.Image, colours: int) -> Picture.Image:
+    """An RGB picture with a palette; its first pixel, which is the page around it, keeps its exact colour."""
+    few = picture.quantize(colours, Picture.Quantize.MAXCOVERAGE, kmeans=1, dither=Picture.Dither.NONE)
+    page, first, palette = picture.getpixel((0, 0)), few.getpixel((0, 0)), few.getpalette() or []
+    assert isinstance(page, tuple) and isinstance(first, int)
+    palette[3 * first : 3 * first + 3] = page
+    few.putpalette(palette)
+    return few
 
 
 def darken(figure: Figure) -> None:

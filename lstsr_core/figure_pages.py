@@ -13,7 +13,7 @@ from typing import Any
 from PIL import Image
 
 from lstsr_core.errors import InputError
-from lstsr_core.figure_files import PAGE_PIXELS_PER_INCH, PIXELS_PER_INCH, SUFFIXES
+from lstsr_core.figure_files import PAGE_PIXELS_PER_INCH, PIXELS_PER_INCH, SUFFIXES, in_few_colours
 from lstsr_core.markup import RESULTS_FOLDER, link, listed, text
 from lstsr_core.parameters import BY_NOTEBOOK
 
@@ -213,7 +213,7 @@ def copy_files(run: Path, figures: Sequence[BookFigure], source: Path) -> None:
             with Image.open(folder / f"{figure.name}{suffix}") as picture:
                 small = picture.convert("RGB")
                 small.thumbnail((2 * THUMBNAIL_PX, 10 * THUMBNAIL_PX))  # twice as fine, for sharper screens
-            small.quantize(64, Image.Quantize.MAXCOVERAGE).save(folder / f"{figure.name}.small{suffix}", optimize=True)
+            in_few_colours(small, 64).save(folder / f"{figure.name}.small{suffix}", optimize=True)
 
 
 def changed_parameters(notebook: str, parameters: dict[str, Any]) -> dict[str, Any]:

@@ -232,7 +232,7 @@ def _landscape_table(pairs: pd.DataFrame, real_file: Path, edition: Edition) -> 
             known = [float(real[column].loc[name]) for column in ("median", "p10", "p90")] if name in real.index else None
             cells.append(_spread(*known) if known else "–")
         lines.append(row(_landscape_label(name), cells))
-    return table(head if real is None else [*head, "published pairs"], lines)
+    return table(head if real is None else [*head, "published pairs"], lines, "spreads")
 
 
 def _landscape_label(name: str) -> str:
@@ -243,4 +243,4 @@ def _landscape_label(name: str) -> str:
 
 
 def _spread(median: float, low: float, high: float) -> str:
-    return f"{number(median, 2)} ({number(low, 2)} … {number(high, 2)})"
+    return f"{number(median, 2)} ({number(low, 2)}\u00a0…\u00a0{number(high, 2)})"

@@ -22,6 +22,9 @@ from lstsr_core.progress import bar
 from lstsr_core.raster import FloatArray, written_atomically
 from lstsr_core.sharpeners import METHODS, WEIGHTS_MISSING
 
+# Notebooks show every row and every sentence; pandas would leave out the middle of the ones and the end of the others.
+pd.set_option("display.max_rows", 100, "display.max_colwidth", None)
+
 Showing = Sharpening | Fourier | AsterEvaluation
 
 

@@ -185,9 +185,9 @@ def _aster_swath(truth: Raster, size: int = 200, half_side: float = 55.0, degree
     return grid.with_values(aster_k)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory, synthetic_pair: Pair) -> Path:
-    """A run whose 01_download brought two pairs, 9 and 10, alike."""
+    """A run whose 01_download brought two pairs, 9 and 10, alike; other notebooks' results come and go with a module's tests."""
     run = tmp_path_factory.mktemp("run")
     for name in ("10", "9"):
         write_pair(replace(synthetic_pair, id=name), run / "01_download" / "pairs")

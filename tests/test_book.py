@@ -245,7 +245,7 @@ def test_tables_hold_the_figures_and_the_reasons(built: Path, pages: dict[str, S
     assert {f"claim-{number}" for number in range(1, 11)} <= pages["claims.html"].ids
     assert {"fig-metrics-table", "edition-metrics-table"} <= pages["results.html"].ids
     assert "3 of 4 pairs" in pages["data.html"].text
-    assert "301.50 (300.30 … 302.70)" in pages["data.html"].text
+    assert "301.50 (300.30\u00a0…\u00a0302.70)" in pages["data.html"].text
     copied = built.parent / "_static" / "results" / "06_aster_evaluation" / "metrics.csv"
     assert copied.read_bytes() == (built.parents[2] / "06_aster_evaluation" / "metrics.csv").read_bytes()
     assert len(json.loads((built.parents[2] / "claims.json").read_text())) == 10

@@ -17,7 +17,17 @@ from matplotlib.text import Text
 from PIL import Image
 
 from lstsr_core.errors import InputError
-from lstsr_core.figure_files import DARK_PAGE, LEAST_CONTRAST, LIGHT_PAGE, SUFFIXES, contrast, on_dark, show, styled
+from lstsr_core.figure_files import (
+    DARK_PAGE,
+    LEAST_CONTRAST,
+    LIGHT_PAGE,
+    SUFFIXES,
+    contrast,
+    in_few_colours,
+    on_dark,
+    show,
+    styled,
+)
 from lstsr_core.figures import _COLOURS
 
 BLACK, BLUE = "#000000", "#0072B2"
@@ -109,6 +119,13 @@ def test_dark_pictures_hold_nothing_darker_than_the_page_but_the_map(files: Path
     assert (dark[changed].max(axis=-1) >= 0x10).all()
     letters = light.max(axis=-1) < 60
     assert (dark[letters & changed].min(axis=-1) > 150).mean() > 0.99
+
+
+def test_few_colours_leave_that_of_the_page_alone() -> None:
+    colours = np.random.default_rng(5).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+    colours[0, 0] = page = (18, 18, 18)
+    few = in_few_colours(Image.fromarray(colours), 16).convert("RGB")
+    assert few.getpixel((0, 0)) == page and len(few.getcolors() or []) <= 16
 
 
 def test_maps_and_what_is_drawn_on_them_keep_their_colours(shown: tuple[Figure, Path]) -> None:

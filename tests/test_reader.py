@@ -207,6 +207,24 @@ def test_the_first_page_is_light(browser: Browser, address: str) -> None:
     assert 100_000 < sum(sizes) < FIRST_PAGE_BYTES
 
 
+HIDDEN_RIGHT = "box => getComputedStyle(box).getPropertyValue('--hidden-right')"
+
+
+def test_what_scrolls_sideways_fades_where_more_is_hidden(browser: Browser, address: str) -> None:
+    page = browser.new_page(viewport=PHONE, reduced_motion="reduce")
+    page.goto(address + "results.html", wait_until="load")
+    wide = page.locator(".table-box").filter(has=page.locator("table.results")).first
+    assert wide.evaluate("box => box.scrollWidth > box.clientWidth")
+    assert wide.evaluate(HIDDEN_RIGHT) == "48px"
+    wide.evaluate("box => box.scrollTo(box.scrollWidth, 0)")
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert wide.evaluate(HIDDEN_RIGHT) == "0px"
+    page.set_viewport_size({"width": 2600, "height": 900})
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert wide.evaluate("box => box.scrollWidth <= box.clientWidth") and wide.evaluate(HIDDEN_RIGHT) == "0px"
+    page.close()
+
+
 FOCUSED = """() => {
   const element = document.activeElement, box = element.getBoundingClientRect(), style = getComputedStyle(element);
   return {

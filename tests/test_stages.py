@@ -64,6 +64,12 @@ def test_steady_figures_keep_two_decimals_and_whole_numbers() -> None:
     assert stages.steady_figures(table).to_numpy().tolist() == [["1.23", 2, "ok"]]
 
 
+def test_notebooks_show_every_row_and_every_sentence() -> None:
+    words = " ".join(f"word{number}" for number in range(40))
+    shown = pd.DataFrame({"value": [words, *range(80)]})._repr_html_()  # type: ignore[operator]
+    assert words in shown and shown.count("<tr>") == 81
+
+
 def test_json_is_written_with_sorted_keys_and_a_last_line_end(run: Path) -> None:
     settings = evaluation_of(run)
     stages.write_json(settings, "x.json", {"b": 1, "a": [2.5]})
