@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from lstsr_core.errors import InputError
 from lstsr_core.grid import Tile
 
+PLATFORMS = {"MOD": "Terra", "MYD": "Aqua"}
+"""Satellite by the first letters of its products."""
+
 
 @dataclass(frozen=True)
 class GranuleName:
@@ -59,6 +62,24 @@ class GranuleName:
         if date is None or date.year != int(year):
             raise InputError(f"'{name}': year {year} has no day {day_of_year}; expected A, the year and a day from 001 to 366.")
         return cls(product, date, Tile.parse(tile), collection, production)
+
+    @property
+    def platform(self) -> str:
+        """The satellite by the product's first letters: Terra (MOD), Aqua (MYD), or another's letters as they are.
+
+        >>> GranuleName.parse("MYD11A1.A2002185.h09v06.006.2015146150958.hdf").platform
+        'Aqua'
+        """
+        return PLATFORMS.get(self.product[:3], self.product[:3])
+
+    @property
+    def kind(self) -> str:
+        """The product whichever platform it is of.
+
+        >>> GranuleName.parse("MYD11A1.A2002185.h09v06.006.2015146150958.hdf").kind
+        '11A1'
+        """
+        return self.product[3:]
 
     def __str__(self) -> str:
         return f"{self.product}.A{self.date.year:04d}{self.date:%j}.{self.tile}.{self.collection}.{self.production}.hdf"

@@ -7,17 +7,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lstsr_core.errors import InputError
+from lstsr_core.granule_name import PLATFORMS
 
 COLLECTION = "061"
 
-_PRODUCTS = {
-    "MOD21A1D": ("LST_1KM", 4_000_000),
-    "MOD21A1N": ("LST_1KM", 4_000_000),
-    "MOD11A1": ("LST_Day_1km", 4_000_000),
-    "MOD09GQ": ("sur_refl_b01_1", 70_000_000),
-    "MOD09GA": ("sur_refl_b01_1", 70_000_000),
-    "MOD44W": ("water_mask", 1_000_000),
+_KINDS = {
+    "21A1D": ("LST_1KM", 4_000_000),
+    "21A1N": ("LST_1KM", 4_000_000),
+    "11A1": ("LST_Day_1km", 4_000_000),
+    "09GQ": ("sur_refl_b01_1", 70_000_000),
+    "09GA": ("sur_refl_b01_1", 70_000_000),
 }
+_PRODUCTS = {platform + kind: facts for platform in PLATFORMS for kind, facts in _KINDS.items()}
+_PRODUCTS["MOD44W"] = ("water_mask", 1_000_000)
 """Product → a dataset that each of its granules has (product guides of collection 6.1), and roughly a granule's bytes."""
 
 _YEARLY = {"MOD44W"}
