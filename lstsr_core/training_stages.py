@@ -38,7 +38,7 @@ def unfinished_trainings(settings: NotebookParameters) -> Path:
 
 def _training_data(settings: Training) -> TrainingData:
     if settings.data == "pairs":
-        return from_pairs(pairs_directory(settings))
+        return from_pairs(pairs_directory(settings), settings.scenes)
     return from_patches(settings.run / Patches.notebook)
 
 
@@ -216,7 +216,7 @@ def ablate(settings: Ablation) -> pd.DataFrame:
     directory = settings.run / Download.notebook / "pairs"
     chosen = ablation.variants(base, values)
     scores = ablation.ablate(
-        from_pairs(directory), directory, chosen, settings.folds, settings.judged, unfinished_trainings(settings)
+        from_pairs(directory, settings.scenes), directory, chosen, settings.folds, settings.judged, unfinished_trainings(settings)
     )
     return write_csv(settings, "scores.csv", scores)
 
