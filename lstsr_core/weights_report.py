@@ -121,6 +121,27 @@ def differences(table: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
+def means_on_test_scenes(table: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
+    """Means over the test scenes, and over those of them that stand apart from the development scenes.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `judge_test_scenes` gives it.
+    metrics : list of str
+
+    Returns
+    -------
+    DataFrame
+        Columns method, weights, of ("all" or "apart"), scenes, and the metrics.
+    """
+    parts = []
+    for name, rows in (("all", table), ("apart", table[table["apart"]])):
+        groups = rows.groupby(["method", "weights"], sort=False)
+        parts.append(groups[metrics].mean().assign(of=name, scenes=groups.size()).reset_index())
+    return pd.concat(parts, ignore_index=True)[["method", "weights", "of", "scenes", *metrics]]
+
+
 def mean_curves(folds: Path) -> pd.DataFrame:
     """Training curves of every model, mean over the folds; validation is on the fold left out.
 

@@ -20,28 +20,9 @@ from lstsr_core.splits import group_folds
 from lstsr_core.training_data import from_pairs
 
 TEST_SCENES = [
-    "2",
-    "15",
-    "34",
-    "45",
-    "60",
-    "70",
-    "76",
-    "86",
-    "96",
-    "109",
-    "115",
-    "124",
-    "133",
-    "143",
-    "151",
-    "162",
-    "167",
-    "177",
-    "191",
-    "198",
-    "216",
-]
+    "2", "15", "34", "45", "60", "70", "76", "86", "96", "109", "115", "124", "133", "143", "151", "162", "167", "177", "191",
+    "198", "216",
+]  # fmt: skip
 
 
 def test_the_published_pairs_are_62_to_develop_on_and_21_that_judge() -> None:
