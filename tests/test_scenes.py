@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,7 @@ def test_the_committed_folds_hold_no_test_scene() -> None:
 
 
 @pytest.fixture
-def renamed_test_scene(tmp_path: Path, synthetic_pair: Pair, monkeypatch: pytest.MonkeyPatch) -> Path:
+def renamed_test_scene(tmp_path: Path, synthetic_pair: Pair, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Three pairs of one's own called 2, 7 and 8, of which 8 has the LST of a test scene by the split's file."""
     for scene, offset_k in (("2", 0.0), ("7", 0.5), ("8", 1.0)):
         lst = synthetic_pair.lst.with_values(synthetic_pair.lst.values + offset_k)
@@ -81,6 +82,15 @@ def test_a_directory_without_scenes_of_a_part_is_named(tmp_path: Path, synthetic
         read_part(tmp_path, "test")
     with pytest.raises(InputError, match="scenes are 'train'; expected development, test, all"):
         read_part(tmp_path, "train")  # type: ignore[arg-type]
+
+
+def test_a_part_of_the_pairs_is_evaluated(renamed_test_scene: Path, lstsr: Callable[..., tuple[int, str, str]]) -> None:
+    out = renamed_test_scene.parent / "metrics.csv"
+    for part, expected in (("test", ["8"]), ("development", ["2", "7"]), ("all", ["2", "7", "8"])):
+        options = ["--pairs", str(renamed_test_scene), "--methods", "bicubic", "--out", str(out)]
+        code, told, _ = lstsr("evaluate", *options, "--scenes", part)
+        assert code == 0 and f"{len(expected)} of {len(expected)} pairs" in told
+        assert pd.read_csv(out, dtype={"scene": str})["scene"].tolist() == expected
 
 
 # The published pairs
