@@ -254,7 +254,7 @@ def _keep(options: argparse.Namespace) -> int:
     from lstsr_core.kept_results import RESULTS, keep
 
     kept = keep(RUNS / options.profile, PROJECT / RESULTS)
-    print(f"{kept.files.run}: {len(kept.names)} files of {kept.record['pairs']} pairs, code {kept.record['code_sha256'][:12]}")
+    print(f"{kept.files.run}: {len(kept.names)} files of {kept.record['pairs']} pairs, made at {kept.revisions}")
     return 0
 
 

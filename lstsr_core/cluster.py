@@ -10,7 +10,6 @@ call has one thread, whatever the number of workers.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
@@ -35,6 +34,8 @@ from threadpoolctl import threadpool_limits
 
 from lstsr_core.errors import InputError
 from lstsr_core.memory import kept_memory
+from lstsr_core.project import PROJECT
+from lstsr_core.provenance import PACKAGE, digests, fingerprint
 
 _Client: TypeAlias = Any
 """A `distributed.Client`; that package is imported late, where it is needed."""
@@ -338,8 +339,6 @@ def _survey(files: list[str]) -> tuple[dict[str, str], list[str]]:
 @lru_cache(maxsize=1)
 def _versions() -> dict[str, str]:
     """Of what decides results; this package's with a digest of its modules, since a checkout changes under one version."""
-    modules = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        modules.update(path.read_bytes())
-    own = f"{version('lstsr')} (modules {modules.hexdigest()[:12]})"
+    modules = fingerprint(digests([PROJECT / PACKAGE], PROJECT, "*.py"))
+    own = f"{version('lstsr')} (modules {modules[:12]})"
     return {"lstsr": own, "python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}

@@ -10,8 +10,7 @@ import pandas as pd
 
 from lstsr_core.errors import InputError
 from lstsr_core.networks import FOLDS_TABLE, fold_name, load_model, save_model
-from lstsr_core.project import PROJECT, sha256
-from lstsr_core.provenance import fingerprint, git_revision
+from lstsr_core.provenance import code_of, fingerprint, git_revision
 from lstsr_core.raster import written_atomically
 from lstsr_core.splits import IntArray, group_folds, group_split, random_split
 from lstsr_core.training import TrainedModel, origin_of, train
@@ -21,7 +20,6 @@ from lstsr_core.training_settings import TrainingSettings
 LICENCE = "MIT"
 CHECKPOINT = "checkpoint.safetensors"
 
-_TRAINING_CODE = ("curves", "degradation", "losses", "networks", "objectives", "splits", "training", "training_data")
 _KEY_DIGITS = 16
 
 
@@ -154,7 +152,7 @@ def train_and_save(
 
 def training_key(data: TrainingData, training: IntArray, validation: IntArray, settings: TrainingSettings) -> str:
     """A directory's name for a training, another one whenever settings, patches or the code that trains change."""
-    code = [sha256(PROJECT / "lstsr_core" / f"{name}.py") for name in _TRAINING_CODE]
+    code = code_of([f"import {train.__module__}"])
     return fingerprint(origin_of(data, training, validation, settings), code)[:_KEY_DIGITS]
 
 

@@ -13,11 +13,10 @@ import numpy as np
 import pandas as pd
 
 from lstsr_core.claims import CLAIMS_FILE, Claim, claims, write_claims
-from lstsr_core.deciding_code import changed, deciding_code
 from lstsr_core.errors import InputError
 from lstsr_core.evaluation import METRIC_COLUMNS
 from lstsr_core.project import replace_folder, sha256
-from lstsr_core.provenance import Record, fingerprint, read_records
+from lstsr_core.provenance import Record, read_records
 from lstsr_core.run_files import METRICS, PROVENANCE, SUMMARY, RunFiles
 
 RESULTS = "data/results"
@@ -37,6 +36,8 @@ TABLES = {
 }  # fmt: skip
 """The files that are kept, by the notebook that writes them; they hold no pixels."""
 
+REVISION_DIGITS = 12
+
 TOLERANCE = 1e-3
 """Metrics that were computed on another machine agree to this, each in its own unit."""
 
@@ -52,8 +53,7 @@ class KeptResults:
     ----------
     files : RunFiles
     record : dict
-        What made them: ``code`` (`deciding_code`), ``code_sha256`` of all of it, ``pairs`` and ``pairs_published``, and
-        ``tables`` with the sha256 of each file.
+        What made them: ``revisions`` of the code, ``pairs`` and ``pairs_published``, and ``tables`` with the sha256 of each file.
     """
 
     files: RunFiles
@@ -84,9 +84,10 @@ class KeptResults:
     def _judged(self) -> list[Claim]:
         return claims(self.files)  # bootstraps, which several sentences of the book ask for
 
-    def stale(self) -> list[str]:
-        """Modules that have come to decide otherwise since the tables were made."""
-        return changed(self.record["code"], deciding_code())
+    @property
+    def revisions(self) -> str:
+        """Of the code that made them, as short as git shows them."""
+        return ", ".join(revision[:REVISION_DIGITS] for revision in self.record["revisions"])
 
 
 def keep(run: Path, directory: Path) -> KeptResults:
@@ -102,7 +103,7 @@ def keep(run: Path, directory: Path) -> KeptResults:
     Raises
     ------
     InputError
-        If the run is synthetic, incomplete, changed since, or made by other code.
+        If the run is synthetic, incomplete, changed since, or made by code that is in no commit.
     """
     files, records = RunFiles(run), read_records(run)
     summary = files.json(SUMMARY)
@@ -111,7 +112,13 @@ def keep(run: Path, directory: Path) -> KeptResults:
     names = [f"{notebook}/{name}" for notebook, found in TABLES.items() for name in found]
     for name in names:
         _check_made_by(records, name, sha256(files.path(name)), run)
-    _check_code(records, run)
+    revisions = sorted({str(records[notebook]["git_revision"]) for notebook in TABLES})
+    changed = [revision for revision in revisions if "+" in revision]
+    if changed:
+        raise InputError(
+            f"{run / PROVENANCE}: made by code that was never committed ({', '.join(changed)}); commit it, or take a clean "
+            f"clone, and run again: lstsr run --profile {run.name} --force"
+        )
     judged = files.table(METRICS)["scene"].nunique()
     if judged != summary["pairs"]:
         raise InputError(
@@ -122,9 +129,8 @@ def keep(run: Path, directory: Path) -> KeptResults:
     files.copy(names, new)
     _write_json(new / PROVENANCE, {notebook: _noted(records[notebook]) for notebook in TABLES})
     write_claims(claims(RunFiles(new)), new / CLAIMS_FILE)
-    code = deciding_code()
     record = {
-        "pairs": summary["pairs"], "pairs_published": summary["pairs_published"], "code_sha256": fingerprint(code), "code": code,
+        "pairs": summary["pairs"], "pairs_published": summary["pairs_published"], "revisions": revisions,
         "tables": {name: sha256(new / name) for name in [*names, PROVENANCE, CLAIMS_FILE]},
     }  # fmt: skip
     _write_json(new / RECORD, record)
@@ -136,25 +142,6 @@ def _check_made_by(records: dict[str, Record], name: str, digest: str, run: Path
     notebook = name.split("/")[0]
     if records.get(notebook, {}).get("outputs", {}).get(name) != digest:
         raise InputError(f"{run / name}: is not as {notebook} wrote it. Run it again: lstsr run --profile {run.name}")
-
-
-def _check_code(records: dict[str, Record], run: Path) -> None:
-    now = deciding_code()
-    for notebook in TABLES:
-        code = records[notebook].get("deciding_code")
-        if code is None:
-            raise InputError(
-                f"{run / PROVENANCE}: does not say which code made {notebook}. Run it again: "
-                f"lstsr run --profile {run.name} --force"
-            )
-        # A module that came or went has changed those that import it.
-        shared = code.keys() & now.keys()
-        others = changed({name: code[name] for name in shared}, {name: now[name] for name in shared})
-        if others:
-            raise InputError(
-                f"{run / notebook}: was made by other code ({', '.join(others)} changed since). Run it again: "
-                f"lstsr run --profile {run.name}"
-            )
 
 
 def _noted(record: Record) -> Record:

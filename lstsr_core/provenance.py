@@ -12,9 +12,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import grimp
+
 from lstsr_core.errors import InputError
 from lstsr_core.project import PROJECT, sha256
 from lstsr_core.raster import written_atomically
+
+PACKAGE = "lstsr_core"
 
 Record = dict[str, Any]
 
@@ -38,42 +42,53 @@ def versions() -> dict[str, str]:
     return {package: version(package) for package in _PACKAGES}
 
 
-def digests(places: Iterable[Path], relative_to: Path) -> dict[str, str]:
+def digests(places: Iterable[Path], relative_to: Path, pattern: str = "*") -> dict[str, str]:
     """sha256 of every file that is named or lies below a directory, by path; what a link points to counts as the file."""
-    files = (path for place in places for path in (place, *sorted(place.rglob("*"))) if path.is_file())
+    files = (path for place in places for path in (place, *sorted(place.rglob(pattern))) if path.is_file())
     return {path.relative_to(relative_to).as_posix(): sha256(path) for path in files}
 
 
 def code_of(sources: Iterable[str]) -> dict[str, str]:
-    """sha256 of each module of the package that Python sources import, directly or through others, by file name.
+    """sha256 of each module of the package that Python sources import, directly or through others, by the module's name.
 
     Imports inside functions count; a module that is only named in a string does not.
+
+    Raises
+    ------
+    InputError
+        If a source imports a module of the package that there is not.
     """
-    package = PROJECT / "lstsr_core"
-    digest_by_name: dict[str, str] = {}
-    waiting = list(sources)
-    while waiting:
-        for name in _imported(waiting.pop()):
-            path = package / f"{name}.py"
-            if path.name not in digest_by_name and path.is_file():
-                digest_by_name[path.name] = sha256(path)
-                waiting.append(path.read_text(encoding="utf-8"))
-    return digest_by_name
+    imports = _imports()
+    modules = {name for source in sources for name in _imported(source)}
+    closure = modules.union(*(imports.find_upstream_modules(name) for name in modules))
+    return {name: sha256(_file_of(name)) for name in sorted(closure)}
+
+
+def _imports() -> grimp.ImportGraph:
+    """Which module of the package imports which, as its files say now."""
+    return grimp.build_graph(PACKAGE, cache_dir=None)
+
+
+def _file_of(module: str) -> Path:
+    path = PROJECT.joinpath(*module.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
 @lru_cache  # each notebook asks for the same modules
 def _imported(source: str) -> list[str]:
-    """Modules of the package that a source names in its imports; any name imported from the package itself may be one."""
-    found: list[str] = []
+    """Modules of the package that a source names in its imports; a name imported from a folder of modules is one of them."""
+    names: list[str] = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            dotted = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            dotted = [f"{node.module}.{alias.name}" for alias in node.names]
-        else:
-            continue
-        found += (name.split(".")[1] for name in dotted if name.startswith("lstsr_core."))
-    return found
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            of_package = node.module.split(".")[0] == PACKAGE and _file_of(node.module).name == "__init__.py"
+            names += [f"{node.module}.{alias.name}" for alias in node.names] if of_package else [node.module]
+    modules = [name for name in names if name.split(".")[0] == PACKAGE]
+    for name in modules:
+        if not _file_of(name).is_file():
+            raise InputError(f"'{name}' is imported, and is no module of the package; correct the import.")
+    return modules
 
 
 def fingerprint(*parts: object) -> str:

@@ -138,17 +138,16 @@ def agreement_sentence(own: Results, kept: KeptResults) -> str:
 
 def _real_label(own: Results, kept: KeptResults) -> str:
     """Where the figures of a page come from, in a box that cannot be missed."""
-    code = f"code hash `{kept.record['code_sha256'][:DIGEST_DIGITS]}`"
+    code = f"revision `{kept.revisions}`"
     if not own.synthetic:
         said = f"This edition computed the figures below itself, from {own.scenes}. {agreement_sentence(own, kept)} ({code})"
         return _box("From the published pairs", said)
-    stale = kept.stale()
     said = (
         f"The figures below come from {real_results(own, kept).scenes}, which are measurements. They are kept with the "
-        f"code, {code} ({link(RECORD, KEPT_FOLDER)}). What this edition itself computed, from simulated pairs, is further down."
+        f"code, made at {code} ({link(RECORD, KEPT_FOLDER)}). What this edition itself computed, from simulated pairs, is "
+        "further down."
     )
-    warned = f" Since they were made, the code has changed in {listed(stale)}: they may be out of date." if stale else ""
-    return _box("From the published pairs, not from this edition's simulated ones", said + warned)
+    return _box("From the published pairs, not from this edition's simulated ones", said)
 
 
 def _box(title: str, said: str) -> str:

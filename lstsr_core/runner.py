@@ -22,7 +22,6 @@ from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from lstsr_core import archive
-from lstsr_core.deciding_code import deciding_code
 from lstsr_core.errors import InputError
 from lstsr_core.networks import PACKAGE_WEIGHTS
 from lstsr_core.parameters import BY_NOTEBOOK, Download, NotebookParameters
@@ -182,7 +181,6 @@ def _planned(run: Path, name: str, parameters: NotebookParameters) -> Record:
     cells = json.loads((NOTEBOOKS / f"{name}.ipynb").read_text())["cells"]
     sources = [cell["source"] for cell in cells]
     code = code_of("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
-    deciding = deciding_code(code)
     code |= digests(COMMITTED.get(name, [PACKAGE_WEIGHTS]), PROJECT)
     values = parameters.model_dump()
     if {"method", "methods"} & values.keys():
@@ -190,7 +188,6 @@ def _planned(run: Path, name: str, parameters: NotebookParameters) -> Record:
     return {
         "parameters": values, "seed": values.get("seed"), "inputs": inputs,
         "git_revision": git_revision(), "versions": versions(), "fingerprint": fingerprint(sources, values, inputs, code),
-        "deciding_code": deciding,
     }  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,13 +14,11 @@ from test_claims import FIGURES, make_run, metrics_rows
 
 from lstsr_core import cli
 from lstsr_core.claims import CLAIMS_FILE
-from lstsr_core.deciding_code import deciding_code
 from lstsr_core.errors import InputError
 from lstsr_core.evaluation import COLUMNS, METRIC_COLUMNS, evaluate, paired_differences, summarise
-from lstsr_core.kept_results import COMMAND, RECORD, RESULTS, TABLES, TOLERANCE, KeptResults, compare_metrics, keep
+from lstsr_core.kept_results import RECORD, RESULTS, TABLES, TOLERANCE, KeptResults, compare_metrics, keep
 from lstsr_core.pairs import pair_ids
 from lstsr_core.project import PROJECT, REGISTRY, sha256
-from lstsr_core.provenance import fingerprint
 from lstsr_core.run_files import METRICS, METRICS_SUMMARY, SUMMARY
 from lstsr_core.sharpeners import Options
 
@@ -39,13 +37,10 @@ PUBLISHED_LINE = {
 }  # fmt: skip
 
 
-def test_the_kept_tables_were_made_by_this_code() -> None:
-    stale = KEPT.stale()
-    assert not stale, (
-        f"{', '.join(stale)} decide otherwise than when {RESULTS} was made. With the published pairs at hand (LSTSR_PAIRS), run "
-        f"'make results', that is: lstsr run --profile paper, then {COMMAND}; and commit {RESULTS}."
-    )
-    assert KEPT.record["code_sha256"] == fingerprint(deciding_code())
+def test_the_kept_tables_tell_which_commits_made_them() -> None:
+    records = KEPT.files.json("provenance.json")
+    assert KEPT.record["revisions"] == sorted({record["git_revision"] for record in records.values()})
+    assert all(re.fullmatch(r"[0-9a-f]{40}", revision) for revision in KEPT.record["revisions"])
 
 
 def test_no_kept_file_was_changed_by_hand() -> None:
@@ -146,8 +141,7 @@ def complete_run(run: Path, synthetic: bool = False) -> Path:
         facts = {"parameters": {}, "seed": 0, "versions": {"numpy": "2.4.6"}, "git_revision": "abc123"}
         outputs = {f"{notebook}/{name}": sha256(run / notebook / name) for name in names}
         inputs = {"01_download/pairs/0_aster_250m.tif": "ab" * 32, "01_download/study_area.png": "cd" * 32}
-        records[notebook] = {"inputs": inputs, **facts, **records.get(notebook, {}), "outputs": outputs,
-                             "deciding_code": deciding_code(["metrics.py"])}  # fmt: skip
+        records[notebook] = {"inputs": inputs, **facts, **records.get(notebook, {}), "outputs": outputs}
     (run / "provenance.json").write_text(json.dumps(records))
     return run
 
@@ -163,7 +157,7 @@ def test_a_run_is_kept_as_a_whole(tmp_path: Path) -> None:
     assert (target / METRICS).read_bytes() == (run / METRICS).read_bytes()
     noted = kept.files.json("provenance.json")["08_findings"]
     assert noted["inputs"] == {"01_download/pairs/0_aster_250m.tif": "ab" * 32} and noted["git_revision"] == "abc123"
-    assert kept.stale() == [] and kept.record["pairs"] == 2
+    assert kept.record["revisions"] == ["abc123"] and kept.record["pairs"] == 2
     assert len(kept.claims()) == 10
     before = {path: path.read_bytes() for path in target.rglob("*") if path.is_file()}
     keep(run, target)
@@ -176,12 +170,8 @@ def change_record(run: Path, notebook: str, **facts: object) -> None:
     (run / "provenance.json").write_text(json.dumps(records))
 
 
-def of_other_code(run: Path) -> None:
-    change_record(run, "08_findings", deciding_code=deciding_code(["metrics.py"]) | {"fourier.py": "0" * 64})
-
-
-def of_unknown_code(run: Path) -> None:
-    change_record(run, "05_fourier", deciding_code=None)
+def of_code_in_no_commit(run: Path) -> None:
+    change_record(run, "08_findings", git_revision="abc123+changes")
 
 
 def edited(run: Path) -> None:
@@ -198,8 +188,7 @@ def of_fewer_pairs(run: Path) -> None:
 @pytest.mark.parametrize(
     ("harm", "message"),
     [
-        (of_other_code, r"08_findings: was made by other code \(fourier\.py changed since\)\. Run it again"),
-        (of_unknown_code, r"does not say which code made 05_fourier.*--force"),
+        (of_code_in_no_commit, r"made by code that was never committed \(abc123\+changes\); .*--force"),
         (edited, r"variants\.csv: is not as 08_findings wrote it"),
         (of_fewer_pairs, r"judges 2 scenes of 3"),
     ],
@@ -223,14 +212,6 @@ def test_simulated_results_are_refused(
     code, _, errors = lstsr("keep", "--profile", "sample")
     assert code == 1 and "holds simulated scenes; only results of the published pairs are kept" in errors
     assert not (tmp_path / RESULTS).exists()
-
-
-def test_a_changed_module_makes_the_tables_stale(tmp_path: Path) -> None:
-    shutil.copytree(KEPT.files.run, tmp_path / "results")
-    record = json.loads((tmp_path / "results" / RECORD).read_text())
-    record["code"]["metrics.py"] = "0" * 64
-    (tmp_path / "results" / RECORD).write_text(json.dumps(record))
-    assert KeptResults.read(tmp_path / "results").stale() == ["metrics.py"]
 
 
 def test_missing_kept_tables_are_named_with_their_command(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def files_below(run: Path, names: list[str]) -> dict[str, str]:
 @pytest.mark.parametrize("name", NAMES)
 def test_records_say_what_a_notebook_was_made_of(finished: ProjectCopy, name: str) -> None:
     record = finished.records()[name]
-    noted = {"parameters", "seed", "inputs", "outputs", "git_revision", "versions", "fingerprint", "deciding_code", "seconds"}
+    noted = {"parameters", "seed", "inputs", "outputs", "git_revision", "versions", "fingerprint", "seconds"}
     assert set(record) == noted
     assert record["inputs"] == files_below(finished.run_directory, UPSTREAM.get(name, []))
     assert record["outputs"] == files_below(finished.run_directory, [name])
@@ -181,11 +181,34 @@ def test_a_full_disk_leaves_the_previous_records(
 
 def test_the_code_of_a_notebook_is_what_it_imports_directly_or_through_others() -> None:
     code = code_of(["from lstsr_core import fourier_stages\nfrom lstsr_core.parameters import Fourier"])
-    assert {"fourier_stages.py", "stages.py", "figures.py", "fourier.py", "kriging.py"} <= code.keys()
-    assert code["fourier.py"] == hashlib.sha256((PROJECT / "lstsr_core" / "fourier.py").read_bytes()).hexdigest()
-    assert not {"book.py", "claims.py", "cli.py", "runner.py", "findings.py", "map_stages.py"} & code.keys()
+    names = ("fourier_stages", "stages", "figures", "fourier", "kriging")
+    assert {f"lstsr_core.{name}" for name in names} <= code.keys()
+    assert code["lstsr_core.fourier"] == hashlib.sha256((PROJECT / "lstsr_core" / "fourier.py").read_bytes()).hexdigest()
+    others = ("book", "claims", "cli", "runner", "findings", "map_stages")
+    assert not {f"lstsr_core.{name}" for name in others} & code.keys()
 
 
 def test_an_import_inside_a_function_counts_and_a_name_in_a_string_does_not() -> None:
-    assert "qc.py" in code_of(["def f():\n    from lstsr_core.qc import decode"])
+    assert "lstsr_core.qc" in code_of(["def f():\n    from lstsr_core.qc import decode"])
     assert code_of(["import numpy", "name = 'lstsr_core.qc'"]) == {}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import lstsr_core.nothing",
+        "from lstsr_core import nothing",
+        "from lstsr_core.nothing import qc",
+        "import lstsr_core.qc.x",
+    ],
+)  # fmt: skip
+def test_a_module_that_there_is_not_is_an_error_and_never_passed_over(source: str) -> None:
+    with pytest.raises(InputError, match=r"'lstsr_core\.[a-z.]+' is imported, and is no module of the package"):
+        code_of([source])
+
+
+def test_every_notebook_imports_modules_that_there_are() -> None:
+    for path in sorted((PROJECT / "notebooks").glob("*.ipynb")):
+        cells = json.loads(path.read_text())["cells"]
+        code = code_of("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+        assert len(code) > 20 and all(name.startswith("lstsr_core.") for name in code), path.name

@@ -34,7 +34,7 @@ def test_a_synthetic_edition_tells_of_the_published_pairs_first(tmp_path: Path) 
     assert found["main_result"].startswith("On all 83 published ASTER–MODIS pairs, SIF-CNN-SR1 recovers")
     assert f"**{kept['frr'].mean():.3f}** [" in found["main_result"]
     assert f"**{kept['rmse_k'].mean():.2f} K** [" in found["main_result"]
-    assert KEPT.record["code_sha256"][:12] in found["real_label"] and "not from this edition" in found["real_label"]
+    assert KEPT.revisions in found["real_label"] and "not from this edition" in found["real_label"]
     assert f'data-value="{kept["frr"].mean():g}">' in found["headline_table"]
     assert f"{KEPT_FOLDER}/{METRICS_SUMMARY}" in found["metrics_table"]
     assert "2 simulated pairs" in found["edition_result"] and "nothing about the Earth" in found["edition_result"]
