@@ -2,7 +2,7 @@
 #
 #   docker build -t lstsr .
 #   docker run --rm -p 8888:8888 lstsr                    JupyterLab; its log gives the address with the token
-#   docker run --rm -v "$PWD/out:/out" lstsr sh -c 'make book && lstsr site --out /out/site'
+#   docker run --rm -v "$PWD/out:/out" lstsr sh -c 'make book && lstsr-book site --out /out/site'
 #
 # The published pairs are not in the image: give a folder of them with  -v DIR:/pairs -e LSTSR_PAIRS=/pairs .
 
@@ -26,10 +26,11 @@ RUN useradd --create-home --uid 1000 reader \
 USER 1000
 WORKDIR /home/reader/lstsr
 
-# Versions first, the project after them: a change of the project's files does not install everything again. The stub of the
-# package is enough for the editable installation, which only writes down where the package is.
+# Versions first, the project after them: a change of the project's files does not install everything again. The stubs of the
+# packages are enough for the editable installation, which only writes down where they are.
 COPY --chown=reader:reader Makefile pyproject.toml requirements.lock README.md LICENSE ./
 COPY --chown=reader:reader lstsr_core/__init__.py lstsr_core/__init__.py
+COPY --chown=reader:reader book/_ext/lstsr_book/__init__.py book/_ext/lstsr_book/__init__.py
 # torch's own index has builds without CUDA, gigabytes smaller.
 RUN make .venv/.installed TORCH="--index-url https://download.pytorch.org/whl/cpu" \
     && .venv/bin/pip install --no-cache-dir --constraint requirements.lock jupyterlab==4.6.6 \

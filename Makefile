@@ -25,10 +25,10 @@ $(INSTALLED): requirements.lock pyproject.toml
 
 book: $(INSTALLED)
 	$(VENV)/bin/lstsr run --profile $(PROFILE)
-	@$(VENV)/bin/lstsr book --profile $(PROFILE) $(if $(PDF),--pdf)
+	@$(VENV)/bin/lstsr-book build --profile $(PROFILE) $(if $(PDF),--pdf)
 
 site: $(INSTALLED)
-	@$(VENV)/bin/lstsr site --out site
+	@$(VENV)/bin/lstsr-book site --out site
 
 screenshots: $(INSTALLED)
 	$(VENV)/bin/python tests/screenshots.py data/runs/$(PROFILE)
@@ -55,12 +55,12 @@ weights: $(INSTALLED)
 # Run the published pairs (LSTSR_PAIRS, or fetched) and keep the result tables with the code, in data/results.
 results: $(INSTALLED)
 	$(VENV)/bin/lstsr run --profile paper
-	$(VENV)/bin/lstsr keep --profile paper
+	$(VENV)/bin/lstsr-book keep --profile paper
 
 # Store the sample's outputs in the notebooks, for nbval to compare with.
 notebooks: $(INSTALLED)
 	$(VENV)/bin/lstsr run --profile sample
-	$(VENV)/bin/lstsr store
+	$(VENV)/bin/lstsr-book store
 
 clean:
 	rm -rf $(VENV) $(VENV)-pymodis data/runs

@@ -15,15 +15,26 @@ from tqdm import tqdm
 
 from lstsr_core.errors import InputError
 from lstsr_core.progress import announce_terminal, bar
-from lstsr_core.project import PROJECT, RUNS
 
 if TYPE_CHECKING:
     from lstsr_core.shorelines import Extent
 
 
+BOOK_COMMANDS = {"book": "lstsr-book build", "site": "lstsr-book site", "keep": "lstsr-book keep", "store": "lstsr-book store"}
+"""Commands that `lstsr` had before the book got a program of its own, and their names there."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; errors of input are one line on standard error and exit code 1."""
-    options = make_parser().parse_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words and words[0] in BOOK_COMMANDS:
+        print(f"lstsr: '{words[0]}' is a command of the book's own program: {BOOK_COMMANDS[words[0]]}", file=sys.stderr)
+        return 1
+    return run_command(make_parser().parse_args(words))
+
+
+def run_command(options: argparse.Namespace) -> int:
+    """Call the command that a parser found; errors of input are one line on standard error and exit code 1."""
     try:
         return int(options.command(options))
     except InputError as error:
@@ -54,31 +65,11 @@ def make_parser() -> argparse.ArgumentParser:
     run.add_argument("--only", metavar="NN", help="run this notebook alone")
     run.add_argument("--force", action="store_true", help="run even what has not changed")
 
-    book = commands.add_parser("book", help="build the book from a profile's results")
-    book.set_defaults(command=_book)
-    book.add_argument("--profile", default="sample", help="sample (default) or paper")
-    book.add_argument("--pdf", action="store_true", help="print it into a PDF, too, which its pages link (needs Chromium)")
-
-    site = commands.add_parser(
-        "site", help="put the books of all profiles into one folder to publish, each page linking the other"
-    )
-    site.set_defaults(command=_site)
-    site.add_argument(
-        "--out", type=Path, default=Path("site"), metavar="DIR", help="an earlier site there is replaced (default site)"
-    )
-
     fetch = commands.add_parser(
         "fetch", help="fetch the published pairs and checkpoints that are not in your cache, each checked"
     )
     fetch.set_defaults(command=_fetch)
     fetch.add_argument("--url", help="of a copy of the published repository, instead of the repository itself")
-
-    keep = commands.add_parser("keep", help="keep a run's result tables in data/results, with a record of what made them")
-    keep.set_defaults(command=_keep)
-    keep.add_argument("--profile", default="paper", help="paper (default); results of simulated pairs are not kept")
-
-    store = commands.add_parser("store", help="put the outputs of the sample's run into notebooks/, for nbval to compare with")
-    store.set_defaults(command=_store)
 
     download = commands.add_parser("download", help="fetch granules, each checked; stopped, the same command goes on")
     download.set_defaults(command=_download)
@@ -235,37 +226,6 @@ def _settings(texts: list[str], names: list[str]) -> dict[str, dict[str, Any]]:
     return settings
 
 
-def _book(options: argparse.Namespace) -> int:
-    from lstsr_core.book import build_book, build_pdf
-    from lstsr_core.editions import built_books, link_editions
-    from lstsr_core.pdf import find_browser
-
-    if options.pdf:
-        find_browser()  # missed before the work rather than after it
-    cover = build_book(RUNS / options.profile, PROJECT)
-    if options.pdf:
-        print(build_pdf(RUNS / options.profile))
-    link_editions(built_books(RUNS))
-    print(cover)
-    return 0
-
-
-def _keep(options: argparse.Namespace) -> int:
-    from lstsr_core.kept_results import RESULTS, keep
-
-    kept = keep(RUNS / options.profile, PROJECT / RESULTS)
-    print(f"{kept.files.run}: {len(kept.names)} files of {kept.record['pairs']} pairs, made at {kept.revisions}")
-    return 0
-
-
-def _site(options: argparse.Namespace) -> int:
-    from lstsr_core.editions import assemble_site
-
-    books = assemble_site(RUNS, options.out)
-    print(books[0].resolve() / "index.html")
-    return 0
-
-
 def _fetch(options: argparse.Namespace) -> int:
     from lstsr_core import archive
 
@@ -277,13 +237,6 @@ def _fetch(options: argparse.Namespace) -> int:
     if absent:
         print(f"lstsr: {len(absent)} of {len(archive.registry())} published files are not there yet", file=sys.stderr)
     return int(bool(absent))
-
-
-def _store(options: argparse.Namespace) -> int:
-    from lstsr_core.runner import store_outputs
-
-    store_outputs(RUNS / "sample")
-    return 0
 
 
 def _download(options: argparse.Namespace) -> int:

@@ -24,8 +24,8 @@ from hypothesis import settings
 from rasterio.crs import CRS
 from xdist.scheduler import LoadScopeScheduling
 
+from lstsr_book.build import build_book
 from lstsr_core import cli
-from lstsr_core.book import build_book
 from lstsr_core.degradation import degrade
 from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, Tile
 from lstsr_core.networks import PUBLISHED_CHECKPOINTS, PUBLISHED_STATISTICS, SharpeningUNet, Statistics, save_model

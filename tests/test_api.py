@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from lstsr_core import api, raster
+from lstsr_book import api
+from lstsr_core import raster
 from lstsr_core.errors import InputError
 from lstsr_core.project import PROJECT
 from lstsr_core.training_settings import TrainingSettings

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from test_atlas_data import decoded_k, read_script
 
 from lstsr_core.atlas import FIGURES, Request, compare_scene, draw_scene, nearest_onto
 from lstsr_core.atlas_figures import LAYERS
@@ -18,6 +17,7 @@ from lstsr_core.pairs import Pair, read_pair, write_pair
 from lstsr_core.placement import Georeferenced
 from lstsr_core.raster import Raster
 from lstsr_core.sharpeners import Options, sharpen
+from test_atlas_data import decoded_k, read_script
 
 REQUEST = Request(("bicubic", "tsharp"), "georeferenced", Options())
 

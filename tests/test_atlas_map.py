@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from lstsr_core.atlas_map import FootprintMap
+from lstsr_book.atlas_map import FootprintMap
 
 SVG_MARK = re.compile(r"M([-\d. L]+)Z")
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from test_book import make_book_run
 
+from lstsr_book.atlas_pages import EXTRA_FOLDER, atlas_substitutions, write_atlas
 from lstsr_core.atlas import FIGURES
-from lstsr_core.atlas_pages import EXTRA_FOLDER, atlas_substitutions, write_atlas
 from lstsr_core.errors import InputError
 from lstsr_core.placement import TOO_SMALL
 from lstsr_core.project import PROJECT
+from test_book import make_book_run
 
 SCENES = ["0", "57"]
 

@@ -12,9 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from dask_processes import DaskProcesses, dask_processes
 from granule_work import Settings, sharpen_granule
-
 from lstsr_core.batch import Estimate, Job, Trial
 from lstsr_core.errors import InputError
 from lstsr_core.granule_pairs import GranulePair, granule_pairs

@@ -16,19 +16,19 @@ from urllib.parse import unquote, urlsplit
 import pandas as pd
 import pytest
 import yaml
-from atlas_results import write_atlas_results
-from browser import Source
 from matplotlib.figure import Figure
 from PIL import Image
-from test_claims import FIGURES, make_run, metrics_rows, missing_rows
 
-from lstsr_core.book import NOTEBOOKS, assemble, build_book, build_pdf
+from atlas_results import write_atlas_results
+from browser import Source
+from lstsr_book.build import NOTEBOOKS, assemble, build_book, build_pdf
+from lstsr_book.kept_results import RESULTS
+from lstsr_book.prose import REAL_NOTEBOOKS
+from lstsr_book.results_prose import KEPT_FOLDER
 from lstsr_core.errors import InputError
 from lstsr_core.figure_files import SUFFIXES, show
-from lstsr_core.kept_results import RESULTS
 from lstsr_core.project import PROJECT
-from lstsr_core.prose import REAL_NOTEBOOKS
-from lstsr_core.results_prose import KEPT_FOLDER
+from test_claims import FIGURES, make_run, metrics_rows, missing_rows
 
 PIXEL = base64.b64encode(
     bytes.fromhex(

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from lstsr_core.claim_evidence import Figure
-from lstsr_core.claims import Beside, Claim
-from lstsr_core.claims_prose import claims_sentence, claims_table, edition_claims_table, protocols_sentence
+from lstsr_book.claim_evidence import Figure
+from lstsr_book.claims import Beside, Claim
+from lstsr_book.claims_prose import claims_sentence, claims_table, edition_claims_table, protocols_sentence
 
 FIGURE = Figure("FRR", "SIF-CNN-SR1 − Bicubic", "0.966 [0.951, 0.979]", 0.966, 0.951, 0.979, 62, 1)
 

@@ -21,7 +21,6 @@ import rasterio.warp
 import torch
 from affine import Affine
 from rasterio.crs import CRS
-from test_unpickler import call, dictionary, name, text
 
 from lstsr_core import cli
 from lstsr_core.degradation import degrade
@@ -31,6 +30,7 @@ from lstsr_core.pairs import Pair, write_pair
 from lstsr_core.project import PROJECT
 from lstsr_core.raster import Raster, write_raster
 from lstsr_core.sharpeners import METHODS
+from test_unpickler import call, dictionary, name, text
 
 CONTRACT = [
     "scene", "method", "protocol", "psnr_db", "ssim", "rmse_k", "rmse_low_gradient_k", "rmse_mid_gradient_k",
@@ -489,7 +489,12 @@ def test_help_names_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
         cli.main(["--help"])
     assert ended.value.code == 0
     told = capsys.readouterr().out
-    assert all(re.search(rf"^ +{command} ", told, re.MULTILINE) for command in ("run", "book", "evaluate", "verify"))
+    assert all(re.search(rf"^ +{command} ", told, re.MULTILINE) for command in ("run", "fetch", "evaluate", "verify"))
+
+
+@pytest.mark.parametrize("command", cli.BOOK_COMMANDS)
+def test_commands_of_the_book_are_named_where_they_were(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert_one_line(cli.main([command, "--profile", "sample"]), capsys.readouterr().err, cli.BOOK_COMMANDS[command])
 
 
 def test_verify_names_what_differs_from_the_registry(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,9 +16,9 @@ from typing import Any
 
 import psutil
 import pytest
+
 from dask_processes import DaskProcesses, dask_processes, kill
 from granule_work import Settings, fail_in_june_die_in_july, sharpen_granule, sharpen_slowly
-
 from lstsr_core import cluster
 from lstsr_core.cluster import Outcome, run_all, worker_count
 from lstsr_core.errors import InputError

@@ -6,6 +6,7 @@ are run one after the other, in a copy of the project that has a small sample.
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import shlex
@@ -18,22 +19,23 @@ import pandas as pd
 import papermill
 import pytest
 import yaml
-from markdown_pages import PAGES, Block, all_blocks, blocks_of
-from test_book import make_book_run
-from test_runner import NAMES, PATIENCE_S, ProjectCopy, copy_project
 
+from lstsr_book import cli as book_cli
+from lstsr_book.manual import SHEET, commands
 from lstsr_core.cli import make_parser
 from lstsr_core.errors import InputError
-from lstsr_core.manual import SHEET, commands
 from lstsr_core.parameters import BY_NOTEBOOK
 from lstsr_core.project import PROJECT
 from lstsr_core.runner import _planned as planned
 from lstsr_core.runner import check_parameters
 from lstsr_core.sharpeners import OWN_METHODS
+from markdown_pages import PAGES, Block, all_blocks, blocks_of
+from test_book import make_book_run
+from test_runner import NAMES, PATIENCE_S, ProjectCopy, copy_project
 
 SHELL_BLOCKS = [block for block in all_blocks() if block.is_shell]
 RUN_PAGES = sorted({block.page for block in SHELL_BLOCKS if block.reason is None})
-PROGRAMS = ("lstsr", "papermill", "make")
+PROGRAMS = ("lstsr", "lstsr-book", "papermill", "make")
 SMALLEST = {
     "01_download": {"windows": 2, "pairs": 2, "days": ["2018-07-19"]},
     "03_training": {"models": []},
@@ -43,7 +45,7 @@ PREPARE = """
 from lstsr_core.runner import run_profile
 run_profile("sample", {}, ["01_download", "02_patches", "03_training"], False, print)
 """
-ASSEMBLE = "import pathlib, sys; from lstsr_core.book import assemble; assemble(*map(pathlib.Path, sys.argv[1:]))"
+ASSEMBLE = "import pathlib, sys; from lstsr_book.build import assemble; assemble(*map(pathlib.Path, sys.argv[1:]))"
 
 
 def identity(block: Block) -> str:
@@ -63,6 +65,8 @@ def check(command: str) -> None:
     program, *arguments = words_of(command)
     if program == "lstsr":
         check_lstsr(arguments)
+    elif program == "lstsr-book":
+        parse(book_cli.make_parser(), arguments)
     elif program == "papermill":
         check_papermill(arguments)
     elif program == "make":
@@ -71,13 +75,17 @@ def check(command: str) -> None:
         assert outcome.returncode == 0, outcome.stderr
 
 
-def check_lstsr(arguments: list[str]) -> None:
+def parse(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Namespace | None:
     try:
-        options = make_parser().parse_args(arguments)
+        return parser.parse_args(arguments)
     except SystemExit as stopped:
-        assert stopped.code == 0, f"lstsr {shlex.join(arguments)} is refused"  # --help leaves with 0
-        return
-    if arguments[0] == "run":
+        assert stopped.code == 0, f"{parser.prog} {shlex.join(arguments)} is refused"  # --help leaves with 0
+        return None
+
+
+def check_lstsr(arguments: list[str]) -> None:
+    options = parse(make_parser(), arguments)
+    if options is not None and arguments[0] == "run":
         for setting in options.settings:
             target, _, value = setting.partition("=")
             notebook, _, parameter = target.partition(".")
@@ -145,8 +153,9 @@ def test_the_parsers_take_commands_in_running_text(page: Path) -> None:
     """``lstsr …`` between single backquotes, where it is a whole command: its first word a command, options known to it."""
     prose = re.sub(r"^(`{3,}).*?^\1", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     parsers = commands()
-    for code in re.findall(r"(?<!`)`(lstsr [a-z][^`]*)`(?!`)", prose):
-        _, name, *rest = shlex.split(code)
+    for code in re.findall(r"(?<!`)`(lstsr(?:-book)? [a-z][^`]*)`(?!`)", prose):
+        program, command, *rest = shlex.split(code)
+        name = f"{program} {command}"
         assert name in parsers, code
         known = {option for action in parsers[name]._actions for option in action.option_strings}
         assert {word.partition("=")[0] for word in rest if word.startswith("--")} <= known, code
@@ -154,7 +163,7 @@ def test_the_parsers_take_commands_in_running_text(page: Path) -> None:
 
 @pytest.mark.parametrize("name", SHEET)
 def test_the_parser_takes_each_example_of_the_cheat_sheet(name: str) -> None:
-    assert words_of(SHEET[name][0])[:2] == ["lstsr", name]
+    assert words_of(SHEET[name][0])[:2] == name.split()
     check(SHEET[name][0])
 
 
@@ -162,6 +171,7 @@ def test_the_parser_takes_each_example_of_the_cheat_sheet(name: str) -> None:
     "command",
     [
         "lstsr run --profil sample --fast", "lstsr run --set 06_aster_evaluation.method=[bicubic]", "lstsr evalute --pairs DIR",
+        "lstsr book --profile sample", "lstsr-book keep --all",
         "lstsr run --set 03_training.epochs=none-at-all", "lstsr run --only 99", "make bok", "lstsr evaluate --pairs DIR",
         "papermill notebooks/05_fourier.ipynb out.ipynb -f data/params/sample/05_fourier.yaml -y 'metods: [dms]'",
         "papermill notebooks/05_spectra.ipynb out.ipynb -f data/params/sample/05_fourier.yaml",
@@ -210,7 +220,7 @@ def shell(copy: ProjectCopy, script: str, **variables: str) -> subprocess.Comple
     """Run a script in the copy's root as it stands, with ``lstsr`` and ``papermill`` on the path and in ``.venv/bin``."""
     programs = copy.root / ".venv" / "bin"
     programs.mkdir(parents=True, exist_ok=True)
-    for name, module in (("lstsr", "lstsr_core.cli"), ("papermill", "papermill")):
+    for name, module in (("lstsr", "lstsr_core.cli"), ("lstsr-book", "lstsr_book.cli"), ("papermill", "papermill")):
         (programs / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" -m {module} "$@"\n')
         (programs / name).chmod(0o755)
     environment = {**copy.environment, **variables, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lstsr_core.continent import EUROPE_TILES, Continent, MeasuredMap, continent_substitutions
+from lstsr_book.continent import EUROPE_TILES, Continent, MeasuredMap, continent_substitutions
 from lstsr_core.errors import InputError
 from lstsr_core.grid import Tile
 from lstsr_core.project import PROJECT

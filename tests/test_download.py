@@ -18,8 +18,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from granule_server import HTML, HTML_PAGE, TILE, Archive, Fault, serving, small_granule
 
+from granule_server import HTML, HTML_PAGE, TILE, Archive, Fault, serving, small_granule
 from lstsr_core import cli
 from lstsr_core.download import Result, check_granule, download, estimate, make_plan, open_source
 from lstsr_core.earthdata import EarthdataSource

@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 import rasterio.warp
 import shapely
-from granule_server import Archive, Fault, serving, small_granule
 
+from granule_server import Archive, Fault, serving, small_granule
 from lstsr_core import download_stages
 from lstsr_core.download_stages import link_granules
 from lstsr_core.earthdata import EarthdataSource

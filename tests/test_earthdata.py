@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from granule_server import HTML, TILE, Archive, Fault, serving
 
+from granule_server import HTML, TILE, Archive, Fault, serving
 from lstsr_core import cli
 from lstsr_core.checksum import Checksum
 from lstsr_core.earthdata import EarthdataSource

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lstsr_core import cli, editions
-from lstsr_core.editions import assemble_site, built_books, edition_of, link_editions, links_place
+from lstsr_book import cli, editions
+from lstsr_book.editions import assemble_site, built_books, edition_of, link_editions, links_place
 from lstsr_core.errors import InputError
 
 WriteBook = Callable[..., Path]

@@ -16,7 +16,6 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_placement import GAPS, NO_CORNERS, true_product, truth_under
 
 from lstsr_core.errors import InputError
 from lstsr_core.evaluation import (
@@ -39,6 +38,7 @@ from lstsr_core.perceptual import Lpips
 from lstsr_core.placement import PROTOCOLS, TOO_SMALL, Comparison, Georeferenced, Placement, Published
 from lstsr_core.raster import Raster
 from lstsr_core.sharpeners import METHODS, WEIGHTS_MISSING, Options
+from test_placement import GAPS, NO_CORNERS, true_product, truth_under
 
 GEOREFERENCED = ["georeferenced"]
 NETWORKS = ["sc-unet", "sif-cnn-sr1", "sif-cnn-sr2"]

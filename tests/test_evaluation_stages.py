@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from test_stages import evaluation_of, run_with
 
 from lstsr_core import evaluation_stages
 from lstsr_core.errors import InputError
 from lstsr_core.evaluation import COLUMNS, METRIC_COLUMNS
 from lstsr_core.grid import Tile
 from lstsr_core.pairs import Pair
+from test_stages import evaluation_of, run_with
 
 TILE = Tile(18, 4)
 NETWORKS = ["sc-unet", "sif-cnn-sr1", "sif-cnn-sr2"]

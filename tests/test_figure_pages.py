@@ -7,11 +7,11 @@ import re
 from pathlib import Path
 
 import pytest
-from test_book import notebook, write_figure
 
+from lstsr_book.figure_pages import PAPER_LIST, BookFigure, collect, figures_list, origin
 from lstsr_core.errors import InputError
-from lstsr_core.figure_pages import PAPER_LIST, BookFigure, collect, figures_list, origin
 from lstsr_core.parameters import BY_NOTEBOOK
+from test_book import notebook, write_figure
 
 SPEC_NUMBERS = list(range(1, 15))
 

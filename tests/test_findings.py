@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from test_placement import truth_under
 
 from lstsr_core.evaluation import evaluate_pair
 from lstsr_core.findings import AS_PUBLISHED, COMPARED, VARIED_METHODS, back_project, differences, place_both_ways, vary
@@ -18,6 +17,7 @@ from lstsr_core.pairs import Pair, align, as_paired
 from lstsr_core.placement import PROTOCOLS
 from lstsr_core.raster import Raster
 from lstsr_core.sharpeners import METHODS, WEIGHTS_MISSING, Options, sharpen
+from test_placement import truth_under
 
 
 @pytest.fixture(scope="module")

@@ -13,12 +13,12 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
-from browser import chromium, served
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from browser import chromium, served
+from lstsr_book.scatter import scatter_html
 from lstsr_core.project import PROJECT
-from lstsr_core.scatter import scatter_html
 
 STATIC = PROJECT / "book" / "_static"
 ROWS, COLUMNS = 40, 48

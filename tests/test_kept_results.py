@@ -10,17 +10,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from test_claims import FIGURES, make_run, metrics_rows
 
-from lstsr_core import cli
-from lstsr_core.claims import CLAIMS_FILE
+from lstsr_book import cli as book_cli
+from lstsr_book.claims import CLAIMS_FILE
+from lstsr_book.kept_results import RECORD, RESULTS, TABLES, TOLERANCE, KeptResults, compare_metrics, keep
+from lstsr_book.run_files import METRICS, METRICS_SUMMARY, SUMMARY
 from lstsr_core.errors import InputError
 from lstsr_core.evaluation import COLUMNS, METRIC_COLUMNS, evaluate, paired_differences, summarise
-from lstsr_core.kept_results import RECORD, RESULTS, TABLES, TOLERANCE, KeptResults, compare_metrics, keep
 from lstsr_core.pairs import pair_ids
 from lstsr_core.project import PROJECT, REGISTRY, sha256
-from lstsr_core.run_files import METRICS, METRICS_SUMMARY, SUMMARY
 from lstsr_core.sharpeners import Options
+from test_claims import FIGURES, make_run, metrics_rows
 
 KEPT = KeptResults.read(PROJECT / RESULTS)
 
@@ -204,18 +204,19 @@ def test_a_run_that_cannot_be_vouched_for_is_refused(tmp_path: Path, harm: Calla
 
 
 def test_simulated_results_are_refused(
-    tmp_path: Path, lstsr: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     complete_run(tmp_path / "sample", synthetic=True)
-    monkeypatch.setattr(cli, "RUNS", tmp_path)
-    monkeypatch.setattr(cli, "PROJECT", tmp_path)
-    code, _, errors = lstsr("keep", "--profile", "sample")
-    assert code == 1 and "holds simulated scenes; only results of the published pairs are kept" in errors
+    monkeypatch.setattr(book_cli, "RUNS", tmp_path)
+    monkeypatch.setattr(book_cli, "PROJECT", tmp_path)
+    assert book_cli.main(["keep", "--profile", "sample"]) == 1
+    errors = capsys.readouterr().err
+    assert "holds simulated scenes; only results of the published pairs are kept" in errors
     assert not (tmp_path / RESULTS).exists()
 
 
 def test_missing_kept_tables_are_named_with_their_command(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"record\.json: no such file.*lstsr keep --profile paper"):
+    with pytest.raises(InputError, match=r"record\.json: no such file.*lstsr-book keep --profile paper"):
         KeptResults.read(tmp_path)
 
 

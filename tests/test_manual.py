@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from lstsr_book.manual import SHEET, allowed, cheat_sheet, commands, manual_substitutions
+from lstsr_book.run_files import RunFiles
 from lstsr_core.errors import InputError
-from lstsr_core.manual import SHEET, allowed, cheat_sheet, commands, manual_substitutions
 from lstsr_core.parameters import BY_NOTEBOOK, NotebookParameters
 from lstsr_core.project import PROJECT
-from lstsr_core.run_files import RunFiles
 from lstsr_core.runner import UPSTREAM
 
 
@@ -25,21 +25,21 @@ def substitutions(tmp_path: Path) -> dict[str, str]:
 
 
 def test_the_cheat_sheet_has_every_command() -> None:
-    shown = re.findall(r"<h2><code>lstsr (\w+)</code></h2>", cheat_sheet())
+    shown = re.findall(r"<h2><code>(lstsr(?:-book)? \w+)</code></h2>", cheat_sheet())
     assert sorted(shown) == sorted(commands())
     assert shown[: len(SHEET)] == list(SHEET)
 
 
 def test_a_command_without_an_example_shows_its_usage(monkeypatch: pytest.MonkeyPatch) -> None:
-    without = {name: told for name, told in SHEET.items() if name != "verify"}
-    monkeypatch.setattr("lstsr_core.manual.SHEET", without)
+    without = {name: told for name, told in SHEET.items() if name != "lstsr verify"}
+    monkeypatch.setattr("lstsr_book.manual.SHEET", without)
     assert "<pre><code>lstsr verify [-h] directory</code></pre>" in cheat_sheet()
 
 
 def test_options_on_the_cheat_sheet_are_explained_as_by_help() -> None:
     sheet = cheat_sheet()
     for name, (_, options) in SHEET.items():
-        (block,) = re.findall(rf"<h2><code>lstsr {name}</code></h2>.*?</section>", sheet, re.DOTALL)
+        (block,) = re.findall(rf"<h2><code>{name}</code></h2>.*?</section>", sheet, re.DOTALL)
         explained = " ".join(commands()[name].format_help().split())
         for option in options:
             (told,) = re.findall(rf"<dt><code>{re.sub('^--', r'--(?:.no-.)?', option)}\b[^<]*</code></dt><dd>([^<]+)</dd>", block)

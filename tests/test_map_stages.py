@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 from rio_cogeo import cog_validate
-from test_prediction import DAY, Granules, fields, write_granules
 
 from lstsr_core import map_stages as stages
 from lstsr_core.errors import InputError
 from lstsr_core.parameters import Map
+from test_prediction import DAY, Granules, fields, write_granules
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from granule_server import HTML_PAGE, Archive, Fault, ecs_metadata, serving, small_granule
 
+from granule_server import HTML_PAGE, Archive, Fault, ecs_metadata, serving, small_granule
 from lstsr_core.project import PROJECT
 
 VARIABLE = "LSTSR_PYMODIS_PYTHON"

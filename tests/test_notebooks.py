@@ -14,12 +14,12 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
-from test_runner import NAMES, ProjectCopy, small_runs
 
+from lstsr_book.figure_pages import PAPER_LIST
 from lstsr_core.figure_files import SUFFIXES
-from lstsr_core.figure_pages import PAPER_LIST
 from lstsr_core.parameters import BY_NOTEBOOK
 from lstsr_core.project import NOTEBOOKS, PARAMETERS
+from test_runner import NAMES, ProjectCopy, small_runs
 
 Cell = dict[str, Any]
 

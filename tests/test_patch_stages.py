@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from test_granule_patches import DAYS, REST, tile_lst, write_day
 
 from lstsr_core import patch_stages
 from lstsr_core.errors import InputError
 from lstsr_core.grid import COARSE_PIXEL_M, Tile
 from lstsr_core.parameters import Patches
 from lstsr_core.patches import read_table
+from test_granule_patches import DAYS, REST, tile_lst, write_day
 
 TILE = Tile(18, 4)
 NETWORKS = ["sc-unet", "sif-cnn-sr1", "sif-cnn-sr2"]

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from test_granule_patches import DAYS, REST, tile_lst, write_day
 
 from lstsr_core.granule_patches import PatchSettings
 from lstsr_core.patch_plan import plan
 from lstsr_core.training_data import from_patches
+from test_granule_patches import DAYS, REST, tile_lst, write_day
 
 Command = Callable[..., tuple[int, str, str]]
 

@@ -11,8 +11,8 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 
+from lstsr_book.pdf import find_browser, prepare_for_print, print_pdf, shorter_contents
 from lstsr_core.errors import InputError
-from lstsr_core.pdf import find_browser, prepare_for_print, print_pdf, shorter_contents
 from lstsr_core.project import PROJECT
 
 STYLE = (PROJECT / "book" / "print.css").read_text()

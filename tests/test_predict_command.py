@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 import rasterio
-from test_prediction import Granules, fields, write_granules
 
 from lstsr_core import cli
+from test_prediction import Granules, fields, write_granules
 
 
 @pytest.fixture

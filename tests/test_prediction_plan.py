@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from test_prediction import DAY, SIZE, Granules, fields, write_granules
 
 from lstsr_core.errors import InputError
 from lstsr_core.granule_name import GranuleName
 from lstsr_core.grid import Tile
 from lstsr_core.prediction import Request, predict_granule
 from lstsr_core.prediction_plan import plan_granule
+from test_prediction import DAY, SIZE, Granules, fields, write_granules
 
 
 @pytest.fixture(scope="module")

@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_runner import NAMES, Interrupted, ProjectCopy, small_runs
 
 from lstsr_core.errors import InputError
 from lstsr_core.parameters import BY_NOTEBOOK
 from lstsr_core.project import PROJECT
 from lstsr_core.provenance import code_of, digests, fingerprint, read_records, versions, write_records
+from test_runner import NAMES, Interrupted, ProjectCopy, small_runs
 
 UPSTREAM = (
     {"02_patches": ["01_download"], "03_training": ["01_download", "02_patches"], "10_ablation": ["01_download"]}
@@ -184,7 +184,7 @@ def test_the_code_of_a_notebook_is_what_it_imports_directly_or_through_others() 
     names = ("fourier_stages", "stages", "figures", "fourier", "kriging")
     assert {f"lstsr_core.{name}" for name in names} <= code.keys()
     assert code["lstsr_core.fourier"] == hashlib.sha256((PROJECT / "lstsr_core" / "fourier.py").read_bytes()).hexdigest()
-    others = ("book", "claims", "cli", "runner", "findings", "map_stages")
+    others = ("cli", "runner", "findings", "map_stages")
     assert not {f"lstsr_core.{name}" for name in others} & code.keys()
 
 

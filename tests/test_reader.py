@@ -12,8 +12,9 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browser import Source, chromium, page_names, served
 from playwright.sync_api import Browser, Page
+
+from browser import Source, chromium, page_names, served
 
 EXPECTED_PAGES = {
     "index.html",

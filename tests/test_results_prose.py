@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from test_claims import FIGURES, make_run, metrics_rows, missing_rows
 
-from lstsr_core.claims import claims
+from lstsr_book.claims import claims
+from lstsr_book.kept_results import RESULTS, KeptResults
+from lstsr_book.results_prose import KEPT_FOLDER, Results, results_substitutions
+from lstsr_book.run_files import METRICS, METRICS_SUMMARY, RunFiles
 from lstsr_core.evaluation import COLUMNS, summarise
-from lstsr_core.kept_results import RESULTS, KeptResults
 from lstsr_core.project import PROJECT
-from lstsr_core.results_prose import KEPT_FOLDER, Results, results_substitutions
-from lstsr_core.run_files import METRICS, METRICS_SUMMARY, RunFiles
+from test_claims import FIGURES, make_run, metrics_rows, missing_rows
 
 KEPT = KeptResults.read(PROJECT / RESULTS)
 

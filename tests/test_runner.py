@@ -59,7 +59,11 @@ class ProjectCopy:
     def environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if name != "LSTSR_TERMINAL"}
         # Two threads that wait for each other beside other work take several times as long.
-        return {**kept, "PYTHONPATH": str(self.root), "OMP_NUM_THREADS": "1"}
+        return {**kept, "PYTHONPATH": self.python_path, "OMP_NUM_THREADS": "1"}
+
+    @property
+    def python_path(self) -> str:
+        return os.pathsep.join([str(self.root), str(self.root / "book" / "_ext")])
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """``lstsr run`` with the small parameters, in a process group of its own."""
@@ -92,7 +96,7 @@ class ProjectCopy:
 
     def kernels(self) -> list[int]:
         """Processes of notebooks that belong to this copy."""
-        marker = f"PYTHONPATH={self.root}".encode()
+        marker = f"PYTHONPATH={self.python_path}".encode()
         found = []
         for process in Path("/proc").iterdir():
             try:
@@ -110,7 +114,7 @@ class ProjectCopy:
 
 def copy_project(root: Path) -> ProjectCopy:
     """The project's sources without any results."""
-    for name in ("lstsr_core", "notebooks", *(f"data/{name}" for name in COMMITTED)):
+    for name in ("lstsr_core", "book/_ext", "notebooks", *(f"data/{name}" for name in COMMITTED)):
         shutil.copytree(PROJECT / name, root / name)
     for path in [PROJECT / "pyproject.toml", *(PROJECT / "data").glob("*.*")]:
         shutil.copy2(path, root / path.relative_to(PROJECT))
@@ -289,7 +293,7 @@ def test_a_changed_parameter_reruns_its_notebook_and_what_reads_it(finished: Pro
 
 def test_what_changes_no_result_reruns_nothing(finished: ProjectCopy) -> None:
     """Files that were touched, a notebook's stored outputs, and modules that no notebook imports."""
-    for path in [*(finished.root / "lstsr_core").glob("*.py"), *finished.root.glob("data/params/sample/*.yaml")]:
+    for path in [*(finished.root / "lstsr_core").rglob("*.py"), *finished.root.glob("data/params/sample/*.yaml")]:
         path.touch()
     for path in finished.run_directory.rglob("*.csv"):
         path.write_bytes(path.read_bytes())
@@ -300,8 +304,8 @@ def test_what_changes_no_result_reruns_nothing(finished: ProjectCopy) -> None:
             cell["execution_count"] = 17
             cell["outputs"] = [{"output_type": "stream", "name": "stdout", "text": "other"}]
     notebook.write_text(json.dumps(content))
-    for module in ("book", "claims"):
-        with (finished.root / "lstsr_core" / f"{module}.py").open("a") as stream:
+    for module in ("lstsr_core/cli", "book/_ext/lstsr_book/claims"):
+        with (finished.root / f"{module}.py").open("a") as stream:
             stream.write("\n# Changed.\n")
     assert did(finished.run()) == all_skipped()
 

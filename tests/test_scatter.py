@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from myst_parser.parsers.docutils_ import Parser
 
+from lstsr_book.scatter import scatter_html
 from lstsr_core.errors import InputError
-from lstsr_core.scatter import scatter_html
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -12,19 +12,19 @@ import pytest
 import rasterio
 from scipy import ndimage
 
+from lstsr_book.kept_results import RESULTS
+from lstsr_book.run_files import PAIRS
 from lstsr_core.degradation import degrade
 from lstsr_core.download_stages import landscape_table
 from lstsr_core.errors import InputError
 from lstsr_core.granule import read_lst, read_ndvi
 from lstsr_core.granule_name import GranuleName
 from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, Tile
-from lstsr_core.kept_results import RESULTS
 from lstsr_core.landscape import MARGIN_COARSE_PIXELS, Landscape, landscape
 from lstsr_core.pair_statistics import pair_statistics
 from lstsr_core.pairs import write_aster
 from lstsr_core.project import PROJECT
 from lstsr_core.raster import Raster, read_raster
-from lstsr_core.run_files import PAIRS
 from lstsr_core.simulator import (
     DEFAULT_ASTER_BIAS_K,
     DEFAULT_ASTER_NOISE_K,

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from test_flow_chart import a_run
 
 from lstsr_core import structure_stages
 from lstsr_core.flow_chart import KINDS
 from lstsr_core.networks import SharpeningUNet, Upsampling
 from lstsr_core.parameters import Structure
 from lstsr_core.runner import UPSTREAM
+from test_flow_chart import a_run
 
 STATE = SharpeningUNet().state_dict()
 

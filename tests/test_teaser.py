@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lstsr_book.teaser import middle, product_k, read_scene, teaser
 from lstsr_core.errors import InputError
-from lstsr_core.teaser import middle, product_k, read_scene, teaser
 
 ROWS, COLUMNS, BASE_K, STEP_K = 100, 110, 270, 0.05
 

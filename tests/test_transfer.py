@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 import requests
-from granule_server import Archive, Fault, serving
 from hypothesis import given
 from hypothesis import strategies as st
 
+from granule_server import Archive, Fault, serving
 from lstsr_core.errors import InputError
 from lstsr_core.transfer import Client, Patience, Stopped, TransferError
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_granule_patches import write_water
 
 from lstsr_core.errors import InputError
 from lstsr_core.grid import COARSE_PIXEL_M, SINUSOIDAL, Tile
 from lstsr_core.raster import Raster
 from lstsr_core.water import near_water, water_granule
+from test_granule_patches import write_water
 
 TILE = Tile(18, 4)
 WET = [(3, 5), (20, 20), (47, 0)]  # row and column of 250 m pixels on a mask of 48×64

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lstsr_core.claim_evidence import NOT_REPRODUCED, PARTLY, REPRODUCED, UNTESTABLE, Figure
-from lstsr_core.claims import Claim
-from lstsr_core.markup import in_words, link, listed, text
+from lstsr_book.claim_evidence import NOT_REPRODUCED, PARTLY, REPRODUCED, UNTESTABLE, Figure
+from lstsr_book.claims import Claim
+from lstsr_book.markup import in_words, link, listed, text
 
 _HEADINGS = ["No.", "Claim", "Published", "Found", "Rule", "Verdict"]
 

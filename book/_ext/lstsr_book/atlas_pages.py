@@ -8,14 +8,14 @@ from pathlib import Path
 
 import yaml
 
+from lstsr_book.atlas_results import CHOOSER, STATIC_FOLDER, AtlasResults
+from lstsr_book.atlas_scene_page import scene_page
+from lstsr_book.claim_evidence import LABELS
+from lstsr_book.markup import table, text, value_cell
+from lstsr_book.run_files import RunFiles
+from lstsr_book.scatter import scatter_html
 from lstsr_core.atlas import FIGURES, SCRIPT_FILE
 from lstsr_core.atlas_figures import LAYERS
-from lstsr_core.atlas_results import CHOOSER, STATIC_FOLDER, AtlasResults
-from lstsr_core.atlas_scene_page import scene_page
-from lstsr_core.claim_evidence import LABELS
-from lstsr_core.markup import table, text, value_cell
-from lstsr_core.run_files import RunFiles
-from lstsr_core.scatter import scatter_html
 
 EXTRA_FOLDER = "_unchanged"
 """What lies below it in the book's source is copied beside the pages; a script below ``_static`` would be on every page."""

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from lstsr_core.claim_evidence import LABELS, Judged
-from lstsr_core.claim_rules import ATTENUATION, FRR
-from lstsr_core.markup import in_words, listed, row_of, table, value_cell
+from lstsr_book.claim_evidence import LABELS, Judged
+from lstsr_book.claim_rules import ATTENUATION, FRR
+from lstsr_book.markup import in_words, listed, row_of, table, value_cell
+from lstsr_book.results_prose import RMSE, Results
+from lstsr_book.run_files import PAIRS
 from lstsr_core.project import OWN_WEIGHTS
-from lstsr_core.results_prose import RMSE, Results
-from lstsr_core.run_files import PAIRS
 from lstsr_core.scenes import ids_of_test_scenes, published_scenes
 from lstsr_core.weights_report import PACKAGE, TEST_TABLE
 

@@ -10,47 +10,48 @@ from typing import Any
 
 import yaml
 
-from lstsr_core.cli import make_parser
-from lstsr_core.markup import row, table, text
+from lstsr_book import cli as book_cli
+from lstsr_book.markup import row, table, text
+from lstsr_book.run_files import PROVENANCE, RunFiles
+from lstsr_core import cli
 from lstsr_core.parameters import BY_NOTEBOOK, NotebookParameters
 from lstsr_core.project import PARAMETERS
-from lstsr_core.run_files import PROVENANCE, RunFiles
 from lstsr_core.runner import PROFILES, UPSTREAM
 
 FIGURE_SUFFIXES = {".png", ".svg", ".pdf"}
 
 SHEET: dict[str, tuple[str, list[str]]] = {
-    "run": ("lstsr run --set 03_training.epochs=4 --from 03", ["--profile", "--set", "--from", "--only", "--force"]),
-    "book": ("lstsr book --profile sample", ["--profile", "--pdf"]),
-    "download": (
+    "lstsr run": ("lstsr run --set 03_training.epochs=4 --from 03", ["--profile", "--set", "--from", "--only", "--force"]),
+    "lstsr-book build": ("lstsr-book build --profile sample", ["--profile", "--pdf"]),
+    "lstsr download": (
         "lstsr download --product MOD21A1D.061 --product MOD09GQ.061 --tile h18v04 --start 2018-07-19 --end 2018-07-19 "
         "--out granules",
         ["--source", "--product", "--tile", "--start", "--end", "--out", "--dry-run"],
     ),
-    "predict": (
+    "lstsr predict": (
         "lstsr predict --lst MOD21A1D….hdf --reflectance MOD09GQ….hdf --out lst_250m.tif --quicklook",
         ["--granules", "--workers", "--scheduler", "--method", "--weights", "--bounds", "--shape", "--water", "--quicklook",
          "--dry-run"],
     ),
-    "evaluate": (
+    "lstsr evaluate": (
         "lstsr evaluate --pairs DIR --methods bicubic,tsharp --out metrics.csv",
         ["--pairs", "--methods", "--weights", "--protocol", "--lpips-weights", "--keep-going"],
     ),
-    "patches": (
+    "lstsr patches": (
         "lstsr patches --granules granules --out patches",
         ["--layer", "--coverage", "--qc", "--water", "--split", "--workers"],
     ),
-    "train": (
+    "lstsr train": (
         "lstsr train --model sif-cnn-sr1 --settings paper --patches patches --out weights",
         ["--model", "--settings", "--pairs", "--patches", "--folds", "--resume"],
     ),
-    "report": ("lstsr report --folds folds --weights weights --pairs DIR --out own_weights", ["--published"]),
-    "card": ("lstsr card weights/sif-cnn-sr1.safetensors", []),
-    "verify": ("lstsr verify DIR", []),
-    "site": ("lstsr site --out site", ["--out"]),
-    "fetch": ("lstsr fetch", ["--url"]),
-    "keep": ("lstsr keep --profile paper", []),
-    "store": ("lstsr store", []),
+    "lstsr report": ("lstsr report --folds folds --weights weights --pairs DIR --out own_weights", ["--published"]),
+    "lstsr card": ("lstsr card weights/sif-cnn-sr1.safetensors", []),
+    "lstsr verify": ("lstsr verify DIR", []),
+    "lstsr-book site": ("lstsr-book site --out site", ["--out"]),
+    "lstsr fetch": ("lstsr fetch", ["--url"]),
+    "lstsr-book keep": ("lstsr-book keep --profile paper", []),
+    "lstsr-book store": ("lstsr-book store", []),
 }  # fmt: skip
 """What the cheat sheet shows of a command: an example, and the options that are used most. Of any other it shows the usage."""
 
@@ -151,18 +152,25 @@ def _words(label: str, cells: Iterable[str]) -> str:
 
 
 def commands() -> dict[str, argparse.ArgumentParser]:
-    """The parser of each command of ``lstsr``, by the command's name."""
-    (subparsers,) = (action for action in make_parser()._actions if isinstance(action, argparse._SubParsersAction))
-    return dict(subparsers.choices)
+    """The parser of each command of ``lstsr`` and ``lstsr-book``, by program and command."""
+    return {name: parser for name, (_, parser) in _explained().items()}
+
+
+def _explained() -> dict[str, tuple[str, argparse.ArgumentParser]]:
+    """What each command is for, and its parser."""
+    table: dict[str, tuple[str, argparse.ArgumentParser]] = {}
+    for program in (cli.make_parser(), book_cli.make_parser()):
+        (subparsers,) = (action for action in program._actions if isinstance(action, argparse._SubParsersAction))
+        helps = {action.dest: str(action.help) for action in subparsers._choices_actions}
+        table |= {f"{program.prog} {name}": (helps[name], parser) for name, parser in subparsers.choices.items()}
+    return table
 
 
 def cheat_sheet() -> str:
-    """Every command with an example and its most used options, explained as ``lstsr COMMAND --help`` explains them."""
-    (subparsers,) = (action for action in make_parser()._actions if isinstance(action, argparse._SubParsersAction))
-    helps = {action.dest: str(action.help) for action in subparsers._choices_actions}
-    parsers = commands()
-    order = [*SHEET, *(name for name in parsers if name not in SHEET)]
-    blocks = [_command(name, helps[name], parsers[name]) for name in order]
+    """Every command with an example and its most used options, explained as ``COMMAND --help`` explains them."""
+    explained = _explained()
+    order = [*SHEET, *(name for name in explained if name not in SHEET)]
+    blocks = [_command(name, *explained[name]) for name in order]
     return '<div class="cheat-sheet">\n' + "\n".join(blocks) + "\n</div>"
 
 
@@ -174,9 +182,9 @@ def _command(name: str, explained: str, parser: argparse.ArgumentParser) -> str:
     )
     options = f"\n<dl>\n{lines}\n</dl>" if lines else ""
     more = sum(bool(action.option_strings) for action in parser._actions) - 1 - len(chosen)
-    further = f'\n<p class="more">{more} more: <code>lstsr {name} --help</code></p>' if more > 0 else ""
+    further = f'\n<p class="more">{more} more: <code>{name} --help</code></p>' if more > 0 else ""
     return (
-        f'<section class="command"><h2><code>lstsr {text(name)}</code></h2>\n<p>{text(explained)}</p>\n'
+        f'<section class="command"><h2><code>{text(name)}</code></h2>\n<p>{text(explained)}</p>\n'
         f"<pre><code>{text(example)}</code></pre>{options}{further}\n</section>"
     )
 

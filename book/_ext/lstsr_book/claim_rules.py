@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lstsr_book.claim_evidence import ABSENT, LABELS, UNTESTABLE, Evidence, Figure, Finding, Measure, verdict_of
+from lstsr_book.markup import number, thousands
+from lstsr_book.run_files import CURVES, INVERSION, METRICS, PAIRS, PROVENANCE, SUMMARY
 from lstsr_core.bootstrap import COVERAGE, RESAMPLES, SEED, mean_intervals
-from lstsr_core.claim_evidence import ABSENT, LABELS, UNTESTABLE, Evidence, Figure, Finding, Measure, verdict_of
 from lstsr_core.contrast import CELL_PIXELS
 from lstsr_core.grid import SPHERE_RADIUS_M, TILE_SIZE_M, Tile
-from lstsr_core.markup import number, thousands
 from lstsr_core.networks import PUBLISHED_CHECKPOINTS, SharpeningUNet
 from lstsr_core.pairs import PUBLISHED_PAIRS
-from lstsr_core.run_files import CURVES, INVERSION, METRICS, PAIRS, PROVENANCE, SUMMARY
 
 NOT_PUBLISHED = "not published"
 SYNTHETIC = "synthetic sample"

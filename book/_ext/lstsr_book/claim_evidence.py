@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from lstsr_book.markup import number
+from lstsr_book.run_files import METRICS, PROVENANCE, RunFiles
 from lstsr_core.bootstrap import mean_intervals
 from lstsr_core.errors import NoResult
-from lstsr_core.markup import number
 from lstsr_core.networks import PUBLISHED_CHECKPOINTS
 from lstsr_core.raster import FloatArray
-from lstsr_core.run_files import METRICS, PROVENANCE, RunFiles
 from lstsr_core.sharpeners import METHODS
 
 REPRODUCED = "reproduced"

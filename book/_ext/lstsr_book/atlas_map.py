@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 import shapely
 
-from lstsr_core.markup import text
+from lstsr_book.markup import text
 from lstsr_core.raster import FloatArray
 from lstsr_core.shorelines import Extent, lines
 

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
+from lstsr_book.markup import number, text
 from lstsr_core.errors import InputError
-from lstsr_core.markup import number, text
 from lstsr_core.placement import PROTOCOLS
 from lstsr_core.sharpeners import METHODS
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import griffe
 from markdown_it import MarkdownIt
 
+from lstsr_book.markup import text
 from lstsr_core.errors import InputError
-from lstsr_core.markup import text
+from lstsr_core.project import PROJECT
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -65,7 +66,7 @@ def fill_pages(folder: Path) -> None:
 
 @lru_cache(maxsize=1)
 def _package() -> griffe.Module:
-    package = griffe.load(PACKAGE, search_paths=[Path(__file__).resolve().parents[1]], docstring_parser="numpy")
+    package = griffe.load(PACKAGE, search_paths=[PROJECT], docstring_parser="numpy")
     assert isinstance(package, griffe.Module)
     return package
 

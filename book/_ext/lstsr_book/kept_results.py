@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lstsr_core.claims import CLAIMS_FILE, Claim, claims, write_claims
+from lstsr_book.claims import CLAIMS_FILE, Claim, claims, write_claims
+from lstsr_book.run_files import METRICS, PROVENANCE, SUMMARY, RunFiles
 from lstsr_core.errors import InputError
 from lstsr_core.evaluation import METRIC_COLUMNS
 from lstsr_core.project import replace_folder, sha256
 from lstsr_core.provenance import Record, read_records
-from lstsr_core.run_files import METRICS, PROVENANCE, SUMMARY, RunFiles
 
 RESULTS = "data/results"
 RECORD = "record.json"
-COMMAND = "lstsr keep --profile paper"
+COMMAND = "lstsr-book keep --profile paper"
 
 TABLES = {
     "01_download": ["summary.json", "pairs.csv"],

@@ -10,24 +10,16 @@ from typing import Any
 
 import pandas as pd
 
-from lstsr_core import metrics, placement
-from lstsr_core.archive import read_registry
-from lstsr_core.claim_rules import NETWORK_NUMBERS, NETWORK_TENSORS, TILE
-from lstsr_core.claims import CLAIMS_FILE
-from lstsr_core.claims_prose import claims_sentence, claims_table, edition_claims_table, protocols_sentence
-from lstsr_core.continent import MeasuredMap, continent_substitutions
-from lstsr_core.degradation import BICUBIC_A, DEFAULT_MTF, psf_kernel, psf_sigma
-from lstsr_core.editions import links_place
-from lstsr_core.findings_prose import findings_substitutions
-from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SCALE, SPHERE_RADIUS_M, TILE_COARSE_PIXELS, TILE_FINE_PIXELS
-from lstsr_core.kept_results import KeptResults
-from lstsr_core.manual import manual_substitutions
-from lstsr_core.markup import link, number, row, table, thousands
-from lstsr_core.networks import read_statistics
-from lstsr_core.pairs import PATCH_COARSE_PIXELS
-from lstsr_core.parameters import BY_NOTEBOOK
-from lstsr_core.project import REGISTRY
-from lstsr_core.results_prose import (
+from lstsr_book.claim_rules import NETWORK_NUMBERS, NETWORK_TENSORS, TILE
+from lstsr_book.claims import CLAIMS_FILE
+from lstsr_book.claims_prose import claims_sentence, claims_table, edition_claims_table, protocols_sentence
+from lstsr_book.continent import MeasuredMap, continent_substitutions
+from lstsr_book.editions import links_place
+from lstsr_book.findings_prose import findings_substitutions
+from lstsr_book.kept_results import KeptResults
+from lstsr_book.manual import manual_substitutions
+from lstsr_book.markup import link, number, row, table, thousands
+from lstsr_book.results_prose import (
     DIGEST_DIGITS,
     Results,
     agreement_sentence,
@@ -35,8 +27,16 @@ from lstsr_core.results_prose import (
     real_results,
     results_substitutions,
 )
-from lstsr_core.run_files import PAIRS, PROVENANCE, RunFiles
-from lstsr_core.scenes_prose import scenes_substitutions
+from lstsr_book.run_files import PAIRS, PROVENANCE, RunFiles
+from lstsr_book.scenes_prose import scenes_substitutions
+from lstsr_core import metrics, placement
+from lstsr_core.archive import read_registry
+from lstsr_core.degradation import BICUBIC_A, DEFAULT_MTF, psf_kernel, psf_sigma
+from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SCALE, SPHERE_RADIUS_M, TILE_COARSE_PIXELS, TILE_FINE_PIXELS
+from lstsr_core.networks import read_statistics
+from lstsr_core.pairs import PATCH_COARSE_PIXELS
+from lstsr_core.parameters import BY_NOTEBOOK
+from lstsr_core.project import REGISTRY
 
 PATCHES = "02_patches/patches.csv"
 STATISTICS = "02_patches/statistics.json"

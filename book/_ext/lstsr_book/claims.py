@@ -6,13 +6,13 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from lstsr_book.claim_evidence import UNTESTABLE, Evidence, Figure, Finding, outcome_of
+from lstsr_book.claim_rules import METRICS_READ, NO_FIGURE, RULES, SYNTHETIC, Rule
+from lstsr_book.run_files import METRICS, SUMMARY, RunFiles
 from lstsr_core.archive import read_registry
-from lstsr_core.claim_evidence import UNTESTABLE, Evidence, Figure, Finding, outcome_of
-from lstsr_core.claim_rules import METRICS_READ, NO_FIGURE, RULES, SYNTHETIC, Rule
 from lstsr_core.errors import NoResult
 from lstsr_core.project import REGISTRY
 from lstsr_core.raster import written_atomically
-from lstsr_core.run_files import METRICS, SUMMARY, RunFiles
 
 CLAIMS_FILE = "claims.json"
 AGREES = "agrees"

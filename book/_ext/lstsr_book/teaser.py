@@ -12,8 +12,8 @@ import matplotlib
 import numpy as np
 from PIL import Image
 
+from lstsr_book.markup import text
 from lstsr_core.errors import InputError
-from lstsr_core.markup import text
 from lstsr_core.networks import PUBLISHED_CHECKPOINTS
 from lstsr_core.raster import FloatArray, written_atomically
 

@@ -6,9 +6,9 @@ from collections.abc import Hashable, Mapping, Sequence
 
 import pandas as pd
 
-from lstsr_core.claim_evidence import LABELS
-from lstsr_core.markup import listed, number, row, table, text
-from lstsr_core.run_files import RunFiles
+from lstsr_book.claim_evidence import LABELS
+from lstsr_book.markup import listed, number, row, table, text
+from lstsr_book.run_files import RunFiles
 
 MISREGISTRATION = "08_findings/misregistration.csv"
 GAINS = "08_findings/misregistration_gains.csv"

@@ -8,8 +8,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from lstsr_book.markup import text
 from lstsr_core.errors import InputError
-from lstsr_core.markup import text
 from lstsr_core.project import replace_folder
 from lstsr_core.raster import written_atomically
 
@@ -94,7 +94,9 @@ def assemble_site(runs: Path, site: Path) -> list[Path]:
     """
     books = built_books(runs)
     if not books:
-        raise InputError(f"{runs}: no run has a book; expected <run>/book/html. Build one first: lstsr book --profile sample")
+        raise InputError(
+            f"{runs}: no run has a book; expected <run>/book/html. Build one first: lstsr-book build --profile sample"
+        )
     if site.exists() and not (site / _SITE_MARK).is_file() and not (site.is_dir() and not any(site.iterdir())):
         raise InputError(f"{site}: is no earlier site, and would be replaced; name an empty folder or one that does not exist.")
     site.parent.mkdir(parents=True, exist_ok=True)

@@ -9,14 +9,14 @@ from typing import Any
 
 import pandas as pd
 
+from lstsr_book.claim_evidence import LABELS, Judged, Measure
+from lstsr_book.claim_rules import ATTENUATION, CONSISTENCY, FRR
+from lstsr_book.claims import Claim
+from lstsr_book.kept_results import RECORD, TOLERANCE, KeptResults, compare_metrics
+from lstsr_book.markup import RESULTS_FOLDER, link, listed, number, row_of, table, text, thousands, value_cell
+from lstsr_book.run_files import METRICS, METRICS_SUMMARY, SUMMARY, RunFiles
 from lstsr_core.bootstrap import COVERAGE, mean_intervals
-from lstsr_core.claim_evidence import LABELS, Judged, Measure
-from lstsr_core.claim_rules import ATTENUATION, CONSISTENCY, FRR
-from lstsr_core.claims import Claim
-from lstsr_core.kept_results import RECORD, TOLERANCE, KeptResults, compare_metrics
-from lstsr_core.markup import RESULTS_FOLDER, link, listed, number, row_of, table, text, thousands, value_cell
 from lstsr_core.networks import PUBLISHED_CHECKPOINTS
-from lstsr_core.run_files import METRICS, METRICS_SUMMARY, SUMMARY, RunFiles
 
 KEPT_FOLDER = "_static/kept"
 DIGEST_DIGITS = 12

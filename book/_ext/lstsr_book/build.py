@@ -11,22 +11,22 @@ from pathlib import Path
 
 import yaml
 
-from lstsr_core.api import fill_pages
-from lstsr_core.atlas_pages import EXTRA_FOLDER, atlas_substitutions, write_atlas
-from lstsr_core.claims import CLAIMS_FILE, claims, write_claims
+from lstsr_book.api import fill_pages
+from lstsr_book.atlas_pages import EXTRA_FOLDER, atlas_substitutions, write_atlas
+from lstsr_book.claims import CLAIMS_FILE, claims, write_claims
+from lstsr_book.figure_pages import collect, copy_files, figures_list
+from lstsr_book.findings_prose import COSTS, GAINS, MISREGISTRATION, PROJECTED, VARIANT_DIFFERENCES, VARIANTS
+from lstsr_book.kept_results import RESULTS, KeptResults
+from lstsr_book.markup import RESULTS_FOLDER
+from lstsr_book.notebook_pages import write_notebook
+from lstsr_book.pdf import find_browser, prepare_for_print, print_pdf, shorter_contents
+from lstsr_book.prose import NOTEBOOKS, PATCHES, STATISTICS, Edition, substitutions
+from lstsr_book.results_prose import KEPT_FOLDER, Results
+from lstsr_book.run_files import CURVES, INVERSION, METRICS, METRICS_SUMMARY, PAIRS, PROVENANCE, SUMMARY, RunFiles
+from lstsr_book.teaser import teaser
 from lstsr_core.errors import InputError
-from lstsr_core.figure_pages import collect, copy_files, figures_list
-from lstsr_core.findings_prose import COSTS, GAINS, MISREGISTRATION, PROJECTED, VARIANT_DIFFERENCES, VARIANTS
-from lstsr_core.kept_results import RESULTS, KeptResults
-from lstsr_core.markup import RESULTS_FOLDER
-from lstsr_core.notebook_pages import write_notebook
 from lstsr_core.pairs import PUBLISHED_PAIRS
-from lstsr_core.pdf import find_browser, prepare_for_print, print_pdf, shorter_contents
 from lstsr_core.project import replace_folder
-from lstsr_core.prose import NOTEBOOKS, PATCHES, STATISTICS, Edition, substitutions
-from lstsr_core.results_prose import KEPT_FOLDER, Results
-from lstsr_core.run_files import CURVES, INVERSION, METRICS, METRICS_SUMMARY, PAIRS, PROVENANCE, SUMMARY, RunFiles
-from lstsr_core.teaser import teaser
 
 NEEDED = [
     SUMMARY, PAIRS, PATCHES, STATISTICS, CURVES, "04_sharpening/products.csv", "05_fourier/spectra.csv", METRICS,

@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from lstsr_book.markup import number, row, table
 from lstsr_core.errors import InputError
-from lstsr_core.markup import number, row, table
 
 EUROPE_TILES = tuple(f"h{horizontal:02d}v{vertical:02d}" for vertical in range(2, 6) for horizontal in range(17, 22))
 """From Portugal to the Urals and from 70° to 30° north."""
