@@ -60,7 +60,8 @@ def make_parser() -> argparse.ArgumentParser:
     run.set_defaults(command=_run)
     run.add_argument("--profile", default="sample", help="sample (default) or paper")
     run.add_argument("--set", action="append", default=[], metavar="NOTEBOOK.NAME=VALUE", dest="settings",
-                     help="a parameter over the profile's, such as 03_training.epochs=4 (may be repeated)")  # fmt: skip
+                     help="a parameter over the profile's, such as 03_training.epochs=4; without a notebook, of all "
+                     "that have it (may be repeated)")  # fmt: skip
     run.add_argument("--from", metavar="NN", dest="start", help="begin with this notebook")
     run.add_argument("--only", metavar="NN", help="run this notebook alone")
     run.add_argument("--force", action="store_true", help="run even what has not changed")
@@ -212,17 +213,31 @@ def _notebook(text: str, names: list[str]) -> str:
     return matches[0]
 
 
+def _notebooks_with(parameter: str, names: list[str]) -> list[str]:
+    from lstsr_core.parameters import BY_NOTEBOOK
+
+    having = [name for name in names if parameter in BY_NOTEBOOK[name].model_fields]
+    if not having:
+        raise InputError(f"no notebook has a parameter '{parameter}'; name one as NOTEBOOK.NAME, such as 03_training.epochs.")
+    return having
+
+
 def _settings(texts: list[str], names: list[str]) -> dict[str, dict[str, Any]]:
     settings: dict[str, dict[str, Any]] = {}
     for text in texts:
         target, equals, value = text.partition("=")
-        notebook, dot, parameter = target.partition(".")
-        if not (equals and dot and parameter):
-            raise InputError(f"--set '{text}' is not NOTEBOOK.NAME=VALUE, such as 03_training.epochs=4.")
+        notebook, dot, parameter = target.rpartition(".")
+        if not (equals and parameter) or (dot and not notebook):
+            raise InputError(
+                f"--set '{text}' is not NOTEBOOK.NAME=VALUE, such as 03_training.epochs=4, or NAME=VALUE for every notebook "
+                "that has it."
+            )
         try:
-            settings.setdefault(_notebook(notebook, names), {})[parameter] = yaml.safe_load(value)
+            content = yaml.safe_load(value)
         except yaml.YAMLError as error:
             raise InputError(f"--set '{text}': the value is not YAML ({error}).") from None
+        for name in [_notebook(notebook, names)] if dot else _notebooks_with(parameter, names):
+            settings.setdefault(name, {})[parameter] = content
     return settings
 
 

@@ -86,6 +86,11 @@ Days = Annotated[list[Day], BeforeValidator(_as_days), Field(min_length=1, descr
 OneDay = Annotated[Day, BeforeValidator(lambda day: day.isoformat() if isinstance(day, dt.date) else day)]
 
 
+WeightsDirectory = Annotated[
+    str, Field(description="weights files, relative to the run's directory (03_training/weights); empty: the package's own")
+]
+
+
 def _known_product(name: str) -> str:
     return str(Product.parse(name))
 
@@ -209,7 +214,8 @@ class Training(_Trained):
 
     notebook = "03_training"
     models: Annotated[list[str], AfterValidator(_known_models)] = Field(
-        ["all"], description=f"networks to train here: any of {', '.join(MODELS)}, or all; none shows the published curves alone"
+        ["sif-cnn-sr1"],
+        description=f"networks to train: any of {', '.join(MODELS)}, or all; none shows the published curves alone",
     )
     data: Literal["patches", "pairs"] = Field("patches", description="what 02_patches cut, or the MODIS side of the pairs")
     scenes: TrainingScenes = "development"
@@ -253,9 +259,7 @@ class Ablation(_Trained):
 class _Judging(NotebookParameters):
     methods: Methods = ["all"]
     pairs: Pairs = ["all"]
-    weights_directory: str = Field(
-        "03_training/weights", description="weights files, relative to the run's directory; empty: the package's own"
-    )
+    weights_directory: WeightsDirectory = ""
     seed: Seed = 0
 
     @property
@@ -337,9 +341,7 @@ class Map(NotebookParameters):
     layer: Literal["day", "night"] = Field("day", description="of the LST granule")
     bounds: Annotated[str, AfterValidator(_box)] = Field("", description="west,south,east,north in degrees; the granule if empty")
     shape: str = Field("", description="GeoJSON file with polygons, relative to the project; the granule if empty")
-    weights_directory: str = Field(
-        "03_training/weights", description="weights files, relative to the run's directory; empty: the package's own"
-    )
+    weights_directory: WeightsDirectory = ""
     threads: int = Field(2, ge=1, le=256, description="of the CPU, for networks")
     seed: Seed = 0
 

@@ -24,7 +24,7 @@ from papermill.exceptions import PapermillExecutionError
 from lstsr_core import archive
 from lstsr_core.errors import InputError
 from lstsr_core.networks import PACKAGE_WEIGHTS
-from lstsr_core.parameters import BY_NOTEBOOK, Download, NotebookParameters
+from lstsr_core.parameters import BY_NOTEBOOK, Download, NotebookParameters, Training
 from lstsr_core.project import (
     ABLATION,
     NOTEBOOKS,
@@ -54,7 +54,7 @@ UPSTREAM = {
     "11_atlas": ["01_download", "03_training", "06_aster_evaluation"],
 }
 UPSTREAM["12_structure"] = list(UPSTREAM)  # it counts the files of all the others
-"""The notebooks in order, each with those whose results it reads."""
+"""The notebooks in order, each with those whose results it may read."""
 
 COMMITTED = {
     "02_patches": [SCENES],
@@ -167,13 +167,20 @@ def check_parameters(profile: str, name: str, overrides: Mapping[str, Any]) -> N
     return BY_NOTEBOOK[name].check(values)
 
 
+def upstream_of(parameters: NotebookParameters) -> list[str]:
+    """The notebooks whose results a notebook reads with these parameters: 03_training where its weights are named alone."""
+    weights = getattr(parameters, "weights_directory", None)
+    trained = weights is None or Path(weights).parts[:1] == (Training.notebook,)
+    return [name for name in UPSTREAM[parameters.notebook] if trained or name != Training.notebook]
+
+
 def _planned(run: Path, name: str, parameters: NotebookParameters) -> Record:
-    records = read_records(run)
-    missing = [upstream for upstream in UPSTREAM[name] if upstream not in records]
+    records, read = read_records(run), upstream_of(parameters)
+    missing = [upstream for upstream in read if upstream not in records]
     if missing:
         raise InputError(f"{name} reads the results of {', '.join(missing)}, which has not been run; leave out --only or --from.")
-    inputs = digests([run / upstream for upstream in UPSTREAM[name]], run)
-    gone = [path for upstream in UPSTREAM[name] for path in records[upstream]["outputs"] if path not in inputs]
+    inputs = digests([run / upstream for upstream in read], run)
+    gone = [path for upstream in read for path in records[upstream]["outputs"] if path not in inputs]
     if gone:
         raise InputError(f"{name} reads {', '.join(gone)}, which is gone; leave out --only or --from, and it is made again.")
     if isinstance(parameters, Download) and parameters.source == "published":

@@ -20,7 +20,7 @@ from lstsr_core.parameters import AsterEvaluation, Atlas, Download, Findings, Fo
 from lstsr_core.placement import PROTOCOLS, Placement
 from lstsr_core.progress import bar
 from lstsr_core.raster import FloatArray, written_atomically
-from lstsr_core.sharpeners import METHODS, WEIGHTS_MISSING
+from lstsr_core.sharpeners import WEIGHTS_MISSING
 
 # Notebooks show every row and every sentence; pandas would leave out the middle of the ones and the end of the others.
 pd.set_option("display.max_rows", 100, "display.max_colwidth", None)
@@ -86,11 +86,8 @@ def shown_pair(settings: Showing) -> Pair:
 
 
 def steady_figures(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows that no training decides, to digits that machines agree in: what the stored notebooks are held against."""
-    trained = {METHODS[name].label for name in PUBLISHED_CHECKPOINTS} | set(PUBLISHED_CHECKPOINTS)
-    return table[~table.index.isin(trained)].map(
-        lambda value: f"{round(value, 2) + 0.0:.2f}" if isinstance(value, float) else value
-    )
+    """A table to digits that machines agree in: what the stored notebooks are held against."""
+    return table.map(lambda value: f"{round(value, 2) + 0.0:.2f}" if isinstance(value, float) else value)
 
 
 def shown_placement(settings: Showing) -> Placement:
@@ -100,7 +97,7 @@ def shown_placement(settings: Showing) -> Placement:
 
 def why_absent(settings: Judging, name: str) -> str:
     needs_weights = name in PUBLISHED_CHECKPOINTS
-    found = settings.options.weights is not None and weights_file(settings.options.weights, name)
+    found = weights_file(settings.options.weights, name)
     return WEIGHTS_MISSING if needs_weights and not found else "no scene could be compared"
 
 

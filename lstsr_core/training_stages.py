@@ -23,6 +23,7 @@ from lstsr_core.sharpeners import METHODS
 from lstsr_core.stages import pairs_directory, write_csv, write_json
 from lstsr_core.training import loss_of_upsampled
 from lstsr_core.training_data import TrainingData, from_pairs, from_patches
+from lstsr_core.training_settings import MODELS
 
 REPORTED = ["rmse_k", "rmse_unbiased_k", "correlation", "frr", "attenuation_rmse_db", "consistency_k"]
 _CARD_SETTINGS = ("alpha", "gamma", "gamma_scale", "batch_size", "learning_rate", "seed")
@@ -45,6 +46,8 @@ def _training_data(settings: Training) -> TrainingData:
 def train_models(settings: Training) -> pd.DataFrame:
     """Train the chosen networks on the run's patches and write ``weights/<model>.safetensors``; stopped, it goes on.
 
+    Of networks that are not trained here, ``weights/`` gets the package's own.
+
     Returns
     -------
     DataFrame
@@ -64,10 +67,25 @@ def train_models(settings: Training) -> pd.DataFrame:
             shutil.copyfile(path, finished / path.name)
         trainings.append(directory / f"{model}.safetensors")
         parts.append(pd.read_csv(finished / f"{model}.curves.csv").assign(model=model, source="trained"))
+    for model in MODELS:
+        package = weights_file(None, model)
+        if model not in settings.models and package is not None:
+            (settings.directory / "weights").mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(package, settings.directory / "weights" / package.name)
     for weights in trainings:  # only now: whatever stops a run takes the notebook's directory with it, and no trained network
         weights.unlink()  # before its curves: what says that a training has ended goes first
         shutil.rmtree(weights.parent)
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["model", "source", "epoch", "val_loss"])
+
+
+def weights_table(settings: Training) -> pd.DataFrame:
+    """Where each file in ``weights/`` comes from: trained here, or the package's own."""
+    rows = []
+    for model in MODELS:
+        path = settings.directory / "weights" / f"{model}.safetensors"
+        origin = "trained here" if model in settings.models else "the package's own"
+        rows.append([METHODS[model].label, f"weights/{path.name}", origin, load_model(path).card["data"]["source"]])
+    return pd.DataFrame(rows, columns=["network", "file", "weights", "trained on"]).set_index("network")
 
 
 def collect_curves(settings: Training, trained: pd.DataFrame) -> pd.DataFrame:

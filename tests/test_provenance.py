@@ -25,8 +25,8 @@ from test_runner import NAMES, Interrupted, ProjectCopy, small_runs
 
 UPSTREAM = (
     {"02_patches": ["01_download"], "03_training": ["01_download", "02_patches"], "10_ablation": ["01_download"]}
-    | {name: ["01_download", "03_training"] for name in NAMES[3:8]}
-    | {"11_atlas": ["01_download", "03_training", "06_aster_evaluation"]}
+    | {name: ["01_download"] for name in NAMES[3:8]}
+    | {"11_atlas": ["01_download", "06_aster_evaluation"]}
     | {"12_structure": NAMES[:-1]}
 )
 JSON_VALUES = st.recursive(

@@ -291,6 +291,20 @@ def test_a_changed_parameter_reruns_its_notebook_and_what_reads_it(finished: Pro
     assert finished.records()["06_aster_evaluation"]["parameters"]["methods"] == ["bicubic"]
 
 
+def test_training_reruns_what_takes_its_weights_alone(finished: ProjectCopy, undisturbed: ProjectCopy) -> None:
+    def products(copy: ProjectCopy) -> dict[str, str]:
+        rows = (copy.run_directory / "04_sharpening" / "products.csv").read_text().splitlines()[1:]
+        return {",".join(row.split(",")[:3]): row for row in rows}
+
+    assert did(finished.run("--set", "03_training.alpha=0.5")) == all_skipped("03_training", "12_structure")
+    own = finished.run("--only", "04", "--set", "weights_directory=03_training/weights", "--set", "03_training.alpha=0.5")
+    assert did(own) == {"04_sharpening": "done"}
+    before, after = products(undisturbed), products(finished)
+    assert before.keys() == after.keys()
+    # The one network that was trained here; the others' weights are the package's in both.
+    assert {key.split(",")[1] for key in before if before[key] != after[key]} == {"sif-cnn-sr1"}
+
+
 def test_what_changes_no_result_reruns_nothing(finished: ProjectCopy) -> None:
     """Files that were touched, a notebook's stored outputs, and modules that no notebook imports."""
     for path in [*(finished.root / "lstsr_core").rglob("*.py"), *finished.root.glob("data/params/sample/*.yaml")]:
@@ -352,11 +366,12 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "unknown number": (["--only", "99"], "'99' is no notebook"),
     "ambiguous number": (["--from", "0"], "'0' is no notebook"),
     "no assignment": (["--set", "03_training.epochs"], "--set '03_training.epochs' is not NOTEBOOK.NAME=VALUE"),
+    "no notebook's": (["--set", "epoch=4"], "no notebook has a parameter 'epoch'"),
     "no YAML": (["--set", "03_training.epochs=[1"], "--set '03_training.epochs=[1': the value is not YAML"),
     "only and from": (["--only", "02", "--from", "03"], "--only and --from exclude each other"),
     "unknown profile": (["--profile", "tiny"], "the profiles are sample, paper"),
     "profile elsewhere": (["--profile", "../params/sample"], "the profiles are sample, paper"),
-    "nothing upstream": (["--only", "06"], "06_aster_evaluation reads the results of 01_download, 03_training"),
+    "nothing upstream": (["--only", "06"], "06_aster_evaluation reads the results of 01_download"),
 }  # fmt: skip
 
 # One process for all, since importing takes longer than refusing. Each command has files to break first, and to mend after it.

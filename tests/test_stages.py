@@ -51,14 +51,6 @@ def test_a_run_without_pairs_says_what_to_run_first(parameters: Any, tmp_path: P
         stages.chosen_pairs(parameters.check({"run_directory": str(tmp_path)}))
 
 
-def test_steady_figures_leave_out_what_training_decides() -> None:
-    by_label = pd.DataFrame({"rmse_k": [1.0, 2.0, 3.0], "scenes": [2, 2, 2]}, index=["Bicubic", "SIF-CNN-SR1", "ASTER"])
-    by_name = pd.DataFrame({"tiles": [4, 5]}, index=["tsharp", "sif-cnn-sr1"])
-    assert stages.steady_figures(by_label).index.tolist() == ["Bicubic", "ASTER"]
-    assert stages.steady_figures(by_name).to_dict() == {"tiles": {"tsharp": 4}}
-    assert not set(stages.steady_figures(pd.DataFrame({"a": [1.0] * 3}, index=NETWORKS)).index)
-
-
 def test_steady_figures_keep_two_decimals_and_whole_numbers() -> None:
     table = pd.DataFrame({"rmse_k": [1.23456789], "scenes": [2], "status": ["ok"]}, index=["Bicubic"])
     assert stages.steady_figures(table).to_numpy().tolist() == [["1.23", 2, "ok"]]

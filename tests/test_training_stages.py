@@ -19,7 +19,7 @@ from lstsr_core.ablation import METRICS, SCORES_COLUMNS
 from lstsr_core.errors import InputError
 from lstsr_core.evaluation import METRIC_COLUMNS
 from lstsr_core.grid import COARSE_PIXEL_M, SINUSOIDAL, Tile
-from lstsr_core.networks import load_model
+from lstsr_core.networks import load_model, weights_file
 from lstsr_core.parameters import Ablation, Training, Weights
 from lstsr_core.patches import read_table
 from lstsr_core.raster import Raster, write_raster
@@ -95,7 +95,7 @@ def test_a_stopped_training_goes_on(run: Path, monkeypatch: pytest.MonkeyPatch) 
     assert steps == 4  # one epoch was left
 
 
-@pytest.mark.parametrize("copies", range(5))
+@pytest.mark.parametrize("copies", range(6))
 def test_a_run_killed_after_a_training_trains_no_network_twice(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, copies: int
 ) -> None:
@@ -119,7 +119,7 @@ def test_a_run_killed_after_a_training_trains_no_network_twice(
         copyfile(source, target)
 
     monkeypatch.setattr(training_loop._Run, "advance", counted)
-    if copies < 4:  # two files of each network
+    if copies < 5:  # two files of each network, and the package's third
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
             patch.setattr(shutil, "copyfile", stop)
             training_stages.train_models(settings)
@@ -128,8 +128,20 @@ def test_a_run_killed_after_a_training_trains_no_network_twice(
     assert epochs == ["sif-cnn-sr1", "sif-cnn-sr2"]
     assert curves["model"].tolist() == ["sif-cnn-sr1", "sif-cnn-sr2"]
     written = {path.name for path in (tmp_path / "03_training" / "weights").iterdir()}
-    assert written == {f"{model}.{end}" for model in settings.models for end in ("safetensors", "curves.csv")}
+    trained = {f"{model}.{end}" for model in settings.models for end in ("safetensors", "curves.csv")}
+    assert written == trained | {"sc-unet.safetensors"}
     assert not list((tmp_path / "trainings").iterdir())
+
+
+def test_other_notebooks_find_what_was_trained_and_the_packages_own_for_the_rest(run: Path) -> None:
+    settings = training(run)
+    training_stages.train_models(settings)
+    table = training_stages.weights_table(settings)
+    assert table["weights"].tolist() == ["trained here", "the package's own", "the package's own"]
+    for model in ("sif-cnn-sr2", "sc-unet"):
+        package = weights_file(None, model)
+        assert package is not None
+        assert (settings.directory / "weights" / package.name).read_bytes() == package.read_bytes()
 
 
 def test_own_values_go_over_the_settings(run: Path) -> None:
