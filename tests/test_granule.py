@@ -17,7 +17,16 @@ from hypothesis import strategies as st
 from pyhdf.SD import SD, SDC
 
 from lstsr_core.errors import InputError
-from lstsr_core.granule import RGB_PIXEL_M, read_lst, read_lst_granule, read_ndvi, read_ndvi_over, read_rgb, read_water_mask
+from lstsr_core.granule import (
+    RGB_PIXEL_M,
+    read_lst,
+    read_lst_granule,
+    read_ndvi,
+    read_ndvi_over,
+    read_origin,
+    read_rgb,
+    read_water_mask,
+)
 from lstsr_core.granule_name import GranuleName
 from lstsr_core.granule_writer import write_lst_granule, write_reflectance_granule
 from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, SPHERE_RADIUS_M, TILE_COARSE_PIXELS, Tile
@@ -375,7 +384,7 @@ NIGHT_NAME = "MOD21A1N.A2019200.h18v04.061.2020358154430.hdf"
 def test_mod21a1n_holds_the_night_and_no_day(tmp_path: Path) -> None:
     write_mod21a1(tmp_path / NIGHT_NAME)
     assert np.allclose(read_lst(tmp_path / NIGHT_NAME, layer="night").values, 300.0)
-    with pytest.raises(InputError, match=r"holds no day LST \(.*in a MOD21A1D; found LST_1KM, QC\)"):
+    with pytest.raises(InputError, match=r"MOD21A1N holds the night only; choose the layer night \(--layer night\)"):
         read_lst(tmp_path / NIGHT_NAME)
 
 
@@ -384,7 +393,7 @@ def test_the_metadata_tell_the_night_where_the_name_does_not(tmp_path: Path) -> 
     write_mod21a1(path)
     set_core_metadata(path, SHORTNAME="MYD21A1N")
     assert np.allclose(read_lst(path, layer="night").values, 300.0)
-    with pytest.raises(InputError, match="no day LST"):
+    with pytest.raises(InputError, match="MYD21A1N holds the night only"):
         read_lst(path)
 
 
@@ -431,8 +440,9 @@ def test_the_policy_decides_which_pixels_have_a_temperature(tmp_path: Path) -> N
 
 def test_the_time_of_acquisition_is_the_metadatas_else_the_names_day(tmp_path: Path) -> None:
     def acquired(path: Path) -> tuple[str, str]:
-        granule = read_lst_granule(path)
-        return str(granule.acquired_from), str(granule.acquired_to)
+        origin = read_lst_granule(path).origin
+        assert (read_origin(path).acquired_from, read_origin(path).acquired_to) == (origin.acquired_from, origin.acquired_to)
+        return str(origin.acquired_from), str(origin.acquired_to)
 
     path = tmp_path / DAY_NAME
     write_mod21a1(path)
@@ -452,8 +462,18 @@ def test_the_time_of_acquisition_is_the_metadatas_else_the_names_day(tmp_path: P
     ("entries", "message"),
     [
         ({"SHORTNAME": "MOD21A1N"}, "its CoreMetadata says MOD21A1N, its name MOD21A1D"),
-        ({"RANGEBEGINNINGDATE": "2019-07-18", "RANGEBEGINNINGTIME": "00:00:00"}, "says 2019-07-18, its name 2019-07-19"),
+        ({"RANGEBEGINNINGDATE": "2019-07-17", "RANGEBEGINNINGTIME": "00:00:00"}, "says 2019-07-17, its name 2019-07-19"),
+        (
+            {
+                "RANGEBEGINNINGDATE": "2019-07-18",
+                "RANGEBEGINNINGTIME": "00:00:00",
+                "RANGEENDINGDATE": "2019-07-19",
+                "RANGEENDINGTIME": "23:59:59",
+            },
+            "says 2019-07-18, its name 2019-07-19",
+        ),
         ({"RANGEBEGINNINGDATE": "2019-17-19", "RANGEBEGINNINGTIME": "00:00:00"}, "no time in '2019-17-19 00:00:00'"),
+        ({"RANGEBEGINNINGDATE": "2019-07-19", "RANGEBEGINNINGTIME": "25:00:00"}, "no time in '2019-07-19 25:00:00'"),
     ],
 )
 def test_a_granule_under_another_ones_name_is_refused(tmp_path: Path, entries: dict[str, str], message: str) -> None:
