@@ -389,7 +389,7 @@ def _origin(path: Path, file: HdfFile) -> Origin:
     warnings = []
     name = _name(path)
     if name is not None:
-        if product not in (None, name.product):
+        if product not in (None, name.product, f"{name.product}N"):
             raise InputError(f"{path}: its CoreMetadata says {product}, its name {name.product}. Fetch it again.")
         if collection not in (None, name.collection):
             warnings.append(f"{path.name}: its metadata say collection {collection}, its name {name.collection}.")

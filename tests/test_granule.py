@@ -754,6 +754,8 @@ def test_a_granule_made_in_near_real_time_is_read(tmp_path: Path, product: str) 
         set_core_metadata(path, SHORTNAME=short_name, VERSIONID="61")
         read_product(path, product)
         assert read_origin(path).product == short_name
+    shutil.copy(path, tmp_path / f"{product}.A2019200.h18v04.061.2019200154430.hdf")
+    read_product(tmp_path / f"{product}.A2019200.h18v04.061.2019200154430.hdf", product)
 
 
 def test_a_file_that_does_not_tell_day_from_night_is_taken_for_the_day_with_a_warning(tmp_path: Path) -> None:
