@@ -24,15 +24,15 @@ from lstsr_core.granule import (
     REFLECTANCE_FILL,
     REFLECTANCE_SCALE,
     REFLECTANCE_VALID_RANGE,
+    VIEW_TIME_FILL,
+    VIEW_TIME_SCALE_H,
+    VIEW_TIME_VALID_RANGE,
 )  # fmt: skip
 from lstsr_core.granule_metadata import archive_texts
 from lstsr_core.granule_name import GranuleName
 from lstsr_core.hdf_eos import Grid, GridDataset, IntegerArray, Storage, write_granule, write_grids
 from lstsr_core.raster import BoolArray, FloatArray, Raster
 
-VIEW_TIME_SCALE_H = 0.1
-VIEW_TIME_FILL = 255
-VIEW_TIME_VALID_RANGE = (0, 240)
 WATER_MASK_FILL, WATER_MASK_OUTSIDE = 253, 250
 
 _REFLECTANCE_QC_CORRECTED = 4096
