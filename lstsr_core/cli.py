@@ -90,7 +90,7 @@ def make_parser() -> argparse.ArgumentParser:
     download.add_argument("--out", type=Path, required=True, help="directory of the granules and manifest.csv")
     download.add_argument("--threads", type=int, default=8, help="granules at a time (default 8)")
     download.add_argument("--url", help="of a mirror's archive, such as https://archive.example.org")
-    download.add_argument("--path", default="MOLT", help="directory of the products on the mirror (default MOLT)")
+    download.add_argument("--path", help="directory of the products on the mirror (default MOLT for Terra's, MOLA for Aqua's)")
     download.add_argument("--attempts", type=int, default=6, help="requests for one thing before giving up (default 6)")
     download.add_argument("--first-wait", type=float, default=2.0, metavar="SECONDS",
                           help="before the second attempt, doubled before each further one (default 2)")  # fmt: skip
