@@ -43,6 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             options = make_parser().parse_args(arguments)
             return int(options.command(options))
+        except SystemExit as end:
+            if options.command is None:  # argparse's own, with its message
+                raise
+            raise InputError(f"ended by SystemExit({end.code!r}) in what it loads, such as the file of LSTSR_METHODS.") from end
         finally:
             sys.stdout.flush()
     except KeyboardInterrupt:

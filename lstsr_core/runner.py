@@ -152,7 +152,7 @@ def check_parameters(profile: str, name: str, overrides: Mapping[str, Any]) -> N
     values = {**read_yaml(path), **overrides}
     try:
         known = papermill.inspect_notebook(NOTEBOOKS / f"{name}.ipynb")
-    except ValueError as error:
+    except Exception as error:  # nbformat raises many kinds on what is none
         raise InputError(f"{NOTEBOOKS / name}.ipynb: not a readable notebook ({error}).") from None
     unknown = sorted(values.keys() - known.keys())
     if unknown:

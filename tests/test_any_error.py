@@ -111,6 +111,25 @@ def test_a_settings_file_that_is_none_is_told(places: Path, lstsr: Lstsr, conten
     assert errors.startswith("lstsr: mine.yaml") and len(errors.splitlines()) == 1
 
 
+@pytest.mark.parametrize("option", ["--start=2018-02-30", "--start=20180719", "--seed=-1", "--threads=0", "--attempts=0"])
+def test_a_wrong_option_of_a_download_is_told(places: Path, lstsr: Lstsr, option: str) -> None:
+    arguments = [
+        "--source",
+        "sample",
+        "--product",
+        "MOD44W.061",
+        "--tile",
+        "h18v04",
+        "--start",
+        "2017-01-01",
+        "--end",
+        "2017-01-01",
+    ]
+    code, _, errors = lstsr("download", *arguments, "--out", "out", option)
+    assert_told(code, errors)
+    assert option.partition("=")[2] in errors and not (places / "out").exists()
+
+
 # The last resort
 
 
@@ -136,6 +155,16 @@ def test_the_place_of_a_fault_is_shown_on_request(lstsr: Lstsr, monkeypatch: pyt
     code, _, errors = lstsr("fetch")
     assert code == 70 and errors.startswith("Traceback") and "in user_cache" in errors
     assert errors.splitlines()[-1].startswith("lstsr: a fault of this program, ModuleNotFoundError: ")
+
+
+def test_what_a_command_loads_cannot_end_it_in_silence(lstsr: Lstsr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pooch.py").write_text("raise SystemExit(0)")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "pooch", raising=False)
+    monkeypatch.delenv("LSTSR_PAIRS", raising=False)
+    code, _, errors = lstsr("fetch")
+    assert_told(code, errors)
+    assert "SystemExit(0)" in errors and "LSTSR_METHODS" in errors
 
 
 @pytest.mark.parametrize(
