@@ -2,25 +2,47 @@
 
 from __future__ import annotations
 
+import codecs
 import json
+import math
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyproj
 import rasterio.features
 import rasterio.warp
 import shapely
-from shapely.geometry import shape as as_geometry
 
 from lstsr_core.errors import InputError
 from lstsr_core.raster import BoolArray, FloatArray, Raster
 from lstsr_core.shorelines import Extent
+from lstsr_core.text import decode, read_bytes
 from lstsr_core.windows import Window
 
 DEGREES = "EPSG:4326"
 _STEP_DEGREES = 0.02
 """A straight line on the map of degrees is none on the sinusoidal one: points are put in so densely that it bends along."""
+
+_PIECES_OF_SIDE = 200
+"""For the same reason a shape in another CRS has so many points along its longer side."""
+
+_GEOJSON = "a GeoJSON file"
+_COLLECTIONS = {"FeatureCollection": "features", "GeometryCollection": "geometries"}
+_OTHER_FORMATS = {
+    b"\x00\x00\x27\x0a": "a shapefile",
+    b"PK\x03\x04": "a zip file",
+    b"\x1f\x8b": "a gzip file",
+    b"SQLite format 3": "a GeoPackage or another database",
+    b"fgb\x03": "a FlatGeobuf",
+    b"PAR1": "a GeoParquet",
+    b"<": "XML, such as KML or GML",
+}
+"""How files of other formats begin."""
+
+_WITHIN = {"a zip file": "/vsizip/", "a gzip file": "/vsigzip/"}
 
 
 def parse_bounds(text: str) -> Extent:
@@ -54,38 +76,117 @@ def box(bounds: Extent) -> shapely.Geometry:
 def read_shape(path: Path) -> shapely.Geometry:
     """Read the polygons of a GeoJSON file, in degrees.
 
+    Features without a geometry are passed over, and so is what a position has beside x and y. A ``crs`` member,
+    which GeoJSON had until 2016 and many programs still write, is honoured.
+
     Raises
     ------
     InputError
-        If it is missing or damaged, holds anything but polygons, or is not in degrees.
+        If it is missing or damaged, in another format, holds anything but polygons, or is not in degrees without
+        saying in what.
     """
+    content = read_bytes(path, _GEOJSON)
+    _check_format(content, path)
+    text = decode(content, path, _GEOJSON)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); a GeoJSON file was expected there.") from error
-    except ValueError as error:
-        raise InputError(f"{path}: not readable as JSON ({error}); a GeoJSON file was expected.") from error
-    try:
-        geometry = shapely.union_all([shapely.make_valid(as_geometry(part)) for part in _geometries(content)])
-    except Exception as error:  # shapely raises many kinds on what is no GeoJSON
-        raise InputError(
-            f"{path}: not readable as GeoJSON ({type(error).__name__}: {' '.join(str(error).split())[:100]})."
-        ) from error
-    if geometry.geom_type not in ("Polygon", "MultiPolygon") or geometry.area == 0.0:
-        raise InputError(f"{path}: holds a {geometry.geom_type} with area {geometry.area:g}; expected polygons with an inside.")
+        polygons = _polygons(json.loads(text), None)
+        geometry = _inside_alone(shapely.union_all([_inside_alone(shapely.make_valid(polygon)) for polygon in polygons]))
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}: not readable as JSON ({error}); expected {_GEOJSON}.") from None
+    except InputError as error:
+        raise InputError(f"{path}: {error} {_conversion(path)}") from None
+    except RecursionError:
+        raise InputError(f"{path}: is nested too deeply; expected {_GEOJSON}.") from None
+    except Exception as error:  # whatever shapely and Python raise on what is no GeoJSON
+        reason = " ".join(str(error).split())[:100]
+        raise InputError(f"{path}: not readable as GeoJSON ({type(error).__name__}: {reason}).") from None
+    if geometry.is_empty:
+        raise InputError(f"{path}: holds nothing with an inside; expected polygons.")
     west, south, east, north = geometry.bounds
     if not (west >= -180.0 and east <= 180.0 and south >= -90.0 and north <= 90.0):
         raise InputError(
             f"{path}: its coordinates span x {west:g} to {east:g}, y {south:g} to {north:g}; expected longitudes and latitudes "
-            "in degrees, as GeoJSON has them. Reproject it first."
+            f"in degrees, as GeoJSON has them, or a crs that says what these are. {_conversion(path)}"
         )
     return geometry
 
 
-def _geometries(content: dict[str, Any]) -> list[dict[str, Any]]:
-    if content["type"] == "FeatureCollection":
-        return [feature["geometry"] for feature in content["features"]]
-    return [content["geometry"] if content["type"] == "Feature" else content]
+def _check_format(content: bytes, path: Path) -> None:
+    start = content.removeprefix(codecs.BOM_UTF8).lstrip()
+    kind = next((kind for mark, kind in _OTHER_FORMATS.items() if content.startswith(mark) or start.startswith(mark)), None)
+    if kind is not None:
+        raise InputError(f"{path}: is {kind}; expected {_GEOJSON}. {_conversion(path, within=_WITHIN.get(kind, ''))}")
+
+
+def _conversion(path: Path, within: str = "") -> str:
+    return f"To convert it: ogr2ogr -t_srs {DEGREES} area.geojson {within}{path}"
+
+
+def _polygons(content: Any, crs: pyproj.CRS | None) -> list[shapely.Geometry]:
+    """The polygons in a GeoJSON object, in degrees; `crs` is that of the object around it, None where none is told."""
+    if content is None:  # a feature without a place
+        return []
+    if not isinstance(content, dict):
+        raise ValueError(f"{json.dumps(content)[:60]} is no object of GeoJSON")
+    if content.get("crs") is not None:
+        crs = _told_crs(content["crs"])
+    kind = content.get("type")
+    if kind in ("Polygon", "MultiPolygon"):
+        outlines = content["coordinates"] if kind == "MultiPolygon" else [content["coordinates"]]
+        return [_in_degrees(shapely.Polygon(*_shell_and_holes(rings)), crs) for rings in outlines if rings]
+    if kind == "Feature":
+        return _polygons(content.get("geometry"), crs)
+    if kind in _COLLECTIONS:
+        return [polygon for part in content[_COLLECTIONS[kind]] for polygon in _polygons(part, crs)]
+    if kind in ("Point", "MultiPoint", "LineString", "MultiLineString"):
+        raise InputError(f"holds a {kind}; expected polygons alone.")
+    raise InputError(f"holds an object of type {kind!r}, which is none of GeoJSON's.")
+
+
+def _shell_and_holes(rings: list[Any]) -> tuple[list[Any], list[list[Any]]]:
+    for position in (position for ring in rings for position in ring):
+        numbers = position[:2] if isinstance(position, list) else []
+        if len(numbers) < 2 or not all(type(number) in (int, float) and math.isfinite(number) for number in numbers):
+            raise ValueError(f"the position {json.dumps(position)[:60]} is not two numbers")
+    shell, *holes = ([position[:2] for position in ring] for ring in rings)
+    return shell, holes
+
+
+def _told_crs(member: Any) -> pyproj.CRS:
+    told = f"its crs is {json.dumps(member)[:120]}"
+    try:
+        properties = member["properties"]
+        name = properties["name"] if member["type"] == "name" else f"{member['type']}:{properties['code']}"
+        crs = pyproj.CRS.from_user_input(str(name))
+    except (KeyError, TypeError, pyproj.exceptions.CRSError):
+        raise InputError(f"{told}, which is not known; expected one such as EPSG:32631.") from None
+    if not (crs.is_geographic or crs.is_projected):
+        raise InputError(f"{told}, a {crs.type_name}; expected one of a map.")
+    return crs
+
+
+def _in_degrees(polygon: shapely.Geometry, crs: pyproj.CRS | None) -> shapely.Geometry:
+    if crs is None:
+        return polygon
+    if crs.is_projected:
+        left, bottom, right, top = polygon.bounds
+        polygon = shapely.segmentize(polygon, max(right - left, top - bottom, 1e-9) / _PIECES_OF_SIDE)
+    degrees = shapely.transform(polygon, _to_degrees(crs))
+    if not np.isfinite(shapely.get_coordinates(degrees)).all():
+        raise InputError(f"has coordinates that its crs, {crs.name}, does not have.")
+    return degrees
+
+
+@lru_cache  # of one file, all polygons have the same as a rule
+def _to_degrees(crs: pyproj.CRS) -> Callable[[FloatArray], FloatArray]:
+    transformer = pyproj.Transformer.from_crs(crs, DEGREES, always_xy=True)  # GeoJSON has x first, whatever the CRS says
+    return lambda points: np.column_stack(transformer.transform(points[:, 0], points[:, 1]))
+
+
+def _inside_alone(geometry: shapely.Geometry) -> shapely.Geometry:
+    """A geometry without the lines and points that spikes leave when they are mended."""
+    parts = shapely.get_parts(geometry)
+    return shapely.union_all(parts[shapely.area(parts) > 0.0])
 
 
 def projected(geometry: shapely.Geometry, raster: Raster) -> shapely.Geometry:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import datetime
+import io
+import os
+import select
 import sys
+import traceback
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -16,19 +19,36 @@ from tqdm import tqdm
 from lstsr_core.errors import InputError
 from lstsr_core.progress import announce_terminal, bar
 from lstsr_core.project import PROJECT, RUNS
+from lstsr_core.text import parse_day, parse_yaml
 
 if TYPE_CHECKING:
     from lstsr_core.shorelines import Extent
 
+TRACEBACK_VARIABLE = "LSTSR_TRACEBACK"
+"""Set, it makes every command that fails show where."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; errors of input are one line on standard error and exit code 1."""
-    options = make_parser().parse_args(arguments)
+    """Run one command; what stops it is one line on standard error.
+
+    Returns
+    -------
+    int
+        0, or 1: input that cannot be used, or a place or a machine that could not serve; 70: a fault of the
+        program; 130: Ctrl-C; 141: who read the output has gone.
+    """
+    _prepare_streams()
+    options = argparse.Namespace(command=None)
     try:
-        return int(options.command(options))
-    except InputError as error:
-        print("lstsr:", " ".join(str(error).split()), file=sys.stderr)
-        return 1
+        try:
+            options = make_parser().parse_args(arguments)
+            return int(options.command(options))
+        except SystemExit as end:
+            if options.command is None:  # argparse's own, with its message
+                raise
+            raise InputError(f"ended by SystemExit({end.code!r}) in what it loads, such as the file of LSTSR_METHODS.") from end
+        finally:
+            sys.stdout.flush()
     except KeyboardInterrupt:
         resumes = options.command in (_run, _train, _download, _patches, _predict)
         print(
@@ -36,6 +56,61 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 130
+    except Exception as error:
+        if _output_is_refused() and isinstance(error, BrokenPipeError):
+            return 141
+        if os.environ.get(TRACEBACK_VARIABLE):
+            traceback.print_exception(error)
+        code, line = _explain(error, sys.argv[1:] if arguments is None else arguments)
+        print("lstsr:", " ".join(line.split()), file=sys.stderr)
+        return code
+
+
+def _prepare_streams() -> None:
+    """Let every character be printed in some way: names that are not UTF-8, × where only ASCII is shown.
+
+    A stream that was closed before the program began goes into nothing.
+    """
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115  # as long as the program
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            as_it_came = stream is sys.stdout and stream.encoding.lower() == "utf-8"
+            stream.reconfigure(errors="surrogateescape" if as_it_came else "backslashreplace")
+
+
+def _output_is_refused() -> bool:
+    """Whether standard output takes nothing any more; what is left for it is dropped."""
+    try:
+        descriptor = sys.stdout.fileno()
+    except (OSError, ValueError):  # a stream of another kind stands in for it
+        return False
+    poll = select.poll()
+    poll.register(descriptor, 0)
+    refused = any(event & select.POLLERR for _, event in poll.poll(0))
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)  # or Python would try, and tell, once more at its exit
+        refused = True
+    return refused
+
+
+def _explain(error: Exception, arguments: Sequence[str]) -> tuple[int, str]:
+    """The exit code and the line for whatever stopped a command with these arguments."""
+    if isinstance(error, InputError):
+        return 1, str(error)
+    kind, message = type(error).__name__, " ".join(str(error).split())[:200]
+    details = f"({TRACEBACK_VARIABLE}=1 before the command shows where)"
+    if isinstance(error, MemoryError):
+        return 1, f"the memory does not suffice ({message or kind}); take a smaller area or fewer --workers {details}."
+    if isinstance(error, OSError):
+        place = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+        return 1, f"{place}{error.strerror or message or kind} {details}."
+    odd = [word for word in (*arguments, os.environ.get("PWD", "")) if word != word.encode(errors="replace").decode()]
+    if odd:  # libraries in C meet such names with errors of many kinds
+        return 1, f"{', '.join(odd)}: is not UTF-8, which a library that reads or writes it needs; rename it {details}."
+    return 70, f"a fault of this program, {kind}: {message} {details}; please report it with that."
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -228,10 +303,8 @@ def _settings(texts: list[str], names: list[str]) -> dict[str, dict[str, Any]]:
         notebook, dot, parameter = target.partition(".")
         if not (equals and dot and parameter):
             raise InputError(f"--set '{text}' is not NOTEBOOK.NAME=VALUE, such as 03_training.epochs=4.")
-        try:
-            settings.setdefault(_notebook(notebook, names), {})[parameter] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise InputError(f"--set '{text}': the value is not YAML ({error}).") from None
+        value = parse_yaml(value, f"--set '{text}': the value")
+        settings.setdefault(_notebook(notebook, names), {})[parameter] = value
     return settings
 
 
@@ -300,7 +373,7 @@ def _download(options: argparse.Namespace) -> int:
     stop = threading.Event()
     patience = Patience(options.attempts, options.first_wait)
     source = download.open_source(options.source, patience, stop, options.url, options.path, options.seed)
-    plan = download.make_plan(source, products, tiles, _day(options.start), _day(options.end), options.out)
+    plan = download.make_plan(source, products, tiles, parse_day(options.start), parse_day(options.end), options.out)
     if options.dry_run:
         print(download.estimate(source, plan, options.threads))
         return 0
@@ -314,13 +387,6 @@ def _download(options: argparse.Namespace) -> int:
     print(f"{options.out}: {len(result.fetched)} granules fetched, {len(result.held)} were here, "
           f"{len(result.failed) + len(result.left)} failed")  # fmt: skip
     return int(bool(result.failed or result.left))
-
-
-def _day(text: str) -> datetime.date:
-    try:
-        return datetime.date.fromisoformat(text)
-    except ValueError:
-        raise InputError(f"'{text}' is no day; expected YYYY-MM-DD, such as 2017-01-31.") from None
 
 
 def _train(options: argparse.Namespace) -> int:

@@ -23,6 +23,7 @@ from lstsr_core.checksum import Checksum
 from lstsr_core.errors import InputError
 from lstsr_core.granule_name import GranuleName
 from lstsr_core.grid import Tile
+from lstsr_core.logins import check_netrc_is_text, checked_token, netrc_has_login, netrc_path
 from lstsr_core.products import COLLECTION, Product
 from lstsr_core.sources import RemoteGranule, newest_of_each_day
 from lstsr_core.transfer import Client, Patience, TransferError, check_secret_is_safe
@@ -53,7 +54,7 @@ class MirrorSource:
     Raises
     ------
     InputError
-        If pymodis is not installed, or the URL is none or has a password in it.
+        If pymodis is not installed, the URL is none or has a password in it, or a login cannot be read.
     """
 
     name = "mirror"
@@ -65,12 +66,17 @@ class MirrorSource:
         except ValueError:
             wrong = True
         if wrong:
-            raise InputError(f"--url is '{url}'; expected an address such as https://archive.example.org.")
+            shown = url.rpartition("@")[2]  # what stands before may be a login
+            raise InputError(f"--url is '{shown}'; expected an address such as https://archive.example.org.")
         if parts.username or parts.password:
             raise InputError(f"--url holds a login; put it into ~/.netrc (machine {parts.hostname}), or set {TOKEN_VARIABLE}.")
-        self._token = os.environ.get(TOKEN_VARIABLE)
+        check_netrc_is_text()
+        token, netrc = os.environ.get(TOKEN_VARIABLE), netrc_path()
+        self._token = checked_token(token, TOKEN_VARIABLE) if token else None
         if self._token:
             check_secret_is_safe(url)
+        elif netrc is not None:
+            netrc_has_login(netrc, str(parts.hostname))  # requests would be silent about one that it cannot read
         self._pymodis = _pymodis()
         self._url, self._path = url, path
         self._client = Client(self._new_session, patience, stop)

@@ -169,7 +169,7 @@ def test_a_token_is_found_in_the_environment_or_in_the_file_that_it_names(
 
 def test_a_token_file_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("EARTHDATA_TOKEN_FILE", str(tmp_path / "token"))
-    with pytest.raises(InputError, match=r"EARTHDATA_TOKEN_FILE is '.*token', which cannot be read"):
+    with pytest.raises(InputError, match=r"token: cannot be read .*; expected the token that EARTHDATA_TOKEN_FILE names"):
         EarthdataSource(Patience(), threading.Event()).connect()
 
 
