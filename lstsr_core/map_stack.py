@@ -57,8 +57,8 @@ def open_maps(directory: Path, tile: str | None = None, chunk_pixels: int = CHUN
     for earlier, later in pairwise(in_time):
         if chosen[earlier].date == chosen[later].date:
             raise InputError(
-                f"{later}: of {chosen[later].date}, as is {earlier.name}; expected one map a day. Keep products, and day and"
-                " night, in directories of their own."
+                f"{later}: of {chosen[later].date}, as is {earlier.name}; expected one map a day. Keep products, platforms,"
+                " and day and night, in directories of their own."
             )
     maps = _on_one_grid({path: _opened(path, chunk_pixels) for path in in_time})
     days = pd.DatetimeIndex([chosen[path].date for path in in_time], name="time")

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from lstsr_core.errors import UnreadableGranule
-from lstsr_core.granule_pairs import REFLECTANCE_PRODUCT, granule_pairs
+from lstsr_core.granule_pairs import REFLECTANCE_PRODUCTS, granule_pairs, tell_other_origins
 from lstsr_core.granule_patches import PatchSettings, cut_granule, is_cut
 
 REHEARSED = 3
@@ -45,7 +45,7 @@ class Plan:
 
     def __str__(self) -> str:
         return (
-            f"{self.pairs} pairs of granules ({self.unpaired} LST granules have no {REFLECTANCE_PRODUCT}), {self.unchanged} of "
+            f"{self.pairs} pairs of granules ({self.unpaired} LST granules have no {REFLECTANCE_PRODUCTS}), {self.unchanged} of "
             f"them cut already; {self.bytes_to_read / 1e9:.2f} GB to read, about {self.bytes_to_write / 1e9:.2f} GB to write, "
             f"{self.seconds / 60.0:.1f} minutes and {self.memory_bytes / 1e9:.1f} GB of memory in one process"
         )
@@ -60,6 +60,7 @@ def plan(granules: Path, directory: Path, settings: PatchSettings, product: str 
         If there is no granule.
     """
     pairs = granule_pairs(granules, product, settings.layer)
+    tell_other_origins(pairs)
     paired = [(pair, pair.lst, pair.reflectance) for pair in pairs if pair.reflectance is not None]
     due = [(lst, reflectance) for pair, lst, reflectance in paired if not is_cut(pair, directory, settings)]
     chosen = [due[index] for index in sorted({round(x) for x in np.linspace(0, len(due) - 1, REHEARSED)})] if due else []

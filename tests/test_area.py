@@ -49,7 +49,7 @@ def test_a_box_lies_where_pyproj_puts_it(name: str, data: st.DataObject) -> None
     longitude, latitude = TO_SINUSOIDAL.transform(x, y, direction="INVERSE")
     west, south = longitude + data.draw(st.floats(-3, 2)), latitude + data.draw(st.floats(-3, 2))
     bounds = Extent(west, south, west + data.draw(st.floats(0.02, 1)), south + data.draw(st.floats(0.02, 1)))
-    window = window_around(box(bounds), raster, "the box")
+    window, _ = window_around(box(bounds), raster, "the box")
     edge = np.linspace(0.0, 1.0, 201)
     wide, high = bounds.west + edge * (bounds.east - bounds.west), bounds.south + edge * (bounds.north - bounds.south)
     xs, ys = TO_SINUSOIDAL.transform(
@@ -72,7 +72,8 @@ def test_pixels_inside_a_shape_are_those_whose_centre_is(name: str) -> None:
         grid.left_m + 45 * FINE_PIXEL_M, grid.top_m - 40 * FINE_PIXEL_M, direction="INVERSE"
     )
     shape = shapely.Point(longitude, latitude).buffer(0.08)
-    found = inside(shape, grid)
+    found, small = inside(shape, grid)
+    assert small == 0
     row, column = np.mgrid[:80, :90]
     longitudes, latitudes = TO_SINUSOIDAL.transform(*(grid.transform @ (column + 0.5, row + 0.5)), direction="INVERSE")
     expected = shapely.contains_xy(shape, longitudes, latitudes)
@@ -82,13 +83,13 @@ def test_pixels_inside_a_shape_are_those_whose_centre_is(name: str) -> None:
 
 def test_an_area_outside_the_granule_is_refused_with_what_there_is() -> None:
     with pytest.raises(
-        InputError, match=r"the box lies outside the granule, which reaches from west 0\.00, south 40\.00, .*, north 50\.00"
+        InputError, match=r"the box lies outside the granule, which covers west 0\.00, south 40\.00, .*, north 50\.00"
     ):
         window_around(box(Extent(-60.0, -10.0, -50.0, 0.0)), whole("h18v04"), "the box")
 
 
 def test_an_area_that_reaches_over_the_edge_is_cut_there() -> None:
-    window = window_around(box(Extent(-20.0, 44.0, 60.0, 80.0)), whole("h18v04"), "the box")
+    window, _ = window_around(box(Extent(-20.0, 44.0, 60.0, 80.0)), whole("h18v04"), "the box")
     assert (window.rows, window.columns) == (slice(0, 720), slice(0, 1200))
 
 

@@ -358,7 +358,7 @@ def test_granules_of_different_tiles_or_days_are_refused(granules: Granules, tmp
     lst_k, ndvi = fields()
     elsewhere = write_granules(tmp_path, lst_k, ndvi, "h17v04")
     mixed = Granules(granules.lst, elsewhere.reflectance)
-    assert "different tiles (h18v04, h17v04)" in refusal(mixed, tmp_path / "map.tif", Request("tsharp"))
+    assert "is of tile h17v04, and the LST" in refusal(mixed, tmp_path / "map.tif", Request("tsharp"))
     for days in (9, 17):
         other = write_granules(tmp_path, lst_k, ndvi, ndvi_day=DAY + datetime.timedelta(days=days))
         assert f"{days} days apart" in refusal(other, tmp_path / "map.tif", Request("tsharp"))
