@@ -114,7 +114,7 @@ def extent_of(raster: Raster) -> Extent | None:
     """What a raster on the sinusoidal grid covers of the Earth, in degrees; None if it lies wholly beyond the outline."""
     y_m = np.linspace(raster.top_m, raster.bottom_m, raster.rows + 1)
     (west, latitudes), (east, _) = (to_degrees(np.full_like(y_m, x_m), y_m) for x_m in (raster.left_m, raster.right_m))
-    on_earth = west < east
+    on_earth = east - west > 1e-6  # a corner that touches the outline has no ground
     if not on_earth.any():
         return None
     west, east, latitudes = west[on_earth], east[on_earth], latitudes[on_earth]

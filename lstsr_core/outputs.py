@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from argparse import Namespace
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from lstsr_core.errors import InputError
+from lstsr_core.project import resolve
 
-_WEIGHTS = ("*.safetensors", "*.pt", "*.csv")
+_WEIGHTS = ("*.safetensors", "*.pt", "folds.csv", "*.curves.csv")
 _FILES_READ = {
     "lst": (), "reflectance": (), "shape": (), "settings": (),
-    "water": ("*.hdf",), "granules": ("*.hdf",), "patches": ("*.tif", "*.csv", "*.json"),
+    "water": ("*.hdf",), "granules": ("*.hdf",), "patches": ("*.tif", "patches.csv", "statistics.json"),
     "pairs": ("*_aster_250m.tif", "*_data_dict.pkl"),
     "weights": _WEIGHTS, "published": _WEIGHTS, "folds": _WEIGHTS, "lpips_weights": ("*.pth",),
 }  # fmt: skip
 """Options that name what is read, and which files of a directory that they name."""
+
+_METHODS_VARIABLE = "LSTSR_METHODS"
 
 
 def refuse_inputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
@@ -43,6 +47,8 @@ def check_outputs(options: Namespace, *outputs: Path) -> None:
 
 
 def _inputs(options: Namespace) -> Iterator[Path]:
+    if _METHODS_VARIABLE in os.environ:
+        yield resolve(os.environ[_METHODS_VARIABLE])
     for option, patterns in _FILES_READ.items():
         value = getattr(options, option, None)
         if isinstance(value, str | Path):

@@ -52,7 +52,7 @@ def test_two_processes_make_the_maps_that_one_makes(
         assert pair.reflectance is not None
         alone = tmp_path / "alone.tif"
         predict_granule(pair.lst, pair.reflectance, alone, Request("tsharp", threads=1))
-        assert out / f"{pair.lst.stem}_250m.tif".read_bytes() == alone.read_bytes()
+        assert (out / f"{pair.lst.stem}_250m.tif").read_bytes() == alone.read_bytes()
         alone.unlink()
     made = {path: path.stat().st_mtime_ns for path in out.glob("*.tif")}
     shutil.copy2(simulated / pairs[1].lst.name, pairs[1].lst)

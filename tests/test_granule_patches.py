@@ -297,7 +297,7 @@ def test_night_and_day_of_mod11a1_are_cut_apart(tmp_path: Path) -> None:
         read = read_patches(tables.patches, tmp_path / layer)
         assert read.lst_k.shape == (2, 64, 64)
         np.testing.assert_allclose(read.lst_k[:, :, 0], kelvin, atol=1e-4)
-    with pytest.raises(InputError, match=r"holds no MOD21A1D granule; it has MOD09GQ, MOD11A1: choose their product and layer"):
+    with pytest.raises(InputError, match=r"holds no MOD21A1D or MYD21A1D granule; it has MOD09GQ, MOD11A1: choose their product and layer"):
         update(tmp_path, tmp_path / "none", PatchSettings())
 
 
@@ -315,7 +315,7 @@ def test_days_go_with_their_own_ndvi_and_those_without_are_listed(granules: Path
     write_day(granules, tile_lst(), red, np.full_like(nir, 0.15), day=DAYS[2])
     tables = update(granules, tmp_path, PatchSettings())
     assert tables.patches["date"].unique().tolist() == [DATES[0], DATES[2]]
-    assert tables.granules["status"].tolist() == ["ok", "no MOD09GQ granule of that day", "ok"]
+    assert tables.granules["status"].tolist() == ["ok", "no MOD09GQ or MYD09GQ granule of that day", "ok"]
     assert tables.failures == {}
     assert [float(ndvi[0, 0]) for ndvi in read_patches(tables.patches, tmp_path).ndvi] == pytest.approx([0.5, 0.5, 0.2, 0.2])
 
