@@ -159,14 +159,13 @@ class Job:
         """
         check_workers(scheduler, workers)
         missing = self.missing()
-        sizes = [_size(path) for pair in missing for path in pair.paths]
         trial, failures = self._trial(missing, scheduler)
         return Estimate(
             granules=self.granules,
             pairs=len(self.states),
             to_do=len(missing),
             remarks=self._alone() + failures,
-            bytes_in=sum(sizes),
+            bytes_in=sum(pair.size for pair in missing),
             trial=trial,
             workers=worker_count(scheduler, workers, self.memory_bytes),
             nothing=self.count("nothing"),
@@ -187,7 +186,7 @@ class Job:
             with tempfile.TemporaryDirectory(dir=parent, prefix=".trial-") as directory:
                 items = self.items([pair], Path(directory))
                 workers = 1 if scheduler is None else None
-                files = [Path(directory), *items[pair.lst.name][:2]]
+                files = [Path(directory), *filter(Path.exists, items[pair.lst.name][:2])]
                 (outcome,) = run_all(self.function, items, scheduler=scheduler, workers=workers, files=files)
                 if not outcome.reason:
                     written = sum(path.stat().st_size for path in Path(directory).rglob("*") if path.is_file())
@@ -233,7 +232,8 @@ def do_all(
     check_writable(out / FAILURES_FILE)
     found: dict[str, Outcome] = {}
     with tempfile.NamedTemporaryFile(dir=out, prefix=".seen-") as mark:
-        files = [Path(mark.name).absolute(), *islice((path for lst, ndvi, *_ in items.values() for path in (lst, ndvi)), 2)]
+        granules = (path for lst, ndvi, *_ in items.values() for path in (lst, ndvi) if path.exists())
+        files = [Path(mark.name).absolute(), *islice(granules, 2)]
         outcomes = run_all(
             function, items, scheduler=scheduler, workers=workers, memory_bytes=memory_bytes, files=files
         )  # fmt: skip
@@ -320,13 +320,6 @@ def _time(minutes: float) -> str:
 
 def _gigabytes(count: int) -> str:
     return f"{count / 1e9:.2f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:  # a link into a store that has not the file: its day will fail, with the reason
-        return 0
 
 
 def _keep_settings(path: Path, settings: Any) -> None:

@@ -60,6 +60,11 @@ class GranulePair:
             raise ValueError(f"{self.lst.name} has no {REFLECTANCE_PRODUCTS} granule.")
         return self.lst, self.reflectance
 
+    @property
+    def size(self) -> int:
+        """Bytes of what is there of both; a link into a store that has not the file counts for none."""
+        return sum(path.stat().st_size for path in (self.lst, self.reflectance) if path is not None and path.exists())
+
 
 def check_directory(path: Path) -> None:
     """Refuse a directory of granules that is none.

@@ -61,14 +61,14 @@ def plan(granules: Path, directory: Path, settings: PatchSettings, product: str 
     """
     pairs = granule_pairs(granules, product, settings.layer)
     tell_other_origins(pairs)
-    paired = [(pair, pair.lst, pair.reflectance) for pair in pairs if pair.reflectance is not None]
-    due = [(lst, reflectance) for pair, lst, reflectance in paired if not is_cut(pair, directory, settings)]
+    paired = [pair for pair in pairs if pair.reflectance is not None]
+    due = [pair for pair in paired if not is_cut(pair, directory, settings)]
     chosen = [due[index] for index in sorted({round(x) for x in np.linspace(0, len(due) - 1, REHEARSED)})] if due else []
     written, started, tried = 0, time.monotonic(), 0
-    for lst, reflectance in chosen:
+    for pair in chosen:
         with tempfile.TemporaryDirectory() as scratch:
             try:
-                cut_granule(lst, reflectance, Path(scratch), settings)
+                cut_granule(*pair.paths, directory=Path(scratch), settings=settings)
             except UnreadableGranule:
                 continue
             tried += 1
@@ -79,7 +79,7 @@ def plan(granules: Path, directory: Path, settings: PatchSettings, product: str 
         pairs=len(paired),
         unchanged=len(paired) - len(due),
         unpaired=len(pairs) - len(paired),
-        bytes_to_read=sum(path.stat().st_size for both in due for path in both),
+        bytes_to_read=sum(pair.size for pair in due),
         bytes_to_write=round(written * times),
         seconds=(time.monotonic() - started) * times,
         memory_bytes=peak,

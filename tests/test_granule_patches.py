@@ -297,7 +297,9 @@ def test_night_and_day_of_mod11a1_are_cut_apart(tmp_path: Path) -> None:
         read = read_patches(tables.patches, tmp_path / layer)
         assert read.lst_k.shape == (2, 64, 64)
         np.testing.assert_allclose(read.lst_k[:, :, 0], kelvin, atol=1e-4)
-    with pytest.raises(InputError, match=r"holds no MOD21A1D or MYD21A1D granule; it has MOD09GQ, MOD11A1: choose their product and layer"):
+    with pytest.raises(
+        InputError, match=r"holds no MOD21A1D or MYD21A1D granule; it has MOD09GQ, MOD11A1: choose their product and layer"
+    ):
         update(tmp_path, tmp_path / "none", PatchSettings())
 
 

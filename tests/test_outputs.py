@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -22,20 +21,24 @@ EVALUATE = ["evaluate", "--pairs", "in/pairs", "--weights", "in/folds", "--metho
 REPORT = ["report", "--folds", "in/folds", "--weights", "in/weights", "--pairs", "in/pairs", "--published", "in/published"]
 TRAIN = ["train", "--model", "sif-cnn-sr1", "--settings", "in/settings.yaml"]
 WEIGHTS = {
-    "folds.csv": "in/folds/folds.csv", "fold": "in/folds/fold0/sif-cnn-sr1.safetensors", "whole": "in/weights/sif-cnn-sr1.safetensors",
+    "folds.csv": "in/folds/folds.csv",
+    "fold": "in/folds/fold0/sif-cnn-sr1.safetensors",
+    "whole": "in/weights/sif-cnn-sr1.safetensors",
     "published": "in/published/modelB_x/modelB_state_dict.pt",
-}  # fmt: skip
+}
+PAIR = ("in/pairs/9_aster_250m.tif", "in/pairs/9_data_dict.pkl")
+TABLES = ("settings.json", "failures.csv", "digests.json", "nothing_to_map.csv")
 
 CASES = [
     *((MAP, "", f"in/{name}") for name in GRANULES.values()),
     ([*MAP, "--weights", "in/weights"], "", WEIGHTS["whole"]),
     *(([*MAP, "--quicklook"], "map.png", f"in/{name}") for name in GRANULES.values()),
-    *((MAPS, name, f"in/{GRANULES['shape']}") for name in ("settings.json", "failures.csv", "digests.json", "nothing_to_map.csv")),
-    *((EVALUATE, "", path) for path in ("in/pairs/9_aster_250m.tif", "in/pairs/9_data_dict.pkl", WEIGHTS["folds.csv"], WEIGHTS["fold"])),
-    *((REPORT, "metrics.csv", path) for path in ("in/pairs/9_aster_250m.tif", *WEIGHTS.values())),
-    *((REPORT, "curves.csv", path) for path in ("in/pairs/9_data_dict.pkl", "in/folds/fold0/sif-cnn-sr1.curves.csv")),
+    *((MAPS, name, f"in/{GRANULES['shape']}") for name in TABLES),
+    *((EVALUATE, "", path) for path in (*PAIR, WEIGHTS["folds.csv"], WEIGHTS["fold"])),
+    *((REPORT, "metrics.csv", path) for path in (PAIR[0], *WEIGHTS.values())),
+    *((REPORT, "curves.csv", path) for path in (PAIR[1], "in/folds/fold0/sif-cnn-sr1.curves.csv")),
     ([*TRAIN, "--pairs", "in/pairs"], "sif-cnn-sr1.curves.csv", "in/settings.yaml"),
-    ([*TRAIN, "--pairs", "in/pairs"], "folds.csv", "in/pairs/9_data_dict.pkl"),
+    ([*TRAIN, "--pairs", "in/pairs"], "folds.csv", PAIR[1]),
     ([*TRAIN, "--patches", "in/patches"], "ndvi.npy", "in/patches/patches/a_lst_1km.tif"),
     (["patches", "--granules", "in"], "granules.csv", f"in/{LST}"),
     (["patches", "--granules", "in", "--water", f"in/{WATER}"], "statistics.json", f"in/{WATER}"),
@@ -53,7 +56,7 @@ def inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """One of every input below ``in``: their names decide, since nothing is read before the refusal."""
     monkeypatch.chdir(tmp_path)
     names = [*(f"in/{name}" for name in GRANULES.values()), *WEIGHTS.values(), "in/folds/fold0/sif-cnn-sr1.curves.csv",
-             "in/pairs/9_aster_250m.tif", "in/pairs/9_data_dict.pkl", "in/patches/patches/a_lst_1km.tif"]  # fmt: skip
+             *PAIR, "in/patches/patches/a_lst_1km.tif"]  # fmt: skip
     for name in names:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -90,7 +93,7 @@ def test_an_output_that_is_an_input_is_refused(
 
 @pytest.mark.parametrize(("command", "name", "target"), [case for case in CASES if not case[1]])
 def test_an_input_by_any_path_is_refused(lstsr: Command, inputs: Path, command: list[str], name: str, target: str) -> None:
-    os.symlink("in", "again")
+    Path("again").symlink_to("in")
     for spelled in (target, f"in/../{target}", Path(target).absolute(), f"again/{target.removeprefix('in/')}"):
         assert_refused(lstsr, inputs, *command, "--out", spelled)
 

@@ -53,7 +53,9 @@ def test_a_dry_run_says_what_there_is_to_do_and_does_nothing(lstsr: Command, gra
     (granules / f"MOD09GQ.A{DAYS[1]}.{REST}").rename(tmp_path / "held back.hdf")
     code, printed, errors = lstsr("patches", "--granules", granules, "--out", out, "--dry-run")
     assert (code, errors, out.exists()) == (0, "", False)
-    assert printed.startswith("1 pairs of granules (1 LST granules have no MOD09GQ or MYD09GQ), 0 of them cut already; 0.00 GB to read")
+    assert printed.startswith(
+        "1 pairs of granules (1 LST granules have no MOD09GQ or MYD09GQ), 0 of them cut already; 0.00 GB to read"
+    )
     expected = plan(granules, out, PatchSettings())
     assert expected.bytes_to_read == sum(
         (granules / f"{product}.A{DAYS[0]}.{REST}").stat().st_size for product in ("MOD21A1D", "MOD09GQ")
