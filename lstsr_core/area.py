@@ -106,7 +106,7 @@ def to_degrees(x_m: FloatArray, y_m: FloatArray) -> tuple[FloatArray, FloatArray
     other side.
     """
     latitudes = np.degrees(y_m / SPHERE_RADIUS_M)
-    circle_m = SPHERE_RADIUS_M * np.maximum(np.cos(np.radians(latitudes)), 1e-12)
+    circle_m = SPHERE_RADIUS_M * np.maximum(np.cos(np.radians(latitudes)), 1e-5)  # 64 m from a pole
     return np.clip(np.degrees(x_m / circle_m), -180.0, 180.0), latitudes
 
 
@@ -148,7 +148,9 @@ def window_around(geometry: shapely.Geometry, raster: Raster, name: str) -> tupl
     if shared.area == 0.0:
         here, extent = "no ground at all", extent_of(raster)
         if extent is not None:
-            west, south, east, north = (f"{degrees:.2f}" for degrees in (extent.west, extent.south, extent.east, extent.north))
+            west, south, east, north = (
+                f"{round(degrees, 2) + 0.0:.2f}" for degrees in (extent.west, extent.south, extent.east, extent.north)
+            )
             here = f"west {west}, south {south}, east {east}, north {north} degrees"
         raise InputError(f"{name} lies outside the granule, which covers {here}; choose an area there.")
     left, bottom, right, top = shared.bounds

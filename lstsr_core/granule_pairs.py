@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -181,7 +181,7 @@ def tell_other_origins(pairs: Sequence[GranulePair]) -> None:
         tqdm.write(f"lstsr: {line} ({count} of {len(pairs)} LST granules)", file=sys.stderr)
 
 
-def check_kind(path: Path, kinds: Sequence[str], option: str) -> GranuleName:
+def check_kind(path: Path, kinds: Iterable[str], option: str) -> GranuleName:
     """A granule's name, refused if it is of another product than an option takes.
 
     Raises

@@ -65,10 +65,10 @@ def plan(granules: Path, directory: Path, settings: PatchSettings, product: str 
     due = [pair for pair in paired if not is_cut(pair, directory, settings)]
     chosen = [due[index] for index in sorted({round(x) for x in np.linspace(0, len(due) - 1, REHEARSED)})] if due else []
     written, started, tried = 0, time.monotonic(), 0
-    for pair in chosen:
+    for lst, reflectance in (pair.paths for pair in chosen):
         with tempfile.TemporaryDirectory() as scratch:
             try:
-                cut_granule(*pair.paths, directory=Path(scratch), settings=settings)
+                cut_granule(lst, reflectance, Path(scratch), settings)
             except UnreadableGranule:
                 continue
             tried += 1

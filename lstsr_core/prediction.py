@@ -303,7 +303,7 @@ def check_names(lst_path: Path, reflectance_path: Path, request: Request) -> tup
     for path in (lst_path, reflectance_path, request.water, request.shape):
         if path is not None and not path.exists() and set("*?[") & set(path.name):
             raise InputError(f"{path}: no file matches this pattern; look for a file there, and for its name.")
-    kinds = sorted({kind for layers in LST_KINDS.values() for kind in layers.values()}, reverse=True)
+    kinds = dict.fromkeys(kind for layers in LST_KINDS.values() for kind in layers.values())
     lst = check_kind(lst_path, kinds, "--lst")
     reflectance = check_kind(reflectance_path, [REFLECTANCE_KIND], "--reflectance")
     if lst.kind not in {layers[request.layer] for layers in LST_KINDS.values()}:
