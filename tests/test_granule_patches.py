@@ -6,6 +6,7 @@ import json
 import math
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -557,3 +558,31 @@ def test_a_full_disk_stops_the_run(granules: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be written") as caught:
         update(granules, tmp_path / "out", PatchSettings())
     assert not isinstance(caught.value, UnreadableGranule)
+
+
+# Terra and Aqua
+
+
+def test_a_day_of_both_platforms_has_patches_of_both(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    granules, out = tmp_path / "granules", tmp_path / "out"
+    for index, day in enumerate(DAYS[:2]):
+        write_day(granules, tile_lst() + 5.0 * index, day=day)
+        write_day(granules, tile_lst() + 5.0 * index + 2.0, day=day, product="MYD21A1D")
+    tables = update(granules, out, PatchSettings())
+    told = capsys.readouterr().err
+    assert told == "lstsr: LST is of Aqua (MYD21A1D), reflectance of Terra (MOD09GQ) (2 of 4 LST granules)\n"
+    assert [name.partition(".")[0] for name in tables.granules["lst"]] == ["MOD21A1D", "MYD21A1D"] * 2
+    assert tables.granules["status"].eq("ok").all() and len(tables.patches) == 8
+    assert tables.patches["lst_path"].str.contains("_AQUA_").sum() == 4
+    read = read_patches(tables.patches, out)
+    aqua = np.array(["_AQUA_" in name for name in read.names])
+    np.testing.assert_allclose(read.lst_k[aqua] - read.lst_k[~aqua], 2.0, atol=0.03)
+    # Patches of one place and month are of one split, whatever their platform.
+    assert tables.patches.groupby(["window_column", tables.patches["date"].str[:7]])["split"].nunique().eq(1).all()
+    (granules / f"MYD21A1D.A{DAYS[0]}.{REST}").unlink()
+    assert len(update(granules, out, PatchSettings()).patches) == 6
+    assert len(list((out / "patches").glob("*_AQUA_*"))) == 4
+    shutil.copy(granules / f"MOD09GQ.A{DAYS[1]}.{REST}", granules / f"MYD09GQ.A{DAYS[1]}.{REST}")
+    capsys.readouterr()
+    assert update(granules, out, PatchSettings()).granules["reflectance"].str[:3].tolist() == ["MOD", "MOD", "MYD"]
+    assert capsys.readouterr().err == ""
