@@ -22,7 +22,7 @@ from lstsr_core.cluster import Outcome, check_workers, run_all, worker_count
 from lstsr_core.errors import InputError
 from lstsr_core.granule_pairs import REFLECTANCE_KIND, REFLECTANCE_PRODUCTS, GranulePair, newest_granules
 from lstsr_core.progress import bar
-from lstsr_core.project import sha256
+from lstsr_core.project import is_there, sha256
 from lstsr_core.raster import check_writable, written_atomically
 
 FAILURES_FILE = "failures.csv"
@@ -186,7 +186,7 @@ class Job:
             with tempfile.TemporaryDirectory(dir=parent, prefix=".trial-") as directory:
                 items = self.items([pair], Path(directory))
                 workers = 1 if scheduler is None else None
-                files = [Path(directory), *filter(Path.exists, items[pair.lst.name][:2])]
+                files = [Path(directory), *filter(is_there, items[pair.lst.name][:2])]
                 (outcome,) = run_all(self.function, items, scheduler=scheduler, workers=workers, files=files)
                 if not outcome.reason:
                     written = sum(path.stat().st_size for path in Path(directory).rglob("*") if path.is_file())
@@ -232,7 +232,7 @@ def do_all(
     check_writable(out / FAILURES_FILE)
     found: dict[str, Outcome] = {}
     with tempfile.NamedTemporaryFile(dir=out, prefix=".seen-") as mark:
-        granules = (path for lst, ndvi, *_ in items.values() for path in (lst, ndvi) if path.exists())
+        granules = (path for lst, ndvi, *_ in items.values() for path in (lst, ndvi) if is_there(path))
         files = [Path(mark.name).absolute(), *islice(granules, 2)]
         outcomes = run_all(
             function, items, scheduler=scheduler, workers=workers, memory_bytes=memory_bytes, files=files

@@ -43,7 +43,8 @@ def _check_surplus(arguments: Sequence[str], surplus: list[str]) -> None:
     """Refuse what no option takes; where one option got several values, a pattern of the shell is the usual reason."""
     if not surplus:
         return
-    before = arguments[: arguments.index(surplus[0])]
+    words = arguments[: arguments.index(surplus[0])]
+    before = [part for word in words for part in (word.split("=", 1) if word.startswith("--") else [word])]
     option = next((word for word in reversed(before) if word.startswith("--")), None)
     if surplus[0].startswith("-") or option is None or before[-1] == option:
         make_parser().error(f"unrecognized arguments: {' '.join(surplus)}")
@@ -190,7 +191,9 @@ def make_parser() -> argparse.ArgumentParser:
     where.add_argument("--shape", type=Path, metavar="GEOJSON", help="polygons in degrees, outside which the map is masked")
     predict.add_argument("--water", type=Path, metavar="HDF", help="MOD44W granule of the tile: its water is masked")
     predict.add_argument("--layer", default="day", choices=("day", "night"), help="of the LST granule (default day)")
-    predict.add_argument("--allow-different-days", action="store_true", help="take a reflectance up to 16 days away")
+    predict.add_argument(
+        "--allow-different-days", action="store_true", help="take a reflectance up to 16 days away (for one map)"
+    )
     predict.add_argument("--quicklook", action="store_true", help="write a PNG map beside --out, too")
     predict.add_argument("--seed", type=int, default=0, help="of methods that draw random numbers (default 0)")
     predict.add_argument("--threads", type=int, help="of the CPU (default: as many as torch takes)")
@@ -525,13 +528,17 @@ def _predict_many(options: argparse.Namespace, bounds: Extent | None) -> int:
         print(job.estimate(scheduler=options.scheduler, workers=options.workers))
         return 0
     outcomes = job.run(scheduler=options.scheduler, workers=options.workers)
+    names: dict[str, list[str]] = {}
     for outcome in outcomes:
         for warning in getattr(outcome.result, "warnings", ()):
-            print(f"lstsr: {outcome.name}: {warning}", file=sys.stderr)
+            names.setdefault(warning, []).append(outcome.name)
+    for warning, warned in names.items():
+        print(f"lstsr: {warned[0]}{f' and {len(warned) - 1} more' * (len(warned) > 1)}: {warning}", file=sys.stderr)
     failed = sum(outcome.failed for outcome in outcomes)
     nothing = job.count("nothing") + sum(outcome.nothing for outcome in outcomes)
-    made = sum(not outcome.reason for outcome in outcomes)
-    told = f"{made} maps made, {job.count('done')} there already, {failed} failed"
+    made = sum(getattr(outcome.result, "made", False) for outcome in outcomes)
+    there = len(job.states) - made - failed - nothing
+    told = f"{made} maps made, {there} there already, {failed} failed"
     print(f"{options.out}: {told}{f', {nothing} with nothing to map' if nothing else ''}")
     return int(failed > 0)
 

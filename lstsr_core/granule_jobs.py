@@ -73,7 +73,8 @@ class Maps(Outputs):
             stale = [path for path in (*others, self.path(pair)) if path.is_file()]
             return [f"{path}: an older map of that day, stays as it is" for path in stale]
         if outcome is not None and outcome.nothing:
-            self._nothing[pair.lst.name] = self._tags(pair)["LSTSR_FINGERPRINT"], outcome.reason
+            with suppress(InputError):  # a granule that went away while it was read: the day is tried again
+                self._nothing[pair.lst.name] = self._tags(pair)["LSTSR_FINGERPRINT"], outcome.reason
             others.append(self.path(pair))
             return [f"nothing to map: {outcome.reason}", *_removed(others, f"{name} replaces its granule")]
         if outcome is not None:

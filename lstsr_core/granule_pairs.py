@@ -15,6 +15,7 @@ from lstsr_core.errors import InputError
 from lstsr_core.granule import Layer
 from lstsr_core.granule_name import PLATFORMS, GranuleName
 from lstsr_core.grid import Tile
+from lstsr_core.project import is_there
 
 REFLECTANCE_PRODUCTS = "MOD09GQ or MYD09GQ"
 REFLECTANCE_KIND = "09GQ"
@@ -63,7 +64,7 @@ class GranulePair:
     @property
     def size(self) -> int:
         """Bytes of what is there of both; a link into a store that has not the file counts for none."""
-        return sum(path.stat().st_size for path in (self.lst, self.reflectance) if path is not None and path.exists())
+        return sum(path.stat().st_size for path in (self.lst, self.reflectance) if path is not None and is_there(path))
 
 
 def check_directory(path: Path) -> None:
@@ -73,9 +74,9 @@ def check_directory(path: Path) -> None:
     ------
     InputError
     """
-    if path.is_file():
+    if is_there(path) and not path.is_dir():
         raise InputError(f"{path}: is a file; expected a directory of granules, in any folders below it.")
-    if not path.is_dir():
+    if not is_there(path):
         raise InputError(f"{path}: no such directory; expected MODIS granules there.")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from lstsr_core.errors import InputError
-from lstsr_core.project import resolve
+from lstsr_core.project import is_there, resolve
 
 _WEIGHTS = ("*.safetensors", "*.pt", "folds.csv", "*.curves.csv")
 _FILES_READ = {
@@ -29,10 +29,10 @@ def refuse_inputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
     ------
     InputError
     """
-    present = [path for path in outputs if path.exists()]
+    present = [path for path in outputs if is_there(path)]
     for path in inputs if present else ():
         for output in present:
-            if path.exists() and output.samefile(path):
+            if is_there(path) and output.samefile(path):
                 raise InputError(f"{output}: is the input {path}, which the output would replace; give --out another name.")
 
 

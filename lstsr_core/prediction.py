@@ -31,6 +31,7 @@ from lstsr_core.granule_pairs import LST_KINDS, REFLECTANCE_KIND, WATER_KIND, ch
 from lstsr_core.grid import FINE_PIXEL_M, SCALE
 from lstsr_core.networks import PUBLISHED_CHECKPOINTS, Model, load_model, weights_file
 from lstsr_core.outputs import refuse_inputs
+from lstsr_core.project import is_there
 from lstsr_core.provenance import fingerprint, git_revision
 from lstsr_core.quicklook import write_quicklook
 from lstsr_core.raster import BoolArray, FloatArray, Raster
@@ -301,7 +302,7 @@ def check_names(lst_path: Path, reflectance_path: Path, request: Request) -> tup
     InputError
     """
     for path in (lst_path, reflectance_path, request.water, request.shape):
-        if path is not None and not path.exists() and set("*?[") & set(path.name):
+        if path is not None and not is_there(path) and set("*?[") & set(path.name):
             raise InputError(f"{path}: no file matches this pattern; look for a file there, and for its name.")
     kinds = dict.fromkeys(kind for layers in LST_KINDS.values() for kind in layers.values())
     lst = check_kind(lst_path, kinds, "--lst")

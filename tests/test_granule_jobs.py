@@ -300,6 +300,19 @@ def test_terra_and_aqua_of_one_day_are_two_maps(world: World) -> None:
     assert len(list(world.maps.glob("*.tif"))) == 2
 
 
+def test_a_warning_of_many_maps_is_one_line_and_a_picture_is_no_map(world: World) -> None:
+    for day in ("A2018201", "A2018202"):
+        write_lst(world.granules / LST_NAME.replace("A2018200", day))
+        write_reflectance(world.granules / REFLECTANCE_NAME.replace("A2018200", day).replace("061", "006"))
+    code, printed, (line,) = world.predict()
+    assert (code, printed) == (0, "2 maps made, 1 there already, 0 failed")
+    first = LST_NAME.replace("A2018200", "A2018201")
+    assert line == f"lstsr: {first} and 1 more: LST is of collection 061, reflectance of 006"
+    (world.maps / "settings.json").unlink()
+    assert world.predict("--quicklook")[1] == "0 maps made, 3 there already, 0 failed"
+    assert len(list(world.maps.glob("*.png"))) == 3
+
+
 def test_granules_of_a_content_store_are_read_by_their_links_names(world: World, tmp_path: Path) -> None:
     """As git-annex and DVC lay them out; a file that the store has not fetched is one day's failure."""
     store, linked = tmp_path / "store", tmp_path / "annex"

@@ -106,6 +106,7 @@ def test_a_granule_under_cloud_is_one_line_that_names_it(tmp_path: Path, lstsr: 
         (["predict", "--lst", "a.hdf", "b.hdf", "--reflectance", "c.hdf", "--out", "x.tif"], "--lst"),
         (["predict", "--lst", "a.hdf", "--reflectance", "a.hdf", "b.hdf", "c.hdf", "--out", "x.tif"], "--reflectance"),
         (["predict", "--granules", "a.hdf", "b.hdf", "--out", "x"], "--granules"),
+        (["predict", "--lst=a.hdf", "b.hdf", "--reflectance", "c.hdf", "--out=x.tif"], "--lst"),
         (["patches", "--out", "x", "--granules", "a.hdf", "b.hdf"], "--granules"),
         (["evaluate", "--out", "x", "--pairs", "a.hdf", "b.hdf"], "--pairs"),
     ],
