@@ -184,7 +184,8 @@ def inside(geometry: shapely.Geometry, grid: Raster) -> tuple[BoolArray, int]:
     polygons = shapely.get_parts(shapely.intersection(projected(geometry, grid), _outline(grid)))
     polygons = [polygon for polygon in polygons if polygon.area > 0.0]
     owners = _burnt(dict(enumerate(polygons, start=1)), grid)
-    small = {number: polygons[number - 1] for number in set(range(1, len(polygons) + 1)) - set(np.unique(owners).tolist())}
+    centres = np.bincount(owners.ravel(), minlength=len(polygons) + 1)
+    small = {number: polygon for number, polygon in enumerate(polygons, start=1) if not centres[number]}
     mask: BoolArray = owners > 0
     if small:
         mask |= _burnt(small, grid, all_touched=True) > 0

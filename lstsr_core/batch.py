@@ -55,6 +55,10 @@ class Outputs:
         """Whether the pair's output is missing, done, or known to be nothing."""
         return "done" if self.path(pair).is_file() else "missing"
 
+    def older(self, pair: GranulePair) -> list[Path]:
+        """Outputs of older granules that the pair's own takes the place of."""
+        return []
+
     def settle(self, pair: GranulePair, outcome: Outcome | None) -> list[str]:
         """Hear what became of a pair, None if it was done before; gives back lines to tell."""
         return []
@@ -164,7 +168,7 @@ class Job:
             granules=self.granules,
             pairs=len(self.states),
             to_do=len(missing),
-            remarks=self._alone() + failures,
+            remarks=self._alone() + self._older() + failures,
             bytes_in=sum(pair.size for pair in missing),
             trial=trial,
             workers=worker_count(scheduler, workers, self.memory_bytes),
@@ -176,6 +180,14 @@ class Job:
         reflectances = newest_granules(self.granules, REFLECTANCE_KIND).items()
         no_reflectance = [f"{pair.lst.name}: without {REFLECTANCE_PRODUCTS}" for pair in self.pairs if pair.reflectance is None]
         return no_reflectance + [f"{path.name}: without LST" for (_, *day), path in reflectances if tuple(day) not in days]
+
+    def _older(self) -> list[str]:
+        paired = [pair for pair in self.pairs if pair.reflectance is not None]
+        return [
+            f"{path.name}: would go, since {pair.lst.name} replaces its granule"
+            for pair in paired
+            for path in self.outputs.older(pair)
+        ]
 
     def _trial(self, pairs: list[GranulePair], scheduler: str | None) -> tuple[Trial | None, list[str]]:
         # Below the output's parent, which the workers of a scheduler see too.

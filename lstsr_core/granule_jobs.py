@@ -66,9 +66,12 @@ class Maps(Outputs):
             pass
         return "missing"
 
+    def older(self, pair: GranulePair) -> list[Path]:
+        maps = self._maps.get((pair.name.product, pair.date, pair.tile), [])
+        return [path for path in maps if path != self.path(pair) and is_map(path)]
+
     def settle(self, pair: GranulePair, outcome: Outcome | None) -> list[str]:
-        name = pair.name
-        others = [path for path in self._maps.get((name.product, name.date, name.tile), []) if path != self.path(pair)]
+        name, others = pair.name, self.older(pair)
         if outcome is not None and outcome.failed:
             stale = [path for path in (*others, self.path(pair)) if path.is_file()]
             return [f"{path}: an older map of that day, stays as it is" for path in stale]
@@ -98,11 +101,16 @@ class Maps(Outputs):
         return map_tags(*pair.paths, self.shared, self._digests.of)
 
 
+def is_map(path: Path) -> bool:
+    """Whether `predict_granule` made a file."""
+    return "LSTSR_FINGERPRINT" in cog.read_tags(path)
+
+
 def _removed(paths: list[Path], why: str) -> list[str]:
     """Delete maps that `predict_granule` made, with their pictures; a line for each."""
     told = []
     for path in paths:
-        if "LSTSR_FINGERPRINT" in cog.read_tags(path):
+        if is_map(path):
             path.unlink()
             picture_of(path).unlink(missing_ok=True)
             told.append(f"{path}: removed ({why})")

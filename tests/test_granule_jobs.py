@@ -232,6 +232,9 @@ def test_one_map_a_day_that_of_the_granule_to_be_used(world: World, newer: str, 
     if older_stays_in_granules and ".006." in newer:
         assert world.predict() == (0, "0 maps made, 1 there already, 0 failed", [])
         return
+    dry = world.predict("--dry-run")[1]
+    assert "0 of them done, 1 to do" in dry and f"{world.map_of(LST_NAME).name}: would go, since {newer} replaces" in dry
+    assert world.map_of(LST_NAME).is_file()
     code, printed, lines = world.predict()
     assert (code, printed) == (0, "1 maps made, 0 there already, 0 failed")
     told = [line for line in lines if "removed" in line]
