@@ -44,7 +44,7 @@ test: $(INSTALLED)
 bench: $(INSTALLED)
 	$(VENV)/bin/pytest --override-ini addopts= benchmarks/bench_*.py
 
-# Train the package's own weights on the MODIS side of LSTSR_PAIRS, in folds and on all pairs, and judge them.
+# Train the package's own weights on the MODIS side of the development scenes of LSTSR_PAIRS, in folds and on all, and judge them.
 weights: $(INSTALLED)
 	@test -n "$(LSTSR_PAIRS)" || { echo "make weights: LSTSR_PAIRS names no directory of published pairs" >&2; exit 1; }
 	$(VENV)/bin/lstsr train --pairs $(LSTSR_PAIRS)/data --folds 5 --out data/runs/folds

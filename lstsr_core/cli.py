@@ -106,7 +106,7 @@ def make_parser() -> argparse.ArgumentParser:
     download.add_argument("--out", type=Path, required=True, help="directory of the granules and manifest.csv")
     download.add_argument("--threads", type=int, default=8, help="granules at a time (default 8)")
     download.add_argument("--url", help="of a mirror's archive, such as https://archive.example.org")
-    download.add_argument("--path", default="MOLT", help="directory of the products on the mirror (default MOLT)")
+    download.add_argument("--path", help="directory of the products on the mirror (default MOLT for Terra's, MOLA for Aqua's)")
     download.add_argument("--attempts", type=int, default=6, help="requests for one thing before giving up (default 6)")
     download.add_argument("--first-wait", type=float, default=2.0, metavar="SECONDS",
                           help="before the second attempt, doubled before each further one (default 2)")  # fmt: skip
@@ -120,6 +120,8 @@ def make_parser() -> argparse.ArgumentParser:
     data = train.add_mutually_exclusive_group(required=True)
     data.add_argument("--pairs", type=Path, help="directory of pairs, of which the MODIS side is read alone")
     data.add_argument("--patches", type=Path, help="directory that 02_patches wrote")
+    train.add_argument("--scenes", choices=["development", "all"], default="development",
+                       help="with --pairs: all but the 21 test scenes, which judge (default), or all")  # fmt: skip
     train.add_argument("--out", type=Path, required=True, help="directory of <model>.safetensors and the curves")
     train.add_argument("--folds", type=int, help="one network for each of so many folds, trained on the others (with --pairs)")
     train.add_argument(
@@ -131,14 +133,18 @@ def make_parser() -> argparse.ArgumentParser:
     card.set_defaults(command=_card)
     card.add_argument("weights", type=Path, help="a .safetensors of this project, or a published .pt")
 
-    report = commands.add_parser("report", help="judge weights trained by folds beside those trained on all pairs, as tables")
+    report = commands.add_parser(
+        "report", help="judge weights on the 21 test scenes and, by folds, on the development scenes, as tables"
+    )
     report.set_defaults(command=_report)
-    report.add_argument("--folds", type=Path, required=True, help="directory that lstsr train --folds wrote, for all models")
-    report.add_argument("--weights", type=Path, required=True, help="directory of weights trained on all pairs; their cards get "
-                        "the out-of-fold means")  # fmt: skip
+    report.add_argument("--folds", type=Path, help="directory that lstsr train --folds wrote, for all models; without it the "
+                        "test scenes alone are judged")  # fmt: skip
+    report.add_argument("--weights", type=Path, required=True, help="directory of weights trained on the development scenes; "
+                        "their cards get the means")  # fmt: skip
     report.add_argument("--pairs", type=Path, required=True, help="directory of the pairs, ASTER with them")
     report.add_argument("--published", type=Path, help="directory of the published checkpoints, to compare with")
-    report.add_argument("--out", type=Path, required=True, help="directory for metrics.csv and curves.csv")
+    report.add_argument("--out", type=Path, required=True,
+                        help="directory for test_scenes.csv and, with --folds, metrics.csv and curves.csv")  # fmt: skip
 
     patches = commands.add_parser("patches", help="cut LST–NDVI patches from granules; again, it cuts what is new or changed")
     patches.set_defaults(command=_patches)
@@ -162,6 +168,8 @@ def make_parser() -> argparse.ArgumentParser:
     evaluate = commands.add_parser("evaluate", help="judge methods on ASTER–MODIS pairs and write the table of metrics")
     evaluate.set_defaults(command=_evaluate)
     evaluate.add_argument("--pairs", type=Path, required=True, help="directory of <id>_aster_250m.tif with <id>_data_dict.pkl")
+    evaluate.add_argument("--scenes", choices=["development", "test", "all"], default="all",
+                          help="of the published pairs: those to develop on, the 21 that judge, or all (default)")  # fmt: skip
     evaluate.add_argument("--methods", default="all", help="names with commas between, or all (default)")
     evaluate.add_argument("--weights", type=Path, help="directory of <method>.safetensors, of folds that lstsr train "
                           "wrote, or of the published modelB_… folders (default: the package's own weights)")  # fmt: skip
@@ -338,6 +346,7 @@ def _train(options: argparse.Namespace) -> int:
     from lstsr_core import cross_validation, training_data
     from lstsr_core.networks import FOLDS_TABLE
     from lstsr_core.outputs import check_outputs
+    from lstsr_core.pairs import pair_ids
     from lstsr_core.training_settings import MODELS, settings_of
 
     if options.model not in (*MODELS, "all"):
@@ -357,8 +366,11 @@ def _train(options: argparse.Namespace) -> int:
     written = [FOLDS_TABLE, "ndvi.npy", *(f"{settings.model}.{ending}" for settings in chosen for ending in endings)]
     check_outputs(options, *(options.out / name for name in written))
     if options.pairs:
-        data = training_data.from_pairs(options.pairs)
+        data = training_data.from_pairs(options.pairs, options.scenes)
         source = f"MODIS side of {len(data)} ASTER–MODIS pairs, aligned"
+        left_out = len(pair_ids(options.pairs)) - len(data)
+        if left_out:
+            print(f"{left_out} test scenes are left out, which judge (--scenes all takes them)", file=sys.stderr)
     else:
         data = training_data.from_patches(options.patches, options.out / "ndvi.npy")
         source = f"{len(data)} patches of MODIS granules"
@@ -387,13 +399,20 @@ def _report(options: argparse.Namespace) -> int:
     from lstsr_core.evaluation import write_table
     from lstsr_core.outputs import check_outputs
 
-    check_outputs(options, options.out / "metrics.csv", options.out / "curves.csv")
-    curves = weights_report.mean_curves(options.folds)
-    table = weights_report.judge(options.folds, options.weights, options.published, options.pairs)
-    write_table(table, options.out / "metrics.csv")
-    write_table(curves, options.out / "curves.csv", decimals=8)
-    weights_report.note_in_cards(table, options.weights)
-    print(f"{options.out}: metrics.csv, curves.csv; means noted in the cards of {options.weights}")
+    written = (weights_report.TEST_TABLE, weights_report.DEVELOPMENT_TABLE, "curves.csv")
+    check_outputs(options, *(options.out / name for name in written))
+    names = [weights_report.TEST_TABLE]
+    if options.folds is not None:
+        curves = weights_report.mean_curves(options.folds)
+        table = weights_report.judge(options.folds, options.weights, options.published, options.pairs)
+        write_table(table, options.out / weights_report.DEVELOPMENT_TABLE)
+        write_table(curves, options.out / "curves.csv", decimals=8)
+        weights_report.note_in_cards(table, options.weights)
+        names += [weights_report.DEVELOPMENT_TABLE, "curves.csv"]
+    table = weights_report.judge_test_scenes(options.weights, options.published, options.pairs)
+    write_table(table, options.out / weights_report.TEST_TABLE)
+    weights_report.note_test_scenes(table, options.weights)
+    print(f"{options.out}: {', '.join(names)}; means noted in the cards of {options.weights}")
     return 0
 
 
@@ -434,6 +453,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     from lstsr_core.pairs import pair_ids
     from lstsr_core.perceptual import load_lpips
     from lstsr_core.raster import check_writable
+    from lstsr_core.scenes import read_part
     from lstsr_core.sharpeners import WEIGHTS_MISSING, Options, check_methods
 
     methods = check_methods(options.methods.split(","))
@@ -445,7 +465,8 @@ def _evaluate(options: argparse.Namespace) -> int:
         raise InputError(f"{options.pairs}: no such directory; expected ASTER–MODIS pairs there.")
     check_outputs(options, options.out)
     check_writable(options.out)
-    ids = pair_ids(options.pairs)
+    everything = options.scenes == "all"
+    ids = pair_ids(options.pairs) if everything else [pair.id for pair in read_part(options.pairs, options.scenes)]
     networks = [name for name in methods if name in PUBLISHED_CHECKPOINTS]
     directories = {options.weights and unseen_weights(options.weights, pair_id) for pair_id in ids if networks}
     for path in {weights_file(directory, name) for directory in directories for name in networks}:
@@ -466,6 +487,8 @@ def _evaluate(options: argparse.Namespace) -> int:
         print(f"{name}, {protocol}, {scenes}: row empty: {status}{hint}", file=sys.stderr)
     for name, group in table[table["in_sample"].eq(True)].groupby("method", sort=False):
         print(f"{name!s}: trained on {group['scene'].nunique()} of these scenes; their rows are in-sample", file=sys.stderr)
+    for pair_id, remarks in judged.remarks.items():
+        print(f"pair {pair_id}: {remarks}", file=sys.stderr)
     for pair_id, reason in judged.failures.items():
         print(f"lstsr: pair {pair_id} left out: {reason}", file=sys.stderr)
     print(f"{options.out}: {len(table)} rows, {len(ids) - len(judged.failures)} of {len(ids)} pairs")

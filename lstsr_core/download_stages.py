@@ -87,7 +87,9 @@ def describe_pairs(settings: Download) -> pd.DataFrame:
         place = {"longitude": centre.x, "latitude": centre.y, "utm_zone": pair.aster.crs.to_epsg() % 100}
         offsets = {"ndvi_rows_down": down, "ndvi_columns_right": right}
         statistics = pair_statistics(aligned.lst.values, aligned.ndvi.values, pair.aster.values)
-        rows.append({"scene": pair.id, **place, **offsets, **statistics})
+        if pair.remarks:
+            print(f"pair {pair.id}: {pair.remarks}", file=sys.stderr)
+        rows.append({"scene": pair.id, **place, **offsets, **statistics, "remarks": pair.remarks})
         geometry = {"type": "Polygon", "coordinates": [np.round(outline, 5).tolist()]}
         features.append({"type": "Feature", "properties": {"scene": pair.id}, "geometry": geometry})
     write_json(settings, "footprints.geojson", {"type": "FeatureCollection", "features": features})
@@ -115,7 +117,7 @@ def footprint(pair: Pair) -> FloatArray:
 
 def landscape_table(pairs: pd.DataFrame) -> pd.DataFrame:
     """10 %, median and 90 % of each statistic over the pairs."""
-    columns = [name for name in pairs.columns if name not in ("scene", "longitude", "latitude", "utm_zone")]
+    columns = [name for name in pairs.columns if name not in ("scene", "longitude", "latitude", "utm_zone", "remarks")]
     quantiles = pairs[columns].astype(float).quantile([0.1, 0.5, 0.9]).T
     return quantiles.set_axis(["p10", "median", "p90"], axis="columns").rename_axis("statistic").reset_index()
 

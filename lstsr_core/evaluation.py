@@ -173,10 +173,11 @@ def measure(comparison: Comparison, lst_k: FloatArray, published: bool = False, 
 
 @dataclass
 class Evaluation:
-    """Rows of the results table, and the pairs that could not be read, each with its reason."""
+    """Rows of the results table; by pair why it could not be read, and what is odd about it, and legal."""
 
     rows: list[dict[str, object]] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
+    remarks: dict[str, str] = field(default_factory=dict)
 
     def table(self) -> pd.DataFrame:
         """The results table, one row for each scene, protocol and method, with exactly `COLUMNS`."""
@@ -234,7 +235,10 @@ def evaluate(
     evaluation = Evaluation()
     for pair_id in ids:
         try:
-            evaluation.rows += evaluate_pair(read_pair(directory, pair_id), methods, protocols, options, lpips)
+            pair = read_pair(directory, pair_id)
+            evaluation.rows += evaluate_pair(pair, methods, protocols, options, lpips)
+            if pair.remarks:
+                evaluation.remarks[pair_id] = pair.remarks
         except InputError as error:
             if not keep_going:
                 raise

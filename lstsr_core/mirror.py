@@ -30,6 +30,9 @@ from lstsr_core.transfer import Client, Patience, TransferError, check_secret_is
 TOKEN_VARIABLE = "LSTSR_MIRROR_TOKEN"
 """Not Earthdata's, which is for NASA's hosts alone."""
 
+DIRECTORIES = {"Terra": "MOLT", "Aqua": "MOLA"}
+"""Where the Data Pool had the products of each satellite."""
+
 
 class MirrorSource:
     """Granules of an archive that kept the Data Pool's layout.
@@ -44,8 +47,8 @@ class MirrorSource:
         Of the archive, without the path.
     patience : Patience
     stop : threading.Event
-    path : str
-        Directory of the products; ``MOLT`` is Terra's.
+    path : str, optional
+        Directory of the products; without it, `DIRECTORIES` says which.
 
     Raises
     ------
@@ -55,7 +58,7 @@ class MirrorSource:
 
     name = "mirror"
 
-    def __init__(self, url: str, patience: Patience, stop: threading.Event, path: str = "MOLT") -> None:
+    def __init__(self, url: str, patience: Patience, stop: threading.Event, path: str | None = None) -> None:
         try:
             parts = urlsplit(url)
             wrong = parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0
@@ -126,7 +129,8 @@ class MirrorSource:
     def _archive(self, product: Product, tile: Tile, first: datetime.date, last: datetime.date) -> Any:
         with tempfile.TemporaryDirectory() as scratch, _logging_kept():
             archive = self._pymodis.downModis(
-                scratch, token=self._token or "none", url=self._url, path=self._path, product=str(product), tiles=[str(tile)],
+                scratch, token=self._token or "none", url=self._url, path=self._path or DIRECTORIES[product.platform],
+                product=str(product), tiles=[str(tile)],
                 today=last.isoformat(), enddate=first.isoformat(), checkgdal=False,
             )  # fmt: skip
             archive.closeFilelist()

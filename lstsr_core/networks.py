@@ -267,7 +267,10 @@ def unseen_weights(directory: Path, scene: str) -> Path:
         return directory
     folds = _read_folds(path, path.stat().st_mtime_ns)
     if scene not in folds:
-        raise InputError(f"{path}: scene {scene} is in no fold; judge it with weights that were trained on all pairs but it.")
+        raise InputError(
+            f"{path}: scene {scene} is in no fold; leave it out (--scenes development leaves test scenes out), or judge it "
+            "with weights that have not seen it."
+        )
     return directory / fold_name(folds[scene])
 
 

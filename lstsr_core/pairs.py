@@ -14,11 +14,17 @@ from rasterio.crs import CRS
 
 from lstsr_core.errors import InputError
 from lstsr_core.grid import FINE_PIXEL_M, SCALE, SINUSOIDAL, SPHERE_RADIUS_M
-from lstsr_core.raster import FloatArray, Raster, read_raster, write_raster
+from lstsr_core.raster import BoolArray, FloatArray, Raster, read_raster, write_raster
 from lstsr_core.unpickler import read_arrays_pickle
 
 PATCH_COARSE_PIXELS = 64
-LST_RANGE_K = (200.0, 400.0)
+LST_VALID_K = (150.0, 1310.7)
+"""Digital numbers 7500 to 65535 of MOD11 and MOD21 (product guides): beyond them a value is no temperature."""
+LST_USUAL_K = (200.0, 400.0)
+"""Where the middle half of a scene lies on Earth, by which units are told; fires and hot roofs are warmer, and legal."""
+NDVI_VALID = (-1.0, 1.0)
+_SCALED_SHARE = 0.05
+"""Share of the values that must be valid, or the whole image counts as unscaled."""
 ASTER_STORED_PER_K = 10.0
 PUBLISHED_PAIRS = 83
 DIGEST_DIGITS = 12
@@ -41,11 +47,14 @@ class ModisPair:
         MODIS LST in kelvin, (rows, columns) coarse pixels, sinusoidal.
     ndvi : Raster
         NDVI from −1 to 1, (4·rows, 4·columns) fine pixels, sinusoidal; its origin may differ from the LST's.
+    provenance : dict of str to str
+        Where the arrays were read from; under "remarks" what is odd about them, and legal.
     """
 
     id: str
     lst: Raster
     ndvi: Raster
+    provenance: dict[str, str] = field(default_factory=dict, kw_only=True)
 
     def __post_init__(self) -> None:
         check_lst(self.lst.values, self.id)
@@ -58,12 +67,16 @@ class ModisPair:
         for name, raster, pixel_m in (("LST", self.lst, SCALE * FINE_PIXEL_M), ("NDVI", self.ndvi, FINE_PIXEL_M)):
             if abs(raster.pixel_width_m - pixel_m) > 0.001 * pixel_m:
                 raise InputError(f"pair {self.id}: {name} has pixels of {raster.pixel_width_m:g} m; expected {pixel_m:.3f} m.")
-            ellipsoid = raster.crs.to_dict()
-            if ellipsoid.get("proj") != "sinu" or abs(float(ellipsoid.get("R", 0.0)) - SPHERE_RADIUS_M) > 1.0:
+            if not _is_modis_sinusoidal(raster.crs):
                 raise InputError(
                     f"pair {self.id}: {name} is in CRS {raster.crs.to_string()[:60]}; expected the MODIS sinusoidal "
                     f"projection on a sphere of {SPHERE_RADIUS_M} m. Reproject it first."
                 )
+
+    @property
+    def remarks(self) -> str:
+        """What is odd about the pair, and legal; empty if nothing is."""
+        return self.provenance.get("remarks", "")
 
     @property
     def digest(self) -> str:
@@ -79,12 +92,9 @@ class Pair(ModisPair):
     ----------
     aster : Raster
         ASTER LST in kelvin at 250 m, UTM; NaN outside the swath, mixed with zeros along its edge.
-    provenance : dict of str to str
-        Where the arrays were read from.
     """
 
     aster: Raster
-    provenance: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -98,22 +108,36 @@ class Pair(ModisPair):
 AnyPair = TypeVar("AnyPair", bound=ModisPair)
 
 
+def _is_modis_sinusoidal(crs: CRS) -> bool:
+    parameters = crs.to_dict()
+    shifts = [float(parameters.get(name, 0.0)) for name in ("lon_0", "x_0", "y_0")]
+    sphere = abs(float(parameters.get("R", 0.0)) - SPHERE_RADIUS_M) <= 1.0
+    return parameters.get("proj") == "sinu" and parameters.get("units", "m") == "m" and sphere and not any(shifts)
+
+
 def check_lst(lst_k: FloatArray, where: str) -> None:
-    """Refuse an LST that is not in kelvin: a value outside 200–400 K, or no valid pixel.
+    """Refuse an LST that is not in kelvin, by the bulk of its values, or that holds a value which is no temperature.
 
     Raises
     ------
     InputError
+        If there is no valid pixel, a value lies outside `LST_VALID_K`, or the quartiles lie outside `LST_USUAL_K`.
     """
     valid = lst_k[~np.isnan(lst_k)]
     if valid.size == 0:
         raise InputError(f"pair {where}: LST has no valid pixel; expected kelvin with NaN for nodata.")
-    low, high = LST_RANGE_K
-    if valid.min() < low or valid.max() > high:
-        raise InputError(
-            f"pair {where}: LST spans {valid.min():g} to {valid.max():g}; expected kelvin between {low:g} and {high:g}. "
-            "Digital numbers must be multiplied by 0.02 and fill values set to NaN first."
-        )
+    quartiles = np.percentile(valid, [25.0, 75.0])
+    if not (_within(valid, LST_VALID_K).all() and _within(quartiles, LST_USUAL_K).all()):
+        raise _wrong_lst(valid, where)
+
+
+def _wrong_lst(valid: FloatArray, where: str) -> InputError:
+    low, high = LST_USUAL_K
+    return InputError(
+        f"pair {where}: LST spans {valid.min():g} to {valid.max():g}, half of it {np.percentile(valid, 25.0):g} to "
+        f"{np.percentile(valid, 75.0):g}; expected kelvin, half of them between {low:g} and {high:g}. Digital numbers must be "
+        "multiplied by 0.02 and fill values set to NaN first."
+    )
 
 
 def check_ndvi(ndvi: FloatArray, where: str) -> None:
@@ -124,9 +148,39 @@ def check_ndvi(ndvi: FloatArray, where: str) -> None:
     InputError
     """
     valid = ndvi[~np.isnan(ndvi)]
-    if valid.size == 0 or valid.min() < -1.0 or valid.max() > 1.0:
-        span = f"spans {valid.min():g} to {valid.max():g}" if valid.size else "has no valid pixel"
-        raise InputError(f"pair {where}: NDVI {span}; expected values in [−1, 1]. Unscaled NDVI must be divided first.")
+    if valid.size == 0 or not _within(valid, NDVI_VALID).all():
+        raise _wrong_ndvi(valid, where)
+
+
+def _wrong_ndvi(valid: FloatArray, where: str) -> InputError:
+    span = f"spans {valid.min():g} to {valid.max():g}" if valid.size else "has no valid pixel"
+    return InputError(f"pair {where}: NDVI {span}; expected values in [−1, 1]. Unscaled NDVI must be divided first.")
+
+
+def _within(values: FloatArray, limits: tuple[float, float]) -> BoolArray:
+    return np.asarray((values >= limits[0]) & (values <= limits[1]))
+
+
+def _masked_invalid(raster: Raster, name: str, limits: tuple[float, float]) -> tuple[Raster, list[str]]:
+    """The raster without values that its product cannot have, and a remark on them; one that is unscaled stays as it is."""
+    invalid = np.isfinite(raster.values) & ~_within(raster.values, limits)
+    count, known = int(invalid.sum()), int(np.isfinite(raster.values).sum())
+    if not count or known - count < _SCALED_SHARE * known:
+        return raster, []
+    remark = f"{_counted(raster.values, invalid, name)} outside the valid {limits[0]:g} to {limits[1]:g}, masked"
+    return raster.with_values(np.where(invalid, np.nan, raster.values)), [remark]
+
+
+def _counted(values: FloatArray, which: BoolArray, name: str) -> str:
+    """Such as ``1 of 4096 pixels of LST (402.12)``."""
+    low, high = values[which].min(), values[which].max()
+    return f"{int(which.sum())} of {values.size} pixels of {name} ({low:g}{f' to {high:g}' if high > low else ''})"
+
+
+def _unusual_lst(lst_k: FloatArray, name: str) -> list[str]:
+    unusual = np.isfinite(lst_k) & ~_within(lst_k, LST_USUAL_K)
+    low, high = LST_USUAL_K
+    return [f"{_counted(lst_k, unusual, name)} outside the usual {low:g} to {high:g} K"] if unusual.any() else []
 
 
 def _pairs_directory(directory: Path) -> Path:
@@ -167,26 +221,36 @@ def read_pair(directory: Path, pair_id: str) -> Pair:
         If a file is missing, damaged, hostile, or holds values that are not what it should hold.
     """
     folder = _pairs_directory(directory)
-    aster = _read_aster(folder / f"{pair_id}{_ASTER_SUFFIX}")
-    modis, provenance = _read_modis(folder, pair_id)
-    return Pair(modis.id, modis.lst, modis.ndvi, aster, provenance)
+    aster, odd = _read_aster(folder / f"{pair_id}{_ASTER_SUFFIX}")
+    modis = _read_modis(folder, pair_id)
+    remarks = [remark for remark in (modis.remarks, *odd) if remark]
+    provenance = {**modis.provenance, **({"remarks": "; ".join(remarks)} if remarks else {})}
+    return Pair(modis.id, modis.lst, modis.ndvi, aster, provenance=provenance)
 
 
 def read_modis(directory: Path, pair_id: str) -> ModisPair:
     """Read one pair without its ASTER file, which need not be there; otherwise as `read_pair`."""
-    return _read_modis(_pairs_directory(directory), pair_id)[0]
+    return _read_modis(_pairs_directory(directory), pair_id)
 
 
-def _read_modis(folder: Path, pair_id: str) -> tuple[ModisPair, dict[str, str]]:
+def _read_modis(folder: Path, pair_id: str) -> ModisPair:
     pickled, lst_file, ndvi_file = (folder / f"{pair_id}{suffix}" for suffix in (_PICKLE_SUFFIX, _LST_SUFFIX, _NDVI_SUFFIX))
     if lst_file.is_file() or ndvi_file.is_file():
-        modis = ModisPair(pair_id, read_raster(lst_file), read_raster(ndvi_file))
-        return modis, {"layout": "geotiff", "lst": lst_file.name}
-    if not pickled.is_file():
+        lst, ndvi = read_raster(lst_file), read_raster(ndvi_file)
+        provenance = {"layout": "geotiff", "lst": lst_file.name}
+    elif pickled.is_file():
+        lst, ndvi = _read_published(pickled)
+        provenance = {"layout": "published", "lst": pickled.name}
+    else:
         raise InputError(
             f"pair {pair_id}: neither {pickled.name} nor {lst_file.name} is in {folder}. Fetch the pair again, or leave it out."
         )
-    return ModisPair(pair_id, *_read_published(pickled)), {"layout": "published", "lst": pickled.name}
+    lst, lst_remarks = _masked_invalid(lst, "LST", LST_VALID_K)
+    ndvi, ndvi_remarks = _masked_invalid(ndvi, "NDVI", NDVI_VALID)
+    remarks = [*lst_remarks, *_unusual_lst(lst.values, "LST"), *ndvi_remarks]
+    if remarks:
+        provenance["remarks"] = "; ".join(remarks)
+    return ModisPair(pair_id, lst, ndvi, provenance=provenance)
 
 
 def write_pair(pair: Pair, directory: Path) -> None:
@@ -202,15 +266,17 @@ def write_aster(aster: Raster, path: Path) -> None:
     write_raster(aster.with_values(stored), path, nodata=None)
 
 
-def _read_aster(path: Path) -> Raster:
+def _read_aster(path: Path) -> tuple[Raster, list[str]]:
     aster = read_raster(path, scale=1.0 / ASTER_STORED_PER_K, fill=0.0)
-    hottest_k = float(np.nanmax(aster.values))
-    if not LST_RANGE_K[0] <= hottest_k <= LST_RANGE_K[1]:
+    # Most of the swath: its edge is mixed with zeros, and a fire may be hotter than its surroundings.
+    median_k, hottest_k = float(np.nanmedian(aster.values)), float(np.nanmax(aster.values))
+    if not (LST_USUAL_K[0] <= median_k <= LST_USUAL_K[1] and hottest_k <= LST_VALID_K[1]):
         raise InputError(
-            f"{path}: the largest number is {hottest_k * ASTER_STORED_PER_K:g}; expected kelvin times ten, "
-            f"{LST_RANGE_K[0] * ASTER_STORED_PER_K:g} to {LST_RANGE_K[1] * ASTER_STORED_PER_K:g}."
+            f"{path}: the numbers have the median {median_k * ASTER_STORED_PER_K:g} and the largest "
+            f"{hottest_k * ASTER_STORED_PER_K:g}; expected kelvin times ten, the median between "
+            f"{LST_USUAL_K[0] * ASTER_STORED_PER_K:g} and {LST_USUAL_K[1] * ASTER_STORED_PER_K:g}."
         )
-    return aster
+    return aster, _unusual_lst(np.maximum(aster.values, LST_USUAL_K[0]), "ASTER")
 
 
 def _read_published(path: Path) -> tuple[Raster, Raster]:

@@ -26,6 +26,10 @@ from lstsr_core.training_settings import MODELS, Number, TrainingSettings, setti
 from lstsr_core.water import DEFAULT_DILATION, MOST_DILATION
 
 Mtf = Annotated[Number, Field(gt=0.0, lt=1.0, description="transfer of the sensor's PSF at the 1 km Nyquist frequency")]
+TrainingScenes = Annotated[
+    Literal["development", "all"],
+    Field(description="of the pairs: the development scenes, or all, the test scenes that judge among them"),
+]
 Share = Annotated[Number, Field(ge=0.0, le=1.0)]
 Seed = Annotated[int, Field(ge=0, description="seed of everything random in this notebook")]
 
@@ -167,6 +171,7 @@ class Patches(NotebookParameters):
 
     notebook = "02_patches"
     source: Literal["granules", "pairs"] = Field("granules", description="whole granules, or the MODIS side of the pairs")
+    scenes: TrainingScenes = "development"
     product: Literal["MOD21A1", "MOD11A1"] = Field("MOD21A1", description="family of the LST granules")
     night: bool = Field(False, description="cut the nights of the granules too")
     coverage: Number = Field(0.0, ge=0.0, le=1.0, description="largest share of bad LST pixels that a patch may have")
@@ -207,6 +212,7 @@ class Training(_Trained):
         ["all"], description=f"networks to train here: any of {', '.join(MODELS)}, or all; none shows the published curves alone"
     )
     data: Literal["patches", "pairs"] = Field("patches", description="what 02_patches cut, or the MODIS side of the pairs")
+    scenes: TrainingScenes = "development"
     alpha: Number | None = Field(None, ge=0.0, le=1.0, description="weight of the reconstruction term; none: as the settings say")
     gamma: Number | Literal["scene"] | None = Field(
         None, description="slope, in z-scores, that ties LST's texture to NDVI's, or scene; none: as the settings say"
@@ -235,6 +241,7 @@ class Ablation(_Trained):
     results: str = Field(
         "data/ablation", description="directory of tables made before, relative to the project; empty: train here"
     )
+    scenes: TrainingScenes = "development"
     model: Literal["sif-cnn-sr1", "sif-cnn-sr2"] = Field("sif-cnn-sr1", description="network to train")
     alphas: list[Share] = Field([0.9], description="weights of the reconstruction term, 0 to 1")
     gammas: list[Number | Literal["scene"]] = Field([-0.5], description="slopes in z-scores, or scene")

@@ -41,7 +41,7 @@ def cut_patches(settings: Patches) -> pd.DataFrame:
         return _cut_layer(settings, source, "day", settings.directory)
     if settings.split != "random":
         raise InputError(f"{settings.notebook}: parameter 'split' is 'groups', but pairs carry no month; expected 'random'.")
-    patches = bar(pair_patches(source, settings.coverage), "Patches", "patch")
+    patches = bar(pair_patches(source, settings.coverage, settings.scenes), "Patches", "patch")
     table = write_patches(patches, settings.directory, settings.training_share, settings.seed)
     statistics = read_patches(table[table["split"] == "train"], settings.directory).statistics()
     write_json(settings, "statistics.json", asdict(statistics))

@@ -12,8 +12,9 @@ import pandas as pd
 
 from lstsr_core.errors import InputError
 from lstsr_core.grid import COARSE_PIXEL_M, SCALE, TILE_COARSE_PIXELS, Tile
-from lstsr_core.pairs import PATCH_COARSE_PIXELS, align, check_lst, check_ndvi, pair_ids, read_modis
+from lstsr_core.pairs import PATCH_COARSE_PIXELS, align, check_lst, check_ndvi
 from lstsr_core.raster import FloatArray, Raster, read_raster, write_raster
+from lstsr_core.scenes import Part, read_part
 from lstsr_core.splits import random_split
 
 if TYPE_CHECKING:
@@ -65,13 +66,13 @@ def windows(lst: Raster, tile: Tile) -> Iterator[tuple[int, int, Raster]]:
                 yield window_row, window_column, lst.crop(slice(row, row + size), slice(column, column + size))
 
 
-def pair_patches(directory: Path, coverage: float) -> Iterator[Patch]:
-    """The MODIS side of every pair, aligned; ASTER is never read, and the pairs carry no date."""
-    for pair_id in pair_ids(directory):
-        pair = align(read_modis(directory, pair_id))
+def pair_patches(directory: Path, coverage: float, part: Part = "development") -> Iterator[Patch]:
+    """The MODIS side of the pairs of a part, aligned; ASTER is never read, and the pairs carry no date."""
+    for whole in read_part(directory, part):
+        pair = align(whole)
         bad_share = float(np.isnan(pair.lst.values).mean())
         if bad_share <= coverage and np.isfinite(pair.ndvi.values).all():
-            yield Patch(f"pair_{pair_id}", pair.lst, pair.ndvi, "", "", None, None, bad_share)
+            yield Patch(f"pair_{pair.id}", pair.lst, pair.ndvi, "", "", None, None, bad_share)
 
 
 def write_patch(patch: Patch, directory: Path) -> dict[str, Any]:

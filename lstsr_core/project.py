@@ -10,6 +10,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = PROJECT / "notebooks"
 PARAMETERS = PROJECT / "data" / "params"
 REGISTRY = PROJECT / "data" / "registry.txt"
+SCENES = PROJECT / "data" / "scenes.csv"
 TRAINING_SETTINGS = PROJECT / "data" / "training"
 TRAINING_CURVES = PROJECT / "data" / "training_curves"
 OWN_WEIGHTS = PROJECT / "data" / "own_weights"

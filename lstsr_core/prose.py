@@ -27,12 +27,19 @@ from lstsr_core.networks import read_statistics
 from lstsr_core.pairs import PATCH_COARSE_PIXELS
 from lstsr_core.parameters import BY_NOTEBOOK
 from lstsr_core.project import REGISTRY
-from lstsr_core.results_prose import DIGEST_DIGITS, Results, agreement_sentence, real_results, results_substitutions
+from lstsr_core.results_prose import (
+    DIGEST_DIGITS,
+    Results,
+    agreement_sentence,
+    published_pairs,
+    real_results,
+    results_substitutions,
+)
 from lstsr_core.run_files import PAIRS, PROVENANCE, RunFiles
+from lstsr_core.scenes_prose import scenes_substitutions
 
 PATCHES = "02_patches/patches.csv"
 STATISTICS = "02_patches/statistics.json"
-LANDSCAPE_REAL = "data/landscape_real.csv"
 MEASURED_MAP = "data/measured/tile_map.json"
 NOTEBOOKS = list(BY_NOTEBOOK)
 
@@ -79,6 +86,10 @@ class Edition:
     pairs_published: int
 
     @property
+    def pairs_told(self) -> str:
+        return published_pairs({"pairs": self.pairs, "pairs_published": self.pairs_published})
+
+    @property
     def kind(self) -> str:
         """Names the edition's style in the pages."""
         return "synthetic" if self.synthetic else "paper"
@@ -97,7 +108,7 @@ class Edition:
         """What its data are, in one sentence for the banner and the foot of each printed sheet."""
         if self.synthetic:
             return "Its scenes are simulated. Figures from the published pairs say so; all others are no measurements."
-        return f"Its figures come from {self.pairs} of the {self.pairs_published} published ASTER–MODIS pairs."
+        return f"Its figures come from {self.pairs_told}."
 
     @property
     def subtitle(self) -> str:
@@ -114,10 +125,7 @@ class Edition:
         """The same at length, in MyST, for the cover and the notebooks."""
         if self.synthetic:
             return f":::{{admonition}} Synthetic edition\n:class: warning\n{SYNTHETIC_NOTE}\n:::"
-        return (
-            f":::{{admonition}} Edition from the published pairs\n:class: note\n"
-            f"The figures come from {self.pairs} of the {self.pairs_published} published ASTER–MODIS pairs.\n:::"
-        )
+        return f":::{{admonition}} Edition from the published pairs\n:class: note\nThe figures come from {self.pairs_told}.\n:::"
 
 
 def substitutions(
@@ -129,11 +137,12 @@ def substitutions(
         "profile": f"`{edition.profile}`",
         "edition_admonition": edition.admonition,
         **results_substitutions(own, kept),
+        **scenes_substitutions(real_results(own, kept)),
         **_claims(own, kept),
         "downloads": "<ul>\n" + "\n".join(f"<li>{link(name)}</li>" for name in results) + "\n</ul>",
         "provenance_table": _provenance_table(files.json(PROVENANCE)),
         "provenance_download": link(PROVENANCE),
-        **_data_figures(files, edition, project),
+        **_data_figures(files, edition, kept),
         **findings_substitutions(files),
         **manual_substitutions(files),
         **continent_substitutions(MeasuredMap.read(project / MEASURED_MAP)),
@@ -193,7 +202,7 @@ def _provenance_table(provenance: dict[str, Any]) -> str:
     return table(["notebook", "seed", "seconds", "inputs", "revision"], lines)
 
 
-def _data_figures(files: RunFiles, edition: Edition, project: Path) -> dict[str, str]:
+def _data_figures(files: RunFiles, edition: Edition, kept: KeptResults) -> dict[str, str]:
     pairs = files.table(PAIRS, ["scene", "ndvi_rows_down", "ndvi_columns_right"])
     down, right = pairs["ndvi_rows_down"].astype(int), pairs["ndvi_columns_right"].astype(int)
     apart = int(((down != 0) | (right != 0)).sum())
@@ -201,10 +210,10 @@ def _data_figures(files: RunFiles, edition: Edition, project: Path) -> dict[str,
     lines = [row(f"{rows_down} down", offsets.loc[rows_down]) for rows_down in offsets.index]
     windows = files.table(PATCHES)
     statistics = read_statistics(files.path(STATISTICS))
-    listed = sum(name.endswith("_aster_250m.tif") for name in read_registry(REGISTRY))
+    count = sum(name.endswith("_aster_250m.tif") for name in read_registry(REGISTRY))
     kind = "simulated pairs in their place" if edition.synthetic else "of them"
     return {
-        "pairs_published": str(listed),
+        "pairs_published": str(count),
         "pairs_sentence": f"This edition reads {len(pairs)} {kind}.",
         "offsets_sentence": (
             f"In this edition they do not in {apart} of {len(pairs)} pairs: NDVI starts up to {down.max()} fine pixels below the "
@@ -216,23 +225,18 @@ def _data_figures(files: RunFiles, edition: Edition, project: Path) -> dict[str,
             f"standard deviation {statistics.lst_std_k:.2f} K, and an NDVI of mean {statistics.ndvi_mean:.3f} and standard "
             f"deviation {statistics.ndvi_std:.3f}."
         ),
-        "landscape_table": _landscape_table(pairs, project / LANDSCAPE_REAL, edition),
+        "landscape_table": _landscape_table(pairs, kept.files.table(PAIRS), edition),
     }
 
 
-def _landscape_table(pairs: pd.DataFrame, real_file: Path, edition: Edition) -> str:
+def _landscape_table(pairs: pd.DataFrame, real: pd.DataFrame, edition: Edition) -> str:
     names = [name for name in pairs.columns if name in LANDSCAPE_LABELS or _ATTENUATION.fullmatch(name)]
-    real = pd.read_csv(real_file).set_index("statistic") if real_file.is_file() else None
-    head = ["statistic", "this edition (simulated)" if edition.synthetic else "this edition"]
+    columns = {"this edition (simulated)": pairs, "published pairs": real} if edition.synthetic else {"this edition": pairs}
     lines = []
     for name in names:
-        quantiles = pairs[name].astype(float).quantile([0.5, 0.1, 0.9]).tolist()
-        cells = [_spread(*quantiles)]
-        if real is not None:
-            known = [float(real[column].loc[name]) for column in ("median", "p10", "p90")] if name in real.index else None
-            cells.append(_spread(*known) if known else "–")
-        lines.append(row(_landscape_label(name), cells))
-    return table(head if real is None else [*head, "published pairs"], lines, "spreads")
+        quantiles = [rows[name].astype(float).quantile([0.5, 0.1, 0.9]).tolist() for rows in columns.values()]
+        lines.append(row(_landscape_label(name), [_spread(*values) for values in quantiles]))
+    return table(["statistic", *columns], lines, "spreads")
 
 
 def _landscape_label(name: str) -> str:

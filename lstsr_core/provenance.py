@@ -38,9 +38,9 @@ def versions() -> dict[str, str]:
     return {package: version(package) for package in _PACKAGES}
 
 
-def digests(directories: Iterable[Path], relative_to: Path) -> dict[str, str]:
-    """sha256 of every file below the directories, by path; what a link points to counts as the file."""
-    files = (path for directory in directories for path in sorted(directory.rglob("*")) if path.is_file())
+def digests(places: Iterable[Path], relative_to: Path) -> dict[str, str]:
+    """sha256 of every file that is named or lies below a directory, by path; what a link points to counts as the file."""
+    files = (path for place in places for path in (place, *sorted(place.rglob("*"))) if path.is_file())
     return {path.relative_to(relative_to).as_posix(): sha256(path) for path in files}
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import pandas as pd
 
@@ -75,9 +76,17 @@ class Results:
     def scenes(self) -> str:
         """Such as "62 of the 83 published ASTER–MODIS pairs"."""
         summary = self.files.json(SUMMARY)
-        if self.synthetic:
-            return f"{summary['pairs']} simulated pairs"
-        return f"{summary['pairs']} of the {summary.get('pairs_published', '?')} published ASTER–MODIS pairs"
+        return f"{summary['pairs']} simulated pairs" if self.synthetic else published_pairs(summary)
+
+
+def published_pairs(summary: Mapping[str, Any]) -> str:
+    """How many of the published pairs a run read, in words.
+
+    >>> published_pairs({"pairs": 83, "pairs_published": 83})
+    'all 83 published ASTER–MODIS pairs'
+    """
+    count, published = summary["pairs"], summary.get("pairs_published", "?")
+    return f"{f'all {count}' if count == published else f'{count} of the {published}'} published ASTER–MODIS pairs"
 
 
 def results_substitutions(own: Results, kept: KeptResults) -> dict[str, str]:

@@ -33,6 +33,7 @@ from lstsr_core.project import (
     PARAMETERS,
     PROJECT,
     RUNS,
+    SCENES,
     TRAINING_CURVES,
     TRAINING_SETTINGS,
 )  # fmt: skip
@@ -57,12 +58,13 @@ UPSTREAM["12_structure"] = list(UPSTREAM)  # it counts the files of all the othe
 """The notebooks in order, each with those whose results it reads."""
 
 COMMITTED = {
-    "03_training": [TRAINING_SETTINGS, TRAINING_CURVES],
+    "02_patches": [SCENES],
+    "03_training": [SCENES, TRAINING_SETTINGS, TRAINING_CURVES],
     "09_weights": [OWN_WEIGHTS, PACKAGE_WEIGHTS, TRAINING_CURVES],
-    "10_ablation": [TRAINING_SETTINGS, ABLATION],
+    "10_ablation": [SCENES, TRAINING_SETTINGS, ABLATION],
 }
 COMMITTED["12_structure"] = list(dict.fromkeys(directory for directories in COMMITTED.values() for directory in directories))
-"""Directories of the project that a notebook reads beside the run's; any other may read the package's weights."""
+"""Files and directories of the project that a notebook reads beside the run's; any other may read the package's weights."""
 
 PROFILES = ("sample", "paper")
 

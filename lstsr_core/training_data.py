@@ -15,9 +15,10 @@ from lstsr_core.degradation import block_mean
 from lstsr_core.errors import InputError
 from lstsr_core.grid import SCALE
 from lstsr_core.networks import Statistics
-from lstsr_core.pairs import align, check_lst, check_ndvi, pair_ids, read_modis
+from lstsr_core.pairs import align, check_lst, check_ndvi
 from lstsr_core.patches import read_table
 from lstsr_core.raster import BoolArray, read_raster, written_atomically
+from lstsr_core.scenes import Part, read_part
 from lstsr_core.splits import IntArray, overlapping_groups, place_and_month_groups
 from lstsr_core.training_settings import TrainingSettings
 
@@ -101,17 +102,24 @@ def _moments(stack: Stack, chosen: IntArray) -> tuple[float, float, float, float
     return centre + float(offset), float(np.sqrt(square - offset**2)), lowest, highest
 
 
-def from_pairs(directory: Path) -> TrainingData:
-    """The MODIS side of every pair of a directory, aligned and cut to the smallest; no ASTER file is read.
+def from_pairs(directory: Path, part: Part = "development") -> TrainingData:
+    """The MODIS side of a directory's pairs, aligned and cut to the smallest; no ASTER file is read.
 
-    The groups are those whose footprints overlap or touch, directly or through others.
+    The groups are those whose footprints overlap or touch, directly or through others. Scenes of one day, which show by
+    equal LST where they overlap, are in one group by that.
+
+    Parameters
+    ----------
+    directory : Path
+    part : {"development", "test", "all"}
+        By default the test scenes, which judge, are left out.
 
     Raises
     ------
     InputError
-        If there is no pair, or one is damaged or has holes.
+        If there is no such pair, or one is damaged or has holes.
     """
-    read = [read_modis(directory, pair_id) for pair_id in pair_ids(directory)]
+    read = read_part(directory, part)
     pairs = [align(pair) for pair in read]
     rows, columns = (min(size) for size in zip(*[pair.lst.values.shape for pair in pairs], strict=True))
     lst_k = np.stack([pair.lst.values[:rows, :columns] for pair in pairs]).astype(np.float32)

@@ -38,7 +38,7 @@ def unfinished_trainings(settings: NotebookParameters) -> Path:
 
 def _training_data(settings: Training) -> TrainingData:
     if settings.data == "pairs":
-        return from_pairs(pairs_directory(settings))
+        return from_pairs(pairs_directory(settings), settings.scenes)
     return from_patches(settings.run / Patches.notebook)
 
 
@@ -144,7 +144,30 @@ def own_weights(settings: Weights) -> pd.DataFrame:
     InputError
         If it is not there.
     """
-    return write_csv(settings, "metrics.csv", _table(settings, "metrics.csv"))
+    return write_csv(settings, "metrics.csv", _table(settings, weights_report.DEVELOPMENT_TABLE))
+
+
+def on_test_scenes(settings: Weights) -> pd.DataFrame:
+    """Write ``test_scenes.csv`` and ``test_means.csv``: own and published weights on scenes that nothing was chosen on.
+
+    Returns
+    -------
+    DataFrame
+        Means over the test scenes, and over those that share neither a day nor ground with a development scene.
+
+    Raises
+    ------
+    InputError
+        If the committed table is not there.
+    """
+    table = write_csv(settings, "test_scenes.csv", _table(settings, weights_report.TEST_TABLE))
+    means = write_csv(settings, "test_means.csv", weights_report.means_on_test_scenes(table, REPORTED))
+    means["scenes"] = means["scenes"].astype(str) + means["of"].map({"all": "", "apart": ", apart"})
+    return (
+        means.drop(columns="of")
+        .assign(method=[METHODS[name].label for name in means["method"]])
+        .set_index(["scenes", "method", "weights"])
+    )
 
 
 def _table(settings: Weights, name: str) -> pd.DataFrame:
@@ -216,7 +239,7 @@ def ablate(settings: Ablation) -> pd.DataFrame:
     directory = settings.run / Download.notebook / "pairs"
     chosen = ablation.variants(base, values)
     scores = ablation.ablate(
-        from_pairs(directory), directory, chosen, settings.folds, settings.judged, unfinished_trainings(settings)
+        from_pairs(directory, settings.scenes), directory, chosen, settings.folds, settings.judged, unfinished_trainings(settings)
     )
     return write_csv(settings, "scores.csv", scores)
 

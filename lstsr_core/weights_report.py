@@ -11,25 +11,26 @@ from lstsr_core.curves import CURVE_COLUMNS
 from lstsr_core.errors import InputError
 from lstsr_core.evaluation import METRIC_COLUMNS, evaluate
 from lstsr_core.networks import FOLDS_TABLE, fold_name, load_model, save_model, weights_file
-from lstsr_core.pairs import pair_ids
 from lstsr_core.progress import bar
+from lstsr_core.scenes import TEST, Part, ids_of_test_scenes, read_part
 from lstsr_core.sharpeners import Options
 from lstsr_core.training_settings import MODELS
 
-OUT_OF_FOLD, IN_SAMPLE, PUBLISHED = "out of fold", "in-sample", "published"
+OUT_OF_FOLD, IN_SAMPLE, PUBLISHED, PACKAGE = "out of fold", "in-sample", "published", "package"
+DEVELOPMENT_TABLE, TEST_TABLE = "metrics.csv", "test_scenes.csv"
 PROTOCOL = "georeferenced"
 CARD_METRICS = ["rmse_k", "rmse_unbiased_k", "bias_k", "correlation", "frr", "attenuation_rmse_db", "consistency_k"]
 
 
 def judge(folds: Path, whole: Path, published: Path | None, pairs: Path) -> pd.DataFrame:
-    """Judge every model on all pairs: by the networks that have not seen each, by the one that has, and the published one.
+    """Judge every model on the development scenes: by the networks that have not seen each, by the one that has, as published.
 
     Parameters
     ----------
     folds : Path
         What ``lstsr train --folds`` wrote.
     whole : Path
-        Weights that were trained on all pairs.
+        Weights that were trained on all development scenes.
     published : Path, optional
         Directory of the published checkpoints.
     pairs : Path
@@ -44,23 +45,59 @@ def judge(folds: Path, whole: Path, published: Path | None, pairs: Path) -> pd.D
     InputError
         If weights are missing or were trained on what they should not have seen, or a pair cannot be used.
     """
-    ids, parts = pair_ids(pairs), []
+    parts = []
     for name, directory in ((OUT_OF_FOLD, folds), (IN_SAMPLE, whole), (PUBLISHED, published)):
-        if directory is None:
-            continue
-        progress = bar(ids, f"Judging {name}", "pair")
-        table = evaluate(pairs, progress, list(MODELS), [PROTOCOL], Options(directory)).table()
-        table = table[table["status"] == "ok"]
-        for model in MODELS:
-            own = table[table["method"] == model]
-            seen = own["in_sample"].eq(True)
-            if own.empty or (name == OUT_OF_FOLD and seen.any()) or (name == IN_SAMPLE and not seen.all()):
-                raise InputError(
-                    f"{directory}: {model} has {len(own)} judged scenes, {int(seen.sum())} of which it was trained on; expected "
-                    f"weights that make them all {name}."
-                )
-        parts.append(table[["method", "scene", *METRIC_COLUMNS]].assign(weights=name))
-    return pd.concat(parts, ignore_index=True)[["weights", "method", "scene", *METRIC_COLUMNS]]
+        if directory is not None:
+            seen = {OUT_OF_FOLD: False, IN_SAMPLE: True}.get(name)
+            parts.append(_judged(pairs, "development", directory, name, seen))
+    return pd.concat(parts, ignore_index=True)
+
+
+def judge_test_scenes(whole: Path, published: Path | None, pairs: Path) -> pd.DataFrame:
+    """Judge every model on the test scenes, which nothing was trained, fitted or chosen on: the figures to quote.
+
+    Parameters
+    ----------
+    whole : Path
+        Weights that were trained on the development scenes.
+    published : Path, optional
+        Directory of the published checkpoints.
+    pairs : Path
+
+    Returns
+    -------
+    DataFrame
+        Columns weights ("package", "published"), method, scene, apart (whether it shares neither a day nor a quarter of its
+        ground with a development scene) and `evaluation.METRIC_COLUMNS`.
+
+    Raises
+    ------
+    InputError
+        If there is no test scene, weights are missing or have seen one, or a pair cannot be used.
+    """
+    parts = [_judged(pairs, TEST, whole, PACKAGE, False)]
+    if published is not None:
+        parts.append(_judged(pairs, TEST, published, PUBLISHED, None))
+    table = pd.concat(parts, ignore_index=True)
+    table.insert(3, "apart", table["scene"].isin(ids_of_test_scenes(apart=True)))
+    return table
+
+
+def _judged(pairs: Path, part: Part, directory: Path, name: str, seen: bool | None) -> pd.DataFrame:
+    """Every model of a directory on a part of the pairs; `seen`: what is expected of all, None where it is not known."""
+    ids = [pair.id for pair in read_part(pairs, part)]
+    progress = bar(ids, f"Judging {name}", "pair")
+    table = evaluate(pairs, progress, list(MODELS), [PROTOCOL], Options(directory)).table()
+    table = table[table["status"] == "ok"]
+    for model in MODELS:
+        rows = table[table["method"] == model]
+        count = int(rows["in_sample"].eq(True).sum())
+        if rows.empty or (seen is not None and count != (len(rows) if seen else 0)):
+            raise InputError(
+                f"{directory}: {model} has {len(rows)} judged {part} scenes, {count} of which it was trained on; expected "
+                f"weights that make them all {'unseen' if name == PACKAGE else name}."
+            )
+    return table[["method", "scene", *METRIC_COLUMNS]].assign(weights=name)[["weights", "method", "scene", *METRIC_COLUMNS]]
 
 
 def differences(table: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
@@ -82,6 +119,27 @@ def differences(table: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
             rows.append([method, metric, len(own), *means, interval.mean, interval.low, interval.high, interval.sign])
     columns = ["method", "metric", "scenes", "first", "second", "difference", "low", "high", "sign"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def means_on_test_scenes(table: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
+    """Means over the test scenes, and over those of them that stand apart from the development scenes.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `judge_test_scenes` gives it.
+    metrics : list of str
+
+    Returns
+    -------
+    DataFrame
+        Columns method, weights, of ("all" or "apart"), scenes, and the metrics.
+    """
+    parts = []
+    for name, rows in (("all", table), ("apart", table[table["apart"]])):
+        groups = rows.groupby(["method", "weights"], sort=False)
+        parts.append(groups[metrics].mean().assign(of=name, scenes=groups.size()).reset_index())
+    return pd.concat(parts, ignore_index=True)[["method", "weights", "of", "scenes", *metrics]]
 
 
 def mean_curves(folds: Path) -> pd.DataFrame:
@@ -110,14 +168,28 @@ def mean_curves(folds: Path) -> pd.DataFrame:
 
 
 def note_in_cards(table: pd.DataFrame, whole: Path) -> None:
-    """Write the out-of-fold means into the cards of the weights that were trained on all pairs."""
+    """Write the out-of-fold means into the cards of the weights that were trained on all development scenes."""
     for model in MODELS:
-        path = weights_file(whole, model)
-        if path is None:
-            raise InputError(f"{whole}: holds no {model}.safetensors.")
-        loaded = load_model(path)
-        own = table[(table["weights"] == OUT_OF_FOLD) & (table["method"] == model)]
-        means = {name: round(float(own[name].mean()), 6) for name in CARD_METRICS}
-        judged = {"weights": OUT_OF_FOLD, "protocol": PROTOCOL, "scenes": len(own), **means}
-        card = {**loaded.card, "metrics": {**loaded.card["metrics"], "against_aster": judged}}
-        save_model(loaded.network, loaded.statistics, path, card)
+        rows = table[(table["weights"] == OUT_OF_FOLD) & (table["method"] == model)]
+        _note(whole, model, "against_aster", {"weights": OUT_OF_FOLD, **_means(rows)})
+
+
+def note_test_scenes(table: pd.DataFrame, whole: Path) -> None:
+    """Write the means over the test scenes, and over those apart from the development scenes, into the weights' cards."""
+    for model in MODELS:
+        rows = table[(table["weights"] == PACKAGE) & (table["method"] == model)]
+        _note(whole, model, "test_scenes", {**_means(rows), "apart": _means(rows[rows["apart"]])})
+
+
+def _means(rows: pd.DataFrame) -> dict[str, object]:
+    means = {name: round(float(rows[name].mean()), 6) for name in CARD_METRICS if len(rows)}
+    return {"protocol": PROTOCOL, "scenes": len(rows), **means}
+
+
+def _note(whole: Path, model: str, entry: str, content: dict[str, object]) -> None:
+    path = weights_file(whole, model)
+    if path is None:
+        raise InputError(f"{whole}: holds no {model}.safetensors.")
+    loaded = load_model(path)
+    card = {**loaded.card, "metrics": {**loaded.card["metrics"], entry: content}}
+    save_model(loaded.network, loaded.statistics, path, card)

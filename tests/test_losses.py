@@ -16,7 +16,7 @@ from scipy import signal
 from lstsr_core.losses import gradients, high_pass, sc_unet, sif_cnn_sr1, sif_cnn_sr2
 from lstsr_core.networks import load_model, weights_file
 from lstsr_core.objectives import OBJECTIVES
-from lstsr_core.pairs import pair_ids, read_modis
+from lstsr_core.scenes import read_part
 from lstsr_core.training_data import Batch
 from lstsr_core.training_settings import settings_of
 
@@ -228,15 +228,14 @@ def test_published_weights_score_the_published_losses(
     assert path is not None
     model, settings, objective = load_model(path), settings_of(method, "paper"), OBJECTIVES[method]
     s = model.statistics
-    sums, ids = np.zeros(3), pair_ids(published_pairs)
-    for pair_id in ids:  # as paired: both patches as they are, whatever their offset
-        pair = read_modis(published_pairs, pair_id)
+    sums, pairs = np.zeros(3), read_part(published_pairs, "development")
+    for pair in pairs:  # as paired: both patches as they are, whatever their offset
         lst = torch.from_numpy((pair.lst.values - s.lst_mean_k) / s.lst_std_k).float()[None, None]
         ndvi = torch.from_numpy((pair.ndvi.values - s.ndvi_mean) / s.ndvi_std).float()[None, None]
-        batch = Batch([pair_id], lst, ndvi, torch.full((1, 1, 1, 1), float(settings.gamma)))
+        batch = Batch([pair.id], lst, ndvi, torch.full((1, 1, 1, 1), float(settings.gamma)))
         with torch.inference_mode():
             loss = objective.loss(model.network(objective.inputs(batch, s)), batch, settings)
         sums += [float(loss.total), float(loss.reconstruction), float(loss.texture)]
-    assert len(ids) == 62
-    for found, figure in zip(sums / len(ids), expected, strict=True):
+    assert len(pairs) == 62
+    for found, figure in zip(sums / len(pairs), expected, strict=True):
         assert found == pytest.approx(figure, abs=6e-5 if figure > 0.1 else 6e-6)  # as many digits as are known

@@ -88,6 +88,16 @@ def test_an_archive_is_fetched_once(python: str, archive: Archive, contents: dic
     assert all(request.path.endswith("/") for request in archive.requests) and len(archive.requests) == 2 * (1 + len(DAYS))
 
 
+def test_aquas_products_lie_in_a_directory_of_their_own(python: str, archive: Archive, tmp_path: Path) -> None:
+    name, content = small_granule(tmp_path, "MYD21A1D", DAYS[0])
+    archive.add(name, content)
+    result = run(python, archive, tmp_path / "out", "--product", "MYD21A1D.061", end="2017-01-30")
+    assert result.returncode == 0 and named(tmp_path / "out")[name] == content
+    assert {path.split("/")[1] for path in (request.path for request in archive.requests)} == {"MOLT", "MOLA"}
+    elsewhere = run(python, archive, tmp_path / "none", "--path", "MOLA")
+    assert elsewhere.returncode == 1 and "/MOLA/MOD21A1D.061" in elsewhere.stderr
+
+
 def test_each_fault_costs_its_own_granule_at_most(
     python: str, archive: Archive, contents: dict[str, bytes], tmp_path: Path
 ) -> None:

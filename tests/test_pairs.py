@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from affine import Affine
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rasterio.crs import CRS
 
@@ -257,7 +257,7 @@ def test_a_pickle_without_the_right_arrays_is_named(
 @pytest.mark.parametrize(
     ("replaced", "told"),
     [
-        ({"LST": np.full((64, 64), 15000, np.uint16)}, "pair 57: LST spans 15000 to 15000; expected kelvin between 200 and 400"),
+        ({"LST": np.full((64, 64), 15000, np.uint16)}, "pair 57: LST spans 15000 to 15000, half of it 15000 to 15000; expected"),
         ({"LST": np.full((64, 64), 27.5)}, "pair 57: LST spans 27.5 to 27.5"),
         ({"LST": np.zeros((64, 64))}, "pair 57: LST has no valid pixel"),
         ({"NDVI": np.full((256, 256), 5200.0)}, "pair 57: NDVI spans 5200 to 5200; expected values in"),
@@ -274,13 +274,63 @@ def test_values_that_are_not_kelvin_or_ndvi_are_told(
     assert told in str(caught.value)
 
 
-@pytest.mark.parametrize("outlier", [15000.0, 0.02, 199.9, 400.1])
-def test_one_lst_pixel_that_is_not_kelvin_is_enough(outlier: float) -> None:
+@pytest.mark.parametrize("outlier", [15000.0, 0.02, 149.9, 1310.8])
+def test_one_lst_pixel_that_is_no_temperature_is_refused_in_memory(outlier: float) -> None:
     pair = numbered_pair(0, 0)
     lst_k = pair.lst.values.copy()
     lst_k[3, 4] = outlier
     with pytest.raises(InputError, match="pair 7: LST spans"):
         replace(pair, lst=pair.lst.with_values(lst_k))
+
+
+@pytest.mark.parametrize("published", [False, True])
+@given(odd_k=st.one_of(st.integers(150, 199), st.integers(401, 1310)), count=st.integers(1, 200))
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_hot_and_cold_pixels_are_legal_and_named(
+    tmp_path: Path, write_published_pair: Callable[..., Path], published: bool, odd_k: int, count: int
+) -> None:
+    lst_k = published_content()["LST"]
+    lst_k.flat[:count] = np.float32(odd_k)
+    if published:
+        write_published_pair("57", LST=lst_k)
+    else:
+        pair = replace(numbered_pair(1, 2, coarse=64), id="57")
+        write_pair(replace(pair, lst=pair.lst.with_values(lst_k.astype(float))), tmp_path)
+    for pair in (read_modis(tmp_path, "57"), read_pair(tmp_path, "57")):
+        np.testing.assert_array_equal(pair.lst.values, lst_k)
+        assert (
+            pair.remarks
+            == f"{count} of 4096 pixels of LST ({odd_k:g}) outside the usual 200 to 400 K"
+            == pair.provenance["remarks"]
+        )
+    for file in tmp_path.iterdir():
+        file.unlink()
+
+
+@pytest.mark.parametrize(
+    ("name", "fill"),
+    [("lst_1km", -9999.0), ("lst_1km", 0.0), ("lst_1km", 65535.0), ("ndvi_250m", -28672.0), ("ndvi_250m", -3000.0)],
+)
+@pytest.mark.parametrize("share", [0.01, 0.9])
+def test_fill_values_that_no_tag_tells_are_masked_and_named(tmp_path: Path, name: str, fill: float, share: float) -> None:
+    pair = replace(numbered_pair(0, 0, coarse=24), id="57")
+    write_pair(pair, tmp_path)
+    raster = pair.lst if name.startswith("lst") else pair.ndvi
+    filled = np.arange(raster.values.size).reshape(raster.values.shape) < share * raster.values.size
+    write_raster(raster.with_values(np.where(filled, fill, raster.values)), tmp_path / f"57_{name}.tif", nodata=None)
+    modis = read_modis(tmp_path, "57")
+    np.testing.assert_array_equal(np.isnan((modis.lst if name.startswith("lst") else modis.ndvi).values), filled)
+    assert f"({fill:g}) outside the valid" in modis.remarks and modis.remarks.endswith(", masked")
+
+
+def test_a_hot_spot_of_aster_is_legal_and_named_and_its_mixed_edge_is_usual(tmp_path: Path) -> None:
+    write_pair(replace(numbered_pair(0, 0), id="57"), tmp_path)
+    stored = np.full((8, 8), 3000.0)
+    stored[0], stored[4, 4] = 55.0, 6100.0
+    write_aster(tmp_path, "57", stored)
+    pair = read_pair(tmp_path, "57")
+    assert pair.remarks == "1 of 64 pixels of ASTER (610) outside the usual 200 to 400 K"
+    assert pair.aster.values[4, 4] == pytest.approx(610.0)
 
 
 def test_a_missing_pickle_is_named(tmp_path: Path) -> None:
@@ -311,7 +361,9 @@ def test_a_truncated_geotiff_is_named(tmp_path: Path, cut: str) -> None:
 def test_aster_that_is_not_kelvin_times_ten_is_told(tmp_path: Path, stored: float) -> None:
     write_pair(replace(numbered_pair(0, 0), id="57"), tmp_path)
     write_aster(tmp_path, "57", np.full((8, 8), stored))
-    with pytest.raises(InputError, match=rf"57_aster_250m\.tif: the largest number is {stored:g}; expected kelvin times ten"):
+    with pytest.raises(
+        InputError, match=rf"57_aster_250m\.tif: the numbers have the median {stored:g} .*; expected kelvin times ten"
+    ):
         read_pair(tmp_path, "57")
 
 
@@ -322,6 +374,9 @@ def test_aster_that_is_not_kelvin_times_ten_is_told(tmp_path: Path, stored: floa
         CRS.from_epsg(32631),
         CRS.from_proj4("+proj=sinu +R=6370000 +units=m"),
         CRS.from_proj4("+proj=sinu +ellps=WGS84"),
+        CRS.from_proj4("+proj=sinu +lon_0=10 +R=6371007.181 +units=m"),
+        CRS.from_proj4("+proj=sinu +x_0=500 +R=6371007.181 +units=m"),
+        CRS.from_proj4("+proj=sinu +R=6371007.181 +units=km"),
     ],
 )
 @pytest.mark.parametrize("which", ["lst", "ndvi"])

@@ -334,7 +334,7 @@ def test_a_result_that_is_gone_upstream_is_not_read_around(finished: ProjectCopy
 REFUSED: dict[str, tuple[list[str], str]] = {
     "unknown parameter": (
         ["--set", "03_training.epoch=3"],
-        "03_training: unknown parameter 'epoch'; it has: run_directory, settings, epochs, threads, models, data, alpha",
+        "03_training: unknown parameter 'epoch'; it has: run_directory, settings, epochs, threads, models, data, scenes, alpha",
     ),
     "wrong type": (["--set", "03_training.epochs=many"], "parameter 'epochs' is 'many': input should be a valid integer"),
     "out of range": (["--set", "01_download.windows=1"], "01_download: parameter 'windows' is 1: input should be greater than"),

@@ -13,15 +13,18 @@ import rasterio
 from scipy import ndimage
 
 from lstsr_core.degradation import degrade
+from lstsr_core.download_stages import landscape_table
 from lstsr_core.errors import InputError
 from lstsr_core.granule import read_lst, read_ndvi
 from lstsr_core.granule_name import GranuleName
 from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, Tile
+from lstsr_core.kept_results import RESULTS
 from lstsr_core.landscape import MARGIN_COARSE_PIXELS, Landscape, landscape
 from lstsr_core.pair_statistics import pair_statistics
 from lstsr_core.pairs import write_aster
 from lstsr_core.project import PROJECT
 from lstsr_core.raster import Raster, read_raster
+from lstsr_core.run_files import PAIRS
 from lstsr_core.simulator import (
     DEFAULT_ASTER_BIAS_K,
     DEFAULT_ASTER_NOISE_K,
@@ -249,8 +252,9 @@ def test_a_reference_ends_where_the_truth_ends_and_knows_its_zone(scene: Scene, 
 
 
 def published_ranges() -> dict[str, tuple[float, float]]:
-    """10 and 90 % of `pair_statistics` over 62 pairs of the published database."""
-    table = pd.read_csv(PROJECT / "data" / "landscape_real.csv").set_index("statistic")
+    """10 and 90 % of `pair_statistics` over the pairs of the published database."""
+    table = landscape_table(pd.read_csv(PROJECT / RESULTS / PAIRS)).set_index("statistic")
+    table = table.drop(index=["ndvi_rows_down", "ndvi_columns_right"])
     return {str(name): (row["p10"], row["p90"]) for name, row in table.iterrows()}
 
 

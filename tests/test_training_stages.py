@@ -23,6 +23,7 @@ from lstsr_core.networks import load_model
 from lstsr_core.parameters import Ablation, Training, Weights
 from lstsr_core.patches import read_table
 from lstsr_core.raster import Raster, write_raster
+from lstsr_core.sharpeners import METHODS as SHARPENERS
 from lstsr_core.training import train
 from lstsr_core.training_data import from_patches
 from lstsr_core.training_settings import MODELS, read_settings
@@ -167,6 +168,19 @@ def own_tables(directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     table = pd.DataFrame(rows, columns=["weights", "method", "scene", *METRIC_COLUMNS])
     table.to_csv(directory / "metrics.csv", index=False)
+
+
+def test_weights_are_told_on_test_scenes_and_on_those_apart(tmp_path: Path) -> None:
+    settings = Weights.check({"run_directory": str(tmp_path)})
+    shown = training_stages.on_test_scenes(settings)
+    table = pd.read_csv(settings.directory / "test_scenes.csv", dtype={"scene": str})
+    assert shown.index.get_level_values("scenes").unique().tolist() == ["21", "8, apart"]
+    assert len(shown) == 2 * 3 * 2
+    for (scenes, label, weights), row in shown.iterrows():
+        rows = table[(table["weights"] == weights) & (table["apart"] | (scenes == "21"))]
+        rows = rows[[SHARPENERS[name].label == label for name in rows["method"]]]
+        assert len(rows) == int(scenes.split(",")[0])
+        assert row["rmse_k"] == pytest.approx(rows["rmse_k"].mean())
 
 
 def test_own_weights_are_compared_on_the_same_scenes(tmp_path: Path) -> None:

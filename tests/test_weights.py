@@ -12,8 +12,8 @@ import pytest
 
 from lstsr_core.evaluation import evaluate
 from lstsr_core.networks import PACKAGE_WEIGHTS, load_model, weights_file
-from lstsr_core.pairs import pair_ids
 from lstsr_core.project import OWN_WEIGHTS
+from lstsr_core.scenes import ids_of_test_scenes, read_part
 from lstsr_core.sharpeners import Options
 from lstsr_core.training_data import from_pairs
 from lstsr_core.training_settings import MODELS, settings_of
@@ -45,6 +45,20 @@ def test_shipped_weights_tell_where_they_come_from(model: str) -> None:
 
 
 @pytest.mark.parametrize("model", MODELS)
+def test_cards_tell_what_the_weights_are_worth_on_test_scenes(model: str) -> None:
+    path = weights_file(None, model)
+    assert path is not None
+    noted = load_model(path).card["metrics"]["test_scenes"]
+    table = pd.read_csv(OWN_WEIGHTS / "test_scenes.csv", dtype={"scene": str})
+    rows = table[(table["weights"] == "package") & (table["method"] == model)]
+    assert rows["scene"].tolist() == ids_of_test_scenes()
+    assert rows.loc[rows["apart"], "scene"].tolist() == ids_of_test_scenes(apart=True)
+    for told, part in ((noted, rows), (noted["apart"], rows[rows["apart"]])):
+        assert told["scenes"] == len(part)
+        assert told["rmse_k"] == pytest.approx(part["rmse_k"].mean(), abs=1e-5)
+
+
+@pytest.mark.parametrize("model", MODELS)
 def test_shipped_weights_sharpen_a_plain_scene_without_surprise(model: str) -> None:
     path = weights_file(None, model)
     assert path is not None
@@ -60,13 +74,14 @@ def test_published_pairs_give_the_statistics_of_the_shipped_weights(published_pa
     assert found == pytest.approx(expected, rel=1e-9)
 
 
-def test_published_pairs_are_in_sample_and_give_the_committed_figures(published_pairs: Path) -> None:
-    """Three scenes, judged anew by the shipped weights."""
-    ids = pair_ids(published_pairs)[::25]
+@pytest.mark.parametrize("seen", [True, False])
+def test_published_pairs_give_the_committed_figures(published_pairs: Path, seen: bool) -> None:
+    """Three scenes that the shipped weights have seen, and three test scenes, judged anew."""
+    ids = [pair.id for pair in read_part(published_pairs, "development" if seen else "test")][:: 25 if seen else 8]
     found = evaluate(published_pairs, ids, list(MODELS), ["georeferenced"], Options()).table()
-    assert found["in_sample"].eq(True).all()
-    table = pd.read_csv(OWN_WEIGHTS / "metrics.csv", dtype={"scene": str})
-    committed = table[table["weights"] == "in-sample"].set_index(["method", "scene"])
+    assert found["in_sample"].eq(seen).all() and found["scene"].nunique() == 3
+    table = pd.read_csv(OWN_WEIGHTS / ("metrics.csv" if seen else "test_scenes.csv"), dtype={"scene": str})
+    committed = table[table["weights"] == ("in-sample" if seen else "package")].set_index(["method", "scene"])
     for _, row in found[found["status"] == "ok"].iterrows():
         expected = committed.loc[(row["method"], row["scene"])]
         for name, tolerance in (("rmse_k", 1e-3), ("frr", 1e-3), ("correlation", 1e-3)):

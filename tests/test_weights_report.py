@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +12,12 @@ import pandas as pd
 import pytest
 import torch
 
-from lstsr_core import weights_report
+from lstsr_core import scenes, weights_report
 from lstsr_core.curves import CURVE_COLUMNS
 from lstsr_core.errors import InputError
 from lstsr_core.evaluation import METRIC_COLUMNS, evaluate
 from lstsr_core.networks import SharpeningUNet, Statistics, load_model, save_model
-from lstsr_core.pairs import Pair, read_modis, write_pair
+from lstsr_core.pairs import Pair, read_modis, read_pair, write_pair
 from lstsr_core.sharpeners import Options
 from lstsr_core.training_settings import MODELS
 
@@ -68,6 +70,51 @@ def test_weights_that_have_seen_what_they_should_not_are_refused(trained: Path, 
     (trained / "swapped" / "folds.csv").write_text("scene,fold\n4,0\n7,1\n")
     with pytest.raises(InputError, match=f"expected weights that make them all {named}"):
         weights_report.judge(trained / folds, trained / whole, None, trained / "pairs")
+
+
+@pytest.fixture
+def with_test_scene(trained: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The same, with a third pair that no network has seen, a test scene by the split's file."""
+    pair = read_pair(trained / "pairs", "4")
+    unseen = replace(pair, id="9", lst=pair.lst.with_values(pair.lst.values + 1.0))
+    write_pair(unseen, trained / "pairs")
+    digest = read_modis(trained / "pairs", "9").digest
+    (trained / "scenes.csv").write_text(f"scene,part,apart,lst_sha256\n9,test,yes,{digest}\n")
+    monkeypatch.setattr(scenes, "SCENES", trained / "scenes.csv")
+    scenes.published_scenes.cache_clear()
+    yield trained
+    scenes.published_scenes.cache_clear()
+
+
+def test_test_scenes_are_judged_without_folds_by_weights_that_have_not_seen_them(
+    with_test_scene: Path, lstsr: Callable[..., tuple[int, str, str]]
+) -> None:
+    place = with_test_scene
+    options = ["--weights", str(place / "whole"), "--pairs", str(place / "pairs"), "--out", str(place / "report")]
+    code, told, _ = lstsr("report", *options, "--published", str(place / "folds" / "fold0"))
+    assert code == 0 and "test_scenes.csv; means noted" in told
+    assert [path.name for path in (place / "report").iterdir()] == ["test_scenes.csv"]
+    table = pd.read_csv(place / "report" / "test_scenes.csv", dtype={"scene": str})
+    assert table[["weights", "method", "scene", "apart"]].to_numpy().tolist() == [
+        [weights, model, "9", True] for weights in ("package", "published") for model in MODELS
+    ]
+    expected = evaluate(place / "pairs", ["9"], list(MODELS), ["georeferenced"], Options(place / "whole")).table()
+    np.testing.assert_allclose(table["rmse_k"][:3], expected["rmse_k"].astype(float), atol=1e-6)
+    noted = load_model(place / "whole" / "sc-unet.safetensors").card["metrics"]["test_scenes"]
+    assert noted["scenes"] == noted["apart"]["scenes"] == 1
+    assert noted["rmse_k"] == pytest.approx(expected.set_index("method").loc["sc-unet", "rmse_k"], abs=1e-5)
+
+
+def test_development_scenes_alone_are_judged_by_folds(with_test_scene: Path) -> None:
+    table = weights_report.judge(with_test_scene / "folds", with_test_scene / "whole", None, with_test_scene / "pairs")
+    assert set(table["scene"]) == {"4", "7"}
+
+
+def test_weights_that_have_seen_a_test_scene_are_refused(with_test_scene: Path) -> None:
+    digest = read_modis(with_test_scene / "pairs", "9").digest
+    weights(with_test_scene / "seen", [digest], 3)
+    with pytest.raises(InputError, match=r"1 judged test scenes, 1 of which it was trained on; .* all unseen"):
+        weights_report.judge_test_scenes(with_test_scene / "seen", None, with_test_scene / "pairs")
 
 
 def test_curves_are_means_over_the_folds(trained: Path) -> None:
