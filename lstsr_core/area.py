@@ -15,8 +15,10 @@ import pyproj
 import rasterio.features
 import rasterio.warp
 import shapely
+from numpy.typing import NDArray
 
 from lstsr_core.errors import InputError
+from lstsr_core.grid import SPHERE_RADIUS_M
 from lstsr_core.raster import BoolArray, FloatArray, Raster
 from lstsr_core.shorelines import Extent
 from lstsr_core.text import decode, read_bytes
@@ -191,17 +193,37 @@ def _inside_alone(geometry: shapely.Geometry) -> shapely.Geometry:
 
 def projected(geometry: shapely.Geometry, raster: Raster) -> shapely.Geometry:
     """A geometry in degrees in a raster's CRS, its lines bent as the projection bends them."""
-    return shapely.transform(shapely.segmentize(geometry, _STEP_DEGREES), _transformer(DEGREES, raster.crs))
 
-
-def _transformer(source: Any, target: Any) -> Callable[[FloatArray], FloatArray]:
     def transform(points: FloatArray) -> FloatArray:
-        return np.column_stack(rasterio.warp.transform(source, target, points[:, 0].tolist(), points[:, 1].tolist())[:2])
+        longitudes, latitudes = points.T.tolist()
+        return np.column_stack(rasterio.warp.transform(DEGREES, raster.crs, longitudes, latitudes)[:2])
 
-    return transform
+    return shapely.make_valid(shapely.transform(shapely.segmentize(geometry, _STEP_DEGREES), transform))
 
 
-def window_around(geometry: shapely.Geometry, raster: Raster, name: str) -> Window:
+def to_degrees(x_m: FloatArray, y_m: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Longitude and latitude of points of the sinusoidal grid.
+
+    Where the grid goes on beyond the outline of the Earth the longitude is ±180: a projection library would go on counting on the
+    other side.
+    """
+    latitudes = np.degrees(y_m / SPHERE_RADIUS_M)
+    circle_m = SPHERE_RADIUS_M * np.maximum(np.cos(np.radians(latitudes)), 1e-5)  # 64 m from a pole
+    return np.clip(np.degrees(x_m / circle_m), -180.0, 180.0), latitudes
+
+
+def extent_of(raster: Raster) -> Extent | None:
+    """What a raster on the sinusoidal grid covers of the Earth, in degrees; None if it lies wholly beyond the outline."""
+    y_m = np.linspace(raster.top_m, raster.bottom_m, raster.rows + 1)
+    (west, latitudes), (east, _) = (to_degrees(np.full_like(y_m, x_m), y_m) for x_m in (raster.left_m, raster.right_m))
+    on_earth = east - west > 1e-6  # a corner that touches the outline has no ground
+    if not on_earth.any():
+        return None
+    west, east, latitudes = west[on_earth], east[on_earth], latitudes[on_earth]
+    return Extent(float(west.min()), float(latitudes.min()), float(east.max()), float(latitudes.max()))
+
+
+def window_around(geometry: shapely.Geometry, raster: Raster, name: str) -> tuple[Window, float]:
     """The smallest window of a raster's pixels that holds what it has of a geometry in degrees.
 
     Parameters
@@ -209,33 +231,72 @@ def window_around(geometry: shapely.Geometry, raster: Raster, name: str) -> Wind
     geometry : shapely geometry
         In degrees.
     raster : Raster
+        On the sinusoidal grid.
     name : str
         What the geometry is, for the message.
+
+    Returns
+    -------
+    Window, float
+        The window, and the share of the geometry's ground that the raster has not.
 
     Raises
     ------
     InputError
         If the raster has nothing of it.
     """
-    outline = shapely.box(raster.left_m, raster.bottom_m, raster.right_m, raster.top_m)
-    shared = shapely.intersection(shapely.make_valid(projected(geometry, raster)), outline)
+    asked = projected(geometry, raster)
+    shared = shapely.intersection(asked, _outline(raster))
     if shared.area == 0.0:
-        edge = shapely.segmentize(outline, raster.pixel_width_m * max(raster.rows, raster.columns) / 16)
-        degrees = shapely.transform(edge, _transformer(raster.crs, DEGREES)).bounds
-        here = "west {:.2f}, south {:.2f}, east {:.2f}, north {:.2f}".format(*degrees)
-        raise InputError(f"{name} lies outside the granule, which reaches from {here} degrees; choose an area there.")
+        here, extent = "no ground at all", extent_of(raster)
+        if extent is not None:
+            west, south, east, north = (
+                f"{round(degrees, 2) + 0.0:.2f}" for degrees in (extent.west, extent.south, extent.east, extent.north)
+            )
+            here = f"west {west}, south {south}, east {east}, north {north} degrees"
+        raise InputError(f"{name} lies outside the granule, which covers {here}; choose an area there.")
     left, bottom, right, top = shared.bounds
     pixel_m = raster.pixel_width_m
+    rows = _span((raster.top_m - top) / pixel_m, (raster.top_m - bottom) / pixel_m)
+    columns = _span((left - raster.left_m) / pixel_m, (right - raster.left_m) / pixel_m)
+    return Window(rows, columns), 1.0 - shared.area / asked.area
+
+
+def _outline(raster: Raster) -> shapely.Geometry:
+    return shapely.box(raster.left_m, raster.bottom_m, raster.right_m, raster.top_m)
+
+
+def _span(first: float, last: float) -> slice:
     # A line on a pixel's edge is on neither side of it, whatever the projection's last digit says.
     slack = 1e-6
-    return Window(
-        slice(int((raster.top_m - top) / pixel_m + slack), int(np.ceil((raster.top_m - bottom) / pixel_m - slack))),
-        slice(int((left - raster.left_m) / pixel_m + slack), int(np.ceil((right - raster.left_m) / pixel_m - slack))),
+    start = int(first + slack)
+    return slice(start, max(int(np.ceil(last - slack)), start + 1))
+
+
+def inside(geometry: shapely.Geometry, grid: Raster) -> tuple[BoolArray, int]:
+    """Which pixels of a raster belong to a geometry in degrees: those with their centre inside.
+
+    A polygon that holds no pixel's centre, being small or narrow, has the pixels that it touches.
+
+    Returns
+    -------
+    bool array of the grid's shape, int
+        The pixels, and the number of polygons that only touch theirs.
+    """
+    polygons = shapely.get_parts(shapely.intersection(projected(geometry, grid), _outline(grid)))
+    polygons = [polygon for polygon in polygons if polygon.area > 0.0]
+    owners = _burnt(dict(enumerate(polygons, start=1)), grid)
+    centres = np.bincount(owners.ravel(), minlength=len(polygons) + 1)
+    small = {number: polygon for number, polygon in enumerate(polygons, start=1) if not centres[number]}
+    mask: BoolArray = owners > 0
+    if small:
+        mask |= _burnt(small, grid, all_touched=True) > 0
+    return mask, len(small)
+
+
+def _burnt(polygons: dict[int, shapely.Geometry], grid: Raster, all_touched: bool = False) -> NDArray[np.int32]:
+    shapes = [(polygon, number) for number, polygon in polygons.items()]
+    burnt: NDArray[np.int32] = rasterio.features.rasterize(
+        shapes, grid.values.shape, transform=grid.transform, all_touched=all_touched, dtype="int32"
     )
-
-
-def inside(geometry: shapely.Geometry, grid: Raster) -> BoolArray:
-    """Which pixels of a raster have their centre inside a geometry in degrees."""
-    outline = shapely.make_valid(projected(geometry, grid))
-    mask: BoolArray = rasterio.features.geometry_mask([outline], grid.values.shape, grid.transform, invert=True)
-    return mask
+    return burnt

@@ -41,7 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = argparse.Namespace(command=None)
     try:
         try:
-            options = make_parser().parse_args(arguments)
+            parsed, surplus = make_parser().parse_known_args(arguments)
+            _check_surplus(sys.argv[1:] if arguments is None else arguments, surplus)
+            options = parsed
             return int(options.command(options))
         except SystemExit as end:
             if options.command is None:  # argparse's own, with its message
@@ -111,6 +113,21 @@ def _explain(error: Exception, arguments: Sequence[str]) -> tuple[int, str]:
     if odd:  # libraries in C meet such names with errors of many kinds
         return 1, f"{', '.join(odd)}: is not UTF-8, which a library that reads or writes it needs; rename it {details}."
     return 70, f"a fault of this program, {kind}: {message} {details}; please report it with that."
+
+
+def _check_surplus(arguments: Sequence[str], surplus: list[str]) -> None:
+    """Refuse what no option takes; where one option got several values, a pattern of the shell is the usual reason."""
+    if not surplus:
+        return
+    words = arguments[: arguments.index(surplus[0])]
+    before = [part for word in words for part in (word.split("=", 1) if word.startswith("--") else [word])]
+    option = next((word for word in reversed(before) if word.startswith("--")), None)
+    if surplus[0].startswith("-") or option is None or before[-1] == option:
+        make_parser().error(f"unrecognized arguments: {' '.join(surplus)}")
+    raise InputError(
+        f"{option} takes one value, and {before[-1]} and {surplus[0]} were given; where a pattern matches several files, give a "
+        "narrower one."
+    )
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -211,7 +228,8 @@ def make_parser() -> argparse.ArgumentParser:
     patches.add_argument("--out", type=Path, required=True, metavar="DIR",
                          help="receives the tables and patches/; the night's below night/")  # fmt: skip
     patches.add_argument("--layer", choices=["day", "night"], default="day", help="of the LST granules (default day)")
-    patches.add_argument("--product", choices=["MOD21A1", "MOD11A1"], default="MOD21A1", help="family of the LST granules")
+    patches.add_argument("--product", choices=["MOD21A1", "MOD11A1"], default="MOD21A1",
+                         help="family of the LST granules, Terra's and Aqua's (default MOD21A1)")  # fmt: skip
     patches.add_argument("--coverage", type=float, default=0.0, help="largest share of bad LST pixels, 0 to 1 (default 0)")
     patches.add_argument("--qc", choices=["produced", "good"], default="produced", help="which LST pixels are used")
     patches.add_argument("--water", type=Path, metavar="PATH", help="MOD44W granule, or directory of them: water is left out")
@@ -241,12 +259,12 @@ def make_parser() -> argparse.ArgumentParser:
 
     predict = commands.add_parser("predict", help="make maps of LST at 250 m from a day's two granules of a tile, or from many")
     predict.set_defaults(command=_predict)
-    predict.add_argument("--lst", type=Path, metavar="HDF", help="MOD21A1D, MOD21A1N or MOD11A1 granule")
-    predict.add_argument("--reflectance", type=Path, metavar="HDF", help="MOD09GQ granule of the same tile and day")
+    predict.add_argument("--lst", type=Path, metavar="HDF", help="MOD21A1D, MOD21A1N or MOD11A1 granule, or Aqua's (MYD…)")
+    predict.add_argument("--reflectance", type=Path, metavar="HDF", help="MOD09GQ or MYD09GQ granule of the same tile and day")
     predict.add_argument("--granules", type=Path, metavar="DIR", help="instead of the two: a map of every LST granule below that "
                          "has its reflectance granule, into the directory --out")  # fmt: skip
     predict.add_argument("--product", choices=["MOD21A1", "MOD11A1"], default="MOD21A1",
-                         help="family of the LST granules (with --granules)")  # fmt: skip
+                         help="family of the LST granules, Terra's and Aqua's (with --granules)")  # fmt: skip
     _add_cluster_options(predict)
     predict.add_argument("--method", default="sif-cnn-sr1", help="any that lstsr evaluate knows (default sif-cnn-sr1)")
     predict.add_argument("--out", type=Path, required=True, help="the Cloud-Optimised GeoTIFF to write, or its directory")
@@ -257,7 +275,9 @@ def make_parser() -> argparse.ArgumentParser:
     where.add_argument("--shape", type=Path, metavar="GEOJSON", help="polygons in degrees, outside which the map is masked")
     predict.add_argument("--water", type=Path, metavar="HDF", help="MOD44W granule of the tile: its water is masked")
     predict.add_argument("--layer", default="day", choices=("day", "night"), help="of the LST granule (default day)")
-    predict.add_argument("--allow-different-days", action="store_true", help="take a reflectance up to 16 days away")
+    predict.add_argument(
+        "--allow-different-days", action="store_true", help="take a reflectance up to 16 days away (for one map)"
+    )
     predict.add_argument("--quicklook", action="store_true", help="write a PNG map beside --out, too")
     predict.add_argument("--seed", type=int, default=0, help="of methods that draw random numbers (default 0)")
     predict.add_argument("--threads", type=int, help="of the CPU (default: as many as torch takes)")
@@ -391,6 +411,8 @@ def _download(options: argparse.Namespace) -> int:
 
 def _train(options: argparse.Namespace) -> int:
     from lstsr_core import cross_validation, training_data
+    from lstsr_core.networks import FOLDS_TABLE
+    from lstsr_core.outputs import check_outputs
     from lstsr_core.pairs import pair_ids
     from lstsr_core.training_settings import MODELS, settings_of
 
@@ -407,6 +429,9 @@ def _train(options: argparse.Namespace) -> int:
         raise InputError(f"{directory}: no such directory.")
     if options.folds is not None and options.pairs is None:
         raise InputError("--folds needs --pairs: folds are of pairs, each judged by the network that has not seen it.")
+    endings = ("safetensors", cross_validation.CHECKPOINT, "curves.csv")
+    written = [FOLDS_TABLE, "ndvi.npy", *(f"{settings.model}.{ending}" for settings in chosen for ending in endings)]
+    check_outputs(options, *(options.out / name for name in written))
     if options.pairs:
         data = training_data.from_pairs(options.pairs, options.scenes)
         source = f"MODIS side of {len(data)} ASTER–MODIS pairs, aligned"
@@ -439,7 +464,10 @@ def _card(options: argparse.Namespace) -> int:
 def _report(options: argparse.Namespace) -> int:
     from lstsr_core import weights_report
     from lstsr_core.evaluation import write_table
+    from lstsr_core.outputs import check_outputs
 
+    written = (weights_report.TEST_TABLE, weights_report.DEVELOPMENT_TABLE, "curves.csv")
+    check_outputs(options, *(options.out / name for name in written))
     names = [weights_report.TEST_TABLE]
     if options.folds is not None:
         curves = weights_report.mean_curves(options.folds)
@@ -457,17 +485,19 @@ def _report(options: argparse.Namespace) -> int:
 
 def _patches(options: argparse.Namespace) -> int:
     from lstsr_core.granule_jobs import cut_all
+    from lstsr_core.granule_pairs import check_directory
     from lstsr_core.granule_patches import PatchSettings, update
+    from lstsr_core.outputs import check_outputs
     from lstsr_core.patch_plan import plan
 
     if not 0.0 < options.share < 1.0:
         raise InputError(f"--share is {options.share}; expected a number above 0 and below 1.")
     if options.seed < 0:
         raise InputError(f"--seed is {options.seed}; expected 0 or more.")
-    if not options.granules.is_dir():
-        raise InputError(f"{options.granules}: no such directory; expected MODIS granules there.")
+    check_directory(options.granules)
     settings = PatchSettings(options.layer, options.coverage, options.qc, options.water, options.dilation)
     directory = options.out / "night" if options.layer == "night" else options.out
+    check_outputs(options, *(directory / name for name in ("patches.csv", "granules.csv", "statistics.json", "failures.csv")))
     if options.dry_run:
         print(plan(options.granules, directory, settings, options.product))
         return 0
@@ -479,13 +509,14 @@ def _patches(options: argparse.Namespace) -> int:
     else:
         tables = cut_all(*arguments, scheduler=options.scheduler, workers=options.workers)
     training = int((tables.patches["split"] == "train").sum())
-    print(f"{directory}: {len(tables.patches)} patches of {len(tables.granules)} days, {training} of them to train on")
+    print(f"{directory}: {len(tables.patches)} patches of {len(tables.granules)} LST granules, {training} of them to train on")
     return 1 if tables.failures else 0
 
 
 def _evaluate(options: argparse.Namespace) -> int:
     from lstsr_core import evaluation
     from lstsr_core.networks import PUBLISHED_CHECKPOINTS, load_model, unseen_weights, weights_file
+    from lstsr_core.outputs import check_outputs
     from lstsr_core.pairs import pair_ids
     from lstsr_core.perceptual import load_lpips
     from lstsr_core.raster import check_writable
@@ -499,6 +530,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         raise InputError(f"{options.weights}: no such directory; expected weights files there.")
     if not options.pairs.is_dir():
         raise InputError(f"{options.pairs}: no such directory; expected ASTER–MODIS pairs there.")
+    check_outputs(options, options.out)
     check_writable(options.out)
     everything = options.scenes == "all"
     ids = pair_ids(options.pairs) if everything else [pair.id for pair in read_part(options.pairs, options.scenes)]
@@ -535,6 +567,7 @@ def _predict(options: argparse.Namespace) -> int:
 
     from lstsr_core import prediction, prediction_plan
     from lstsr_core.area import parse_bounds
+    from lstsr_core.outputs import check_outputs
     from lstsr_core.raster import check_writable
 
     if (options.granules is None) == (options.lst is None or options.reflectance is None):
@@ -549,8 +582,13 @@ def _predict(options: argparse.Namespace) -> int:
         options.method, options.weights, options.layer, bounds, options.shape, options.water, options.allow_different_days,
         options.quicklook, options.seed, threads,
     )  # fmt: skip
+    pictures = [prediction.picture_of(options.out)] if options.quicklook else []
+    check_outputs(options, options.out, *pictures)
     if options.dry_run:
-        print(prediction_plan.plan_granule(options.lst, options.reflectance, request))
+        plan = prediction_plan.plan_granule(options.lst, options.reflectance, request)
+        for warning in plan.warnings:
+            print(f"lstsr: {warning}", file=sys.stderr)
+        print(plan)
         return 0
     check_writable(options.out)
     summary = prediction.predict_granule(options.lst, options.reflectance, options.out, request)
@@ -561,7 +599,9 @@ def _predict(options: argparse.Namespace) -> int:
 
 
 def _predict_many(options: argparse.Namespace, bounds: Extent | None) -> int:
-    from lstsr_core.granule_jobs import map_job
+    from lstsr_core.batch import FAILURES_FILE, SETTINGS_FILE
+    from lstsr_core.granule_jobs import DIGESTS_FILE, NOTHING_FILE, map_job
+    from lstsr_core.outputs import check_outputs
     from lstsr_core.prediction import Request
 
     if options.threads not in (None, 1):
@@ -572,18 +612,24 @@ def _predict_many(options: argparse.Namespace, bounds: Extent | None) -> int:
         options.method, options.weights, options.layer, bounds, options.shape, options.water, options.allow_different_days,
         options.quicklook, options.seed, threads=1,
     )  # fmt: skip
+    check_outputs(options, *(options.out / name for name in (FAILURES_FILE, SETTINGS_FILE, DIGESTS_FILE, NOTHING_FILE)))
     job = map_job(options.granules, options.out, request, options.product)
     if options.dry_run:
         print(job.estimate(scheduler=options.scheduler, workers=options.workers))
         return 0
-    to_do = len(job.missing())
     outcomes = job.run(scheduler=options.scheduler, workers=options.workers)
+    names: dict[str, list[str]] = {}
     for outcome in outcomes:
         for warning in getattr(outcome.result, "warnings", ()):
-            print(f"lstsr: {outcome.name}: {warning}", file=sys.stderr)
-    failed = sum(bool(outcome.reason) for outcome in outcomes)
-    paired = sum(pair.reflectance is not None for pair in job.pairs)
-    print(f"{options.out}: {to_do - failed} maps made, {paired - to_do} there already, {failed} failed")
+            names.setdefault(warning, []).append(outcome.name)
+    for warning, warned in names.items():
+        print(f"lstsr: {warned[0]}{f' and {len(warned) - 1} more' * (len(warned) > 1)}: {warning}", file=sys.stderr)
+    failed = sum(outcome.failed for outcome in outcomes)
+    nothing = job.count("nothing") + sum(outcome.nothing for outcome in outcomes)
+    made = sum(getattr(outcome.result, "made", False) for outcome in outcomes)
+    there = len(job.states) - made - failed - nothing
+    told = f"{made} maps made, {there} there already, {failed} failed"
+    print(f"{options.out}: {told}{f', {nothing} with nothing to map' if nothing else ''}")
     return int(failed > 0)
 
 
