@@ -17,7 +17,7 @@ import rasterio.warp
 import shapely
 from numpy.typing import NDArray
 
-from lstsr_core.errors import InputError
+from lstsr_core.errors import InputError, NoResult
 from lstsr_core.grid import SPHERE_RADIUS_M
 from lstsr_core.raster import BoolArray, FloatArray, Raster
 from lstsr_core.shorelines import Extent
@@ -242,7 +242,7 @@ def window_around(geometry: shapely.Geometry, raster: Raster, name: str) -> tupl
 
     Raises
     ------
-    InputError
+    NoResult
         If the raster has nothing of it.
     """
     asked = projected(geometry, raster)
@@ -254,7 +254,7 @@ def window_around(geometry: shapely.Geometry, raster: Raster, name: str) -> tupl
                 f"{round(degrees, 2) + 0.0:.2f}" for degrees in (extent.west, extent.south, extent.east, extent.north)
             )
             here = f"west {west}, south {south}, east {east}, north {north} degrees"
-        raise InputError(f"{name} lies outside the granule, which covers {here}; choose an area there.")
+        raise NoResult(f"{name} lies outside the granule, which covers {here}; choose an area there.")
     left, bottom, right, top = shared.bounds
     pixel_m = raster.pixel_width_m
     rows = _span((raster.top_m - top) / pixel_m, (raster.top_m - bottom) / pixel_m)

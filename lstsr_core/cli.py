@@ -414,15 +414,15 @@ def _train(options: argparse.Namespace) -> int:
     from lstsr_core.networks import FOLDS_TABLE
     from lstsr_core.outputs import check_outputs
     from lstsr_core.pairs import pair_ids
-    from lstsr_core.training_settings import MODELS, settings_of
+    from lstsr_core.training_settings import MODELS, MOST_THREADS, settings_of
 
     if options.model not in (*MODELS, "all"):
         raise InputError(f"unknown model '{options.model}'; known models: {', '.join(MODELS)} (or all).")
     models = MODELS if options.model == "all" else [options.model]
     chosen = [settings_of(model, options.settings) for model in models]
     if options.threads is not None:
-        if options.threads < 1:
-            raise InputError(f"--threads is {options.threads}; expected 1 or more.")
+        if not 1 <= options.threads <= MOST_THREADS:
+            raise InputError(f"--threads is {options.threads}; expected 1 to {MOST_THREADS}.")
         chosen = [settings.model_copy(update={"threads": options.threads}) for settings in chosen]
     directory = options.pairs or options.patches
     if not directory.is_dir():

@@ -72,6 +72,8 @@ def read_hdf(path: Path, names: Sequence[str]) -> HdfFile:
         If the file is missing, damaged, or crashes or stalls the library; if a dataset is no grid of a tile's size, or its
         pixels do not match their checksum.
     """
+    if str(path) != str(path).encode(errors="replace").decode():
+        raise InputError(f"{path}: is not UTF-8, which HDF4's library needs of a path; rename it.")
     try:
         report, pixels = isolated(_read, str(path), list(names))
     except IsolatedError as error:

@@ -23,7 +23,7 @@ from lstsr_core.products import Product
 from lstsr_core.project import resolve
 from lstsr_core.sharpeners import METHODS, Options, check_methods
 from lstsr_core.text import parse_day
-from lstsr_core.training_settings import MODELS, Number, Switch, TrainingSettings, settings_of
+from lstsr_core.training_settings import MODELS, MOST_THREADS, Number, Switch, TrainingSettings, settings_of
 from lstsr_core.water import DEFAULT_DILATION, MOST_DILATION
 
 Mtf = Annotated[Number, Field(gt=0.0, lt=1.0, description="transfer of the sensor's PSF at the 1 km Nyquist frequency")]
@@ -200,7 +200,7 @@ class Patches(NotebookParameters):
 class _Trained(NotebookParameters):
     settings: SettingsName = "sample"
     epochs: int | None = Field(None, ge=1, le=100_000, description="passes over the training patches; none: as the settings say")
-    threads: int | None = Field(None, ge=1, le=256, description="of the CPU; none: as the settings say")
+    threads: int | None = Field(None, ge=1, le=MOST_THREADS, description="of the CPU; none: as the settings say")
 
     def training_settings(self, model: str) -> TrainingSettings:
         """The committed settings of a model, or those of a file, with this notebook's own values over them.
@@ -350,7 +350,7 @@ class Map(NotebookParameters):
     weights_directory: OptionalText = Field(
         "03_training/weights", description="weights files, relative to the run's directory; empty: the package's own"
     )
-    threads: int = Field(2, ge=1, le=256, description="of the CPU, for networks")
+    threads: int = Field(2, ge=1, le=MOST_THREADS, description="of the CPU, for networks")
     seed: Seed = 0
 
     @property

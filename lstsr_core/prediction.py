@@ -25,7 +25,7 @@ from lstsr_core import area, cog
 from lstsr_core.degradation import degrade
 from lstsr_core.digests import digest_of
 from lstsr_core.errors import InputError, NoResult
-from lstsr_core.granule import Layer, read_lst, read_ndvi, read_water_mask
+from lstsr_core.granule import Layer, read_lst, read_ndvi, read_origin, read_water_mask
 from lstsr_core.granule_name import GranuleName
 from lstsr_core.granule_pairs import LST_KINDS, REFLECTANCE_KIND, WATER_KIND, check_kind, other_origin
 from lstsr_core.grid import FINE_PIXEL_M, SCALE
@@ -37,6 +37,7 @@ from lstsr_core.quicklook import write_quicklook
 from lstsr_core.raster import BoolArray, FloatArray, Raster
 from lstsr_core.sharpeners import METHODS, OWN_METHODS, Options, repeated
 from lstsr_core.shorelines import Extent
+from lstsr_core.training_settings import MOST_THREADS
 from lstsr_core.validity import (
     CLOUD,
     FLAGS,
@@ -107,8 +108,8 @@ class Request:
             raise InputError(f"unknown method '{self.method}'; known methods: {', '.join(METHODS)}.")
         if self.bounds is not None and self.shape is not None:
             raise InputError("bounds and a shape exclude each other; give one of them.")
-        if self.threads < 1:
-            raise InputError(f"threads is {self.threads}; expected 1 or more.")
+        if not 1 <= self.threads <= MOST_THREADS:
+            raise InputError(f"threads is {self.threads}; expected 1 to {MOST_THREADS}.")
         if self.weights is not None and not self.weights.is_dir():
             raise InputError(f"{self.weights}: no such directory; expected weights files there.")
 
@@ -240,10 +241,10 @@ def predict_granule(
     Raises
     ------
     InputError
-        If a granule is damaged or of another product than is taken, they are of different tiles or days, the area lies outside,
+        If a granule is damaged or of another product than is taken, they are of different tiles or days,
         the weights are missing, or `out` cannot be written or is one of the inputs.
     NoResult
-        If no pixel of the area has both a valid LST and a valid NDVI.
+        If the area lies outside, or no pixel of it has both a valid LST and a valid NDVI.
     """
     warnings = check_names(lst_path, reflectance_path, request)
     picture = picture_of(out) if request.quicklook else None
@@ -264,6 +265,8 @@ def predict_granule(
         except NoResult as error:
             raise NoResult(f"{lst_path}: {error}") from error
         warnings += ground.warnings
+        for path in (lst_path, reflectance_path, request.water):
+            warnings += read_origin(path).warnings if path is not None else ()
         if model is not None:
             warnings += range_warnings(scene.coarse.of(scene.lst.values), scene.fine.of(scene.ndvi.values), validity, model)
         summary = _summary(out, lst_k, residual_k, validity, warnings)
@@ -409,16 +412,19 @@ def read_area(lst_path: Path, request: Request) -> Ground:
     Raises
     ------
     InputError
-        If the granule cannot be read, or the area lies outside of it.
+        If the granule cannot be read.
     NoResult
-        If there is no LST in the area.
+        If the area lies outside of it, or has no LST.
     """
     lst = read_lst(lst_path, request.layer)
     window, inside, warnings = Window(slice(0, lst.rows), slice(0, lst.columns)), None, []
     geometry = request.geometry
     if geometry is not None:
         name = str(request.shape or "the box of bounds")
-        window, missing = area.window_around(geometry, lst, name)
+        try:
+            window, missing = area.window_around(geometry, lst, name)
+        except NoResult as error:
+            raise NoResult(f"{lst_path}: {error}") from error
         if missing > 1e-6:
             share = f"{missing:.1%}" if missing >= 0.001 else "less than 0.1%"
             warnings.append(f"{share} of {name} lies outside the granule, and is not on the map")

@@ -18,6 +18,9 @@ from lstsr_core.text import read_yaml
 ModelName = Literal["sif-cnn-sr1", "sif-cnn-sr2", "sc-unet"]
 MODELS: tuple[ModelName, ...] = get_args(ModelName)
 
+MOST_THREADS = 256
+"""More than any one machine of today has cores for; a slip of the keyboard beyond it crashes the libraries."""
+
 
 def _as_number(value: object) -> object:
     # papermill's YAML reads 2e-3, without a dot, as a text.
@@ -69,7 +72,9 @@ class TrainingSettings(BaseModel):
     norm_epochs: int | None = Field(
         None, ge=1, description="epochs in which batch norm takes each batch's own statistics; later ones keep the running ones"
     )
-    threads: int = Field(2, ge=1, le=256, description="of the CPU; the result depends on their number in the last digits")
+    threads: int = Field(
+        2, ge=1, le=MOST_THREADS, description="of the CPU; the result depends on their number in the last digits"
+    )
     seed: int = Field(42, ge=0, description="of the split, the first weights, the order and the augmentation")
 
     @model_validator(mode="after")

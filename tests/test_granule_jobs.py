@@ -283,6 +283,18 @@ def test_a_day_under_cloud_is_no_failure_and_is_not_tried_twice(world: World) ->
     assert not (world.maps / "nothing_to_map.csv").exists()
 
 
+def test_a_tile_outside_the_area_has_nothing_to_map_and_is_no_failure(world: World, tmp_path: Path) -> None:
+    """An area that several tiles are asked for need not reach each of them."""
+    east = [world.granules / name.replace("h18v04", "h19v04") for name in (LST_NAME, REFLECTANCE_NAME)]
+    write_lst(east[0])
+    write_reflectance(east[1])
+    maps = replace(world, maps=tmp_path / "area")
+    code, printed, (line,) = maps.predict("--bounds", "0.02,49.9,0.06,49.98")
+    assert (code, printed) == (0, "1 maps made, 0 there already, 0 failed, 1 with nothing to map")
+    assert east[0].name in line and "lies outside the granule, which covers" in line
+    assert [path.name for path in maps.maps.glob("*.tif")] == [world.map_of(LST_NAME).name]
+
+
 @pytest.mark.parametrize("name", [LST_NAME, NEWER_NAME])
 def test_a_map_does_not_outlive_a_granule_of_which_nothing_is_left(world: World, name: str) -> None:
     write_lst(world.granules / name, None)

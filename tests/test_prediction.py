@@ -394,11 +394,21 @@ def test_an_area_without_a_valid_pixel_is_no_map(granules: Granules, half_pixel_
             predict_granule(cloudy.lst, cloudy.reflectance, tmp_path / "map.tif", Request(method, half_pixel_weights))
 
 
+def test_what_is_odd_about_a_granule_is_a_warning_of_its_map(granules: Granules, tmp_path: Path) -> None:
+    odd = tmp_path / granules.lst.name.replace(".061.", ".005.")
+    shutil.copyfile(granules.lst, odd)
+    summary = predict_granule(odd, granules.reflectance, tmp_path / "map.tif", Request("bicubic"))
+    told = f"{odd.name}: of collection 005; this reader was made for 006 and 061."
+    assert told in summary.warnings
+    assert told in json.loads(read_map(tmp_path / "map.tif").tags["LSTSR_SUMMARY"])["warnings"]
+
+
 def test_wrong_requests_are_refused(granules: Granules, tmp_path: Path) -> None:
     for values, told in [
         ({"method": "magic"}, "unknown method 'magic'"),
         ({"bounds": Extent(0.0, 0.0, 1.0, 1.0), "shape": tmp_path}, "exclude each other"),
-        ({"threads": 0}, "threads is 0"),
+        ({"threads": 0}, "threads is 0; expected 1 to 256"),
+        ({"threads": 100_000}, "threads is 100000"),
         ({"weights": tmp_path / "absent"}, "no such directory"),
     ]:
         with pytest.raises(InputError, match=told):
