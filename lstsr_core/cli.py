@@ -414,7 +414,9 @@ def _train(options: argparse.Namespace) -> int:
     from lstsr_core.networks import FOLDS_TABLE
     from lstsr_core.outputs import check_outputs
     from lstsr_core.pairs import pair_ids
+    from lstsr_core.scenes import are_published
     from lstsr_core.training_settings import MODELS, MOST_THREADS, settings_of
+    from lstsr_core.validity import TRAINED_ON
 
     if options.model not in (*MODELS, "all"):
         raise InputError(f"unknown model '{options.model}'; known models: {', '.join(MODELS)} (or all).")
@@ -435,6 +437,7 @@ def _train(options: argparse.Namespace) -> int:
     if options.pairs:
         data = training_data.from_pairs(options.pairs, options.scenes)
         source = f"MODIS side of {len(data)} ASTER–MODIS pairs, aligned"
+        source += f" ({TRAINED_ON})" if are_published(data.digests or []) else ""
         left_out = len(pair_ids(options.pairs)) - len(data)
         if left_out:
             print(f"{left_out} test scenes are left out, which judge (--scenes all takes them)", file=sys.stderr)
