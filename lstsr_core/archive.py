@@ -32,8 +32,9 @@ def read_registry(path: Path) -> dict[str, str]:
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); the list of published files was expected there.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8"
+        raise InputError(f"{path}: cannot be read ({reason}); the list of published files was expected there.") from error
     registry = {}
     for number, line in enumerate(lines, start=1):
         if not line.strip() or line.startswith("#"):

@@ -10,23 +10,61 @@ import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 from tqdm import tqdm
 
 from lstsr_core.cluster import Outcome, check_workers, run_all, worker_count
 from lstsr_core.errors import InputError
-from lstsr_core.granule_pairs import REFLECTANCE_PRODUCT, GranulePair, newest_granules
+from lstsr_core.granule_pairs import REFLECTANCE_KIND, REFLECTANCE_PRODUCTS, GranulePair, newest_granules
 from lstsr_core.progress import bar
-from lstsr_core.project import sha256
+from lstsr_core.project import is_there, sha256
 from lstsr_core.raster import check_writable, written_atomically
 
 FAILURES_FILE = "failures.csv"
 SETTINGS_FILE = "settings.json"
 _TRIALS = 3
+
+
+State = Literal["missing", "done", "nothing"]
+
+
+class Outputs:
+    """Where the output of each pair lies, and whether it is there: for outputs that are known by their names alone.
+
+    Parameters
+    ----------
+    directory : Path
+    ending : str
+        What follows the LST granule's name without ``.hdf``.
+    """
+
+    def __init__(self, directory: Path, ending: str) -> None:
+        self.directory = directory
+        self.ending = ending
+
+    def path(self, pair: GranulePair) -> Path:
+        """Where the output of a pair lies."""
+        return self.directory / f"{pair.lst.stem}{self.ending}"
+
+    def state(self, pair: GranulePair) -> State:
+        """Whether the pair's output is missing, done, or known to be nothing."""
+        return "done" if self.path(pair).is_file() else "missing"
+
+    def older(self, pair: GranulePair) -> list[Path]:
+        """Outputs of older granules that the pair's own takes the place of."""
+        return []
+
+    def settle(self, pair: GranulePair, outcome: Outcome | None) -> list[str]:
+        """Hear what became of a pair, None if it was done before; gives back lines to tell."""
+        return []
+
+    def save(self) -> None:
+        """Keep what was heard."""
 
 
 @dataclass(frozen=True)
@@ -39,43 +77,47 @@ class Job:
         Directory that `pairs` were found in.
     pairs : list of GranulePair
         With and without reflectance.
-    out : Path
-        Directory of what is made.
     function : callable
-        Called with the LST granule, the reflectance granule, the path of its output and the settings; writes atomically.
+        Called with the LST granule, the reflectance granule, the path of its output, the settings and `more`; writes atomically.
     settings : object
         A dataclass; what decides the output beside the granules.
-    output : callable
-        Output's path below a directory, of a pair: ``(directory, pair) -> path``.
-    is_done : callable
-        Whether a pair needs no more work, such as `exists` of its output.
+    outputs : Outputs
+    more : tuple
     memory_bytes : int
         What one call needs.
     """
 
     granules: Path
     pairs: list[GranulePair]
-    out: Path
-    function: Callable[[Path, Path, Path, Any], Any]
+    function: Callable[..., Any]
     settings: Any
-    output: Callable[[Path, GranulePair], Path]
-    is_done: Callable[[GranulePair], bool]
+    outputs: Outputs
+    more: tuple[Any, ...] = ()
     memory_bytes: int = 0
 
+    @cached_property
+    def states(self) -> dict[str, State]:
+        """The state of each pair with reflectance when it was first asked for, by the LST granule's name."""
+        paired = [pair for pair in self.pairs if pair.reflectance is not None]
+        return {pair.lst.name: self.outputs.state(pair) for pair in bar(paired, "Comparing", "granule")}
+
     def missing(self) -> list[GranulePair]:
-        """Pairs with reflectance that are not done."""
-        return [pair for pair in self.pairs if pair.reflectance is not None and not self.is_done(pair)]
+        """Pairs with reflectance of which something is to be made."""
+        return [pair for pair in self.pairs if self.states.get(pair.lst.name) == "missing"]
+
+    def count(self, state: State) -> int:
+        """Pairs with reflectance that were found in a state."""
+        return list(self.states.values()).count(state)
 
     def items(self, pairs: list[GranulePair], directory: Path) -> dict[str, tuple[Any, ...]]:
-        """Arguments of the function by LST granule, with outputs below a directory; all paths absolute."""
-        paths = {name: value.resolve() for name, value in vars(self.settings).items() if isinstance(value, Path)}
+        """Arguments of the function by LST granule, with outputs below a directory; all paths absolute, links not followed."""
+        paths = {name: value.absolute() for name, value in vars(self.settings).items() if isinstance(value, Path)}
         settings = replace(self.settings, **paths)
+        out = directory.absolute()
         return {
-            pair.lst.name: (
-                pair.lst.resolve(), _reflectance(pair).resolve(), self.output(directory.resolve(), pair), settings,
-            )
+            pair.lst.name: (*(path.absolute() for path in pair.paths), out / self.outputs.path(pair).name, settings, *self.more)
             for pair in pairs
-        }  # fmt: skip
+        }
 
     def run(self, *, scheduler: str | None = None, workers: int | None = None) -> list[Outcome]:
         """Do what is missing, in parallel, with a bar; what fails is named on standard error and in ``failures.csv``.
@@ -92,53 +134,76 @@ class Job:
         """
         check_workers(scheduler, workers)
         if all(pair.reflectance is None for pair in self.pairs):
-            raise InputError(f"{self.granules}: no LST granule has its {REFLECTANCE_PRODUCT} granule of the same day and tile.")
-        check_writable(self.out / FAILURES_FILE)
-        _keep_settings(self.out / SETTINGS_FILE, self.settings)
-        return do_all(
-            self.function, self.items(self.missing(), self.out), self.out, scheduler=scheduler, workers=workers,
-            memory_bytes=self.memory_bytes,
-        )  # fmt: skip
+            raise InputError(f"{self.granules}: no LST granule has its {REFLECTANCE_PRODUCTS} granule of the same day and tile.")
+        out = self.outputs.directory
+        check_writable(out / FAILURES_FILE)
+        _keep_settings(out / SETTINGS_FILE, self.settings)
+        pair_of = {pair.lst.name: pair for pair in self.pairs}
+        missing = self.missing()
+
+        def settle(pair: GranulePair, outcome: Outcome | None) -> None:
+            for line in self.outputs.settle(pair, outcome):
+                tqdm.write(f"lstsr: {line}", file=sys.stderr)
+
+        try:
+            for name, state in self.states.items():
+                if state != "missing":
+                    settle(pair_of[name], None)
+            return do_all(
+                self.function, self.items(missing, out), out, scheduler=scheduler, workers=workers,
+                memory_bytes=self.memory_bytes, settle=lambda outcome: settle(pair_of[outcome.name], outcome),
+            )  # fmt: skip
+        finally:
+            self.outputs.save()
 
     def estimate(self, *, scheduler: str | None = None, workers: int | None = None) -> Estimate:
         """What `run` will read, write and take, from one granule that is done and thrown away.
 
-        A granule that fails is noted, and the next is tried, three at most.
+        A granule that fails, or of which nothing comes, is noted, and the next is tried, three at most.
         """
         check_workers(scheduler, workers)
         missing = self.missing()
-        sizes = [pair.lst.stat().st_size + _reflectance(pair).stat().st_size for pair in missing]
         trial, failures = self._trial(missing, scheduler)
         return Estimate(
             granules=self.granules,
-            pairs=sum(pair.reflectance is not None for pair in self.pairs),
+            pairs=len(self.states),
             to_do=len(missing),
-            remarks=self._alone() + failures,
-            bytes_in=sum(sizes),
+            remarks=self._alone() + self._older() + failures,
+            bytes_in=sum(pair.size for pair in missing),
             trial=trial,
             workers=worker_count(scheduler, workers, self.memory_bytes),
+            nothing=self.count("nothing"),
         )
 
     def _alone(self) -> list[str]:
-        lst_of = {(pair.date, pair.tile) for pair in self.pairs}
-        reflectances = newest_granules(self.granules, REFLECTANCE_PRODUCT).items()
-        no_reflectance = [f"{pair.lst.name}: without {REFLECTANCE_PRODUCT}" for pair in self.pairs if pair.reflectance is None]
-        return no_reflectance + [f"{path.name}: without LST" for key, path in reflectances if key not in lst_of]
+        days = {(pair.date, pair.tile) for pair in self.pairs}
+        reflectances = newest_granules(self.granules, REFLECTANCE_KIND).items()
+        no_reflectance = [f"{pair.lst.name}: without {REFLECTANCE_PRODUCTS}" for pair in self.pairs if pair.reflectance is None]
+        return no_reflectance + [f"{path.name}: without LST" for (_, *day), path in reflectances if tuple(day) not in days]
+
+    def _older(self) -> list[str]:
+        paired = [pair for pair in self.pairs if pair.reflectance is not None]
+        return [
+            f"{path.name}: would go, since {pair.lst.name} replaces its granule"
+            for pair in paired
+            for path in self.outputs.older(pair)
+        ]
 
     def _trial(self, pairs: list[GranulePair], scheduler: str | None) -> tuple[Trial | None, list[str]]:
         # Below the output's parent, which the workers of a scheduler see too.
-        parent = next(path for path in (self.out.resolve(), *self.out.resolve().parents) if path.is_dir())
+        out = self.outputs.directory.absolute()
+        parent = next(path for path in (out, *out.parents) if path.is_dir())
         failures: list[str] = []
         for pair in pairs[:_TRIALS]:
             with tempfile.TemporaryDirectory(dir=parent, prefix=".trial-") as directory:
                 items = self.items([pair], Path(directory))
                 workers = 1 if scheduler is None else None
-                files = [Path(directory), *items[pair.lst.name][:2]]
+                files = [Path(directory), *filter(is_there, items[pair.lst.name][:2])]
                 (outcome,) = run_all(self.function, items, scheduler=scheduler, workers=workers, files=files)
                 if not outcome.reason:
                     written = sum(path.stat().st_size for path in Path(directory).rglob("*") if path.is_file())
                     return Trial(pair.lst.name, outcome.seconds, outcome.peak_bytes, written), failures
-                failures.append(f"{pair.lst.name}: {outcome.reason}")
+                failures.append(f"{'nothing to make of ' * outcome.nothing}{pair.lst.name}: {outcome.reason}")
         return None, failures
 
 
@@ -150,6 +215,7 @@ def do_all(
     scheduler: str | None = None,
     workers: int | None = None,
     memory_bytes: int = 0,
+    settle: Callable[[Outcome], None] | None = None,
 ) -> list[Outcome]:
     """Call a function for each item as `cluster.run_all` does, with a bar; failures come on standard error and in a table.
 
@@ -162,6 +228,8 @@ def do_all(
         Directory that the workers must see, and that receives ``failures.csv`` where something fails.
     scheduler, workers, memory_bytes
         As `cluster.run_all` takes them.
+    settle : callable, optional
+        Called with each outcome as it comes.
 
     Returns
     -------
@@ -176,7 +244,8 @@ def do_all(
     check_writable(out / FAILURES_FILE)
     found: dict[str, Outcome] = {}
     with tempfile.NamedTemporaryFile(dir=out, prefix=".seen-") as mark:
-        files = [Path(mark.name).resolve(), *islice((path for lst, ndvi, *_ in items.values() for path in (lst, ndvi)), 2)]
+        granules = (path for lst, ndvi, *_ in items.values() for path in (lst, ndvi) if is_there(path))
+        files = [Path(mark.name).absolute(), *islice(granules, 2)]
         outcomes = run_all(
             function, items, scheduler=scheduler, workers=workers, memory_bytes=memory_bytes, files=files
         )  # fmt: skip
@@ -184,14 +253,16 @@ def do_all(
             with closing(outcomes), bar(items, "Granules", "granule") as progress:
                 for outcome in outcomes:
                     found[outcome.name] = outcome
-                    if outcome.reason:
+                    if outcome.failed:
                         tqdm.write(f"lstsr: {outcome.name} left out: {outcome.reason}", file=sys.stderr)
-                    else:
+                    elif not outcome.nothing:
                         _forget_remnants(items[outcome.name][2])
+                    if settle is not None:
+                        settle(outcome)
                     progress.update()
         finally:
             done = [found[name] for name in items if name in found]
-            _write_failures(out / FAILURES_FILE, [outcome for outcome in done if outcome.reason])
+            _write_failures(out / FAILURES_FILE, [outcome for outcome in done if outcome.failed])
     return done
 
 
@@ -222,6 +293,8 @@ class Estimate:
         None where there is nothing to do or nothing that could be done.
     workers : int
         Granules that are worked on at once.
+    nothing : int
+        Pairs of which it is known that nothing comes of them.
     """
 
     granules: Path
@@ -231,6 +304,7 @@ class Estimate:
     bytes_in: int
     trial: Trial | None
     workers: int
+    nothing: int = 0
 
     @property
     def minutes(self) -> float:
@@ -238,7 +312,9 @@ class Estimate:
         return math.nan if self.trial is None else -(-self.to_do // self.workers) * self.trial.seconds / 60
 
     def __str__(self) -> str:
-        lines = [f"{self.granules}: {self.pairs} pairs of granules, {self.pairs - self.to_do} of them done, {self.to_do} to do"]
+        done = self.pairs - self.to_do - self.nothing
+        nothing = f", {self.nothing} with nothing to make" if self.nothing else ""
+        lines = [f"{self.granules}: {self.pairs} pairs of granules, {done} of them done{nothing}, {self.to_do} to do"]
         lines += self.remarks
         if self.trial is not None:
             trial = self.trial
@@ -256,12 +332,6 @@ def _time(minutes: float) -> str:
 
 def _gigabytes(count: int) -> str:
     return f"{count / 1e9:.2f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"
-
-
-def _reflectance(pair: GranulePair) -> Path:
-    if pair.reflectance is None:
-        raise ValueError(f"{pair.lst.name} has no {REFLECTANCE_PRODUCT} granule.")
-    return pair.reflectance
 
 
 def _keep_settings(path: Path, settings: Any) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import datetime
+import io
+import os
+import select
 import sys
+import traceback
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -15,9 +18,13 @@ from tqdm import tqdm
 
 from lstsr_core.errors import InputError
 from lstsr_core.progress import announce_terminal, bar
+from lstsr_core.text import parse_day, parse_yaml
 
 if TYPE_CHECKING:
     from lstsr_core.shorelines import Extent
+
+TRACEBACK_VARIABLE = "LSTSR_TRACEBACK"
+"""Set, it makes every command that fails show where."""
 
 
 BOOK_COMMANDS = {"book": "lstsr-book build", "site": "lstsr-book site", "keep": "lstsr-book keep", "store": "lstsr-book store"}
@@ -25,21 +32,37 @@ BOOK_COMMANDS = {"book": "lstsr-book build", "site": "lstsr-book site", "keep": 
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; errors of input are one line on standard error and exit code 1."""
+    """Run one command; what stops it is one line on standard error, and the exit code as `run_command` gives it."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words and words[0] in BOOK_COMMANDS:
         print(f"lstsr: '{words[0]}' is a command of the book's own program: {BOOK_COMMANDS[words[0]]}", file=sys.stderr)
         return 1
-    return run_command(make_parser().parse_args(words))
+    return run_command(make_parser(), words)
 
 
-def run_command(options: argparse.Namespace) -> int:
-    """Call the command that a parser found; errors of input are one line on standard error and exit code 1."""
+def run_command(parser: argparse.ArgumentParser, words: Sequence[str]) -> int:
+    """Run the command of a program that these words ask for; what stops it is one line on standard error.
+
+    Returns
+    -------
+    int
+        0, or 1: input that cannot be used, or a place or a machine that could not serve; 70: a fault of the
+        program; 130: Ctrl-C; 141: who read the output has gone.
+    """
+    _prepare_streams()
+    options = argparse.Namespace(command=None)
     try:
-        return int(options.command(options))
-    except InputError as error:
-        print("lstsr:", " ".join(str(error).split()), file=sys.stderr)
-        return 1
+        try:
+            parsed, surplus = parser.parse_known_args(words)
+            _check_surplus(parser, words, surplus)
+            options = parsed
+            return int(options.command(options))
+        except SystemExit as end:
+            if options.command is None:  # argparse's own, with its message
+                raise
+            raise InputError(f"ended by SystemExit({end.code!r}) in what it loads, such as the file of LSTSR_METHODS.") from end
+        finally:
+            sys.stdout.flush()
     except KeyboardInterrupt:
         resumes = options.command in (_run, _train, _download, _patches, _predict)
         print(
@@ -47,6 +70,76 @@ def run_command(options: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return 130
+    except Exception as error:
+        if _output_is_refused() and isinstance(error, BrokenPipeError):
+            return 141
+        if os.environ.get(TRACEBACK_VARIABLE):
+            traceback.print_exception(error)
+        code, line = _explain(error, words)
+        print("lstsr:", " ".join(line.split()), file=sys.stderr)
+        return code
+
+
+def _prepare_streams() -> None:
+    """Let every character be printed in some way: names that are not UTF-8, × where only ASCII is shown.
+
+    A stream that was closed before the program began goes into nothing.
+    """
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115  # as long as the program
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            as_it_came = stream is sys.stdout and stream.encoding.lower() == "utf-8"
+            stream.reconfigure(errors="surrogateescape" if as_it_came else "backslashreplace")
+
+
+def _output_is_refused() -> bool:
+    """Whether standard output takes nothing any more; what is left for it is dropped."""
+    try:
+        descriptor = sys.stdout.fileno()
+    except (OSError, ValueError):  # a stream of another kind stands in for it
+        return False
+    poll = select.poll()
+    poll.register(descriptor, 0)
+    refused = any(event & select.POLLERR for _, event in poll.poll(0))
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)  # or Python would try, and tell, once more at its exit
+        refused = True
+    return refused
+
+
+def _explain(error: Exception, arguments: Sequence[str]) -> tuple[int, str]:
+    """The exit code and the line for whatever stopped a command with these arguments."""
+    if isinstance(error, InputError):
+        return 1, str(error)
+    kind, message = type(error).__name__, " ".join(str(error).split())[:200]
+    details = f"({TRACEBACK_VARIABLE}=1 before the command shows where)"
+    if isinstance(error, MemoryError):
+        return 1, f"the memory does not suffice ({message or kind}); take a smaller area or fewer --workers {details}."
+    if isinstance(error, OSError):
+        place = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+        return 1, f"{place}{error.strerror or message or kind} {details}."
+    odd = [word for word in (*arguments, os.environ.get("PWD", "")) if word != word.encode(errors="replace").decode()]
+    if odd:  # libraries in C meet such names with errors of many kinds
+        return 1, f"{', '.join(odd)}: is not UTF-8, which a library that reads or writes it needs; rename it {details}."
+    return 70, f"a fault of this program, {kind}: {message} {details}; please report it with that."
+
+
+def _check_surplus(parser: argparse.ArgumentParser, arguments: Sequence[str], surplus: list[str]) -> None:
+    """Refuse what no option takes; where one option got several values, a pattern of the shell is the usual reason."""
+    if not surplus:
+        return
+    words = arguments[: arguments.index(surplus[0])]
+    before = [part for word in words for part in (word.split("=", 1) if word.startswith("--") else [word])]
+    option = next((word for word in reversed(before) if word.startswith("--")), None)
+    if surplus[0].startswith("-") or option is None or before[-1] == option:
+        parser.error(f"unrecognized arguments: {' '.join(surplus)}")
+    raise InputError(
+        f"{option} takes one value, and {before[-1]} and {surplus[0]} were given; where a pattern matches several files, give a "
+        "narrower one."
+    )
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -82,7 +175,7 @@ def make_parser() -> argparse.ArgumentParser:
     download.add_argument("--out", type=Path, required=True, help="directory of the granules and manifest.csv")
     download.add_argument("--threads", type=int, default=8, help="granules at a time (default 8)")
     download.add_argument("--url", help="of a mirror's archive, such as https://archive.example.org")
-    download.add_argument("--path", default="MOLT", help="directory of the products on the mirror (default MOLT)")
+    download.add_argument("--path", help="directory of the products on the mirror (default MOLT for Terra's, MOLA for Aqua's)")
     download.add_argument("--attempts", type=int, default=6, help="requests for one thing before giving up (default 6)")
     download.add_argument("--first-wait", type=float, default=2.0, metavar="SECONDS",
                           help="before the second attempt, doubled before each further one (default 2)")  # fmt: skip
@@ -128,7 +221,8 @@ def make_parser() -> argparse.ArgumentParser:
     patches.add_argument("--out", type=Path, required=True, metavar="DIR",
                          help="receives the tables and patches/; the night's below night/")  # fmt: skip
     patches.add_argument("--layer", choices=["day", "night"], default="day", help="of the LST granules (default day)")
-    patches.add_argument("--product", choices=["MOD21A1", "MOD11A1"], default="MOD21A1", help="family of the LST granules")
+    patches.add_argument("--product", choices=["MOD21A1", "MOD11A1"], default="MOD21A1",
+                         help="family of the LST granules, Terra's and Aqua's (default MOD21A1)")  # fmt: skip
     patches.add_argument("--coverage", type=float, default=0.0, help="largest share of bad LST pixels, 0 to 1 (default 0)")
     patches.add_argument("--qc", choices=["produced", "good"], default="produced", help="which LST pixels are used")
     patches.add_argument("--water", type=Path, metavar="PATH", help="MOD44W granule, or directory of them: water is left out")
@@ -158,12 +252,12 @@ def make_parser() -> argparse.ArgumentParser:
 
     predict = commands.add_parser("predict", help="make maps of LST at 250 m from a day's two granules of a tile, or from many")
     predict.set_defaults(command=_predict)
-    predict.add_argument("--lst", type=Path, metavar="HDF", help="MOD21A1D, MOD21A1N or MOD11A1 granule")
-    predict.add_argument("--reflectance", type=Path, metavar="HDF", help="MOD09GQ granule of the same tile and day")
+    predict.add_argument("--lst", type=Path, metavar="HDF", help="MOD21A1D, MOD21A1N or MOD11A1 granule, or Aqua's (MYD…)")
+    predict.add_argument("--reflectance", type=Path, metavar="HDF", help="MOD09GQ or MYD09GQ granule of the same tile and day")
     predict.add_argument("--granules", type=Path, metavar="DIR", help="instead of the two: a map of every LST granule below that "
                          "has its reflectance granule, into the directory --out")  # fmt: skip
     predict.add_argument("--product", choices=["MOD21A1", "MOD11A1"], default="MOD21A1",
-                         help="family of the LST granules (with --granules)")  # fmt: skip
+                         help="family of the LST granules, Terra's and Aqua's (with --granules)")  # fmt: skip
     _add_cluster_options(predict)
     predict.add_argument("--method", default="sif-cnn-sr1", help="any that lstsr evaluate knows (default sif-cnn-sr1)")
     predict.add_argument("--out", type=Path, required=True, help="the Cloud-Optimised GeoTIFF to write, or its directory")
@@ -174,7 +268,9 @@ def make_parser() -> argparse.ArgumentParser:
     where.add_argument("--shape", type=Path, metavar="GEOJSON", help="polygons in degrees, outside which the map is masked")
     predict.add_argument("--water", type=Path, metavar="HDF", help="MOD44W granule of the tile: its water is masked")
     predict.add_argument("--layer", default="day", choices=("day", "night"), help="of the LST granule (default day)")
-    predict.add_argument("--allow-different-days", action="store_true", help="take a reflectance up to 16 days away")
+    predict.add_argument(
+        "--allow-different-days", action="store_true", help="take a reflectance up to 16 days away (for one map)"
+    )
     predict.add_argument("--quicklook", action="store_true", help="write a PNG map beside --out, too")
     predict.add_argument("--seed", type=int, default=0, help="of methods that draw random numbers (default 0)")
     predict.add_argument("--threads", type=int, help="of the CPU (default: as many as torch takes)")
@@ -232,10 +328,7 @@ def _settings(texts: list[str], names: list[str]) -> dict[str, dict[str, Any]]:
                 f"--set '{text}' is not NOTEBOOK.NAME=VALUE, such as 03_training.epochs=4, or NAME=VALUE for every notebook "
                 "that has it."
             )
-        try:
-            content = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise InputError(f"--set '{text}': the value is not YAML ({error}).") from None
+        content = parse_yaml(value, f"--set '{text}': the value")
         for name in [_notebook(notebook, names)] if dot else _notebooks_with(parameter, names):
             settings.setdefault(name, {})[parameter] = content
     return settings
@@ -268,7 +361,7 @@ def _download(options: argparse.Namespace) -> int:
     stop = threading.Event()
     patience = Patience(options.attempts, options.first_wait)
     source = download.open_source(options.source, patience, stop, options.url, options.path, options.seed)
-    plan = download.make_plan(source, products, tiles, _day(options.start), _day(options.end), options.out)
+    plan = download.make_plan(source, products, tiles, parse_day(options.start), parse_day(options.end), options.out)
     if options.dry_run:
         print(download.estimate(source, plan, options.threads))
         return 0
@@ -284,34 +377,35 @@ def _download(options: argparse.Namespace) -> int:
     return int(bool(result.failed or result.left))
 
 
-def _day(text: str) -> datetime.date:
-    try:
-        return datetime.date.fromisoformat(text)
-    except ValueError:
-        raise InputError(f"'{text}' is no day; expected YYYY-MM-DD, such as 2017-01-31.") from None
-
-
 def _train(options: argparse.Namespace) -> int:
     from lstsr_core import cross_validation, training_data
+    from lstsr_core.networks import FOLDS_TABLE
+    from lstsr_core.outputs import check_outputs
     from lstsr_core.pairs import pair_ids
-    from lstsr_core.training_settings import MODELS, settings_of
+    from lstsr_core.scenes import are_published
+    from lstsr_core.training_settings import MODELS, MOST_THREADS, settings_of
+    from lstsr_core.validity import TRAINED_ON
 
     if options.model not in (*MODELS, "all"):
         raise InputError(f"unknown model '{options.model}'; known models: {', '.join(MODELS)} (or all).")
     models = MODELS if options.model == "all" else [options.model]
     chosen = [settings_of(model, options.settings) for model in models]
     if options.threads is not None:
-        if options.threads < 1:
-            raise InputError(f"--threads is {options.threads}; expected 1 or more.")
+        if not 1 <= options.threads <= MOST_THREADS:
+            raise InputError(f"--threads is {options.threads}; expected 1 to {MOST_THREADS}.")
         chosen = [settings.model_copy(update={"threads": options.threads}) for settings in chosen]
     directory = options.pairs or options.patches
     if not directory.is_dir():
         raise InputError(f"{directory}: no such directory.")
     if options.folds is not None and options.pairs is None:
         raise InputError("--folds needs --pairs: folds are of pairs, each judged by the network that has not seen it.")
+    endings = ("safetensors", cross_validation.CHECKPOINT, "curves.csv")
+    written = [FOLDS_TABLE, "ndvi.npy", *(f"{settings.model}.{ending}" for settings in chosen for ending in endings)]
+    check_outputs(options, *(options.out / name for name in written))
     if options.pairs:
         data = training_data.from_pairs(options.pairs, options.scenes)
         source = f"MODIS side of {len(data)} ASTER–MODIS pairs, aligned"
+        source += f" ({TRAINED_ON})" if are_published(data.digests or []) else ""
         left_out = len(pair_ids(options.pairs)) - len(data)
         if left_out:
             print(f"{left_out} test scenes are left out, which judge (--scenes all takes them)", file=sys.stderr)
@@ -341,7 +435,10 @@ def _card(options: argparse.Namespace) -> int:
 def _report(options: argparse.Namespace) -> int:
     from lstsr_core import weights_report
     from lstsr_core.evaluation import write_table
+    from lstsr_core.outputs import check_outputs
 
+    written = (weights_report.TEST_TABLE, weights_report.DEVELOPMENT_TABLE, "curves.csv")
+    check_outputs(options, *(options.out / name for name in written))
     names = [weights_report.TEST_TABLE]
     if options.folds is not None:
         curves = weights_report.mean_curves(options.folds)
@@ -359,17 +456,19 @@ def _report(options: argparse.Namespace) -> int:
 
 def _patches(options: argparse.Namespace) -> int:
     from lstsr_core.granule_jobs import cut_all
+    from lstsr_core.granule_pairs import check_directory
     from lstsr_core.granule_patches import PatchSettings, update
+    from lstsr_core.outputs import check_outputs
     from lstsr_core.patch_plan import plan
 
     if not 0.0 < options.share < 1.0:
         raise InputError(f"--share is {options.share}; expected a number above 0 and below 1.")
     if options.seed < 0:
         raise InputError(f"--seed is {options.seed}; expected 0 or more.")
-    if not options.granules.is_dir():
-        raise InputError(f"{options.granules}: no such directory; expected MODIS granules there.")
+    check_directory(options.granules)
     settings = PatchSettings(options.layer, options.coverage, options.qc, options.water, options.dilation)
     directory = options.out / "night" if options.layer == "night" else options.out
+    check_outputs(options, *(directory / name for name in ("patches.csv", "granules.csv", "statistics.json", "failures.csv")))
     if options.dry_run:
         print(plan(options.granules, directory, settings, options.product))
         return 0
@@ -381,13 +480,14 @@ def _patches(options: argparse.Namespace) -> int:
     else:
         tables = cut_all(*arguments, scheduler=options.scheduler, workers=options.workers)
     training = int((tables.patches["split"] == "train").sum())
-    print(f"{directory}: {len(tables.patches)} patches of {len(tables.granules)} days, {training} of them to train on")
+    print(f"{directory}: {len(tables.patches)} patches of {len(tables.granules)} LST granules, {training} of them to train on")
     return 1 if tables.failures else 0
 
 
 def _evaluate(options: argparse.Namespace) -> int:
     from lstsr_core import evaluation
     from lstsr_core.networks import PUBLISHED_CHECKPOINTS, load_model, unseen_weights, weights_file
+    from lstsr_core.outputs import check_outputs
     from lstsr_core.pairs import pair_ids
     from lstsr_core.perceptual import load_lpips
     from lstsr_core.raster import check_writable
@@ -401,6 +501,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         raise InputError(f"{options.weights}: no such directory; expected weights files there.")
     if not options.pairs.is_dir():
         raise InputError(f"{options.pairs}: no such directory; expected ASTER–MODIS pairs there.")
+    check_outputs(options, options.out)
     check_writable(options.out)
     everything = options.scenes == "all"
     ids = pair_ids(options.pairs) if everything else [pair.id for pair in read_part(options.pairs, options.scenes)]
@@ -437,6 +538,7 @@ def _predict(options: argparse.Namespace) -> int:
 
     from lstsr_core import prediction, prediction_plan
     from lstsr_core.area import parse_bounds
+    from lstsr_core.outputs import check_outputs
     from lstsr_core.raster import check_writable
 
     if (options.granules is None) == (options.lst is None or options.reflectance is None):
@@ -451,8 +553,13 @@ def _predict(options: argparse.Namespace) -> int:
         options.method, options.weights, options.layer, bounds, options.shape, options.water, options.allow_different_days,
         options.quicklook, options.seed, threads,
     )  # fmt: skip
+    pictures = [prediction.picture_of(options.out)] if options.quicklook else []
+    check_outputs(options, options.out, *pictures)
     if options.dry_run:
-        print(prediction_plan.plan_granule(options.lst, options.reflectance, request))
+        plan = prediction_plan.plan_granule(options.lst, options.reflectance, request)
+        for warning in plan.warnings:
+            print(f"lstsr: {warning}", file=sys.stderr)
+        print(plan)
         return 0
     check_writable(options.out)
     summary = prediction.predict_granule(options.lst, options.reflectance, options.out, request)
@@ -463,7 +570,9 @@ def _predict(options: argparse.Namespace) -> int:
 
 
 def _predict_many(options: argparse.Namespace, bounds: Extent | None) -> int:
-    from lstsr_core.granule_jobs import map_job
+    from lstsr_core.batch import FAILURES_FILE, SETTINGS_FILE
+    from lstsr_core.granule_jobs import DIGESTS_FILE, NOTHING_FILE, map_job
+    from lstsr_core.outputs import check_outputs
     from lstsr_core.prediction import Request
 
     if options.threads not in (None, 1):
@@ -474,18 +583,24 @@ def _predict_many(options: argparse.Namespace, bounds: Extent | None) -> int:
         options.method, options.weights, options.layer, bounds, options.shape, options.water, options.allow_different_days,
         options.quicklook, options.seed, threads=1,
     )  # fmt: skip
+    check_outputs(options, *(options.out / name for name in (FAILURES_FILE, SETTINGS_FILE, DIGESTS_FILE, NOTHING_FILE)))
     job = map_job(options.granules, options.out, request, options.product)
     if options.dry_run:
         print(job.estimate(scheduler=options.scheduler, workers=options.workers))
         return 0
-    to_do = len(job.missing())
     outcomes = job.run(scheduler=options.scheduler, workers=options.workers)
+    names: dict[str, list[str]] = {}
     for outcome in outcomes:
         for warning in getattr(outcome.result, "warnings", ()):
-            print(f"lstsr: {outcome.name}: {warning}", file=sys.stderr)
-    failed = sum(bool(outcome.reason) for outcome in outcomes)
-    paired = sum(pair.reflectance is not None for pair in job.pairs)
-    print(f"{options.out}: {to_do - failed} maps made, {paired - to_do} there already, {failed} failed")
+            names.setdefault(warning, []).append(outcome.name)
+    for warning, warned in names.items():
+        print(f"lstsr: {warned[0]}{f' and {len(warned) - 1} more' * (len(warned) > 1)}: {warning}", file=sys.stderr)
+    failed = sum(outcome.failed for outcome in outcomes)
+    nothing = job.count("nothing") + sum(outcome.nothing for outcome in outcomes)
+    made = sum(getattr(outcome.result, "made", False) for outcome in outcomes)
+    there = len(job.states) - made - failed - nothing
+    told = f"{made} maps made, {there} there already, {failed} failed"
+    print(f"{options.out}: {told}{f', {nothing} with nothing to map' if nothing else ''}")
     return int(failed > 0)
 
 

@@ -32,7 +32,7 @@ from typing import Any, TypeAlias
 
 from threadpoolctl import threadpool_limits
 
-from lstsr_core.errors import InputError
+from lstsr_core.errors import InputError, NoResult
 from lstsr_core.memory import kept_memory
 from lstsr_core.project import PROJECT
 from lstsr_core.provenance import PACKAGE, digests, fingerprint
@@ -76,6 +76,8 @@ class Outcome:
         In the function.
     peak_bytes : int
         Most memory that the worker's process has held so far; 0 where the process died.
+    nothing : bool
+        Whether the reason is a `NoResult`: there was nothing to make, which is no failure.
     """
 
     name: str
@@ -83,6 +85,11 @@ class Outcome:
     reason: str
     seconds: float
     peak_bytes: int
+    nothing: bool = False
+
+    @property
+    def failed(self) -> bool:
+        return bool(self.reason) and not self.nothing
 
 
 def run_all(
@@ -213,15 +220,15 @@ def _attempt(function: Callable[..., Any], name: str, arguments: tuple[Any, ...]
     else:  # work that does without is not to wait for it
         os.environ["OMP_NUM_THREADS"] = "1"
     start = time.perf_counter()
-    result, reason = None, ""
+    result, reason, nothing = None, "", False
     # Dask's workers give every freed block back to the system at once, by which networks take nearly twice the time.
     with kept_memory(), threadpool_limits(1):
         try:
             result = function(*arguments)
         except Exception as error:
-            reason = _reason(error)
+            reason, nothing = _reason(error), isinstance(error, NoResult)
     peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return Outcome(name, result, reason, time.perf_counter() - start, peak_bytes)
+    return Outcome(name, result, reason, time.perf_counter() - start, peak_bytes, nothing)
 
 
 def _reason(error: Exception) -> str:

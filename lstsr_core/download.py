@@ -39,7 +39,7 @@ def check_threads(threads: int) -> None:
 
 
 def open_source(
-    name: str, patience: Patience, stop: threading.Event, url: str | None = None, path: str = "MOLT", seed: int = 42
+    name: str, patience: Patience, stop: threading.Event, url: str | None = None, path: str | None = None, seed: int = 42
 ) -> Source:
     """The source of a name, `url` and `path` being a mirror's, `seed` the simulator's.
 

@@ -22,8 +22,10 @@ from lstsr_core.checksum import Checksum
 from lstsr_core.errors import InputError
 from lstsr_core.granule_name import GranuleName
 from lstsr_core.grid import Tile
+from lstsr_core.logins import check_netrc_is_text, checked_token, netrc_has_login
 from lstsr_core.products import COLLECTION, Product
 from lstsr_core.sources import RemoteGranule, newest_of_each_day
+from lstsr_core.text import read_text
 from lstsr_core.transfer import Client, Patience, TransferError, check_secret_is_safe, check_status
 
 TOKEN_VARIABLE = "EARTHDATA_TOKEN"
@@ -35,7 +37,7 @@ NO_CREDENTIALS = (
     "no Earthdata login was found: make a free account at https://urs.earthdata.nasa.gov, then put the line"
     " 'machine urs.earthdata.nasa.gov login NAME password PASSWORD' into ~/.netrc, or set EARTHDATA_USERNAME and"
     f" EARTHDATA_PASSWORD, or {TOKEN_VARIABLE}, or {TOKEN_FILE_VARIABLE} to a file with a token;"
-    " --source sample needs none."
+    " --source sample needs none"
 )
 
 
@@ -53,6 +55,7 @@ class EarthdataSource:
     name = "earthdata"
 
     def __init__(self, patience: Patience, stop: threading.Event, system: earthaccess.system.System = earthaccess.PROD) -> None:
+        check_netrc_is_text()
         self._system = system
         self._auth = earthaccess.Auth()
         self._client = Client(lambda: self._auth.get_session(), patience, stop)
@@ -88,26 +91,31 @@ class EarthdataSource:
         Raises
         ------
         InputError
-            If there is none of these, or the login is refused; the message says what to do.
+            If there is none of these, it cannot be read, or the login is refused; the message says what to do.
         """
+        host = self._system.edl_hostname
         try:
-            with _token_from_file(), _silent("earthaccess.auth"):
+            with _token_in_environment(), _silent("earthaccess.auth"):
                 try:
                     self._auth.login("environment", system=self._system)
                 except LoginStrategyUnavailable:
+                    path = earthaccess.auth.netrc_path()
+                    if not netrc_has_login(path, host):
+                        lacking = f"; {path} has none for {host}" if path.exists() else ""
+                        raise InputError(f"{NO_CREDENTIALS}{lacking}.") from None
                     self._auth.login("netrc", system=self._system)
-        except LoginStrategyUnavailable:
-            raise InputError(NO_CREDENTIALS) from None
         except LoginAttemptFailure:
             raise InputError(
                 "the Earthdata login was refused; check name and password (~/.netrc, or EARTHDATA_USERNAME and"
-                f" EARTHDATA_PASSWORD) by logging in at https://{self._system.edl_hostname}."
+                f" EARTHDATA_PASSWORD) by logging in at https://{host}."
             ) from None
-        except requests.RequestException as error:
+        except (requests.RequestException, KeyError, TypeError) as error:  # the last two by an answer without a token
             raise InputError(
-                f"https://{self._system.edl_hostname}: no login ({type(error).__name__}); check the network, or set"
-                f" {TOKEN_VARIABLE}, which needs no login."
+                f"https://{host}: no login ({type(error).__name__}); check the network, or set {TOKEN_VARIABLE}, which needs no"
+                " login."
             ) from None
+        except UnicodeError:
+            raise InputError("the Earthdata name or password has a character that a login cannot carry; choose others.") from None
 
     def described(self, granule: RemoteGranule) -> RemoteGranule:
         return granule
@@ -152,20 +160,23 @@ class _TimedAdapter(HTTPAdapter):
 
 
 @contextmanager
-def _token_from_file() -> Iterator[None]:
-    """Let earthaccess, which knows the token by one variable only, find the one in a file."""
-    path = os.environ.get(TOKEN_FILE_VARIABLE)
-    if not path or os.environ.get(TOKEN_VARIABLE):
+def _token_in_environment() -> Iterator[None]:
+    """Let earthaccess, which knows the token by one variable only, find a clean one, from a file, too."""
+    before, file = os.environ.get(TOKEN_VARIABLE), os.environ.get(TOKEN_FILE_VARIABLE)
+    if not before and not file:
         yield
         return
-    try:
-        os.environ[TOKEN_VARIABLE] = Path(path).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        raise InputError(f"{TOKEN_FILE_VARIABLE} is '{path}', which cannot be read; expected a file with a token.") from None
+    if before:
+        token = checked_token(before, TOKEN_VARIABLE)
+    else:
+        token = checked_token(read_text(Path(str(file)), f"the token that {TOKEN_FILE_VARIABLE} names"), str(file))
+    os.environ[TOKEN_VARIABLE] = token
     try:
         yield
     finally:
         del os.environ[TOKEN_VARIABLE]
+        if before is not None:
+            os.environ[TOKEN_VARIABLE] = before
 
 
 @contextmanager

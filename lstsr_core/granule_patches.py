@@ -20,7 +20,7 @@ import pandas as pd
 from lstsr_core.errors import InputError, UnreadableGranule
 from lstsr_core.granule import Layer, read_lst, read_ndvi_over
 from lstsr_core.granule_name import GranuleName
-from lstsr_core.granule_pairs import REFLECTANCE_PRODUCT, GranulePair, granule_pairs
+from lstsr_core.granule_pairs import REFLECTANCE_PRODUCTS, GranulePair, granule_pairs, tell_other_origins
 from lstsr_core.patches import Patch, table_of, windows, write_patch
 from lstsr_core.progress import bar
 from lstsr_core.qc import Policy
@@ -36,7 +36,7 @@ Split = Literal["groups", "random"]
 
 GRANULE_COLUMNS = ["date", "tile", "lst", "reflectance", "windows", "lst_bad", "ndvi_bad", "kept", "status"]
 
-_PATCH_FILE = re.compile(r"h\d\dv\d\d_\d{4}-\d\d-\d\d_\d\d_\d\d_(lst_1km|ndvi_250m)\.tif")
+_PATCH_FILE = re.compile(r"h\d\dv\d\d_\d{4}-\d\d-\d\d(_[A-Z]+)?_\d\d_\d\d_(lst_1km|ndvi_250m)\.tif")
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def cut_granule(lst_path: Path, reflectance_path: Path, directory: Path, setting
     name = GranuleName.parse(lst_path.name)
     water = settings.water_of(name)
     sources = _sources(lst_path, reflectance_path, water, settings)
-    path = _record_path(directory, name.date.isoformat(), str(name.tile))
+    path = _record_path(directory, name)
     record = _valid_record(path, sources, directory)
     if record is None:
         path.unlink(missing_ok=True)
@@ -119,8 +119,12 @@ def is_cut(pair: GranulePair, directory: Path, settings: PatchSettings) -> bool:
     """Whether a pair's patches are there, and are what these settings make of its granules as they are now."""
     if pair.reflectance is None:
         return False
-    sources = _sources(pair.lst, pair.reflectance, settings.water_of(GranuleName.parse(pair.lst.name)), settings)
-    return _valid_record(_record_path(directory, pair.date.isoformat(), str(pair.tile)), sources, directory) is not None
+    water = settings.water_of(pair.name)
+    try:
+        sources = _sources(pair.lst, pair.reflectance, water, settings)
+    except UnreadableGranule:  # a link into a store that has not the file, perhaps: `cut_granule` will say so
+        return False
+    return _valid_record(_record_path(directory, pair.name), sources, directory) is not None
 
 
 def _cut(
@@ -142,7 +146,7 @@ def _cut(
         raise UnreadableGranule(str(error)) from error
     date, tile = name.date.isoformat(), str(name.tile)
     patches = [
-        Patch(f"{tile}_{date}_{row:02d}_{column:02d}", window, ndvi, date, tile, row, column, share)
+        Patch(f"{tile}_{date}{_platform(name)}_{row:02d}_{column:02d}", window, ndvi, date, tile, row, column, share)
         for (row, column, window, share), ndvi in zip(clear, ndvis, strict=True)
         if ndvi is not None and np.isfinite(ndvi.values).all()
     ]
@@ -177,8 +181,13 @@ def _identity(path: Path) -> list[int]:
     return [status.st_size, status.st_mtime_ns]
 
 
-def _record_path(directory: Path, date: str, tile: str) -> Path:
-    return directory / "records" / f"{date}_{tile}.json"
+def _platform(name: GranuleName) -> str:
+    """What Aqua's patches and records have in their names, since a day may have both platforms; nothing for Terra's."""
+    return "" if name.platform == "Terra" else f"_{name.platform.upper()}"
+
+
+def _record_path(directory: Path, name: GranuleName) -> Path:
+    return directory / "records" / f"{name.date}_{name.tile}{_platform(name)}.json"
 
 
 def _read_record(path: Path) -> dict[str, Any] | None:
@@ -210,7 +219,7 @@ class PatchTables:
         ``patches.csv``.
     granules : DataFrame
         ``granules.csv``: a row for each LST granule, with its windows, those left out for bad LST and for bad NDVI, those
-        kept, and its status: "ok", "no MOD09GQ granule of that day", "not cut" or why it could not be read.
+        kept, and its status: "ok", "no MOD09GQ or MYD09GQ granule of that day", "not cut" or why it could not be read.
     """
 
     patches: pd.DataFrame
@@ -223,7 +232,7 @@ class PatchTables:
         return dict(zip(failed["lst"], failed["status"], strict=True))
 
 
-_OK, _NO_REFLECTANCE, _NOT_CUT = "ok", f"no {REFLECTANCE_PRODUCT} granule of that day", "not cut"
+_OK, _NO_REFLECTANCE, _NOT_CUT = "ok", f"no {REFLECTANCE_PRODUCTS} granule of that day", "not cut"
 
 
 def collect(
@@ -256,7 +265,7 @@ def collect(
         If there are fewer than two patches, or patches of different settings.
     """
     rows, granules, used = [], [], []
-    expected = {_record_path(directory, pair.date.isoformat(), str(pair.tile)): pair for pair in pairs}
+    expected = {_record_path(directory, pair.name): pair for pair in pairs}
     for path in set((directory / "records").glob("*.json")) - expected.keys():
         path.unlink()
     for path, pair in expected.items():
@@ -337,6 +346,7 @@ def update(
         If there is no granule, a file cannot be written, or fewer than two patches came of them.
     """
     pairs = granule_pairs(granules, product, settings.layer)
+    tell_other_origins(pairs)
     failures = {}
     for pair in bar(pairs, "Patches", "day"):
         if pair.reflectance is not None:

@@ -1,12 +1,18 @@
-"""Writing MODIS granules, with the grid, scale, fill value and valid range that each product documents."""
+"""Writing MODIS granules, with the grid, scale, fill value and valid range that each product documents.
+
+What real files have besides is written, too, so that readers meet it: pieces and padding, metadata of their length, texts where
+numbers are expected. It was taken from files of MOD11A1, MOD09GA and MOD44W; of MOD21 and MOD09GQ from their descriptions.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import datetime
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from affine import Affine
 
 from lstsr_core.errors import InputError
 from lstsr_core.granule import (
@@ -18,17 +24,24 @@ from lstsr_core.granule import (
     REFLECTANCE_FILL,
     REFLECTANCE_SCALE,
     REFLECTANCE_VALID_RANGE,
+    VIEW_TIME_FILL,
+    VIEW_TIME_SCALE_H,
+    VIEW_TIME_VALID_RANGE,
 )  # fmt: skip
-from lstsr_core.hdf_eos import GridDataset, IntegerArray, write_granule
+from lstsr_core.granule_metadata import archive_texts
+from lstsr_core.granule_name import GranuleName
+from lstsr_core.hdf_eos import Grid, GridDataset, IntegerArray, Storage, write_granule, write_grids
 from lstsr_core.raster import BoolArray, FloatArray, Raster
 
-VIEW_TIME_SCALE_H = 0.1
-VIEW_TIME_FILL = 255
-VIEW_TIME_VALID_RANGE = (0, 240)
-WATER_MASK_FILL = 250
+WATER_MASK_FILL, WATER_MASK_OUTSIDE = 253, 250
 
 _REFLECTANCE_QC_CORRECTED = 4096
 _REFLECTANCE_QC_FILL = 2995
+_CALIBRATION = {"scale_factor_err": 0.0, "add_offset_err": 0.0, "calibrated_nt": 5}
+_LST_ZONES = 86400
+_REFLECTANCE_CHUNK_ROWS, _WATER_CHUNK_ROWS = 32, 4800
+_WHOLE_DAY = datetime.time(), datetime.time(23, 59, 59)
+_DAYLIGHT = datetime.time(9, 55), datetime.time(13, 20)
 
 
 @dataclass(frozen=True)
@@ -50,7 +63,13 @@ class LstObservation:
     view_time_h: FloatArray | None = None
 
 
-def write_lst_granule(path: Path, lst: Raster, qc: IntegerArray | None = None, view_time_h: FloatArray | None = None) -> None:
+def write_lst_granule(
+    path: Path,
+    lst: Raster,
+    qc: IntegerArray | None = None,
+    view_time_h: FloatArray | None = None,
+    name: GranuleName | None = None,
+) -> None:
     """Write a MOD21A1D or MOD21A1N granule, which differ in nothing but when they were seen.
 
     Parameters
@@ -62,6 +81,8 @@ def write_lst_granule(path: Path, lst: Raster, qc: IntegerArray | None = None, v
         Without it, every pixel is of good quality and NaN is not produced because of cloud.
     view_time_h : array of the same shape, optional
         Local solar time in hours, 0 to 24, rounded to 0.1 h; NaN becomes the fill value. Without it there is no such dataset.
+    name : GranuleName, optional
+        Goes into the archive's metadata, which the file lacks without it.
 
     Raises
     ------
@@ -70,15 +91,22 @@ def write_lst_granule(path: Path, lst: Raster, qc: IntegerArray | None = None, v
     """
     observation = LstObservation(lst, qc, view_time_h)
     datasets = [
-        _lst_dataset(path, observation, "LST_1KM", "Daily 1km Land-surface Temperature"),
-        GridDataset("QC", _qc(path, observation, np.uint16), 0, (0, 65535), None, "Daily QC for LST and emissivity", "n/a"),
-    ]
+        _lst_dataset(path, observation, "LST_1KM", "Daily 1km Land-surface Temperature", {"add_offset": 0.0}),
+        GridDataset(
+            "QC", _qc(path, observation, np.uint16), 0, (0, 65535), None, "Daily QC for LST and emissivity", "n/a",
+            {"scale_factor": "n/a", "add_offset": "n/a"},
+        ),
+        *(_emissivity_dataset(observation, band) for band in (29, 31, 32)),
+        _angle_dataset(observation, "View_Angle", "View zenith angle of Land-surface Temperature"),
+    ]  # fmt: skip
     if view_time_h is not None:
-        datasets.append(_time_dataset(path, observation, "View_Time", "Time of Land-surface Temperature observation"))
-    write_granule(path, "MODIS_Grid_Daily_1km_LST21", datasets, lst.transform)
+        title = "Time of Land-surface Temperature observation"
+        datasets.append(_time_dataset(path, observation, "View_Time", title, {"add_offset": 0.0}))
+    storage = Storage(_LST_ZONES, texts=_texts(name, datasets, _WHOLE_DAY))
+    write_granule(path, "MODIS_Grid_Daily_1km_LST21", datasets, lst.transform, storage)
 
 
-def write_day_and_night_granule(path: Path, day: LstObservation, night: LstObservation) -> None:
+def write_day_and_night_granule(path: Path, day: LstObservation, night: LstObservation, name: GranuleName | None = None) -> None:
     """Write a MOD11A1 granule.
 
     Parameters
@@ -86,6 +114,8 @@ def write_day_and_night_granule(path: Path, day: LstObservation, night: LstObser
     path : Path
     day, night : LstObservation
         On one grid, both with or both without view times; `qc` holds 8 bits.
+    name : GranuleName, optional
+        As in `write_lst_granule`.
 
     Raises
     ------
@@ -94,20 +124,29 @@ def write_day_and_night_granule(path: Path, day: LstObservation, night: LstObser
     """
     _check_one_grid(path, {"day": day.lst, "night": night.lst})
     datasets = []
-    for observation, name, adjective in ((day, "Day", "daytime"), (night, "Night", "nighttime")):
+    for observation, part, adjective in ((day, "Day", "daytime"), (night, "Night", "nighttime")):
+        qc, title = _qc(path, observation, np.uint8), f"Quality control for {adjective} LST and emissivity"
         datasets += [
-            _lst_dataset(path, observation, f"LST_{name}_1km", f"Daily {adjective} 1km grid Land-surface Temperature"),
-            GridDataset(
-                f"QC_{name}", _qc(path, observation, np.uint8), 0, (0, 255), None, f"Quality control for {adjective} LST", "n/a"
-            ),
+            _lst_dataset(path, observation, f"LST_{part}_1km", f"Daily {adjective} 1km grid Land-surface Temperature"),
+            GridDataset(f"QC_{part}", qc, "NA\0", (0, 255), None, title, "n/a", {"Number Type": "uint8"}),
         ]
         if observation.view_time_h is not None:
             title = f"Time of {adjective} Land-surface Temperature observation"
-            datasets.append(_time_dataset(path, observation, f"{name}_view_time", title))
-    write_granule(path, "MODIS_Grid_Daily_1km_LST", datasets, day.lst.transform)
+            datasets.append(_time_dataset(path, observation, f"{part}_view_time", title))
+        title = f"View zenith angle of {adjective} Land-surface Temperature"
+        datasets.append(_angle_dataset(observation, f"{part}_view_angl", title))
+    datasets += [_emissivity_dataset(day, band) for band in (31, 32)]
+    for observation, part in ((day, "day"), (night, "night")):
+        cover = np.where(np.isnan(observation.lst.values), 0, 2000).astype(np.uint16)
+        title = f"{part} clear-sky coverage"
+        datasets.append(GridDataset(f"Clear_{part}_cov", cover, 0, (1, 65535), 0.0005, title, "none", _CALIBRATION))
+    storage = Storage(_LST_ZONES, texts=_texts(name, datasets, _WHOLE_DAY))
+    write_granule(path, "MODIS_Grid_Daily_1km_LST", datasets, day.lst.transform, storage)
 
 
-def write_reflectance_granule(path: Path, red: Raster, nir: Raster, qc: IntegerArray | None = None) -> None:
+def write_reflectance_granule(
+    path: Path, red: Raster, nir: Raster, qc: IntegerArray | None = None, name: GranuleName | None = None
+) -> None:
     """Write a MOD09GQ granule.
 
     Parameters
@@ -117,6 +156,8 @@ def write_reflectance_granule(path: Path, red: Raster, nir: Raster, qc: IntegerA
         Surface reflectance in bands 1 and 2, −0.01 to 1.6, rounded to 0.0001, on one grid; NaN becomes the fill value.
     qc : uint16 array of the same shape, optional
         Without it, a pixel that has both bands is of ideal quality, and one that lacks a band has its fill value.
+    name : GranuleName, optional
+        As in `write_lst_granule`.
 
     Raises
     ------
@@ -132,10 +173,12 @@ def write_reflectance_granule(path: Path, red: Raster, nir: Raster, qc: IntegerA
         "250m Reflectance Band Quality - first layer", "bit field",
     )  # fmt: skip
     bands = [_band_dataset(path, number, band, "250m") for number, band in enumerate((red, nir), start=1)]
-    write_granule(path, "MODIS_Grid_2D", [*bands, quality], red.transform)
+    datasets = [_count_dataset(red.values, "num_observations_250m"), *bands, quality]
+    storage = Storage(chunk_rows=_REFLECTANCE_CHUNK_ROWS, texts=_texts(name, datasets, _DAYLIGHT))
+    write_granule(path, "MODIS_Grid_2D", datasets, red.transform, storage)
 
 
-def write_rgb_granule(path: Path, red: Raster, green: Raster, blue: Raster) -> None:
+def write_rgb_granule(path: Path, red: Raster, green: Raster, blue: Raster, name: GranuleName | None = None) -> None:
     """Write the visible bands of a MOD09GA granule: 1 (red), 3 (blue) and 4 (green).
 
     Parameters
@@ -143,6 +186,8 @@ def write_rgb_granule(path: Path, red: Raster, green: Raster, blue: Raster) -> N
     path : Path
     red, green, blue : Raster
         Surface reflectance, −0.01 to 1.6, rounded to 0.0001, on one grid of 500 m pixels; NaN becomes the fill value.
+    name : GranuleName, optional
+        As in `write_lst_granule`.
 
     Raises
     ------
@@ -151,31 +196,78 @@ def write_rgb_granule(path: Path, red: Raster, green: Raster, blue: Raster) -> N
     """
     _check_one_grid(path, {"red": red, "green": green, "blue": blue})
     bands = [_band_dataset(path, number, band, "500m") for number, band in ((1, red), (3, blue), (4, green))]
-    write_granule(path, "MODIS_Grid_500m_2D", bands, red.transform)
+    # A further grid, of 1 km, comes first.
+    coarse = red.values[::2, ::2]
+    state = GridDataset(
+        "state_1km_1", np.zeros(coarse.shape, np.uint16), 65535, (0, 57335), None,
+        "1km Reflectance Data State QA - first layer", "bit field",
+    )  # fmt: skip
+    quality = GridDataset(
+        "QC_500m_1", np.full(red.values.shape, 1 << 30, np.uint32), 787410671, (0, 4294966019), None,
+        "500m Reflectance Band Quality - first layer", "bit field",
+    )  # fmt: skip
+    grids = [
+        Grid("MODIS_Grid_1km_2D", [_count_dataset(coarse, "num_observations_1km"), state], red.transform @ Affine.scale(2)),
+        Grid("MODIS_Grid_500m_2D", [_count_dataset(red.values, "num_observations_500m"), *bands, quality], red.transform),
+    ]
+    write_grids(path, grids, Storage(chunk_rows=_REFLECTANCE_CHUNK_ROWS, texts=_texts(name, bands, _DAYLIGHT)))
 
 
-def write_water_granule(path: Path, water: Raster) -> None:
+def write_water_granule(path: Path, water: Raster, name: GranuleName | None = None) -> None:
     """Write a MOD44W granule.
 
     Parameters
     ----------
     path : Path
     water : Raster
-        1 on water and 0 on land, at 250 m; NaN, which becomes the fill value, outside the projection.
+        1 on water and 0 on land, at 250 m; NaN outside the projection, which has a number of its own, beside the fill value.
+    name : GranuleName, optional
+        As in `write_lst_granule`.
 
     Raises
     ------
     InputError
         If there is another value, or the file cannot be written.
     """
-    stored = _quantised(path, water.values, 1, WATER_MASK_FILL, (0, 1), "").astype(np.uint8)
-    mask = GridDataset("water_mask", stored, WATER_MASK_FILL, (0, 1), None, "Land-water mask", "class")
-    write_granule(path, "MOD44W_250m_GRID", [mask], water.transform)
+    stored = _quantised(path, water.values, 1, WATER_MASK_OUTSIDE, (0, 1), "").astype(np.uint8)
+    legend = {"Legend": f"0 -- land\n1 -- water\n{WATER_MASK_OUTSIDE} -- outside of projection"}
+    confidence = np.where(stored == WATER_MASK_OUTSIDE, 10, 1).astype(np.uint8)
+    datasets = [
+        GridDataset("water_mask", stored, WATER_MASK_FILL, (0, WATER_MASK_OUTSIDE), None, "water_mask", "none", legend),
+        GridDataset("water_mask_QA", confidence, WATER_MASK_FILL, (1, 10), None, "water_mask_QA", "none"),
+    ]
+    storage = Storage(chunk_rows=_WATER_CHUNK_ROWS, texts=_texts(name, datasets, (datetime.time(), datetime.time())))
+    write_granule(path, "MOD44W_250m_GRID", datasets, water.transform, storage)
 
 
-def _lst_dataset(path: Path, observation: LstObservation, name: str, title: str) -> GridDataset:
+def _texts(
+    name: GranuleName | None, datasets: Sequence[GridDataset], times: tuple[datetime.time, datetime.time]
+) -> dict[str, str]:
+    return archive_texts(name, [dataset.long_name for dataset in datasets], *times) if name is not None else {}
+
+
+def _lst_dataset(
+    path: Path, observation: LstObservation, name: str, title: str, further: Mapping[str, str | int | float] | None = None
+) -> GridDataset:
     stored = _quantised(path, observation.lst.values, LST_SCALE_K, LST_FILL, LST_VALID_RANGE, "K").astype(np.uint16)
-    return GridDataset(name, stored, LST_FILL, LST_VALID_RANGE, LST_SCALE_K, title, "K")
+    attributes = {"LST": "LST data * scale_factor", **_CALIBRATION, **(further or {})}
+    return GridDataset(name, stored, LST_FILL, LST_VALID_RANGE, LST_SCALE_K, title, "K", attributes)
+
+
+def _emissivity_dataset(observation: LstObservation, band: int) -> GridDataset:
+    stored = np.where(np.isnan(observation.lst.values), 0, 245).astype(np.uint8)
+    attributes = {"add_offset": 0.49, **_CALIBRATION}
+    return GridDataset(f"Emis_{band}", stored, 0, (1, 255), 0.002, f"Band {band} emissivity", "none", attributes)
+
+
+def _angle_dataset(observation: LstObservation, name: str, title: str) -> GridDataset:
+    stored = np.where(np.isnan(observation.lst.values), 255, 65).astype(np.uint8)
+    return GridDataset(name, stored, 255, (0, 130), 1.0, title, "deg", {"add_offset": -65.0, **_CALIBRATION})
+
+
+def _count_dataset(band: FloatArray, name: str) -> GridDataset:
+    stored = np.isfinite(band).astype(np.int8)
+    return GridDataset(name, stored, -1, (0, 127), None, "Number of Observations", "none")
 
 
 def _qc(path: Path, observation: LstObservation, number_type: type[np.unsignedinteger]) -> IntegerArray:
@@ -189,12 +281,15 @@ def _qc(path: Path, observation: LstObservation, number_type: type[np.unsignedin
     return qc.astype(number_type)
 
 
-def _time_dataset(path: Path, observation: LstObservation, name: str, title: str) -> GridDataset:
+def _time_dataset(
+    path: Path, observation: LstObservation, name: str, title: str, further: Mapping[str, str | int | float] | None = None
+) -> GridDataset:
     times_h = observation.view_time_h
     assert times_h is not None
     _check_shape(path, "view time", times_h, observation.lst)
     stored = _quantised(path, times_h, VIEW_TIME_SCALE_H, VIEW_TIME_FILL, VIEW_TIME_VALID_RANGE, "h").astype(np.uint8)
-    return GridDataset(name, stored, VIEW_TIME_FILL, VIEW_TIME_VALID_RANGE, VIEW_TIME_SCALE_H, title, "hrs")
+    attributes = {**_CALIBRATION, **(further or {})}
+    return GridDataset(name, stored, VIEW_TIME_FILL, VIEW_TIME_VALID_RANGE, VIEW_TIME_SCALE_H, title, "hrs", attributes)
 
 
 def _band_dataset(path: Path, number: int, band: Raster, resolution: str) -> GridDataset:
@@ -202,7 +297,7 @@ def _band_dataset(path: Path, number: int, band: Raster, resolution: str) -> Gri
     title = f"{resolution} Surface Reflectance Band {number} - first layer"
     return GridDataset(
         f"sur_refl_b{number:02d}_1", stored, REFLECTANCE_FILL, REFLECTANCE_VALID_RANGE, 1.0 / REFLECTANCE_SCALE, title,
-        "reflectance",
+        "reflectance", {"add_offset": 0.0, **_CALIBRATION, "Nadir Data Resolution": resolution},
     )  # fmt: skip
 
 

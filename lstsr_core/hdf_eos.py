@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import struct
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from affine import Affine
+from pyhdf import _hdfext
 from pyhdf.error import HDF4Error
 from pyhdf.HDF import HC, HDF
 from pyhdf.SD import SD, SDC
@@ -23,10 +26,15 @@ from lstsr_core.hdf_file import IntegerArray as IntegerArray
 from lstsr_core.raster import written_atomically
 
 _NUMBER_TYPES = {
-    np.dtype(np.uint8): SDC.UINT8,
-    np.dtype(np.int16): SDC.INT16,
-    np.dtype(np.uint16): SDC.UINT16,
+    np.dtype(np.int8): (SDC.INT8, "DFNT_INT8"),
+    np.dtype(np.uint8): (SDC.UINT8, "DFNT_UINT8"),
+    np.dtype(np.int16): (SDC.INT16, "DFNT_INT16"),
+    np.dtype(np.uint16): (SDC.UINT16, "DFNT_UINT16"),
+    np.dtype(np.uint32): (SDC.UINT32, "DFNT_UINT32"),
 }
+
+STRUCT_METADATA_BYTES = 32_000
+"""HDF-EOS writes StructMetadata in parts of this length, the last one padded."""
 
 
 @dataclass(frozen=True)
@@ -37,57 +45,98 @@ class GridDataset:
     ----------
     name : str
     values : integer array of shape (rows, columns)
-        Digital numbers (uint8, int16 or uint16).
-    fill : int
-        Digital number that means nodata.
+        Digital numbers (int8, uint8, int16, uint16 or uint32).
+    fill : int or str
+        Digital number that means nodata, or the text that some products have in its place.
     valid_range : (int, int)
         Smallest and largest digital number that is data.
     scale_factor : float, optional
         As the product states it; left out of the file when None.
     long_name, units : str
+    attributes : dict
+        Further ones: texts, integers (32 bits) and floating point numbers (64 bits).
     """
 
     name: str
     values: IntegerArray
-    fill: int
+    fill: int | str
     valid_range: tuple[int, int]
     scale_factor: float | None
     long_name: str
     units: str
+    attributes: Mapping[str, str | int | float] = field(default_factory=dict)
 
 
-def write_granule(path: Path, grid_name: str, datasets: Sequence[GridDataset], transform: Affine) -> None:
-    """Write an HDF-EOS grid in the MODIS sinusoidal projection, deflate-compressed and atomically.
+@dataclass(frozen=True)
+class Grid:
+    """Datasets of one shape (rows, columns) and one place; the transform is that of their pixels, in sinusoidal metres."""
+
+    name: str
+    datasets: Sequence[GridDataset]
+    transform: Affine
+
+
+@dataclass(frozen=True)
+class Storage:
+    """What files of a product have besides their grids.
+
+    Attributes
+    ----------
+    zones : int
+        Entry 8 of ProjParams, which means nothing in this projection.
+    chunk_rows : int, optional
+        Rows of the pieces that datasets are cut into and compressed by; whole datasets when None.
+    texts : dict of str to str
+        Further texts of the file, such as ``CoreMetadata.0``.
+    """
+
+    zones: int = 0
+    chunk_rows: int | None = None
+    texts: Mapping[str, str] = field(default_factory=dict)
+
+
+_PLAIN = Storage()
+
+
+def write_granule(
+    path: Path, grid_name: str, datasets: Sequence[GridDataset], transform: Affine, storage: Storage = _PLAIN
+) -> None:
+    """Write a file of one grid, as `write_grids` does."""
+    write_grids(path, [Grid(grid_name, datasets, transform)], storage)
+
+
+def write_grids(path: Path, grids: Sequence[Grid], storage: Storage = _PLAIN) -> None:
+    """Write HDF-EOS grids in the MODIS sinusoidal projection, deflate-compressed and atomically.
 
     The same input gives the same bytes.
 
     Parameters
     ----------
     path : Path
-    grid_name : str
-        Such as ``MODIS_Grid_2D``.
-    datasets : sequence of GridDataset
-        All of one shape (rows, columns).
-    transform : affine.Affine
-        Of their pixels: square to the axes, north up, sinusoidal metres.
+    grids : sequence of Grid
+        Square to the axes, north up, sinusoidal metres.
+    storage : Storage
 
     Raises
     ------
     InputError
-        If the datasets' shapes differ, a type is not supported, the transform is rotated, or the file cannot be written.
+        If the datasets' shapes differ, a type is not supported, a transform is rotated, or the file cannot be written.
     """
-    shapes = {dataset.values.shape for dataset in datasets}
-    if len(shapes) != 1 or len(next(iter(shapes))) != 2:
-        raise InputError(f"{path}: the datasets of a grid share one shape (rows, columns); these have {sorted(shapes)}.")
-    for dataset in datasets:
-        if dataset.values.dtype not in _NUMBER_TYPES:
-            raise InputError(f"{path}: {dataset.name} is {dataset.values.dtype}; expected uint8, int16 or uint16.")
-    if transform.b or transform.d or transform.a <= 0 or transform.e >= 0:
-        raise InputError(f"{path}: the grid of a granule is north up and not rotated; this transform is {tuple(transform)[:6]}.")
-    metadata = _struct_metadata(grid_name, datasets, transform)
+    for grid in grids:
+        shapes = {dataset.values.shape for dataset in grid.datasets}
+        if len(shapes) != 1 or len(next(iter(shapes))) != 2:
+            raise InputError(f"{path}: the datasets of a grid share one shape (rows, columns); these have {sorted(shapes)}.")
+        for dataset in grid.datasets:
+            if dataset.values.dtype not in _NUMBER_TYPES:
+                known = ", ".join(str(number_type) for number_type in _NUMBER_TYPES)
+                raise InputError(f"{path}: {dataset.name} is {dataset.values.dtype}; expected one of {known}.")
+        place = grid.transform
+        if place.b or place.d or place.a <= 0 or place.e >= 0:
+            raise InputError(f"{path}: the grid of a granule is north up and not rotated; this transform is {tuple(place)[:6]}.")
+    texts = {**_struct_metadata(grids, storage), **storage.texts}
     with written_atomically(path) as temporary:
         try:
-            _write_hdf(temporary, grid_name, datasets, metadata)
+            _write_hdf(temporary, grids, texts, storage.chunk_rows)
         except HDF4Error as error:
             raise OSError(str(error)) from error
 
@@ -103,14 +152,21 @@ class EosGrid:
 
 _PLACE_TOLERANCE_M = 0.1
 
+_SPHERE = 0
+_SHIFTS = {4: "central meridian", 6: "false easting", 7: "false northing"}
+"""Entries of ProjParams that GCTP's sinusoidal projection knows: the sphere's radius, and what shifts the grid. Others may hold
+anything: MOD11 has 86400 in entry 8, the number of zones of an integerised grid."""
+
+
+def metadata_text(attributes: dict[str, str], kind: str) -> str:
+    """A metadata text of a file, such as ``StructMetadata``, which HDF-EOS cuts into ``.0``, ``.1`` …, padded by zeros."""
+    parts = [name for name in attributes if name.lower().startswith(f"{kind.lower()}.")]
+    return "".join(attributes[name].rstrip("\0") for name in sorted(parts))
+
 
 def is_listed(attributes: dict[str, str], dataset: str) -> bool:
     """Whether a file's StructMetadata lists a dataset."""
-    return f'DataFieldName="{dataset}"' in _struct_metadata_text(attributes)
-
-
-def _struct_metadata_text(attributes: dict[str, str]) -> str:
-    return "".join(attributes[name] for name in sorted(attributes) if name.startswith("StructMetadata."))
+    return f'DataFieldName="{dataset}"' in metadata_text(attributes, "StructMetadata")
 
 
 def grid_of(path: Path, attributes: dict[str, str], dataset: str, pixel_m: float) -> EosGrid:
@@ -132,7 +188,7 @@ def grid_of(path: Path, attributes: dict[str, str], dataset: str, pixel_m: float
         If no grid holds the dataset, or its projection, sphere, pixels or place are not those of the MODIS grid.
     """
     grids = re.compile(r"^\s*GROUP=(GRID_[0-9]+)\s*$(.*?)^\s*END_GROUP=\1\s*$", re.MULTILINE | re.DOTALL)
-    groups = grids.finditer(_struct_metadata_text(attributes))
+    groups = grids.finditer(metadata_text(attributes, "StructMetadata"))
     for group in (match[2] for match in groups):
         if f'DataFieldName="{dataset}"' in group:
             break
@@ -156,11 +212,15 @@ def grid_of(path: Path, attributes: dict[str, str], dataset: str, pixel_m: float
 
     if entry("Projection") not in ("GCTP_SNSOID", "16"):
         raise InputError(f"{path}: its projection is {entry('Projection')}; expected the MODIS sinusoidal grid (GCTP_SNSOID).")
-    radius, *others = numbers("ProjParams", 1)
-    if abs(radius - SPHERE_RADIUS_M) > 0.001:
-        raise InputError(f"{path}: its sphere has a radius of {radius} m; the MODIS grid's is {SPHERE_RADIUS_M} m.")
-    if any(others):
-        raise InputError(f"{path}: its projection is shifted (ProjParams={entry('ProjParams')}); the MODIS grid's is not.")
+    parameters = numbers("ProjParams", 1)
+    if abs(parameters[_SPHERE] - SPHERE_RADIUS_M) > 0.001:
+        raise InputError(f"{path}: its sphere has a radius of {parameters[_SPHERE]} m; the MODIS grid's is {SPHERE_RADIUS_M} m.")
+    for index, name in _SHIFTS.items():
+        if any(parameters[index : index + 1]):
+            raise InputError(f"{path}: its projection has the {name} {parameters[index]}; the MODIS grid's is 0.")
+    origin = re.search(r"^\s*GridOrigin=(\w+)", group, re.MULTILINE)
+    if origin and origin[1] != "HDFE_GD_UL":
+        raise InputError(f"{path}: its first pixel lies at {origin[1]}; expected the upper left corner (HDFE_GD_UL).")
     columns, rows = int(numbers("XDim", 1)[0]), int(numbers("YDim", 1)[0])
     left, top = numbers("UpperLeftPointMtrs", 2)[:2]
     right, bottom = numbers("LowerRightMtrs", 2)[:2]
@@ -180,37 +240,41 @@ def grid_of(path: Path, attributes: dict[str, str], dataset: str, pixel_m: float
     return EosGrid(rows, columns, Affine((right - left) / columns, 0.0, left, 0.0, (bottom - top) / rows, top))
 
 
-def _struct_metadata(grid_name: str, datasets: Sequence[GridDataset], transform: Affine) -> str:
-    """The object description text by which HDF-EOS readers find a grid's projection, extent and datasets."""
-    rows, columns = datasets[0].values.shape
-    right, bottom = transform @ (columns, rows)
-    type_names = {np.dtype(np.uint8): "DFNT_UINT8", np.dtype(np.int16): "DFNT_INT16", np.dtype(np.uint16): "DFNT_UINT16"}
+def _struct_metadata(grids: Sequence[Grid], storage: Storage) -> dict[str, str]:
+    """The object description text by which HDF-EOS readers find grids' projection, extent and datasets, in its parts."""
+    empty = ("SwathStructure", "PointStructure")
+    lines = [f"GROUP={empty[0]}", f"END_GROUP={empty[0]}", "GROUP=GridStructure"]
+    for number, grid in enumerate(grids, start=1):
+        lines += [f"\tGROUP=GRID_{number}", *_grid_lines(grid, storage.zones), f"\tEND_GROUP=GRID_{number}"]
+    lines += ["END_GROUP=GridStructure", f"GROUP={empty[1]}", f"END_GROUP={empty[1]}", "END"]
+    text = "\n".join(lines) + "\n"
+    parts = [text[start : start + STRUCT_METADATA_BYTES] for start in range(0, len(text), STRUCT_METADATA_BYTES)]
+    return {f"StructMetadata.{number}": part.ljust(STRUCT_METADATA_BYTES, "\0") for number, part in enumerate(parts)}
+
+
+def _grid_lines(grid: Grid, zones: int) -> list[str]:
+    rows, columns = grid.datasets[0].values.shape
+    left, top = grid.transform.c, grid.transform.f
+    right, bottom = grid.transform @ (columns, rows)
     fields = [
         line
-        for number, dataset in enumerate(datasets, start=1)
+        for number, dataset in enumerate(grid.datasets, start=1)
         for line in (
             f"\t\t\tOBJECT=DataField_{number}",
             f'\t\t\t\tDataFieldName="{dataset.name}"',
-            f"\t\t\t\tDataType={type_names[dataset.values.dtype]}",
+            f"\t\t\t\tDataType={_NUMBER_TYPES[dataset.values.dtype][1]}",
             '\t\t\t\tDimList=("YDim","XDim")',
-            "\t\t\t\tCompressionType=HDFE_COMP_DEFLATE",
-            f"\t\t\t\tDeflateLevel={_DEFLATE_LEVEL}",
             f"\t\t\tEND_OBJECT=DataField_{number}",
         )
     ]
-    empty = ("SwathStructure", "PointStructure")
-    lines = [
-        f"GROUP={empty[0]}",
-        f"END_GROUP={empty[0]}",
-        "GROUP=GridStructure",
-        "\tGROUP=GRID_1",
-        f'\t\tGridName="{grid_name}"',
+    return [
+        f'\t\tGridName="{grid.name}"',
         f"\t\tXDim={columns}",
         f"\t\tYDim={rows}",
-        f"\t\tUpperLeftPointMtrs=({transform.c:.6f},{transform.f:.6f})",
+        f"\t\tUpperLeftPointMtrs=({left:.6f},{top:.6f})",
         f"\t\tLowerRightMtrs=({right:.6f},{bottom:.6f})",
         "\t\tProjection=GCTP_SNSOID",
-        f"\t\tProjParams=({SPHERE_RADIUS_M:.6f},{','.join('0' * 12)})",
+        f"\t\tProjParams=({SPHERE_RADIUS_M:.6f},0,0,0,0,0,0,0,{zones},0,0,0,0)",
         "\t\tSphereCode=-1",
         "\t\tGridOrigin=HDFE_GD_UL",
         "\t\tGROUP=Dimension",
@@ -220,13 +284,7 @@ def _struct_metadata(grid_name: str, datasets: Sequence[GridDataset], transform:
         "\t\tEND_GROUP=DataField",
         "\t\tGROUP=MergedFields",
         "\t\tEND_GROUP=MergedFields",
-        "\tEND_GROUP=GRID_1",
-        "END_GROUP=GridStructure",
-        f"GROUP={empty[1]}",
-        f"END_GROUP={empty[1]}",
-        "END",
     ]
-    return "\n".join(lines) + "\n"
 
 
 _DEFLATE_LEVEL = 5
@@ -235,7 +293,7 @@ _DEFLATE_LEVEL = 5
 _PATH_BYTES = 1024
 
 
-def _write_hdf(path: Path, grid_name: str, datasets: Sequence[GridDataset], metadata: str) -> None:
+def _write_hdf(path: Path, grids: Sequence[Grid], texts: Mapping[str, str], chunk_rows: int | None) -> None:
     # The library stores the path that it is given as a group's name: given one of a fixed length, it puts everything else
     # at the same place in every file, and the name can be exchanged afterwards.
     directory, name = os.fsencode(path.parent), os.fsencode(path.name)
@@ -244,9 +302,9 @@ def _write_hdf(path: Path, grid_name: str, datasets: Sequence[GridDataset], meta
         raise OSError(f"its path is longer than {_PATH_BYTES - 1} bytes")
     padded = directory + b"/" * slashes + name
     path.unlink(missing_ok=True)
-    _write_datasets(os.fsdecode(padded), grid_name, datasets, metadata)
-    _group_datasets(path, grid_name, len(datasets))
-    _rename_group(path, padded, grid_name.encode())
+    _write_datasets(os.fsdecode(padded), grids, texts, chunk_rows)
+    _group_datasets(path, grids)
+    _rename_group(path, padded, grids[0].name.encode())
 
 
 def _rename_group(path: Path, name: bytes, new_name: bytes) -> None:
@@ -263,54 +321,99 @@ def _rename_group(path: Path, name: bytes, new_name: bytes) -> None:
                 file.write(struct.pack(">I", len(renamed)))
 
 
-def _write_datasets(path: str, grid_name: str, datasets: Sequence[GridDataset], metadata: str) -> None:
+def _write_datasets(path: str, grids: Sequence[Grid], texts: Mapping[str, str], chunk_rows: int | None) -> None:
     file = SD(path, SDC.WRITE | SDC.CREATE)
     try:
-        for dataset in datasets:
-            number_type = _NUMBER_TYPES[dataset.values.dtype]
-            stored = file.create(dataset.name, number_type, dataset.values.shape)
-            try:
-                stored.setcompress(SDC.COMP_DEFLATE, _DEFLATE_LEVEL)
-                for axis, name in enumerate(("YDim", "XDim")):
-                    stored.dim(axis).setname(f"{name}:{grid_name}")
-                stored.attr("long_name").set(SDC.CHAR, dataset.long_name)
-                stored.attr("units").set(SDC.CHAR, dataset.units)
-                stored.attr("valid_range").set(number_type, list(dataset.valid_range))
-                stored.attr("_FillValue").set(number_type, dataset.fill)
-                if dataset.scale_factor is not None:
-                    stored.attr("scale_factor").set(SDC.FLOAT64, dataset.scale_factor)
-                    stored.attr("add_offset").set(SDC.FLOAT64, 0.0)
-                stored.set(np.ascontiguousarray(dataset.values))
-            finally:
-                stored.endaccess()
+        for grid in grids:
+            for dataset in grid.datasets:
+                _write_dataset(file, grid.name, dataset, chunk_rows)
         file.attr("HDFEOSVersion").set(SDC.CHAR, "HDFEOS_V2.19")
-        file.attr("StructMetadata.0").set(SDC.CHAR, metadata)
+        for name, text in texts.items():
+            file.attr(name).set(SDC.CHAR, text)
     finally:
         file.end()
 
 
-def _group_datasets(path: Path, grid_name: str, dataset_count: int) -> None:
+def _write_dataset(file: SD, grid_name: str, dataset: GridDataset, chunk_rows: int | None) -> None:
+    number_type, _ = _NUMBER_TYPES[dataset.values.dtype]
+    stored = file.create(dataset.name, number_type, dataset.values.shape)
+    try:
+        if chunk_rows is None or not _set_chunks(stored, (min(chunk_rows, dataset.values.shape[0]), dataset.values.shape[1])):
+            stored.setcompress(SDC.COMP_DEFLATE, _DEFLATE_LEVEL)
+        for axis, name in enumerate(("YDim", "XDim")):
+            stored.dim(axis).setname(f"{name}:{grid_name}")
+
+        def state(name: str, value: Any, number_type: int) -> None:
+            stored.attr(name).set(SDC.CHAR if isinstance(value, str) else number_type, value)
+
+        state("long_name", dataset.long_name, SDC.CHAR)
+        state("units", dataset.units, SDC.CHAR)
+        state("valid_range", list(dataset.valid_range), number_type)
+        state("_FillValue", dataset.fill, number_type)
+        if dataset.scale_factor is not None:
+            state("scale_factor", dataset.scale_factor, SDC.FLOAT64)
+        for name, value in dataset.attributes.items():
+            state(name, value, SDC.INT32 if isinstance(value, int) else SDC.FLOAT64)
+        stored.set(np.ascontiguousarray(dataset.values))
+    finally:
+        stored.endaccess()
+
+
+class _ChunkDefinition(ctypes.Structure):
+    """HDF4's HDF_CHUNK_DEF for deflated chunks; passed by value, which ctypes does for a structure but not for a union."""
+
+    _fields_ = (
+        ("lengths", ctypes.c_int32 * 32),
+        ("coder", ctypes.c_int32),
+        ("model", ctypes.c_int32),
+        ("level", ctypes.c_int32),
+        ("unused", ctypes.c_int32 * 16),
+    )
+
+
+_CHUNKS_DEFLATED = 0x3  # HDF_CHUNK | HDF_COMP
+
+
+def _set_chunks(stored: Any, shape: tuple[int, int]) -> bool:
+    """Have a dataset cut into deflated chunks, which pyhdf has no call for; False where its library cannot be reached."""
+    try:
+        set_chunk = ctypes.CDLL(_hdfext.__file__).SDsetchunk
+    except (OSError, AttributeError):
+        return False
+    set_chunk.argtypes, set_chunk.restype = (ctypes.c_int32, _ChunkDefinition, ctypes.c_int32), ctypes.c_int
+    definition = _ChunkDefinition((ctypes.c_int32 * 32)(*shape), SDC.COMP_DEFLATE, 0, _DEFLATE_LEVEL)
+    return bool(set_chunk(stored._id, definition, _CHUNKS_DEFLATED) == 0)
+
+
+def _group_datasets(path: Path, grids: Sequence[Grid]) -> None:
     """Put the datasets of a file into the groups by which readers recognise HDF-EOS."""
     library = HDF(str(path), HC.WRITE)
     file = SD(str(path), SDC.READ)
     groups = library.vgstart()
     try:
-        references = []
-        for index in range(dataset_count):
-            dataset = file.select(index)
-            references.append(dataset.ref())
-            dataset.endaccess()
-        grid = groups.create(grid_name)
-        grid._class = "GRID"
-        for name, members in (("Data Fields", references), ("Grid Attributes", [])):
-            group = groups.create(name)
-            group._class = "GRID Vgroup"
-            for reference in members:
-                group.add(HC.DFTAG_NDG, reference)
-            grid.insert(group)
-            group.detach()
-        grid.detach()
+        first = 0
+        for grid in grids:
+            references = []
+            for index in range(first, first + len(grid.datasets)):
+                dataset = file.select(index)
+                references.append(dataset.ref())
+                dataset.endaccess()
+            first += len(grid.datasets)
+            _group(groups, grid.name, references)
     finally:
         groups.end()
         file.end()
         library.close()
+
+
+def _group(groups: Any, grid_name: str, references: Sequence[int]) -> None:
+    grid = groups.create(grid_name)
+    grid._class = "GRID"
+    for name, members in (("Data Fields", references), ("Grid Attributes", [])):
+        group = groups.create(name)
+        group._class = "GRID Vgroup"
+        for reference in members:
+            group.add(HC.DFTAG_NDG, reference)
+        grid.insert(group)
+        group.detach()
+    grid.detach()

@@ -53,7 +53,7 @@ class HdfFile:
     names : list of str
         Of all its datasets.
     attributes : dict
-        The file's own metadata texts, such as ``StructMetadata.0``.
+        The file's own metadata texts, ``StructMetadata.0``, ``CoreMetadata.0`` and what continues them.
     datasets : dict
         Those that were asked for and that it holds.
     """
@@ -72,6 +72,8 @@ def read_hdf(path: Path, names: Sequence[str]) -> HdfFile:
         If the file is missing, damaged, or crashes or stalls the library; if a dataset is no grid of a tile's size, or its
         pixels do not match their checksum.
     """
+    if str(path) != str(path).encode(errors="replace").decode():
+        raise InputError(f"{path}: is not UTF-8, which HDF4's library needs of a path; rename it.")
     try:
         report, pixels = isolated(_read, str(path), list(names))
     except IsolatedError as error:
@@ -92,7 +94,9 @@ def _read(workspace: Workspace, name: str, wanted: list[str]) -> dict[str, Any]:
         raise InputError(f"{path}: cannot be read ({error.strerror}).") from error
     file = SD(name, SDC.READ)
     held = list(file.datasets())
-    attributes = {key: str(text) for key, text in file.attributes().items() if re.fullmatch(r"\w+Metadata\.[0-9]", key)}
+    # By number, since pyhdf takes a second for a million characters, and ArchiveMetadata tells nothing that is needed.
+    texts = [(text.info()[0], text) for text in (file.attr(number) for number in range(file.info()[1]))]
+    attributes = {key: str(text.get()) for key, text in texts if re.fullmatch(r"(?i)(struct|core)metadata\.[0-9]", key)}
     datasets = {dataset: _read_dataset(path, file, dataset, streams, workspace) for dataset in wanted if dataset in held}
     return {"names": held, "attributes": attributes, "datasets": datasets}
 

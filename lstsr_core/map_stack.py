@@ -20,7 +20,9 @@ CHUNK_PIXELS = 1024
 """Side of a chunk: a multiple of the 512 of a Cloud-Optimised GeoTIFF's blocks, so that none is read twice."""
 
 
-def open_maps(directory: Path, tile: str | None = None, chunk_pixels: int = CHUNK_PIXELS) -> xarray.Dataset:
+def open_maps(
+    directory: Path, tile: str | None = None, chunk_pixels: int = CHUNK_PIXELS, product: str | None = None
+) -> xarray.Dataset:
     """Open all maps (``*.tif``) of a directory lazily.
 
     Maps of several tiles are not mosaicked: name the tile. (``gdalbuildvrt`` mosaics the maps of one day without copying them.)
@@ -32,6 +34,8 @@ def open_maps(directory: Path, tile: str | None = None, chunk_pixels: int = CHUN
         Such as ``h18v04``: leave the maps of others out.
     chunk_pixels : int
         Rows and columns of a chunk of one day.
+    product : str, optional
+        Of the LST granules, such as ``MYD21A1D``: leave the maps of others out.
 
     Returns
     -------
@@ -49,16 +53,26 @@ def open_maps(directory: Path, tile: str | None = None, chunk_pixels: int = CHUN
     tiles = sorted({str(granule.tile) for granule in granules.values()})
     if tile is None and len(tiles) > 1:
         raise InputError(f"{directory}: holds maps of {', '.join(tiles)}; name the tile to open.")
-    chosen = {path: granule for path, granule in granules.items() if tile in (None, str(granule.tile))}
+    chosen = {
+        path: granule
+        for path, granule in granules.items()
+        if tile in (None, str(granule.tile)) and product in (None, granule.product)
+    }
     if not chosen:
-        held = f"of {tile}; it has {', '.join(tiles)}" if tiles else "(*.tif); 'lstsr predict --granules' writes them"
+        products = sorted({granule.product for granule in granules.values()})
+        wanted = " and ".join(filter(None, (tile, product)))
+        held = (
+            f"of {wanted}; it has {', '.join(tiles)}, and {', '.join(products)}"
+            if tiles
+            else "(*.tif); 'lstsr predict --granules' writes them"
+        )
         raise InputError(f"{directory}: holds no map {held}.")
     in_time = sorted(chosen, key=lambda path: chosen[path].date)
     for earlier, later in pairwise(in_time):
         if chosen[earlier].date == chosen[later].date:
             raise InputError(
-                f"{later}: of {chosen[later].date}, as is {earlier.name}; expected one map a day. Keep products, and day and"
-                " night, in directories of their own."
+                f"{later}: of {chosen[later].date}, as is {earlier.name}; expected one map a day. Name the product to"
+                " open, and keep day and night in directories of their own."
             )
     maps = _on_one_grid({path: _opened(path, chunk_pixels) for path in in_time})
     days = pd.DatetimeIndex([chosen[path].date for path in in_time], name="time")

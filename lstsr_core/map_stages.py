@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import rasterio.warp
 from IPython.display import Image
 
 from lstsr_core import figures, quicklook
+from lstsr_core.area import to_degrees
 from lstsr_core.errors import InputError
-from lstsr_core.granule_pairs import granule_pairs
+from lstsr_core.granule_pairs import LST_KINDS, granule_pairs, newest_granules
 from lstsr_core.parameters import Download, Map
 from lstsr_core.prediction import predict_granule, read_area
 from lstsr_core.stages import write_json
@@ -23,6 +23,8 @@ NO_GRANULE = "no granule here: the published pairs are patches; set 01_download.
 def chosen_granules(settings: Map) -> tuple[Path, Path] | None:
     """The LST granule and the reflectance granule of the day; None if 01_download brought no granule at all.
 
+    MOD21A1 is taken before MOD11A1, Terra's before Aqua's.
+
     Raises
     ------
     InputError
@@ -31,11 +33,13 @@ def chosen_granules(settings: Map) -> tuple[Path, Path] | None:
     directory = settings.run / Download.notebook / "granules"
     if not any(directory.glob("*.hdf")):
         return None
-    found = [pair for pair in granule_pairs(directory, layer=settings.layer) if pair.reflectance is not None]
-    for pair in found:
-        if settings.day in ("first", pair.date.isoformat()) and pair.reflectance is not None:
-            return pair.lst, pair.reflectance
-    days = ", ".join(dict.fromkeys(pair.date.isoformat() for pair in found)) or "none"
+    kinds = {product: layers[settings.layer] for product, layers in LST_KINDS.items()}
+    families = [product for product, kind in kinds.items() if newest_granules(directory, kind)] or [*kinds]
+    pairs = [pair for pair in granule_pairs(directory, families[0], settings.layer) if pair.reflectance is not None]
+    for pair in pairs:
+        if settings.day in ("first", pair.date.isoformat()):
+            return pair.paths
+    days = ", ".join(dict.fromkeys(pair.date.isoformat() for pair in pairs)) or "none"
     raise InputError(f"{settings.notebook}: parameter 'day' is '{settings.day}'; days with both granules: {days}.")
 
 
@@ -44,10 +48,9 @@ def describe_area(settings: Map) -> pd.DataFrame:
     granules = chosen_granules(settings)
     if granules is None:
         return pd.DataFrame({"value": {"granules": NO_GRANULE}})
-    lst, window = read_area(granules[0], settings.request)
-    part = lst.crop(window.rows, window.columns)
-    x, y = [part.left_m, part.right_m], [part.top_m, part.bottom_m]
-    (west, east), (north, south) = rasterio.warp.transform(part.crs, "EPSG:4326", x, y)
+    ground = read_area(granules[0], settings.request)
+    part = ground.lst.crop(ground.window.rows, ground.window.columns)
+    (west, east), (north, south) = to_degrees(np.array([part.left_m, part.right_m]), np.array([part.top_m, part.bottom_m]))
     rows = {"LST granule": granules[0].name, "reflectance granule": granules[1].name,
             "pixels of 1 km (rows × columns)": f"{part.rows} × {part.columns}"}  # fmt: skip
     numbers = {

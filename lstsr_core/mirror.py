@@ -23,12 +23,16 @@ from lstsr_core.checksum import Checksum
 from lstsr_core.errors import InputError
 from lstsr_core.granule_name import GranuleName
 from lstsr_core.grid import Tile
+from lstsr_core.logins import check_netrc_is_text, checked_token, netrc_has_login, netrc_path
 from lstsr_core.products import COLLECTION, Product
 from lstsr_core.sources import RemoteGranule, newest_of_each_day
 from lstsr_core.transfer import Client, Patience, TransferError, check_secret_is_safe
 
 TOKEN_VARIABLE = "LSTSR_MIRROR_TOKEN"
 """Not Earthdata's, which is for NASA's hosts alone."""
+
+DIRECTORIES = {"Terra": "MOLT", "Aqua": "MOLA"}
+"""Where the Data Pool had the products of each satellite."""
 
 
 class MirrorSource:
@@ -44,30 +48,35 @@ class MirrorSource:
         Of the archive, without the path.
     patience : Patience
     stop : threading.Event
-    path : str
-        Directory of the products; ``MOLT`` is Terra's.
+    path : str, optional
+        Directory of the products; without it, `DIRECTORIES` says which.
 
     Raises
     ------
     InputError
-        If pymodis is not installed, or the URL is none or has a password in it.
+        If pymodis is not installed, the URL is none or has a password in it, or a login cannot be read.
     """
 
     name = "mirror"
 
-    def __init__(self, url: str, patience: Patience, stop: threading.Event, path: str = "MOLT") -> None:
+    def __init__(self, url: str, patience: Patience, stop: threading.Event, path: str | None = None) -> None:
         try:
             parts = urlsplit(url)
             wrong = parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0
         except ValueError:
             wrong = True
         if wrong:
-            raise InputError(f"--url is '{url}'; expected an address such as https://archive.example.org.")
+            shown = url.rpartition("@")[2]  # what stands before may be a login
+            raise InputError(f"--url is '{shown}'; expected an address such as https://archive.example.org.")
         if parts.username or parts.password:
             raise InputError(f"--url holds a login; put it into ~/.netrc (machine {parts.hostname}), or set {TOKEN_VARIABLE}.")
-        self._token = os.environ.get(TOKEN_VARIABLE)
+        check_netrc_is_text()
+        token, netrc = os.environ.get(TOKEN_VARIABLE), netrc_path()
+        self._token = checked_token(token, TOKEN_VARIABLE) if token else None
         if self._token:
             check_secret_is_safe(url)
+        elif netrc is not None:
+            netrc_has_login(netrc, str(parts.hostname))  # requests would be silent about one that it cannot read
         self._pymodis = _pymodis()
         self._url, self._path = url, path
         self._client = Client(self._new_session, patience, stop)
@@ -126,7 +135,8 @@ class MirrorSource:
     def _archive(self, product: Product, tile: Tile, first: datetime.date, last: datetime.date) -> Any:
         with tempfile.TemporaryDirectory() as scratch, _logging_kept():
             archive = self._pymodis.downModis(
-                scratch, token=self._token or "none", url=self._url, path=self._path, product=str(product), tiles=[str(tile)],
+                scratch, token=self._token or "none", url=self._url, path=self._path or DIRECTORIES[product.platform],
+                product=str(product), tiles=[str(tile)],
                 today=last.isoformat(), enddate=first.isoformat(), checkgdal=False,
             )  # fmt: skip
             archive.closeFilelist()

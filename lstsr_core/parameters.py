@@ -22,7 +22,8 @@ from lstsr_core.prediction import Request
 from lstsr_core.products import Product
 from lstsr_core.project import resolve
 from lstsr_core.sharpeners import METHODS, Options, check_methods
-from lstsr_core.training_settings import MODELS, Number, TrainingSettings, settings_of
+from lstsr_core.text import parse_day
+from lstsr_core.training_settings import MODELS, MOST_THREADS, Number, Switch, TrainingSettings, settings_of
 from lstsr_core.water import DEFAULT_DILATION, MOST_DILATION
 
 Mtf = Annotated[Number, Field(gt=0.0, lt=1.0, description="transfer of the sensor's PSF at the 1 km Nyquist frequency")]
@@ -34,14 +35,22 @@ Share = Annotated[Number, Field(ge=0.0, le=1.0)]
 Seed = Annotated[int, Field(ge=0, description="seed of everything random in this notebook")]
 
 
+def _as_day(day: object) -> object:
+    # papermill's YAML may read 2018-07-19 as a date; a moment of a day is none.
+    return day.isoformat() if isinstance(day, dt.date) and not isinstance(day, dt.datetime) else day
+
+
 def _existing_day(day: str) -> str:
-    dt.date.fromisoformat(day)
-    return day
+    return parse_day(day).isoformat()
 
 
-def _as_days(days: object) -> object:
-    # YAML reads 2018-07-19 as a date.
-    return [day.isoformat() if isinstance(day, dt.date) else day for day in days] if isinstance(days, list) else days
+def _as_empty(text: object) -> object:
+    # YAML reads nothing behind a name as null.
+    return "" if text is None else text
+
+
+def _first_or_existing_day(day: str) -> str:
+    return day if day == "first" else _existing_day(day)
 
 
 def _as_text(name: object) -> object:
@@ -79,15 +88,15 @@ Protocols = Annotated[
     Field(description=f"{' or '.join(PROTOCOLS)}, or both with a comma between; where one is shown, it is the first"),
 ]
 Scene = Annotated[str, BeforeValidator(_as_text), Field(description="id of the pair that figures show, or first")]
-Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$"), AfterValidator(_existing_day)]
-Days = Annotated[list[Day], BeforeValidator(_as_days), Field(min_length=1, description="days of the granules, YYYY-MM-DD")]
-
-
-OneDay = Annotated[Day, BeforeValidator(lambda day: day.isoformat() if isinstance(day, dt.date) else day)]
+Day = Annotated[str, BeforeValidator(_as_day), AfterValidator(_existing_day)]
+DayOrFirst = Annotated[str, BeforeValidator(_as_day), AfterValidator(_first_or_existing_day)]
+OptionalText = Annotated[str, BeforeValidator(_as_empty)]
+Days = Annotated[list[Day], Field(min_length=1, description="days of the granules, YYYY-MM-DD")]
 
 
 WeightsDirectory = Annotated[
-    str, Field(description="weights files, relative to the run's directory (03_training/weights); empty: the package's own")
+    OptionalText,
+    Field(description="weights files, relative to the run's directory (03_training/weights); empty: the package's own"),
 ]
 
 
@@ -159,9 +168,9 @@ class Download(NotebookParameters):
     tiles: list[Annotated[str, AfterValidator(_known_tile)]] = Field(
         ["h18v04"], min_length=1, description="tiles to download, such as h18v04"
     )
-    start: OneDay = Field("2017-01-01", description="first day to download, YYYY-MM-DD")
-    end: OneDay = Field("2017-01-31", description="last day to download, YYYY-MM-DD")
-    archive_url: str = Field("", description="address of the mirror; logins come from ~/.netrc or the environment alone")
+    start: Day = Field("2017-01-01", description="first day to download, YYYY-MM-DD")
+    end: Day = Field("2017-01-31", description="last day to download, YYYY-MM-DD")
+    archive_url: OptionalText = Field("", description="address of the mirror; logins come from ~/.netrc or the environment alone")
     granule_directory: str = Field(
         "data/downloads", min_length=1, description="where downloaded granules are kept for all runs, relative to the project"
     )
@@ -178,10 +187,12 @@ class Patches(NotebookParameters):
     source: Literal["granules", "pairs"] = Field("granules", description="whole granules, or the MODIS side of the pairs")
     scenes: TrainingScenes = "development"
     product: Literal["MOD21A1", "MOD11A1"] = Field("MOD21A1", description="family of the LST granules")
-    night: bool = Field(False, description="cut the nights of the granules too")
+    night: Switch = Field(False, description="cut the nights of the granules too")
     coverage: Number = Field(0.0, ge=0.0, le=1.0, description="largest share of bad LST pixels that a patch may have")
     qc: Literal["produced", "good"] = Field("produced", description="which LST pixels of the granules are used")
-    water: str = Field("", description="MOD44W granule, or directory of them, relative to the project; without it water stays")
+    water: OptionalText = Field(
+        "", description="MOD44W granule, or directory of them, relative to the project; without it water stays"
+    )
     dilation: int = Field(
         DEFAULT_DILATION, ge=0, le=MOST_DILATION, description="250 m pixels by which water is widened, where a mask is given"
     )
@@ -195,7 +206,7 @@ class Patches(NotebookParameters):
 class _Trained(NotebookParameters):
     settings: SettingsName = "sample"
     epochs: int | None = Field(None, ge=1, le=100_000, description="passes over the training patches; none: as the settings say")
-    threads: int | None = Field(None, ge=1, le=256, description="of the CPU; none: as the settings say")
+    threads: int | None = Field(None, ge=1, le=MOST_THREADS, description="of the CPU; none: as the settings say")
 
     def training_settings(self, model: str) -> TrainingSettings:
         """The committed settings of a model, or those of a file, with this notebook's own values over them.
@@ -244,7 +255,7 @@ class Ablation(_Trained):
     notebook = "10_ablation"
     settings: SettingsName = "pairs"
     epochs: int | None = Field(4, ge=1, le=100_000, description="passes over the training pairs; none: as the settings say")
-    results: str = Field(
+    results: OptionalText = Field(
         "data/ablation", description="directory of tables made before, relative to the project; empty: train here"
     )
     scenes: TrainingScenes = "development"
@@ -297,7 +308,7 @@ class AsterEvaluation(_Showing):
 
     notebook = "06_aster_evaluation"
     protocol: Protocols = "georeferenced,published"
-    lpips_directory: str = Field(
+    lpips_directory: OptionalText = Field(
         "", description="directory of the LPIPS weights, relative to the project; without it torch's cache is looked in"
     )
 
@@ -334,15 +345,15 @@ class Map(NotebookParameters):
     """07_map: from a day's two granules to a map."""
 
     notebook = "07_map"
-    day: Annotated[str, Field(pattern=r"^(first|\d{4}-\d{2}-\d{2})$", description="of the granules, YYYY-MM-DD, or first")] = (
-        "first"
-    )
+    day: DayOrFirst = Field("first", description="of the granules, YYYY-MM-DD, or first")
     method: Annotated[str, AfterValidator(_known_method)] = Field("sif-cnn-sr1", description=f"one of {', '.join(METHODS)}")
     layer: Literal["day", "night"] = Field("day", description="of the LST granule")
-    bounds: Annotated[str, AfterValidator(_box)] = Field("", description="west,south,east,north in degrees; the granule if empty")
-    shape: str = Field("", description="GeoJSON file with polygons, relative to the project; the granule if empty")
+    bounds: Annotated[OptionalText, AfterValidator(_box)] = Field(
+        "", description="west,south,east,north in degrees; the granule if empty"
+    )
+    shape: OptionalText = Field("", description="GeoJSON file with polygons, relative to the project; the granule if empty")
     weights_directory: WeightsDirectory = ""
-    threads: int = Field(2, ge=1, le=256, description="of the CPU, for networks")
+    threads: int = Field(2, ge=1, le=MOST_THREADS, description="of the CPU, for networks")
     seed: Seed = 0
 
     @property

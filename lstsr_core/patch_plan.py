@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from lstsr_core.errors import UnreadableGranule
-from lstsr_core.granule_pairs import REFLECTANCE_PRODUCT, granule_pairs
+from lstsr_core.granule_pairs import REFLECTANCE_PRODUCTS, granule_pairs, tell_other_origins
 from lstsr_core.granule_patches import PatchSettings, cut_granule, is_cut
 
 REHEARSED = 3
@@ -45,7 +45,7 @@ class Plan:
 
     def __str__(self) -> str:
         return (
-            f"{self.pairs} pairs of granules ({self.unpaired} LST granules have no {REFLECTANCE_PRODUCT}), {self.unchanged} of "
+            f"{self.pairs} pairs of granules ({self.unpaired} LST granules have no {REFLECTANCE_PRODUCTS}), {self.unchanged} of "
             f"them cut already; {self.bytes_to_read / 1e9:.2f} GB to read, about {self.bytes_to_write / 1e9:.2f} GB to write, "
             f"{self.seconds / 60.0:.1f} minutes and {self.memory_bytes / 1e9:.1f} GB of memory in one process"
         )
@@ -60,11 +60,12 @@ def plan(granules: Path, directory: Path, settings: PatchSettings, product: str 
         If there is no granule.
     """
     pairs = granule_pairs(granules, product, settings.layer)
-    paired = [(pair, pair.lst, pair.reflectance) for pair in pairs if pair.reflectance is not None]
-    due = [(lst, reflectance) for pair, lst, reflectance in paired if not is_cut(pair, directory, settings)]
+    tell_other_origins(pairs)
+    paired = [pair for pair in pairs if pair.reflectance is not None]
+    due = [pair for pair in paired if not is_cut(pair, directory, settings)]
     chosen = [due[index] for index in sorted({round(x) for x in np.linspace(0, len(due) - 1, REHEARSED)})] if due else []
     written, started, tried = 0, time.monotonic(), 0
-    for lst, reflectance in chosen:
+    for lst, reflectance in (pair.paths for pair in chosen):
         with tempfile.TemporaryDirectory() as scratch:
             try:
                 cut_granule(lst, reflectance, Path(scratch), settings)
@@ -78,7 +79,7 @@ def plan(granules: Path, directory: Path, settings: PatchSettings, product: str 
         pairs=len(paired),
         unchanged=len(paired) - len(due),
         unpaired=len(pairs) - len(paired),
-        bytes_to_read=sum(path.stat().st_size for both in due for path in both),
+        bytes_to_read=sum(pair.size for pair in due),
         bytes_to_write=round(written * times),
         seconds=(time.monotonic() - started) * times,
         memory_bytes=peak,

@@ -9,12 +9,12 @@ methods that fit a scene (regressions, DMS) fit the area with this margin.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import shapely
@@ -23,17 +23,21 @@ from affine import Affine
 
 from lstsr_core import area, cog
 from lstsr_core.degradation import degrade
+from lstsr_core.digests import digest_of
 from lstsr_core.errors import InputError, NoResult
-from lstsr_core.granule import read_lst, read_ndvi, read_water_mask
+from lstsr_core.granule import Layer, read_lst, read_ndvi, read_origin, read_water_mask
 from lstsr_core.granule_name import GranuleName
-from lstsr_core.grid import SCALE
+from lstsr_core.granule_pairs import LST_KINDS, REFLECTANCE_KIND, WATER_KIND, check_kind, other_origin
+from lstsr_core.grid import FINE_PIXEL_M, SCALE
 from lstsr_core.networks import PUBLISHED_CHECKPOINTS, Model, load_model, weights_file
-from lstsr_core.project import sha256
+from lstsr_core.outputs import refuse_inputs
+from lstsr_core.project import is_there
 from lstsr_core.provenance import fingerprint, git_revision
 from lstsr_core.quicklook import write_quicklook
 from lstsr_core.raster import BoolArray, FloatArray, Raster
 from lstsr_core.sharpeners import METHODS, OWN_METHODS, Options, repeated
 from lstsr_core.shorelines import Extent
+from lstsr_core.training_settings import MOST_THREADS
 from lstsr_core.validity import (
     CLOUD,
     FLAGS,
@@ -47,6 +51,7 @@ from lstsr_core.validity import (
     outside_training,
     range_warnings,
     shares_of,
+    unseen_warnings,
 )
 from lstsr_core.windows import Float32Array, Window
 
@@ -54,6 +59,7 @@ MARGIN_COARSE_PIXELS = 64
 _SNAP_COARSE_PIXELS = 32  # 128 fine pixels: windows of an area then lie where the whole tile's do
 
 MOST_DAYS_APART = 16
+_HECTARES = FINE_PIXEL_M**2 / 1e4
 STEPS_PER_K = 1024
 """LST and residual are rounded to 1/1024 K, a twentieth of the product's own step: the file is a third smaller for it."""
 
@@ -88,7 +94,7 @@ class Request:
 
     method: str = "sif-cnn-sr1"
     weights: Path | None = None
-    layer: Literal["day", "night"] = "day"
+    layer: Layer = "day"
     bounds: Extent | None = None
     shape: Path | None = None
     water: Path | None = None
@@ -102,8 +108,8 @@ class Request:
             raise InputError(f"unknown method '{self.method}'; known methods: {', '.join(METHODS)}.")
         if self.bounds is not None and self.shape is not None:
             raise InputError("bounds and a shape exclude each other; give one of them.")
-        if self.threads < 1:
-            raise InputError(f"threads is {self.threads}; expected 1 or more.")
+        if not 1 <= self.threads <= MOST_THREADS:
+            raise InputError(f"threads is {self.threads}; expected 1 to {MOST_THREADS}.")
         if self.weights is not None and not self.weights.is_dir():
             raise InputError(f"{self.weights}: no such directory; expected weights files there.")
 
@@ -172,6 +178,28 @@ class Summary:
 
 
 @dataclass(frozen=True)
+class Ground:
+    """What a request asks of a granule.
+
+    Attributes
+    ----------
+    lst : Raster
+        The whole granule's.
+    window : Window
+        The pixels of `lst` that are asked for.
+    inside : bool array or None
+        Which fine pixels of the window belong to the shape; None where no shape is asked for.
+    warnings : tuple of str
+        One line each: what is asked for and not there, or too small.
+    """
+
+    lst: Raster
+    window: Window
+    inside: BoolArray | None
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class _Scene:
     """The area with its margin: aligned rasters, and where in them the area is.
 
@@ -192,37 +220,53 @@ class _Scene:
         return Window(*spans)
 
 
-def predict_granule(lst_path: Path, reflectance_path: Path, out: Path, request: Request) -> Summary:
+def predict_granule(
+    lst_path: Path, reflectance_path: Path, out: Path, request: Request, shared: dict[str, str] | None = None
+) -> Summary:
     """Make a map of a tile's two granules, or leave it as it is if it was made from the same inputs by the same request.
 
     Parameters
     ----------
     lst_path : Path
-        A MOD21A1D, MOD21A1N or MOD11A1 granule.
+        A MOD21A1D, MOD21A1N or MOD11A1 granule, or Aqua's of these names.
     reflectance_path : Path
-        A MOD09GQ granule of the same tile.
+        A MOD09GQ or MYD09GQ granule of the same tile.
     out : Path
         The Cloud-Optimised GeoTIFF to write: LST in kelvin; D of the map minus the 1 km LST over each coarse pixel, NaN where
         the sensor's footprint holds a masked pixel; `FLAGS`. A quicklook has its name with ``.png``.
     request : Request
+    shared : dict of str to str, optional
+        `request_tags` of the request, where many maps are made by one.
 
     Raises
     ------
     InputError
-        If a granule is damaged, they are of different tiles or days, the area lies outside, the weights are missing, or `out`
-        cannot be written.
+        If a granule is damaged or of another product than is taken, they are of different tiles or days,
+        the weights are missing, or `out` cannot be written or is one of the inputs.
     NoResult
-        If no pixel of the area has both a valid LST and a valid NDVI.
+        If the area lies outside, or no pixel of it has both a valid LST and a valid NDVI.
     """
     warnings = check_names(lst_path, reflectance_path, request)
-    tags = _tags(lst_path, reflectance_path, request)
+    picture = picture_of(out) if request.quicklook else None
+    refuse_inputs(
+        [path for path in (out, picture) if path is not None],
+        [path for path in (lst_path, reflectance_path, request.water, request.shape, request.weights_path) if path is not None],
+    )
+    tags = map_tags(lst_path, reflectance_path, shared or request_tags(request))
     there = cog.read_tags(out)
     if there.get("LSTSR_FINGERPRINT") == tags["LSTSR_FINGERPRINT"]:
         summary = _recalled(out, there)
     else:
-        scene = _read_scene(lst_path, reflectance_path, request)
+        ground = read_area(lst_path, request)
+        scene = _read_scene(ground, reflectance_path)
         model = load_model(request.weights_path) if request.weights_path is not None else None
-        lst_k, residual_k, validity = _sharpened(scene, request, model)
+        try:
+            lst_k, residual_k, validity = _sharpened(scene, ground.inside, request, model)
+        except NoResult as error:
+            raise NoResult(f"{lst_path}: {error}") from error
+        warnings += ground.warnings
+        for path in (lst_path, reflectance_path, request.water):
+            warnings += read_origin(path).warnings if path is not None else ()
         if model is not None:
             warnings += range_warnings(scene.coarse.of(scene.lst.values), scene.fine.of(scene.ndvi.values), validity, model)
         summary = _summary(out, lst_k, residual_k, validity, warnings)
@@ -235,41 +279,76 @@ def predict_granule(lst_path: Path, reflectance_path: Path, out: Path, request: 
         corner = scene.ndvi.transform @ Affine.translation(scene.fine.columns.start, scene.fine.rows.start)
         content = {name: value for name, value in asdict(summary).items() if name not in ("out", "made")}
         cog.write_cog(bands, corner, scene.ndvi.crs, out, {**tags, "LSTSR_SUMMARY": json.dumps(content)})
-    picture = out.with_suffix(".png")
-    if request.quicklook and (summary.made or not picture.is_file()):
+    if picture is not None and (summary.made or not picture.is_file()):
         write_quicklook(out, picture)
     return summary
 
 
+def picture_of(out: Path) -> Path:
+    """Where the quicklook of a map lies.
+
+    Raises
+    ------
+    InputError
+        If that is the map's own place.
+    """
+    if out.suffix.lower() == ".png":
+        raise InputError(f"{out}: is the quicklook's own name, and the map is a GeoTIFF; give --out a name that ends with .tif.")
+    return out.with_suffix(".png")
+
+
 def check_names(lst_path: Path, reflectance_path: Path, request: Request) -> tuple[str, ...]:
-    """Refuse granules of different tiles, or of different days unless the request allows them; a warning if it does.
+    """Refuse granules of wrong products, layers, tiles or days; a warning for each way in which they differ and may.
 
     Raises
     ------
     InputError
     """
-    names = [GranuleName.parse(path.name) for path in (lst_path, reflectance_path)]
-    water = [GranuleName.parse(request.water.name)] if request.water is not None else []
-    tiles = [str(name.tile) for name in names + water]
-    if len(set(tiles)) > 1:
-        raise InputError(f"{reflectance_path.name}: granules of different tiles ({', '.join(tiles)}); expected one tile's.")
-    apart = abs((names[0].date - names[1].date).days)
-    if apart == 0:
-        return ()
-    days = f"LST is of {names[0].date}, reflectance of {names[1].date}"
-    if not request.allow_different_days or apart > MOST_DAYS_APART:
-        hint = f"allow different days (up to {MOST_DAYS_APART})" if apart <= MOST_DAYS_APART else "take a day nearer to it"
-        raise InputError(f"{reflectance_path.name}: {days}, {apart} days apart; expected the same day, or {hint}.")
-    return (f"{days}, {apart} days apart",)
+    for path in (lst_path, reflectance_path, request.water, request.shape):
+        if path is not None and not is_there(path) and set("*?[") & set(path.name):
+            raise InputError(f"{path}: no file matches this pattern; look for a file there, and for its name.")
+    kinds = dict.fromkeys(kind for layers in LST_KINDS.values() for kind in layers.values())
+    lst = check_kind(lst_path, kinds, "--lst")
+    reflectance = check_kind(reflectance_path, [REFLECTANCE_KIND], "--reflectance")
+    if lst.kind not in {layers[request.layer] for layers in LST_KINDS.values()}:
+        advice = "leave --layer night out, or give a MOD21A1N or MOD11A1" if request.layer == "night" else "add --layer night"
+        raise InputError(f"{lst_path}: a {lst.product} granule holds no {request.layer} LST; {advice}.")
+    if reflectance.tile != lst.tile:
+        raise InputError(
+            f"{reflectance_path}: is of tile {reflectance.tile}, and the LST ({lst_path.name}) is of tile {lst.tile}; give two "
+            "granules of one tile."
+        )
+    if request.water is not None:
+        water = check_kind(request.water, [WATER_KIND], "--water")
+        if water.tile != lst.tile:
+            raise InputError(
+                f"{request.water}: is the water mask of tile {water.tile}, and the LST is of tile {lst.tile}; give that tile's."
+            )
+    warnings = [*_days_apart(lst, reflectance, reflectance_path, request), *other_origin(lst, reflectance)]
+    if request.weights_path is not None and (request.weights is None or request.weights_path.suffix == ".pt"):
+        warnings += unseen_warnings(lst.platform, request.layer)
+    return tuple(warnings)
 
 
-def _tags(lst_path: Path, reflectance_path: Path, request: Request) -> dict[str, str]:
-    """What the map is made from and by; LSTSR_FINGERPRINT is a digest of it all."""
+def _days_apart(lst: GranuleName, reflectance: GranuleName, path: Path, request: Request) -> Iterator[str]:
+    apart = abs((lst.date - reflectance.date).days)
+    if apart:
+        days = f"LST is of {lst.date}, reflectance of {reflectance.date}"
+        if not request.allow_different_days or apart > MOST_DAYS_APART:
+            hint = f"allow different days (up to {MOST_DAYS_APART})" if apart <= MOST_DAYS_APART else "take a day nearer to it"
+            raise InputError(f"{path.name}: {days}, {apart} days apart; expected the same day, or {hint}.")
+        yield f"{days}, {apart} days apart"
+
+
+def request_tags(request: Request) -> dict[str, str]:
+    """What of a map's tags does not depend on its granules.
+
+    Raises
+    ------
+    InputError
+        If a file that the request names cannot be read.
+    """
     tags = {
-        "LSTSR_LST_GRANULE": lst_path.name,
-        "LSTSR_LST_SHA256": _digest(lst_path),
-        "LSTSR_REFLECTANCE_GRANULE": reflectance_path.name,
-        "LSTSR_REFLECTANCE_SHA256": _digest(reflectance_path),
         "LSTSR_METHOD": request.method,
         "LSTSR_VERSION": version("lstsr"),
         "LSTSR_GIT_REVISION": git_revision(),
@@ -279,22 +358,47 @@ def _tags(lst_path: Path, reflectance_path: Path, request: Request) -> dict[str,
         values["bounds"] = asdict(request.bounds)
     for name, path in (("shape", request.shape), ("water", request.water)):
         if path is not None:
-            values |= {name: path.name, f"{name}_sha256": _digest(path)}
+            values |= {name: path.name, f"{name}_sha256": digest_of(path)}
     tags["LSTSR_PARAMETERS"] = json.dumps(values, sort_keys=True)
     if request.weights_path is not None:
         tags["LSTSR_WEIGHTS"] = request.weights_path.name
-        tags["LSTSR_WEIGHTS_SHA256"] = _digest(request.weights_path)
+        tags["LSTSR_WEIGHTS_SHA256"] = digest_of(request.weights_path)
         tags["LSTSR_WEIGHTS_GIT_REVISION"] = str(load_model(request.weights_path).card.get("git_revision", "unknown"))
     if request.method in OWN_METHODS:
         tags["LSTSR_METHOD_SHA256"] = OWN_METHODS[request.method]
+    return tags
+
+
+def map_tags(
+    lst_path: Path, reflectance_path: Path, shared: dict[str, str], digest: Callable[[Path], str] = digest_of
+) -> dict[str, str]:
+    """What a map is made from and by; LSTSR_FINGERPRINT is a digest of it all.
+
+    Parameters
+    ----------
+    lst_path, reflectance_path : Path
+    shared : dict of str to str
+        By `request_tags`.
+    digest : callable
+        Gives the sha256 of a granule.
+
+    Raises
+    ------
+    InputError
+        If a granule cannot be read.
+    """
+    tags = dict(shared)
+    for role, path in (("LST", lst_path), ("REFLECTANCE", reflectance_path)):
+        name = GranuleName.parse(path.name)
+        tags[f"LSTSR_{role}_GRANULE"], tags[f"LSTSR_{role}_SHA256"] = path.name, digest(path)
+        tags[f"LSTSR_{role}_PLATFORM"], tags[f"LSTSR_{role}_COLLECTION"] = name.platform, name.collection
     return {**tags, "LSTSR_FINGERPRINT": fingerprint(tags)}
 
 
-def _digest(path: Path) -> str:
-    try:
-        return sha256(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}).") from error
+def is_made(out: Path, tags: dict[str, str], request: Request) -> bool:
+    """Whether a map is there, whole and of the same inputs, with the quicklook that a request asks for."""
+    same = cog.read_tags(out).get("LSTSR_FINGERPRINT") == tags["LSTSR_FINGERPRINT"]
+    return same and (not request.quicklook or picture_of(out).is_file())
 
 
 def _recalled(out: Path, tags: dict[str, str]) -> Summary:
@@ -302,16 +406,52 @@ def _recalled(out: Path, tags: dict[str, str]) -> Summary:
     return Summary(out=out, made=False, **{**content, "warnings": tuple(content["warnings"])})
 
 
-def read_area(lst_path: Path, request: Request) -> tuple[Raster, Window]:
-    """A granule's LST, and the window of its pixels that a request asks for."""
+def read_area(lst_path: Path, request: Request) -> Ground:
+    """A granule's LST, and what a request asks of it.
+
+    Raises
+    ------
+    InputError
+        If the granule cannot be read.
+    NoResult
+        If the area lies outside of it, or has no LST.
+    """
     lst = read_lst(lst_path, request.layer)
-    if request.geometry is None:
-        return lst, Window(slice(0, lst.rows), slice(0, lst.columns))
-    return lst, area.window_around(request.geometry, lst, str(request.shape or "the box of bounds"))
+    window, inside, warnings = Window(slice(0, lst.rows), slice(0, lst.columns)), None, []
+    geometry = request.geometry
+    if geometry is not None:
+        name = str(request.shape or "the box of bounds")
+        try:
+            window, missing = area.window_around(geometry, lst, name)
+        except NoResult as error:
+            raise NoResult(f"{lst_path}: {error}") from error
+        if missing > 1e-6:
+            share = f"{missing:.1%}" if missing >= 0.001 else "less than 0.1%"
+            warnings.append(f"{share} of {name} lies outside the granule, and is not on the map")
+        if request.shape is not None:
+            inside, small = area.inside(geometry, _fine_grid(lst, window))
+            if small:
+                what = f"{small} of its polygons hold" if small > 1 else "a polygon holds"
+                warnings.append(
+                    f"{name}: {what} no centre of a 250 m pixel ({_HECTARES:.1f} ha), and the pixels it touches are mapped"
+                )
+    if not np.isfinite(window.of(lst.values)).any():
+        raise NoResult(f"{lst_path}: {_nothing(f'{FLAGS[CLOUD]}: 100%')}")
+    return Ground(lst, window, inside, tuple(warnings))
 
 
-def _read_scene(lst_path: Path, reflectance_path: Path, request: Request) -> _Scene:
-    lst, window = read_area(lst_path, request)
+def _fine_grid(lst: Raster, window: Window) -> Raster:
+    part = lst.crop(window.rows, window.columns)
+    values = np.broadcast_to(np.float32(0.0), (SCALE * part.rows, SCALE * part.columns))
+    return Raster(values, part.transform @ Affine.scale(1 / SCALE), lst.crs)
+
+
+def _nothing(shares: str) -> str:
+    return f"no pixel of the area is valid ({shares}); choose another day or area."
+
+
+def _read_scene(ground: Ground, reflectance_path: Path) -> _Scene:
+    lst, window = ground.lst, ground.window
     ndvi = read_ndvi(reflectance_path)
     _check_nested(lst, ndvi, reflectance_path)
     around = Window(_snapped(window.rows, lst.rows), _snapped(window.columns, lst.columns))
@@ -344,7 +484,9 @@ def _torch_threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _sharpened(scene: _Scene, request: Request, model: Model | None) -> tuple[FloatArray, FloatArray, FlagArray]:
+def _sharpened(
+    scene: _Scene, inside: BoolArray | None, request: Request, model: Model | None
+) -> tuple[FloatArray, FloatArray, FlagArray]:
     """LST, residual and flags of the area, each of its fine shape."""
     lst_k, ndvi = scene.lst.values, scene.ndvi.values
     options = Options(weights=request.weights, seed=request.seed)
@@ -361,13 +503,13 @@ def _sharpened(scene: _Scene, request: Request, model: Model | None) -> tuple[Fl
     grid = scene.ndvi.crop(scene.fine.rows, scene.fine.columns)
     if request.water is not None:
         validity[_water(request.water, grid)] = WATER
-    if request.shape is not None:
-        validity[~area.inside(area.read_shape(request.shape), grid)] = OUTSIDE_SHAPE
+    if inside is not None:
+        validity[~inside] = OUTSIDE_SHAPE
     masked = ~has_lst(validity)
     fine_k[masked] = residual_k[masked] = np.nan
     if masked.all():
         shares = ", ".join(f"{meaning}: {share:.0%}" for meaning, share in shares_of(validity).items() if share)
-        raise NoResult(f"no pixel of the area is valid ({shares}); choose another day or area.")
+        raise NoResult(_nothing(shares))
     return fine_k, residual_k, validity
 
 

@@ -27,6 +27,8 @@ class Plan:
         At the most, about.
     minutes : float
         About.
+    warnings : tuple of str
+        Of granules and area; those of temperatures come with the map.
     """
 
     granules: dict[str, int]
@@ -35,6 +37,7 @@ class Plan:
     bytes: int
     memory_bytes: int
     minutes: float
+    warnings: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         lines = [f"{name}: {size / 1e6:.1f} MB" for name, size in self.granules.items()]
@@ -58,14 +61,16 @@ def plan_granule(lst_path: Path, reflectance_path: Path, request: Request) -> Pl
     Raises
     ------
     InputError
+    NoResult
+        If there is no LST in the area.
     """
-    check_names(lst_path, reflectance_path, request)
-    _, window = read_area(lst_path, request)
+    warnings = check_names(lst_path, reflectance_path, request)
+    ground = read_area(lst_path, request)
     try:
         granules = {path.name: path.stat().st_size for path in (lst_path, reflectance_path, request.water) if path is not None}
     except OSError as error:
         raise InputError(f"{error.filename}: cannot be read ({error.strerror}).") from error
-    rows, columns = (SCALE * (span.stop - span.start) for span in (window.rows, window.columns))
+    rows, columns = (SCALE * (span.stop - span.start) for span in (ground.window.rows, ground.window.columns))
     pixels = rows * columns
     path = request.weights_path
     if path is None:
@@ -75,4 +80,4 @@ def plan_granule(lst_path: Path, reflectance_path: Path, request: Request) -> Pl
         each_s = (_BLENDED_S_PER_MEGAPIXEL if blended else _SEAMLESS_S_PER_MEGAPIXEL) / request.threads
     minutes = pixels / 1e6 * (_OVERHEAD_S_PER_MEGAPIXEL + each_s) / 60.0
     memory = _MEMORY_BASE + _MEMORY_PER_PIXEL * pixels
-    return Plan(granules, rows, columns, round(_BYTES_PER_PIXEL * pixels), memory, minutes)
+    return Plan(granules, rows, columns, round(_BYTES_PER_PIXEL * pixels), memory, minutes, warnings + ground.warnings)

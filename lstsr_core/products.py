@@ -10,6 +10,8 @@ from lstsr_core.errors import InputError
 from lstsr_core.granule_name import PLATFORMS
 
 COLLECTION = "061"
+READ_COLLECTIONS = ("006", COLLECTION)
+"""Collections that granules are read of; the archives have deleted the older one."""
 
 _KINDS = {
     "21A1D": ("LST_1KM", 4_000_000),
@@ -41,9 +43,14 @@ class Product:
         Raises
         ------
         InputError
-            If it is none of the products that this package reads.
+            If it is none of the products that this package reads, or of a collection that is no longer to be had.
         """
         short_name, _, collection = name.partition(".")
+        if short_name in _PRODUCTS and collection in READ_COLLECTIONS[:-1]:
+            raise InputError(
+                f"'{name}': granules of collection {collection} are read, but archives no longer have them; ask for"
+                f" {short_name}.{COLLECTION}."
+            )
         if short_name not in _PRODUCTS or collection != COLLECTION:
             known = ", ".join(f"{product}.{COLLECTION}" for product in _PRODUCTS)
             raise InputError(f"'{name}' is no product that can be downloaded; expected one of {known}.")
@@ -51,6 +58,11 @@ class Product:
 
     def __str__(self) -> str:
         return f"{self.short_name}.{COLLECTION}"
+
+    @property
+    def platform(self) -> str:
+        """The satellite, Terra or Aqua."""
+        return PLATFORMS[self.short_name[:3]]
 
     @property
     def main_dataset(self) -> str:

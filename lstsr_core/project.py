@@ -23,6 +23,15 @@ def resolve(path: str) -> Path:
     return PROJECT / path
 
 
+def is_there(path: Path) -> bool:
+    """Whether a path leads to anything; no, too, where its name is too long or a folder on the way may not be entered."""
+    try:
+        path.stat()
+    except (OSError, ValueError):
+        return False
+    return True
+
+
 def replace_folder(new: Path, target: Path) -> None:
     """Give a folder the name of another, which disappears only when the new one can have its name."""
     older = target.with_name(f".{target.name}.older")

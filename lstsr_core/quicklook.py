@@ -13,11 +13,12 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import Patch as LegendPatch
 
 from lstsr_core import cog
+from lstsr_core.area import extent_of
 from lstsr_core.figure_files import styled
 from lstsr_core.figures import DIFFERENCE_COLOURS, LST_COLOURS, NO_VALUE_COLOUR, label
 from lstsr_core.grid import SPHERE_RADIUS_M
 from lstsr_core.raster import Raster, written_atomically
-from lstsr_core.shorelines import Extent, lines
+from lstsr_core.shorelines import lines
 
 LARGEST_PIXELS = 1200
 _SINUSOIDAL = ccrs.Sinusoidal(globe=ccrs.Globe(ellipse=None, semimajor_axis=SPHERE_RADIUS_M, semiminor_axis=SPHERE_RADIUS_M))
@@ -80,10 +81,9 @@ def _draw(axes: GeoAxes, raster: Raster, colours: str | Colormap, norm: Normaliz
     axes.set_extent(box, crs=_SINUSOIDAL)
     axes.set_facecolor(NO_VALUE_COLOUR)
     degrees = ccrs.PlateCarree(globe=_SINUSOIDAL.globe)
-    corners = degrees.transform_points(_SINUSOIDAL, np.array([box[0], box[1]] * 2), np.array([box[2], box[2], box[3], box[3]]))
-    extent = Extent(*(float(value) for value in (*corners[:, :2].min(axis=0), *corners[:, :2].max(axis=0))))
+    extent = extent_of(raster)
     for kind, width in (("shorelines", 0.9), ("borders", 0.5)):
-        for line in lines(kind, extent):
+        for line in lines(kind, extent) if extent is not None else ():
             axes.plot(line[:, 0], line[:, 1], transform=degrees, color="black", linewidth=width)
     grid = axes.gridlines(
         crs=degrees, draw_labels=["left", "bottom"], x_inline=False, y_inline=False, linewidth=0.4, color="#555555", alpha=0.5

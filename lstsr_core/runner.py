@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import papermill
-import yaml
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
@@ -39,6 +38,7 @@ from lstsr_core.project import (
 from lstsr_core.provenance import Record, code_of, digests, fingerprint, git_revision, read_records, versions, write_records
 from lstsr_core.raster import written_atomically
 from lstsr_core.sharpeners import OWN_METHODS
+from lstsr_core.text import read_yaml
 
 UPSTREAM = {
     "01_download": [],
@@ -150,16 +150,10 @@ def check_parameters(profile: str, name: str, overrides: Mapping[str, Any]) -> N
     path = PARAMETERS / profile / f"{name}.yaml"
     if not path.is_file():
         raise InputError(f"{path}: no such parameter file; the profiles are {', '.join(PROFILES)}.")
-    try:
-        defaults = yaml.safe_load(path.read_text()) or {}
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not YAML ({error}).") from None
-    if not isinstance(defaults, dict):
-        raise InputError(f"{path}: holds a {type(defaults).__name__}; expected lines of 'name: value'.")
-    values = {**defaults, **overrides}
+    values = {**read_yaml(path), **overrides}
     try:
         known = papermill.inspect_notebook(NOTEBOOKS / f"{name}.ipynb")
-    except ValueError as error:
+    except Exception as error:  # nbformat raises many kinds on what is none
         raise InputError(f"{NOTEBOOKS / name}.ipynb: not a readable notebook ({error}).") from None
     unknown = sorted(values.keys() - known.keys())
     if unknown:
@@ -185,7 +179,7 @@ def _planned(run: Path, name: str, parameters: NotebookParameters) -> Record:
         raise InputError(f"{name} reads {', '.join(gone)}, which is gone; leave out --only or --from, and it is made again.")
     if isinstance(parameters, Download) and parameters.source == "published":
         inputs = dict(archive.verify(archive.published_directory())[["file", "sha256"]].astype(str).to_numpy().tolist())
-    cells = json.loads((NOTEBOOKS / f"{name}.ipynb").read_text())["cells"]
+    cells = json.loads((NOTEBOOKS / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
     sources = [cell["source"] for cell in cells]
     code = code_of("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
     code |= digests(COMMITTED.get(name, [PACKAGE_WEIGHTS]), PROJECT)
@@ -261,7 +255,7 @@ def _execute(run: Path, name: str, parameters: NotebookParameters) -> None:
         failed, reason = error.exec_count, f"{error.ename}: {error.evalue}"
     except DeadKernelError:
         # Its number may not have come back from the kernel any more, but papermill notes when each cell was started.
-        cells = [cell for cell in json.loads(running.read_text())["cells"] if cell["cell_type"] == "code"]
+        cells = [cell for cell in json.loads(running.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
         failed = sum(cell["metadata"]["papermill"]["start_time"] is not None for cell in cells)
         reason = "the kernel died, perhaps for want of memory."
     else:
@@ -283,8 +277,8 @@ def store_outputs(run: Path) -> None:
         executed, source = run / "notebooks" / f"{name}.ipynb", NOTEBOOKS / f"{name}.ipynb"
         if not executed.is_file():
             raise InputError(f"{executed}: no such file; run the profile first.")
-        ran = {cell["id"]: cell for cell in json.loads(executed.read_text())["cells"]}
-        notebook = json.loads(source.read_text())
+        ran = {cell["id"]: cell for cell in json.loads(executed.read_text(encoding="utf-8"))["cells"]}
+        notebook = json.loads(source.read_text(encoding="utf-8"))
         for count, cell in enumerate((cell for cell in notebook["cells"] if cell["cell_type"] == "code"), start=1):
             if ran.get(cell["id"], {}).get("source") != cell["source"]:
                 raise InputError(f"{executed}: cell {cell['id']} is another than in {source}; run the profile again.")
@@ -294,4 +288,4 @@ def store_outputs(run: Path) -> None:
                 "outputs": [{**o, "execution_count": count} if "execution_count" in o else o for o in outputs],
             }
         with written_atomically(source) as temporary:
-            temporary.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")
+            temporary.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

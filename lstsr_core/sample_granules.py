@@ -1,7 +1,8 @@
 """Simulated granules under the archive's names: whole tiles with sea, clouds and ground outside the swath, in every product.
 
-All products of a day and tile show one landscape and one overpass. The sea further than `OFFSHORE_KM` from land is not processed,
-as in MODIS's land products; inland and coastal water has values. Pixels beyond the globe's edge have none in any product.
+All products of a satellite, day and tile show one landscape and one overpass; Aqua passes three hours after Terra. The sea
+further than `OFFSHORE_KM` from land is not processed, as in MODIS's land products; inland and coastal water has values. Pixels
+beyond the globe's edge have none in any product.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from scipy import ndimage
 from lstsr_core.degradation import block_mean
 from lstsr_core.errors import InputError
 from lstsr_core.granule import LST_SCALE_K
-from lstsr_core.granule_name import GranuleName
+from lstsr_core.granule_name import PLATFORMS, GranuleName
 from lstsr_core.granule_writer import (
     LstObservation,
     write_day_and_night_granule,
@@ -42,22 +43,28 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 OFFSHORE_KM = 15.0
 """How far from land the sea is processed."""
 
-DAY_LOCAL_H, NIGHT_LOCAL_H = 10.5, 22.5
-"""Terra's mean local solar time of a day and a night overpass."""
+OVERPASSES_LOCAL_H = {"MOD": (10.5, 22.5), "MYD": (13.5, 1.5)}
+"""Mean local solar time of the day's and the night's overpass, by the first letters of a satellite's products."""
 
 _SWATH, _SPLIT_WINDOW = 100, 101
+_DRAWS = {"MOD": 0, "MYD": 1}
 _SWATH_TILT = 0.15
 _SPLIT_WINDOW_NOISE_K = 0.3
 
 
 @dataclass(frozen=True)
 class _Request:
-    """The day of a tile that a granule shows."""
+    """The day of a tile that a granule shows; `satellite` is what its products' names begin with."""
 
+    satellite: str
     date: datetime.date
     tile: Tile
     seed: int
     windows: int | None
+
+    @property
+    def draw(self) -> int:
+        return _DRAWS[self.satellite]
 
 
 @dataclass(frozen=True)
@@ -77,7 +84,7 @@ class _Ground:
 
 @dataclass(frozen=True)
 class _Overpass:
-    """What Terra sees at one time of a day, at 1 km; `missing` is outside the swath or the projection."""
+    """What a satellite sees at one time of a day, at 1 km; `missing` is outside the swath or the projection."""
 
     local_h: float
     lst: Raster
@@ -136,7 +143,8 @@ def write_sample_granule(name: GranuleName, path: Path, seed: int = 42, windows:
     _check(name.product, name.tile)
     # HDF4's library keeps its state in globals, and two tiles at once need twice the memory.
     with _LOCK:
-        _WRITERS[name.product](_Request(name.date, name.tile, seed, windows), path)
+        request = _Request(name.product[:3], name.date, name.tile, seed, windows)
+        _WRITERS[name.kind](request, path, name)
 
 
 _LOCK = threading.Lock()
@@ -171,8 +179,8 @@ def _ground(tile: Tile, seed: int, windows: int | None) -> _Ground:
 def _day(request: _Request) -> tuple[_Overpass, Raster, Raster]:
     """The day's overpass, red and near-infrared reflectance."""
     ground = _ground_of(request)
-    scene = simulate_scene(ground.land, request.date)
-    overpass = _overpass(ground, request, scene.lst, scene.cloud, DAY_LOCAL_H)
+    scene = simulate_scene(ground.land, request.date, draw=request.draw)
+    overpass = _overpass(ground, request, scene.lst, scene.cloud, OVERPASSES_LOCAL_H[request.satellite][0])
     unseen = _fine(overpass.missing | ground.offshore)
     bands = []
     for band in (scene.red, scene.nir):
@@ -186,13 +194,13 @@ def _day(request: _Request) -> tuple[_Overpass, Raster, Raster]:
 @lru_cache(maxsize=1)
 def _night(request: _Request) -> _Overpass:
     ground = _ground_of(request)
-    lst = simulate_night(ground.land, request.date)
-    return _overpass(ground, request, lst, np.isnan(lst.values), NIGHT_LOCAL_H)
+    lst = simulate_night(ground.land, request.date, draw=request.draw)
+    return _overpass(ground, request, lst, np.isnan(lst.values), OVERPASSES_LOCAL_H[request.satellite][1])
 
 
 def _overpass(ground: _Ground, request: _Request, lst: Raster, cloud: BoolArray, local_h: float) -> _Overpass:
     random = stream(ground.land.seed, request.date.toordinal(), _SWATH, int(local_h))
-    # Terra comes from the north-east by day and from the south-east by night.
+    # Terra, in the morning, comes from the north-east and Aqua, after noon, from the south-east; at night the other way round.
     tilt = _SWATH_TILT if local_h < 12.0 else -_SWATH_TILT
     across = np.linspace(-0.5, 0.5, lst.columns)[None, :] + tilt * np.linspace(-0.5, 0.5, lst.rows)[:, None]
     share, western = random.uniform(0.02, 0.08), random.random() < 0.5
@@ -237,27 +245,27 @@ def _reflectance_qc(ground: _Ground, overpass: _Overpass) -> NDArray[np.uint16]:
     return _fine(qc)
 
 
-def _write_tes_day(request: _Request, path: Path) -> None:
+def _write_tes_day(request: _Request, path: Path, name: GranuleName) -> None:
     observation = _tes(_ground_of(request), _day(request)[0])
-    write_lst_granule(path, observation.lst, observation.qc, observation.view_time_h)
+    write_lst_granule(path, observation.lst, observation.qc, observation.view_time_h, name)
 
 
-def _write_tes_night(request: _Request, path: Path) -> None:
+def _write_tes_night(request: _Request, path: Path, name: GranuleName) -> None:
     observation = _tes(_ground_of(request), _night(request))
-    write_lst_granule(path, observation.lst, observation.qc, observation.view_time_h)
+    write_lst_granule(path, observation.lst, observation.qc, observation.view_time_h, name)
 
 
-def _write_split_window(request: _Request, path: Path) -> None:
+def _write_split_window(request: _Request, path: Path, name: GranuleName) -> None:
     day, night = (_split_window(_ground_of(request), request, overpass) for overpass in (_day(request)[0], _night(request)))
-    write_day_and_night_granule(path, day, night)
+    write_day_and_night_granule(path, day, night, name)
 
 
-def _write_red_and_nir(request: _Request, path: Path) -> None:
+def _write_red_and_nir(request: _Request, path: Path, name: GranuleName) -> None:
     overpass, red, nir = _day(request)
-    write_reflectance_granule(path, red, nir, _reflectance_qc(_ground_of(request), overpass))
+    write_reflectance_granule(path, red, nir, _reflectance_qc(_ground_of(request), overpass), name)
 
 
-def _write_rgb(request: _Request, path: Path) -> None:
+def _write_rgb(request: _Request, path: Path, name: GranuleName) -> None:
     overpass, red, nir = _day(request)
     land = _ground_of(request).land
     red_500m, nir_500m, water_500m = (_halved(values) for values in (red.values, nir.values, _inner(land.water)))
@@ -266,25 +274,26 @@ def _write_rgb(request: _Request, path: Path) -> None:
     green = np.where(clear, 0.75 * red_500m + 0.08 * nir_500m, red_500m)
     blue = np.where(clear, 0.60 * red_500m + 0.03 * water_500m, red_500m)
     transform = red.transform @ Affine.scale(2)
-    write_rgb_granule(path, *(Raster(values, transform, red.crs) for values in (red_500m, green, blue)))
+    bands = [Raster(values, transform, red.crs) for values in (red_500m, green, blue)]
+    write_rgb_granule(path, bands[0], bands[1], bands[2], name)
 
 
-def _write_water(request: _Request, path: Path) -> None:
+def _write_water(request: _Request, path: Path, name: GranuleName) -> None:
     ground = _ground_of(request)
     water = (_inner(ground.land.water) > 0.5).astype(np.float32)
     water[_fine(ground.outside)] = np.nan
-    write_water_granule(path, Raster(water, _inner_transform(ground.land), SINUSOIDAL))
+    write_water_granule(path, Raster(water, _inner_transform(ground.land), SINUSOIDAL), name)
 
 
-_WRITERS: dict[str, Callable[[_Request, Path], None]] = {
-    "MOD21A1D": _write_tes_day,
-    "MOD21A1N": _write_tes_night,
-    "MOD11A1": _write_split_window,
-    "MOD09GQ": _write_red_and_nir,
-    "MOD09GA": _write_rgb,
-    "MOD44W": _write_water,
+_WRITERS: dict[str, Callable[[_Request, Path, GranuleName], None]] = {
+    "21A1D": _write_tes_day,
+    "21A1N": _write_tes_night,
+    "11A1": _write_split_window,
+    "09GQ": _write_red_and_nir,
+    "09GA": _write_rgb,
+    "44W": _write_water,
 }
-SAMPLE_PRODUCTS = tuple(_WRITERS)
+SAMPLE_PRODUCTS = tuple(satellite + kind for satellite in PLATFORMS for kind in _WRITERS if satellite == "MOD" or kind != "44W")
 
 
 def _ground_of(request: _Request) -> _Ground:

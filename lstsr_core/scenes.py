@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, get_args
@@ -43,6 +44,11 @@ def is_test_scene(pair: ModisPair) -> bool:
     """Whether a pair is a test scene, under whatever id: its LST tells."""
     table = published_scenes()
     return pair.digest in set(table.loc[table["part"] == TEST, "lst_sha256"])
+
+
+def are_published(digests: Collection[str]) -> bool:
+    """Whether all of some `ModisPair.digest` are of published pairs."""
+    return set(digests) <= set(published_scenes()["lst_sha256"])
 
 
 def read_part(directory: Path, part: Part) -> list[ModisPair]:

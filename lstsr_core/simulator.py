@@ -58,6 +58,7 @@ SWATH_ANGLE_DEGREES = 12.0
 _PSF_REACH_COARSE_PIXELS = 2
 _MAX_OFFSET = SCALE - 1
 _NIGHT = 1
+_DRAW = 200
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,11 @@ class Scene:
 
 
 def simulate_scene(
-    land: Landscape, date: datetime.date, mtf: float = DEFAULT_MTF, sensor_noise_k: float = DEFAULT_SENSOR_NOISE_K
+    land: Landscape,
+    date: datetime.date,
+    mtf: float = DEFAULT_MTF,
+    sensor_noise_k: float = DEFAULT_SENSOR_NOISE_K,
+    draw: int = 0,
 ) -> Scene:
     """One day over a landscape.
 
@@ -101,8 +106,10 @@ def simulate_scene(
         Of the degradation D that makes 1 km LST.
     sensor_noise_k : float
         Standard deviation in kelvin of the noise of each 1 km pixel.
+    draw : int
+        0 to 99; another number gives the same day of another satellite: other weather, clouds and noise.
     """
-    random = stream(land.seed, date.toordinal())
+    random = _stream(land, date, draw)
     northern_date = _northern_date(land, date)
     ndvi = _ndvi(land, northern_date, random)
     truth = _temperature(land, ndvi, northern_date, random)
@@ -116,16 +123,20 @@ def simulate_scene(
 
 
 def simulate_night(
-    land: Landscape, date: datetime.date, mtf: float = DEFAULT_MTF, sensor_noise_k: float = DEFAULT_SENSOR_NOISE_K
+    land: Landscape,
+    date: datetime.date,
+    mtf: float = DEFAULT_MTF,
+    sensor_noise_k: float = DEFAULT_SENSOR_NOISE_K,
+    draw: int = 0,
 ) -> Raster:
     """LST of a night over a landscape: kelvin at 1 km in steps of 0.02 K, NaN under the night's own clouds.
 
     Parameters
     ----------
-    land, date, mtf, sensor_noise_k
+    land, date, mtf, sensor_noise_k, draw
         As of `simulate_scene`.
     """
-    random = stream(land.seed, date.toordinal(), _NIGHT)
+    random = _stream(land, date, draw, _NIGHT)
     truth = _night_temperature(land, _northern_date(land, date), random)
     return _observed(land, truth, _clouds(random, _coarse_side(land), 0), mtf, sensor_noise_k, random)
 
@@ -213,11 +224,12 @@ def simulate(
         scene = simulate_scene(land, day, mtf, sensor_noise_k)
         production = f"{day.year + 2}001000000"
         for product in ("MOD21A1D", "MOD09GQ"):
-            path = directory / "granules" / str(GranuleName(product, day, TILE, production=production))
+            name = GranuleName(product, day, TILE, production=production)
+            path = directory / "granules" / str(name)
             if product == "MOD21A1D":
-                write_lst_granule(path, scene.lst)
+                write_lst_granule(path, scene.lst, name=name)
             else:
-                write_reflectance_granule(path, scene.red.crop(inner, inner), scene.nir.crop(inner, inner))
+                write_reflectance_granule(path, scene.red.crop(inner, inner), scene.nir.crop(inner, inner), name=name)
         for identifier in range(pairs):
             if summer_days[identifier % len(summer_days)] == day:
                 random = stream(seed, PAIRS_STREAM, identifier)
@@ -256,6 +268,10 @@ def _clear_spot(cloud: BoolArray, random: np.random.Generator) -> tuple[int, int
     rows, columns = np.nonzero(clouds == 0)
     choice = int(random.integers(rows.size))
     return int(rows[choice]), int(columns[choice])
+
+
+def _stream(land: Landscape, date: datetime.date, draw: int, *path: int) -> np.random.Generator:
+    return stream(land.seed, date.toordinal(), *path, *([_DRAW + draw] if draw else []))
 
 
 def _northern_date(land: Landscape, date: datetime.date) -> datetime.date:

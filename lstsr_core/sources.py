@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from lstsr_core.checksum import Checksum
+from lstsr_core.errors import InputError
 from lstsr_core.granule_name import GranuleName
 from lstsr_core.grid import Tile
 from lstsr_core.products import COLLECTION, Product
@@ -71,6 +72,8 @@ class SampleSource:
     name = "sample"
 
     def __init__(self, seed: int = 42) -> None:
+        if seed < 0:
+            raise InputError(f"the seed is {seed}; expected 0 or more.")
         self.seed = seed
 
     def search(self, product: Product, tile: Tile, start: datetime.date, end: datetime.date) -> list[RemoteGranule]:

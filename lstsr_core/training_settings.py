@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from lstsr_core.degradation import DEFAULT_MTF
@@ -14,20 +13,31 @@ from lstsr_core.errors import InputError
 from lstsr_core.grid import SCALE
 from lstsr_core.networks import Upsampling
 from lstsr_core.project import TRAINING_SETTINGS
+from lstsr_core.text import read_yaml
 
 ModelName = Literal["sif-cnn-sr1", "sif-cnn-sr2", "sc-unet"]
 MODELS: tuple[ModelName, ...] = get_args(ModelName)
 
+MOST_THREADS = 256
+"""More than any one machine of today has cores for; a slip of the keyboard beyond it crashes the libraries."""
+
 
 def _as_number(value: object) -> object:
-    # YAML reads 2e-3, without a dot, as a text.
+    # papermill's YAML reads 2e-3, without a dot, as a text.
     try:
         return float(value) if isinstance(value, str) else value
     except ValueError:
         return value
 
 
+def _as_switch(value: object) -> object:
+    # What people, and older YAML, write for true and false.
+    words = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}
+    return words.get(value.lower(), value) if isinstance(value, str) else value
+
+
 Number = Annotated[float, BeforeValidator(_as_number)]
+Switch = Annotated[bool, BeforeValidator(_as_switch)]
 
 
 class TrainingSettings(BaseModel):
@@ -49,7 +59,7 @@ class TrainingSettings(BaseModel):
     )
     training_share: Number = Field(0.6, gt=0.0, le=1.0, description="share that trains; 1 leaves nothing to validate with")
     crop: int | None = Field(None, ge=8, description="side in coarse pixels of the windows cut at random; none: whole patches")
-    symmetries: bool = Field(False, description="turn and mirror each patch at random")
+    symmetries: Switch = Field(False, description="turn and mirror each patch at random")
     jitter: int = Field(0, ge=0, le=8, description="most fine pixels that NDVI is moved by against LST, at random")
 
     learning_rate: Number = Field(1e-3, gt=0.0, le=1.0, description="of Adam")
@@ -62,7 +72,9 @@ class TrainingSettings(BaseModel):
     norm_epochs: int | None = Field(
         None, ge=1, description="epochs in which batch norm takes each batch's own statistics; later ones keep the running ones"
     )
-    threads: int = Field(2, ge=1, le=256, description="of the CPU; the result depends on their number in the last digits")
+    threads: int = Field(
+        2, ge=1, le=MOST_THREADS, description="of the CPU; the result depends on their number in the last digits"
+    )
     seed: int = Field(42, ge=0, description="of the split, the first weights, the order and the augmentation")
 
     @model_validator(mode="after")
@@ -124,13 +136,7 @@ def read_settings(path: Path) -> TrainingSettings:
     InputError
         If it is missing, no YAML, or has a setting that `TrainingSettings` refuses.
     """
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: not readable as YAML ({' '.join(str(error).split())[:160]}).") from error
-    if not isinstance(values, dict):
-        raise InputError(f"{path}: holds {type(values).__name__}; expected names and values of settings.")
-    return TrainingSettings.check({str(name): value for name, value in values.items()}, str(path))
+    return TrainingSettings.check(read_yaml(path, "YAML with names and values of settings"), str(path))
 
 
 def settings_of(model: str, name: str) -> TrainingSettings:

@@ -282,6 +282,8 @@ def _errors_named(url: str, timeout_s: float) -> Iterator[None]:
         raise _Passing("the connection failed or broke off; check the network") from error
     except requests.RequestException as error:
         raise TransferError(f"{_shown(url)}: the request failed ({type(error).__name__}).") from error
+    except UnicodeEncodeError:
+        raise TransferError(f"{_shown(url)}: the login has a character that HTTP cannot carry.", concerns_all=True) from None
 
 
 def _broken(held: int, begin: int, size: int | None) -> _Passing:

@@ -23,6 +23,17 @@ FLAGS = {
 """What the numbers of the validity band mean; all but `VALID` and `OUTSIDE_TRAINING` have no LST."""
 
 
+TRAINED_ON = "Terra by day, in tile h18v04"
+"""Whose LST the package's own weights and the published ones were trained on."""
+
+
+def unseen_warnings(platform: str, layer: str) -> tuple[str, ...]:
+    """A line where LST is of another platform or half of the day than `TRAINED_ON`."""
+    if (platform, layer) == ("Terra", "day"):
+        return ()
+    return (f"LST is of {platform} by {layer}; the weights were trained on that of {TRAINED_ON}, and have seen no other",)
+
+
 def has_lst(validity: FlagArray) -> BoolArray:
     """Where a map has a temperature."""
     return np.isin(validity, (VALID, OUTSIDE_TRAINING))

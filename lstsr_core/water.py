@@ -12,8 +12,7 @@ from scipy import ndimage
 
 from lstsr_core.errors import InputError
 from lstsr_core.granule import read_water_mask
-from lstsr_core.granule_name import GranuleName
-from lstsr_core.granule_pairs import WATER_PRODUCT, newest_granules
+from lstsr_core.granule_pairs import WATER_KIND, WATER_PRODUCT, check_kind, newest_granules
 from lstsr_core.grid import FINE_PIXEL_M, SCALE, Tile
 from lstsr_core.raster import BoolArray, Raster
 
@@ -39,13 +38,14 @@ def water_granule(water: Path, tile: Tile, date: datetime.date) -> Path:
         If there is none of this tile.
     """
     if water.is_file():
-        found = {GranuleName.parse(water.name).tile: {0: water}}.get(tile, {})
-    else:
-        granules = newest_granules(water, WATER_PRODUCT)
-        found = {day.year: path for (day, of_tile), path in sorted(granules.items(), key=str) if of_tile == tile}
-    if not found:
+        name = check_kind(water, [WATER_KIND], "a water mask")
+        if name.tile != tile:
+            raise InputError(f"{water}: is the water mask of tile {name.tile}, and the LST is of {tile}; give that tile's mask.")
+        return water
+    granules = {day.year: path for (_, day, of_tile), path in newest_granules(water, WATER_KIND).items() if of_tile == tile}
+    if not granules:
         raise InputError(f"{water}: holds no {WATER_PRODUCT} granule of tile {tile}; bring one, or leave the water mask out.")
-    return found[min(found, key=lambda year: (abs(year - date.year), year))]
+    return granules[min(granules, key=lambda year: (abs(year - date.year), year))]
 
 
 def near_water(path: Path, lst: Raster, dilation: int) -> BoolArray:

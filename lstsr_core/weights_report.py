@@ -155,6 +155,8 @@ def mean_curves(folds: Path) -> pd.DataFrame:
     InputError
         If a fold has not been trained to its end.
     """
+    if not (folds / FOLDS_TABLE).is_file():
+        raise InputError(f"{folds / FOLDS_TABLE}: no such file; expected what lstsr train --folds wrote.")
     count = pd.read_csv(folds / FOLDS_TABLE)["fold"].max() + 1
     parts = []
     for model in MODELS:

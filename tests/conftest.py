@@ -38,6 +38,7 @@ settings.register_profile("suite", deadline=None, max_examples=40)  # a shared m
 settings.load_profile("suite")
 
 PAIRS_VARIABLE = "LSTSR_PAIRS"
+GRANULES_VARIABLE = "LSTSR_GRANULES"
 BOOK_VARIABLE = "LSTSR_BOOK"
 ALLOWED_SKIPS = Path(__file__).with_name("allowed_skips.txt")
 
@@ -108,6 +109,15 @@ def published_pairs() -> Path:
     directory = os.environ.get(PAIRS_VARIABLE)
     if not directory:
         pytest.skip(f"{PAIRS_VARIABLE} is unset: it names the directory of the published pairs and checkpoints")
+    return Path(directory)
+
+
+@pytest.fixture(scope="session")
+def real_granules() -> Path:
+    """Directory of granules that NASA made; skips where there is none."""
+    directory = os.environ.get(GRANULES_VARIABLE)
+    if not directory:
+        pytest.skip(f"{GRANULES_VARIABLE} is unset: it names a directory of granules that NASA made")
     return Path(directory)
 
 

@@ -104,7 +104,7 @@ class Archive(ThreadingHTTPServer):
         parsed = GranuleName.parse(str(name))
         stem, product = str(name).removesuffix(".hdf"), f"{parsed.product}.061"
         self.files[f"/lp-prod-protected/{product}/{stem}/{name}"] = content
-        day = f"/MOLT/{product}/{parsed.date:%Y.%m.%d}"
+        day = f"/{'MOLA' if parsed.platform == 'Aqua' else 'MOLT'}/{product}/{parsed.date:%Y.%m.%d}"
         self.files[f"{day}/{name}"] = content
         self.files[f"{day}/{name}.xml"] = lambda: ecs_metadata(str(name), content).encode()
         self.files[f"{day}/BROWSE.{stem}.1.jpg"] = b"\xff\xd8"
@@ -270,7 +270,7 @@ def small_granule(directory: Path, product: str, date: datetime.date, pixels: in
     name = str(GranuleName(product, date, TILE, "061", "2020358154430"))
     path = directory / name
     generator = np.random.default_rng([seed, date.toordinal()])
-    if product.startswith("MOD21"):
+    if "21A1" in product:
         lst = generator.normal(290.0, 8.0, (pixels, pixels))
         write_lst_granule(path, Raster(lst, TILE.transform(COARSE_PIXEL_M), SINUSOIDAL))
     else:

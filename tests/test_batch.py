@@ -15,9 +15,9 @@ import pytest
 
 from dask_processes import DaskProcesses, dask_processes
 from granule_work import Settings, sharpen_granule
-from lstsr_core.batch import Estimate, Job, Trial
+from lstsr_core.batch import Estimate, Job, Outputs, Trial
 from lstsr_core.errors import InputError
-from lstsr_core.granule_pairs import GranulePair, granule_pairs
+from lstsr_core.granule_pairs import granule_pairs
 from lstsr_core.simulator import simulate
 
 REST = "h18v04.061.2020001000000.hdf"
@@ -49,19 +49,13 @@ def granules(simulated: Path, tmp_path: Path) -> Path:
     return directory
 
 
-def output(directory: Path, pair: GranulePair) -> Path:
-    return directory / f"{pair.lst.stem}_250m.tif"
-
-
 def job(granules: Path, out: Path, settings: Settings | None = None) -> Job:
     return Job(
         granules=granules,
         pairs=granule_pairs(granules),
-        out=out,
         function=sharpen_granule,
         settings=settings or Settings(),
-        output=output,
-        is_done=lambda pair: output(out, pair).exists(),
+        outputs=Outputs(out, "_250m.tif"),
     )
 
 
@@ -108,7 +102,7 @@ def test_workers_get_absolute_paths(granules: Path, tmp_path: Path, monkeypatch:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "weights").mkdir()
     relative = job(granules.relative_to(tmp_path), Path("maps"), Settings(weights=Path("weights")))
-    items = relative.items(relative.missing(), relative.out)
+    items = relative.items(relative.missing(), relative.outputs.directory)
     assert items[LST[0]] == (
         granules / LST[0], granules / NDVI[0], tmp_path / "maps" / map_names([0])[0], Settings(weights=tmp_path / "weights"),
     )  # fmt: skip
@@ -185,7 +179,7 @@ def test_granules_of_which_none_works_are_named(granules: Path, processes: DaskP
 def test_a_directory_without_a_pair_is_refused(granules: Path, tmp_path: Path) -> None:
     for name in NDVI:
         (granules / name).unlink(missing_ok=True)
-    with pytest.raises(InputError, match="no LST granule has its MOD09GQ granule of the same day and tile"):
+    with pytest.raises(InputError, match="no LST granule has its MOD09GQ or MYD09GQ granule of the same day and tile"):
         job(granules, tmp_path / "maps").run()
 
 

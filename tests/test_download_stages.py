@@ -27,7 +27,7 @@ from lstsr_core.transfer import Patience
 @pytest.fixture
 def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Archive]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setenv("EARTHDATA_TOKEN", "a token")
+    monkeypatch.setenv("EARTHDATA_TOKEN", "a-token")
     held = Archive()
     (tmp_path / "made").mkdir()
     for product in ("MOD21A1D", "MOD09GQ"):

@@ -69,6 +69,13 @@ def test_only_the_product_the_tile_and_the_period_are_found(archive: Archive) ->
     assert search(archive, "MOD11A1") == []
 
 
+@pytest.mark.parametrize("product", ["MYD21A1D", "MYD21A1N", "MYD11A1", "MYD09GQ", "MYD09GA"])
+def test_aquas_products_are_found_as_themselves(archive: Archive, product: str) -> None:
+    for name in (product, product.replace("MYD", "MOD")):
+        archive.add(granule(5, name), b"content")
+    assert [str(found.name) for found in search(archive, product)] == [granule(5, product)]
+
+
 def test_a_day_that_overlaps_the_period_by_its_end_alone_is_left_out(archive: Archive) -> None:
     archive.add(granule(1), b"content")
     archive.catalogue = lambda query, found=archive.catalogue: found({**query, "temporal[]": ["2016-12-31,2017-12-31"]})  # type: ignore[method-assign]
@@ -162,7 +169,7 @@ def test_a_token_is_found_in_the_environment_or_in_the_file_that_it_names(
 
 def test_a_token_file_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("EARTHDATA_TOKEN_FILE", str(tmp_path / "token"))
-    with pytest.raises(InputError, match=r"EARTHDATA_TOKEN_FILE is '.*token', which cannot be read"):
+    with pytest.raises(InputError, match=r"token: cannot be read .*; expected the token that EARTHDATA_TOKEN_FILE names"):
         EarthdataSource(Patience(), threading.Event()).connect()
 
 

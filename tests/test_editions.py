@@ -116,6 +116,19 @@ def test_an_earlier_site_is_replaced_and_another_folder_is_not(write_book: Write
     assert [path.name for path in mine.iterdir()] == ["thesis.txt"]
 
 
+@pytest.mark.parametrize("place", ["runs/sample/book/html", "runs/sample/book", "runs/sample/book/html/site", "runs", "link"])
+def test_a_site_does_not_replace_a_book(write_book: WriteBook, tmp_path: Path, place: str) -> None:
+    """Not even where the folder has a site's mark, which Sphinx can write into a book."""
+    book = write_book("sample", "synthetic edition")
+    (tmp_path / "link").symlink_to(book)
+    for folder in (book, *book.parents[:4]):
+        (folder / ".nojekyll").touch()
+    before = {path: path.stat().st_mtime_ns for path in sorted(tmp_path.rglob("*"))}
+    with pytest.raises(InputError, match="is or holds the book"):
+        assemble_site(tmp_path / "runs", tmp_path / place)
+    assert before == {path: path.stat().st_mtime_ns for path in sorted(tmp_path.rglob("*"))}
+
+
 def test_a_site_without_a_book_is_refused_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,11 +17,21 @@ from hypothesis import strategies as st
 from pyhdf.SD import SD, SDC
 
 from lstsr_core.errors import InputError
-from lstsr_core.granule import RGB_PIXEL_M, read_lst, read_lst_granule, read_ndvi, read_ndvi_over, read_rgb, read_water_mask
+from lstsr_core.granule import (
+    RGB_PIXEL_M,
+    read_lst,
+    read_lst_granule,
+    read_ndvi,
+    read_ndvi_over,
+    read_origin,
+    read_rgb,
+    read_water_mask,
+)
+from lstsr_core.granule_metadata import archive_texts
 from lstsr_core.granule_name import GranuleName
 from lstsr_core.granule_writer import write_lst_granule, write_reflectance_granule
 from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, SPHERE_RADIUS_M, TILE_COARSE_PIXELS, Tile
-from lstsr_core.hdf_eos import GridDataset, write_granule
+from lstsr_core.hdf_eos import STRUCT_METADATA_BYTES, GridDataset, Storage, write_granule
 from lstsr_core.raster import FloatArray, Raster
 
 needs_gdal = pytest.mark.skipif(shutil.which("gdalinfo") is None, reason="gdalinfo (Debian's gdal-bin) is not installed")
@@ -61,6 +71,17 @@ def set_core_metadata(path: Path, **entries: str) -> None:
         SDC.CHAR, f"\nGROUP = INVENTORYMETADATA\n{''.join(objects)}END_GROUP = INVENTORYMETADATA\nEND\n"
     )
     file.end()
+
+
+def change_struct_metadata(path: Path, old: str, new: str) -> None:
+    """Replace a text in StructMetadata, whose padding takes up the difference in length."""
+    content = bytearray(path.read_bytes())
+    start = content.index(b"GROUP=SwathStructure")
+    part = slice(start, start + STRUCT_METADATA_BYTES)
+    text = bytes(content[part]).rstrip(b"\0")
+    assert text.count(old.encode()) == 1
+    content[part] = text.replace(old.encode(), new.encode()).ljust(STRUCT_METADATA_BYTES, b"\0")
+    path.write_bytes(content)
 
 
 def lst_dataset(name: str, stored: np.ndarray) -> GridDataset:
@@ -342,6 +363,52 @@ def test_a_grid_that_is_not_the_modis_one_is_refused(tmp_path: Path, old: bytes,
         read_lst(path)
 
 
+PROJECTION = [6371007.181, *[0] * 12]
+
+
+@pytest.mark.parametrize("entry", range(13))
+@pytest.mark.parametrize("number", [86400, 1.5, -1000000])
+def test_an_entry_of_the_projection_counts_only_if_it_moves_the_grid(tmp_path: Path, entry: int, number: float) -> None:
+    path = tmp_path / "granule.hdf"
+    write_lst_granule(path, lst_raster())
+    before = read_lst(path)
+    parameters = [*PROJECTION[:entry], number, *PROJECTION[entry + 1 :]]
+    change_struct_metadata(path, "6371007.181000,0,0,0,0,0,0,0,86400,0,0,0,0", ",".join(str(each) for each in parameters))
+    meanings = {0: "sphere has a radius", 4: "central meridian", 6: "false easting", 7: "false northing"}
+    if entry in meanings:
+        with pytest.raises(
+            InputError, match=f"{re.escape(str(path))}: its .*{meanings[entry]}.* {re.escape(str(float(number)))}"
+        ):
+            read_lst(path)
+    else:
+        after = read_lst(path)
+        np.testing.assert_array_equal(after.values, before.values)
+        assert after.transform == before.transform
+
+
+def test_a_grid_that_begins_at_another_corner_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "granule.hdf"
+    write_lst_granule(path, lst_raster())
+    change_struct_metadata(path, "GridOrigin=HDFE_GD_UL", "GridOrigin=HDFE_GD_LR")
+    with pytest.raises(InputError, match="first pixel lies at HDFE_GD_LR"):
+        read_lst(path)
+    change_struct_metadata(path, "\t\tGridOrigin=HDFE_GD_LR\n", "")  # the upper left corner, unless stated
+    assert read_lst(path).values.shape == (40, 56)
+
+
+def test_struct_metadata_that_go_on_in_a_second_part_are_read(tmp_path: Path) -> None:
+    path, numbers = tmp_path / "granule.hdf", np.full((2, 3), 15000)
+    others = [qc_dataset(f"Something_else_{number:03d}", numbers * 0, np.uint8) for number in range(260)]
+    datasets = [*others, lst_dataset("LST_1KM", numbers), qc_dataset("QC", numbers * 0)]
+    write_granule(path, "MODIS_Grid_Daily_1km_LST21", datasets, LST_TRANSFORM)
+    file = SD(str(path))
+    parts = [file.attributes()[f"StructMetadata.{number}"] for number in (0, 1)]
+    file.end()
+    assert [len(part) for part in parts] == [STRUCT_METADATA_BYTES] * 2 and "LST_1KM" not in parts[0]
+    lst = read_lst(path)
+    assert np.allclose(lst.values, 300.0) and lst.transform.almost_equals(LST_TRANSFORM, precision=1e-5)
+
+
 @pytest.mark.parametrize("kelvin", [27.0, 1400.0, np.inf])
 def test_a_temperature_that_cannot_be_stored_is_refused(tmp_path: Path, kelvin: float) -> None:
     path = tmp_path / "granule.hdf"
@@ -375,7 +442,7 @@ NIGHT_NAME = "MOD21A1N.A2019200.h18v04.061.2020358154430.hdf"
 def test_mod21a1n_holds_the_night_and_no_day(tmp_path: Path) -> None:
     write_mod21a1(tmp_path / NIGHT_NAME)
     assert np.allclose(read_lst(tmp_path / NIGHT_NAME, layer="night").values, 300.0)
-    with pytest.raises(InputError, match=r"holds no day LST \(.*in a MOD21A1D; found LST_1KM, QC\)"):
+    with pytest.raises(InputError, match=r"MOD21A1N holds the night only; choose the layer night \(--layer night\)"):
         read_lst(tmp_path / NIGHT_NAME)
 
 
@@ -384,7 +451,7 @@ def test_the_metadata_tell_the_night_where_the_name_does_not(tmp_path: Path) -> 
     write_mod21a1(path)
     set_core_metadata(path, SHORTNAME="MYD21A1N")
     assert np.allclose(read_lst(path, layer="night").values, 300.0)
-    with pytest.raises(InputError, match="no day LST"):
+    with pytest.raises(InputError, match="MYD21A1N holds the night only"):
         read_lst(path)
 
 
@@ -431,8 +498,9 @@ def test_the_policy_decides_which_pixels_have_a_temperature(tmp_path: Path) -> N
 
 def test_the_time_of_acquisition_is_the_metadatas_else_the_names_day(tmp_path: Path) -> None:
     def acquired(path: Path) -> tuple[str, str]:
-        granule = read_lst_granule(path)
-        return str(granule.acquired_from), str(granule.acquired_to)
+        origin = read_lst_granule(path).origin
+        assert (read_origin(path).acquired_from, read_origin(path).acquired_to) == (origin.acquired_from, origin.acquired_to)
+        return str(origin.acquired_from), str(origin.acquired_to)
 
     path = tmp_path / DAY_NAME
     write_mod21a1(path)
@@ -452,8 +520,18 @@ def test_the_time_of_acquisition_is_the_metadatas_else_the_names_day(tmp_path: P
     ("entries", "message"),
     [
         ({"SHORTNAME": "MOD21A1N"}, "its CoreMetadata says MOD21A1N, its name MOD21A1D"),
-        ({"RANGEBEGINNINGDATE": "2019-07-18", "RANGEBEGINNINGTIME": "00:00:00"}, "says 2019-07-18, its name 2019-07-19"),
+        ({"RANGEBEGINNINGDATE": "2019-07-17", "RANGEBEGINNINGTIME": "00:00:00"}, "says 2019-07-17, its name 2019-07-19"),
+        (
+            {
+                "RANGEBEGINNINGDATE": "2019-07-18",
+                "RANGEBEGINNINGTIME": "00:00:00",
+                "RANGEENDINGDATE": "2019-07-19",
+                "RANGEENDINGTIME": "23:59:59",
+            },
+            "says 2019-07-18, its name 2019-07-19",
+        ),
         ({"RANGEBEGINNINGDATE": "2019-17-19", "RANGEBEGINNINGTIME": "00:00:00"}, "no time in '2019-17-19 00:00:00'"),
+        ({"RANGEBEGINNINGDATE": "2019-07-19", "RANGEBEGINNINGTIME": "25:00:00"}, "no time in '2019-07-19 25:00:00'"),
     ],
 )
 def test_a_granule_under_another_ones_name_is_refused(tmp_path: Path, entries: dict[str, str], message: str) -> None:
@@ -592,3 +670,203 @@ def test_corners_agree_with_gdal_and_pyproj_in_all_four_quadrants(tmp_path: Path
     corners = described["cornerCoordinates"]
     np.testing.assert_allclose(corners["upperLeft"], [read.left_m, read.top_m], atol=0.01)
     np.testing.assert_allclose(corners["lowerRight"], [read.right_m, read.bottom_m], atol=0.01)
+
+
+NAMED = {
+    "MOD21A1D": ("day", read_lst), "MYD21A1D": ("day", read_lst), "MOD21A1N": ("night", read_lst),
+    "MYD21A1N": ("night", read_lst), "MOD11A1": ("day", read_lst), "MYD11A1": ("night", read_lst),
+    "MOD09GQ": (None, read_ndvi), "MYD09GQ": (None, read_ndvi), "MOD09GA": (None, read_rgb), "MYD09GA": (None, read_rgb),
+    "MOD44W": (None, read_water_mask),
+}  # fmt: skip
+"""Every product, the layer to ask it for, and its reader."""
+
+
+def write_product(path: Path, product: str) -> None:
+    """A small granule of any product."""
+    ones = np.ones((4, 6), np.int64)
+    kind, place = product[3:], FINE_TRANSFORM
+    if "A1" in kind:
+        names = [("LST_1KM", "QC", "View_Time")]
+        if kind.startswith("11"):
+            names = [(f"LST_{part}_1km", f"QC_{part}", f"{part}_view_time") for part in ("Day", "Night")]
+        qc_type = np.uint8 if kind.startswith("11") else np.uint16
+        place = LST_TRANSFORM
+        datasets = [
+            dataset
+            for lst, qc, time in names
+            for dataset in (lst_dataset(lst, 15000 * ones), qc_dataset(qc, 0 * ones, qc_type), time_dataset(time, 105 * ones))
+        ]
+    elif kind == "44W":
+        datasets = [GridDataset("water_mask", ones.astype(np.uint8), 253, (0, 250), None, "water_mask", "none")]
+    else:
+        datasets = [band_dataset(number, 1000 * number * ones) for number in (1, 2, 3, 4)]
+        place = TILE.transform(RGB_PIXEL_M) if kind == "09GA" else FINE_TRANSFORM
+    write_granule(path, "Grid", datasets, place)
+
+
+def read_product(path: Path, product: str) -> object:
+    layer, reader = NAMED[product]
+    return reader(path, layer) if layer else reader(path)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("collection", ["006", "061"])
+@pytest.mark.parametrize("product", NAMED)
+def test_every_product_is_read_as_itself_and_by_no_other_reader(tmp_path: Path, product: str, collection: str) -> None:
+    path = tmp_path / f"{product}.A2019200.h18v04.{collection}.2020358154430.hdf"
+    write_product(path, product)
+    read_product(path, product)
+    renamed = tmp_path / "my granule (1).hdf"
+    shutil.copy(path, renamed)
+    set_core_metadata(renamed, SHORTNAME=product, VERSIONID=str(int(collection)))
+    read_product(renamed, product)
+    for file in (path, renamed):
+        origin = read_origin(file)
+        assert (origin.product, origin.collection, origin.warnings) == (product, collection, ())
+        for reader in {reader for _, reader in NAMED.values()} - {NAMED[product][1]}:
+            wanted = " or ".join(other for other, (_, theirs) in NAMED.items() if theirs is reader)
+            with pytest.raises(InputError, match=rf"{re.escape(str(file))}: a granule of {product}; expected") as refusal:
+                reader(file)  # type: ignore[operator]
+            assert set(str(refusal.value).partition("expected ")[2].rstrip(".").split(" or ")) == set(wanted.split(" or "))
+
+
+@pytest.mark.parametrize("product", [product for product in NAMED if "21A1" in product])
+def test_the_other_layer_of_a_granule_that_has_one_names_the_option(tmp_path: Path, product: str) -> None:
+    path = tmp_path / f"{product}.A2019200.h18v04.061.2020358154430.hdf"
+    write_product(path, product)
+    has, other = ("day", "night") if product.endswith("D") else ("night", "day")
+    with pytest.raises(InputError, match=rf"hdf: {product} holds the {has} only; choose the layer {has} \(--layer {has}\)"):
+        read_lst(path, other)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("product", "similar"), [("MOD11A2", "MOD11A1"), ("MYD11A2", "MYD11A1"), ("MOD09GHK", "MOD09GQ")])
+def test_a_product_with_the_same_datasets_is_no_daily_one(tmp_path: Path, product: str, similar: str) -> None:
+    path = tmp_path / f"{product}.A2019200.h18v04.061.2020358154430.hdf"
+    write_product(path, similar)
+    with pytest.raises(InputError, match=f"a granule of {product}; expected"):
+        read_product(path, similar)
+
+
+@pytest.mark.parametrize("product", ["MOD11A1", "MYD09GQ", "MOD21A1N"])
+def test_a_granule_made_in_near_real_time_is_read(tmp_path: Path, product: str) -> None:
+    path = tmp_path / f"{product}.A2019200.h18v04.061.2019200154430.NRT.hdf"
+    write_product(path, product)
+    for short_name in (product, f"{product}N"):
+        set_core_metadata(path, SHORTNAME=short_name, VERSIONID="61")
+        read_product(path, product)
+        assert read_origin(path).product == short_name
+    shutil.copy(path, tmp_path / f"{product}.A2019200.h18v04.061.2019200154430.hdf")
+    read_product(tmp_path / f"{product}.A2019200.h18v04.061.2019200154430.hdf", product)
+
+
+def test_a_file_that_does_not_tell_day_from_night_is_taken_for_the_day_with_a_warning(tmp_path: Path) -> None:
+    write_mod21a1(tmp_path / "granule.hdf")
+    (warning,) = read_lst_granule(tmp_path / "granule.hdf").origin.warnings
+    assert warning.startswith("granule.hdf: ") and "taken for the day" in warning
+
+
+ODD = {
+    "the day before, across midnight": (
+        {"RANGEBEGINNINGDATE": "2019-07-18", "RANGEBEGINNINGTIME": "22:05:00",
+         "RANGEENDINGDATE": "2019-07-19", "RANGEENDINGTIME": "01:20:00"}, "begins on 2019-07-18"),
+    "the day before": (
+        {"RANGEBEGINNINGDATE": "2019-07-18", "RANGEBEGINNINGTIME": "00:00:00",
+         "RANGEENDINGDATE": "2019-07-18", "RANGEENDINGTIME": "23:59:59"}, "begins on 2019-07-18"),
+    "the day after": ({"RANGEBEGINNINGDATE": "2019-07-20", "RANGEBEGINNINGTIME": "00:05:00.000000"}, "begins on 2019-07-20"),
+    "another collection": ({"VERSIONID": "6"}, "say collection 006, its name 061"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("product", ["MOD11A1", "MYD21A1N", "MYD09GQ", "MOD09GA"])
+def test_what_is_odd_but_legal_is_read_with_a_warning(tmp_path: Path, product: str, odd: str) -> None:
+    entries, told = ODD[odd]
+    path = tmp_path / f"{product}.A2019200.h18v04.061.2020358154430.hdf"
+    write_product(path, product)
+    set_core_metadata(path, **entries)
+    read_product(path, product)
+    (warning,) = read_origin(path).warnings
+    assert warning.startswith(f"{path.name}: ") and told in warning and "\n" not in warning
+
+
+@pytest.mark.parametrize("collection", ["004", "005", "062"])
+def test_another_collection_is_read_with_a_warning(tmp_path: Path, collection: str) -> None:
+    path = tmp_path / f"MOD11A1.A2019200.h18v04.{collection}.2020358154430.hdf"
+    write_product(path, "MOD11A1")
+    (warning,) = read_lst_granule(path).origin.warnings
+    assert f"of collection {collection}" in warning
+
+
+@pytest.mark.parametrize(
+    ("time", "expected"),
+    [
+        ("00:00:00", "2019-07-19 00:00:00+00:00"), ("10:55:00.000000", "2019-07-19 10:55:00+00:00"),
+        ("10:55:00.5Z", "2019-07-19 10:55:00.500000+00:00"), ("23:59:60", "2019-07-20 00:00:00+00:00"),
+        ("24:00:00", "2019-07-20 00:00:00+00:00"),
+    ],
+)  # fmt: skip
+def test_each_way_to_write_a_time_is_read(tmp_path: Path, time: str, expected: str) -> None:
+    path = tmp_path / "granule.hdf"
+    write_product(path, "MOD09GQ")
+    set_core_metadata(path, RANGEENDINGDATE="2019-07-19", RANGEENDINGTIME=time)
+    assert str(read_origin(path).acquired_to) == expected
+
+
+@pytest.mark.parametrize("key", ["CoreMetadata", "coremetadata"])
+@pytest.mark.parametrize("cut", [40, 300, 20_000])
+def test_core_metadata_are_read_in_parts_padded_and_in_either_spelling(tmp_path: Path, key: str, cut: int) -> None:
+    path = tmp_path / "granule.hdf"
+    name = GranuleName("MYD11A1", datetime.date(2019, 7, 19), TILE, "006")
+    text = archive_texts(name, ["LST"] * 6, datetime.time(), datetime.time(23, 59, 59))["CoreMetadata.0"]
+    assert len(text) > 20_000
+    datasets = [lst_dataset("LST_Day_1km", np.full((2, 3), 15000)), qc_dataset("QC_Day", np.zeros((2, 3)), np.uint8)]
+    storage = Storage(texts={f"{key}.0": text[:cut], f"{key}.1": text[cut:] + "\0" * 100})
+    write_granule(path, "MODIS_Grid_Daily_1km_LST", datasets, LST_TRANSFORM, storage)
+    origin = read_lst_granule(path).origin
+    assert (origin.product, origin.collection, str(origin.acquired_to)) == ("MYD11A1", "006", "2019-07-19 23:59:59+00:00")
+
+
+@pytest.mark.parametrize(
+    ("name", "number_type", "value"),
+    [
+        ("_FillValue", SDC.CHAR, "NA"), ("_FillValue", SDC.CHAR, "NA\0"), ("_FillValue", SDC.UINT8, 255),
+        ("scale_factor", SDC.CHAR, "n/a"), ("add_offset", SDC.CHAR, "n/a"), ("valid_range", SDC.CHAR, "0, 255"),
+    ],
+)  # fmt: skip
+def test_what_a_qc_says_of_itself_is_of_no_account(tmp_path: Path, name: str, number_type: int, value: object) -> None:
+    path = tmp_path / "MOD11A1.A2019200.h18v04.061.2020358154430.hdf"
+    write_product(path, "MOD11A1")
+    set_attribute(path, "QC_Day", name, number_type, value)
+    granule = read_lst_granule(path)
+    assert np.allclose(granule.lst.values, 300.0) and not granule.origin.warnings
+
+
+def test_times_of_view_of_another_scale_are_left_out_with_a_warning(tmp_path: Path) -> None:
+    path = tmp_path / "MOD11A1.A2019200.h18v04.061.2020358154430.hdf"
+    write_product(path, "MOD11A1")
+    set_attribute(path, "Day_view_time", "scale_factor", SDC.FLOAT64, 0.2)
+    granule = read_lst_granule(path)
+    (warning,) = granule.origin.warnings
+    assert granule.view_time_h is None and np.allclose(granule.lst.values, 300.0)
+    assert warning.startswith(f"{path.name}: Day_view_time states scale_factor 0.2") and "No times of view" in warning
+
+
+@pytest.mark.parametrize("scale", [10000.0, 0.0001])
+def test_reflectance_states_its_factor_or_the_divisor(tmp_path: Path, scale: float) -> None:
+    path = tmp_path / "granule.hdf"
+    write_product(path, "MOD09GA")
+    for number in (1, 3, 4):
+        set_attribute(path, f"sur_refl_b0{number}_1", "scale_factor", SDC.FLOAT64, scale)
+    for band, reflectance in zip(read_rgb(path), (0.1, 0.4, 0.3), strict=True):
+        np.testing.assert_allclose(band.values, reflectance)
+
+
+def test_without_a_valid_pixel_a_temperature_is_missing_everywhere_and_a_water_mask_is_refused(tmp_path: Path) -> None:
+    lst, water = tmp_path / "lst.hdf", tmp_path / "water.hdf"
+    zeros = np.zeros((3, 4))
+    write_granule(lst, "Grid", [lst_dataset("LST_1KM", zeros), qc_dataset("QC", zeros + 2)], LST_TRANSFORM)
+    assert np.isnan(read_lst(lst).values).all()
+    for fill in (250, 253, 255):
+        mask = GridDataset("water_mask", np.full((3, 4), fill, np.uint8), 253, (0, 250), None, "water_mask", "none")
+        write_granule(water, "MOD44W_250m_GRID", [mask], FINE_TRANSFORM)
+        with pytest.raises(InputError, match=rf"{re.escape(str(water))}: knows neither land \(0\) nor water \(1\)"):
+            read_water_mask(water)

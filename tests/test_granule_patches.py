@@ -6,6 +6,7 @@ import json
 import math
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -297,7 +298,9 @@ def test_night_and_day_of_mod11a1_are_cut_apart(tmp_path: Path) -> None:
         read = read_patches(tables.patches, tmp_path / layer)
         assert read.lst_k.shape == (2, 64, 64)
         np.testing.assert_allclose(read.lst_k[:, :, 0], kelvin, atol=1e-4)
-    with pytest.raises(InputError, match=r"holds no MOD21A1D granule; it has MOD09GQ, MOD11A1: choose their product and layer"):
+    with pytest.raises(
+        InputError, match=r"holds no MOD21A1D or MYD21A1D granule; it has MOD09GQ, MOD11A1: choose their product and layer"
+    ):
         update(tmp_path, tmp_path / "none", PatchSettings())
 
 
@@ -315,7 +318,7 @@ def test_days_go_with_their_own_ndvi_and_those_without_are_listed(granules: Path
     write_day(granules, tile_lst(), red, np.full_like(nir, 0.15), day=DAYS[2])
     tables = update(granules, tmp_path, PatchSettings())
     assert tables.patches["date"].unique().tolist() == [DATES[0], DATES[2]]
-    assert tables.granules["status"].tolist() == ["ok", "no MOD09GQ granule of that day", "ok"]
+    assert tables.granules["status"].tolist() == ["ok", "no MOD09GQ or MYD09GQ granule of that day", "ok"]
     assert tables.failures == {}
     assert [float(ndvi[0, 0]) for ndvi in read_patches(tables.patches, tmp_path).ndvi] == pytest.approx([0.5, 0.5, 0.2, 0.2])
 
@@ -555,3 +558,31 @@ def test_a_full_disk_stops_the_run(granules: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be written") as caught:
         update(granules, tmp_path / "out", PatchSettings())
     assert not isinstance(caught.value, UnreadableGranule)
+
+
+# Terra and Aqua
+
+
+def test_a_day_of_both_platforms_has_patches_of_both(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    granules, out = tmp_path / "granules", tmp_path / "out"
+    for index, day in enumerate(DAYS[:2]):
+        write_day(granules, tile_lst() + 5.0 * index, day=day)
+        write_day(granules, tile_lst() + 5.0 * index + 2.0, day=day, product="MYD21A1D")
+    tables = update(granules, out, PatchSettings())
+    told = capsys.readouterr().err
+    assert told == "lstsr: LST is of Aqua (MYD21A1D), reflectance of Terra (MOD09GQ) (2 of 4 LST granules)\n"
+    assert [name.partition(".")[0] for name in tables.granules["lst"]] == ["MOD21A1D", "MYD21A1D"] * 2
+    assert tables.granules["status"].eq("ok").all() and len(tables.patches) == 8
+    assert tables.patches["lst_path"].str.contains("_AQUA_").sum() == 4
+    read = read_patches(tables.patches, out)
+    aqua = np.array(["_AQUA_" in name for name in read.names])
+    np.testing.assert_allclose(read.lst_k[aqua] - read.lst_k[~aqua], 2.0, atol=0.03)
+    # Patches of one place and month are of one split, whatever their platform.
+    assert tables.patches.groupby(["window_column", tables.patches["date"].str[:7]])["split"].nunique().eq(1).all()
+    (granules / f"MYD21A1D.A{DAYS[0]}.{REST}").unlink()
+    assert len(update(granules, out, PatchSettings()).patches) == 6
+    assert len(list((out / "patches").glob("*_AQUA_*"))) == 4
+    shutil.copy(granules / f"MOD09GQ.A{DAYS[1]}.{REST}", granules / f"MYD09GQ.A{DAYS[1]}.{REST}")
+    capsys.readouterr()
+    assert update(granules, out, PatchSettings()).granules["reflectance"].str[:3].tolist() == ["MOD", "MOD", "MYD"]
+    assert capsys.readouterr().err == ""

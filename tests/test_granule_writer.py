@@ -115,10 +115,13 @@ def test_gdal_reads_mod11a1(tmp_path: Path) -> None:
         qc = gdal_dataset(path, grid, f"QC_{name}")[1]
         assert qc.dtype == np.uint8
         np.testing.assert_array_equal(qc, seen.qc)
-    # Method §1 counts on this order: LST and QC of the day are subdatasets 0 and 1.
+    # In the product's order: people count on LST and QC of the day being subdatasets 0 and 1.
     listed = subprocess.run(["gdalinfo", str(path)], check=True, capture_output=True, text=True).stdout
-    names = re.findall(rf"SUBDATASET_\d_NAME=.*{grid}:(\w+)", listed)
-    assert names == ["LST_Day_1km", "QC_Day", "Day_view_time", "LST_Night_1km", "QC_Night", "Night_view_time"]
+    names = re.findall(rf"SUBDATASET_\d+_NAME=.*{grid}:(\w+)", listed)
+    assert names == [
+        "LST_Day_1km", "QC_Day", "Day_view_time", "Day_view_angl", "LST_Night_1km", "QC_Night", "Night_view_time",
+        "Night_view_angl", "Emis_31", "Emis_32", "Clear_day_cov", "Clear_night_cov",
+    ]  # fmt: skip
 
 
 def test_mod11a1_is_read_back_by_day_and_by_night(tmp_path: Path) -> None:
@@ -154,7 +157,11 @@ def test_gdal_reads_mod44w(tmp_path: Path) -> None:
     water = uniform(0.0, 1.0, 12, FINE_PIXEL_M)
     water = water.with_values(np.where(np.isnan(water.values), np.nan, np.round(water.values)))
     write_water_granule(path, water)
-    check_with_gdal(path, "MOD44W_250m_GRID", "water_mask", water, 1.0, 250, "uint8")
+    # As the product does: a fill value that no pixel has, and a number for what lies outside of the projection.
+    described, pixels = gdal_dataset(path, "MOD44W_250m_GRID", "water_mask")
+    assert described["bands"][0]["noDataValue"] == 253 and described["metadata"][""]["valid_range"] == "0, 250"
+    np.testing.assert_allclose(described["geoTransform"], water.transform.to_gdal(), atol=1e-5)
+    np.testing.assert_array_equal(pixels, np.where(np.isnan(water.values), 250, water.values))
 
 
 def test_what_a_product_cannot_hold_is_refused(tmp_path: Path) -> None:

@@ -163,3 +163,13 @@ def test_what_is_no_map_is_named(tmp_path: Path) -> None:
     write_map(broken, 1, side=512, crs=None)
     with pytest.raises(InputError, match=rf"{broken.name}: has no CRS"):
         open_maps(tmp_path)
+
+
+def test_maps_of_several_products_are_opened_one_product_at_a_time(tmp_path: Path) -> None:
+    for seed, product in enumerate(("MOD21A1D", "MYD21A1D")):
+        expected = write_map(tmp_path / f"{name('A2018200', product=product)}.tif", seed, side=512)
+    with pytest.raises(InputError, match=r"expected one map a day\. Name the product to open"):
+        open_maps(tmp_path)
+    np.testing.assert_array_equal(open_maps(tmp_path, product="MYD21A1D")["LST"].to_numpy()[0], expected[0])
+    with pytest.raises(InputError, match="holds no map of h18v04 and MOD11A1; it has h18v04, and MOD21A1D, MYD21A1D"):
+        open_maps(tmp_path, "h18v04", product="MOD11A1")

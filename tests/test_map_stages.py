@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from affine import Affine
 from rio_cogeo import cog_validate
 
 from lstsr_core import map_stages as stages
 from lstsr_core.errors import InputError
+from lstsr_core.granule_writer import LstObservation, write_day_and_night_granule, write_lst_granule
+from lstsr_core.grid import COARSE_PIXEL_M, SINUSOIDAL, Tile
 from lstsr_core.parameters import Map
-from test_prediction import DAY, Granules, fields, write_granules
+from lstsr_core.raster import Raster
+from test_prediction import DAY, FIRST_COLUMN, FIRST_ROW, Granules, fields, write_granules
 
 
 @pytest.fixture
@@ -56,3 +60,26 @@ def test_a_run_without_granules_says_so(tmp_path: Path) -> None:
         assert "no granule here" in table["value"].iloc[0]
     assert stages.show_map(settings) is None and stages.show_map_quality(settings) is None
     assert json.loads((tmp_path / "07_map" / "map.json").read_text())["made"] is False
+
+
+@pytest.mark.parametrize(
+    ("product", "layer"), [("MYD21A1D", "day"), ("MYD21A1N", "night"), ("MOD11A1", "day"), ("MYD11A1", "night")]
+)
+def test_other_platforms_and_families_are_mapped(tmp_path: Path, product: str, layer: str) -> None:
+    """MOD21A1 and Terra first, then what there is."""
+    granules = write_granules(tmp_path / "01_download" / "granules", *fields())
+    other = granules.lst.with_name(granules.lst.name.replace("MOD21A1D", product))
+    tile = Tile(18, 4).transform(COARSE_PIXEL_M) @ Affine.translation(FIRST_COLUMN, FIRST_ROW)
+    lst = Raster(fields()[0], tile, SINUSOIDAL)
+    if product.endswith("11A1"):
+        write_day_and_night_granule(other, LstObservation(lst), LstObservation(lst))
+    else:
+        write_lst_granule(other, lst)
+    settings = settings_of(tmp_path, layer=layer, method="bicubic", weights_directory="")
+    if layer == "day":
+        assert stages.chosen_granules(settings) == (granules.lst, granules.reflectance)
+    granules.lst.unlink()
+    assert stages.chosen_granules(settings) == (other, granules.reflectance)
+    assert stages.describe_area(settings)["value"]["LST granule"] == other.name
+    shown = stages.make_map(settings)["value"]
+    assert ("warning 1" in shown) == product.startswith("MYD")

@@ -51,12 +51,18 @@ def day_of(archive: Archive, name: str) -> str:
 
 
 def run(
-    python: str, archive: Archive, directory: Path, *options: str, start: str = "2017-01-30", end: str = "2017-02-02"
+    python: str,
+    archive: Archive,
+    directory: Path,
+    *options: str,
+    start: str = "2017-01-30",
+    end: str = "2017-02-02",
+    token: str = TOKEN,
 ) -> subprocess.CompletedProcess[str]:
     home = directory.parent / "home"
     environment = {
         "HOME": str(home), "PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT), "NO_PROXY": "127.0.0.1",
-        "LSTSR_MIRROR_TOKEN": TOKEN,
+        "LSTSR_MIRROR_TOKEN": token,
     }  # fmt: skip
     command = [python, "-m", "lstsr_core.cli", "download", "--source", "mirror", "--url", archive.url, "--tile", "h18v04",
                "--product", "MOD21A1D.061", "--product", "MOD09GQ.061", "--start", start, "--end", end, "--out", str(directory),
@@ -86,6 +92,16 @@ def test_an_archive_is_fetched_once(python: str, archive: Archive, contents: dic
     archive.requests.clear()
     assert "0 granules fetched, 8 were here, 0 failed" in run(python, archive, out).stdout
     assert all(request.path.endswith("/") for request in archive.requests) and len(archive.requests) == 2 * (1 + len(DAYS))
+
+
+def test_aquas_products_lie_in_a_directory_of_their_own(python: str, archive: Archive, tmp_path: Path) -> None:
+    name, content = small_granule(tmp_path, "MYD21A1D", DAYS[0])
+    archive.add(name, content)
+    result = run(python, archive, tmp_path / "out", "--product", "MYD21A1D.061", end="2017-01-30")
+    assert result.returncode == 0 and named(tmp_path / "out")[name] == content
+    assert {path.split("/")[1] for path in (request.path for request in archive.requests)} == {"MOLT", "MOLA"}
+    elsewhere = run(python, archive, tmp_path / "none", "--path", "MOLA")
+    assert elsewhere.returncode == 1 and "/MOLA/MOD21A1D.061" in elsewhere.stderr
 
 
 def test_each_fault_costs_its_own_granule_at_most(
@@ -194,6 +210,23 @@ def test_an_index_that_fails_once_is_asked_again(
     archive.once["/MOD21A1D.061/"] = [Fault(503)]
     archive.once["/2017.02.01/"] = [Fault(429), Fault(502)]
     assert run(python, archive, tmp_path).returncode == 0 and named(tmp_path) == contents
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_login_is_taken_from_netrc_or_its_encoding_is_told(
+    python: str, archive: Archive, contents: dict[str, bytes], tmp_path: Path, encoding: str
+) -> None:
+    netrc = tmp_path / "home" / ".netrc"
+    netrc.parent.mkdir()
+    netrc.write_bytes(f"machine 127.0.0.1 login someone password {TOKEN}\n".encode(encoding))
+    result = run(python, archive, tmp_path / "out", token="", end="2017-01-30")
+    if encoding == "utf-8":
+        assert result.returncode == 0 and "2 granules fetched" in result.stdout
+        assert all(str(request.authorization).startswith("Basic ") for request in archive.requests)
+    else:
+        (line,) = result.stderr.splitlines()
+        assert result.returncode == 1 and line.startswith(f"lstsr: {netrc}: begins with a byte-order mark")
+        assert archive.requests == []
 
 
 def test_without_pymodis_one_line_says_how_to_get_it(tmp_path: Path) -> None:

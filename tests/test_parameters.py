@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from lstsr_core.cli import _settings
 from lstsr_core.errors import InputError
 from lstsr_core.parameters import (
     BY_NOTEBOOK,
@@ -61,13 +62,13 @@ WRONG: list[tuple[type[NotebookParameters], str, Any, str]] = [
     (Download, "tiles", ["h36v00"], "h00v00 to h35v17"),
     (Download, "start", "2017-02-30", "day"),
     (Download, "end", "31 January 2017", "YYYY-MM-DD"),
-    (Download, "archive_url", None, "string"),
+    (Download, "archive_url", 7, "string"),
     (Download, "granule_directory", "", "at least 1 character"),
     (Download, "run_directory", "", "at least 1 character"),
     (Patches, "source", "aster", "'granules' or 'pairs'"),
     (Patches, "scenes", "test", "'development' or 'all'"),
     (Patches, "product", "MOD11A2", "'MOD21A1' or 'MOD11A1'"),
-    (Patches, "night", "yes", "boolean"),
+    (Patches, "night", "maybe", "boolean"),
     (Patches, "qc", "best", "'produced' or 'good'"),
     (Patches, "water", 44, "string"),
     (Patches, "dilation", -1, "greater than or equal to 0"),
@@ -234,3 +235,94 @@ def test_numbers_that_yaml_reads_as_text_are_numbers() -> None:
     assert Training.check({"learning_rate": yaml.safe_load("2e-3")}).learning_rate == 0.002
     with pytest.raises(InputError, match="learning_rate' is 'fast'"):
         Training.check({"learning_rate": "fast"})
+
+
+# What people write on the command line and into files
+
+DAYS = [(parameters, name) for parameters in ALL for name, field in parameters.model_fields.items()
+        if "YYYY-MM-DD" in str(field.description)]  # fmt: skip
+SWITCHES = [(parameters, name) for parameters in ALL for name, field in parameters.model_fields.items()
+            if field.annotation is bool]  # fmt: skip
+TEXTS = [
+    "", "~", "null", "none", "0", "1", "-1", "010", "4", "'4'", "4.0", "1e-3", ".nan", "-.inf", "57:30", "0x1f", "1_000",
+    "yes", "off", "true", "first", "all", "2018-07-19", "2018-02-30", "2018-07-19 10:00:00", "[]", "[4]", "[all]",
+    "[2018-07-19]", "[[]]", "{}", "{a: 1}", "&a [*a]", "3,43,4,44", "nan,nan,nan,nan",
+    "é×≤", "a b", "9" * 400, "georeferenced", "[null]", "[1e999]",
+]  # fmt: skip
+
+
+def set_to(parameters: type[NotebookParameters], name: str, text: str) -> NotebookParameters:
+    """The notebook's parameters with ``--set NOTEBOOK.NAME=TEXT``."""
+    return parameters.check(_settings([f"{parameters.notebook}.{name}={text}"], list(BY_NOTEBOOK))[parameters.notebook])
+
+
+def test_the_parameters_that_are_days_are_known() -> None:
+    assert [f"{parameters.notebook}.{name}" for parameters, name in DAYS] == [
+        "01_download.days", "01_download.start", "01_download.end", "07_map.day",
+    ]  # fmt: skip
+    assert [f"{parameters.notebook}.{name}" for parameters, name in SWITCHES] == ["02_patches.night"]
+
+
+@pytest.mark.parametrize(("parameters", "name"), DAYS)
+@pytest.mark.parametrize("quote", ["", "'", '"'])
+def test_every_day_is_taken_as_it_is_written(parameters: type[NotebookParameters], name: str, quote: str) -> None:
+    day, listed = f"{quote}2018-07-19{quote}", name == "days"
+    found = getattr(set_to(parameters, name, f"[{day}]" if listed else day), name)
+    assert found == (["2018-07-19"] if listed else "2018-07-19")
+
+
+@pytest.mark.parametrize(("parameters", "name"), DAYS)
+@pytest.mark.parametrize(
+    "day", ["2018-02-30", "2018-07-19T10:00", "2018-07-19 10:00:00", "20180719", "2018-7-19", "19.07.2018", "57:30"]
+)
+def test_what_is_no_day_is_refused_for_every_day(parameters: type[NotebookParameters], name: str, day: str) -> None:
+    with pytest.raises(InputError) as caught:
+        set_to(parameters, name, f"[{day}]" if name == "days" else day)
+    message = str(caught.value)
+    assert message.startswith(f"{parameters.notebook}: parameter '{name}' is ") and day in message and "\n" not in message
+    assert "YYYY-MM-DD" in message
+
+
+@pytest.mark.parametrize(("parameters", "name"), DAYS)
+def test_dates_are_days_and_moments_are_none(parameters: type[NotebookParameters], name: str) -> None:
+    for day, holds in ((datetime.date(2018, 7, 19), True), (datetime.datetime(2018, 7, 19, 10), False)):
+        value = [day] if name == "days" else day
+        if holds:
+            assert "2018-07-19" in getattr(parameters.check({name: value}), name)
+        else:
+            with pytest.raises(InputError, match=f"'{name}' is "):
+                parameters.check({name: value})
+
+
+@pytest.mark.parametrize(("parameters", "name"), SWITCHES)
+@pytest.mark.parametrize("text", ["yes", "no", "on", "off", "true", "False", "ON", "'yes'"])
+def test_switches_take_the_words_that_people_use(parameters: type[NotebookParameters], name: str, text: str) -> None:
+    assert getattr(set_to(parameters, name, text), name) is (text.strip("'").lower() in ("yes", "on", "true"))
+
+
+@pytest.mark.parametrize("text", ["010", "57:30", "yes", "off", "1e-3x", "0x1f", "a3", "57"])
+def test_ids_stay_as_they_are_written(text: str) -> None:
+    values = _settings([f"05_fourier.pairs=[{text}]", f"05_fourier.scene={text}"], ["05_fourier"])["05_fourier"]
+    assert Fourier.check(values) == Fourier(pairs=[text], scene=text)
+
+
+@pytest.mark.parametrize("name", ["alpha", "gamma", "learning_rate", "mtf"])
+def test_numbers_are_numbers_however_they_are_written(name: str) -> None:
+    for text in ("1e-1", ".1", "0.1", "1.0E-1", "'0.1'"):
+        assert getattr(set_to(Training, name, text), name) == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("parameters", ALL, ids=lambda parameters: parameters.notebook)
+def test_any_text_for_any_parameter_is_a_value_or_one_line(parameters: type[NotebookParameters]) -> None:
+    for name in parameters.model_fields:
+        for text in TEXTS:
+            try:
+                set_to(parameters, name, text)
+            except InputError as error:
+                assert str(error).startswith(f"{parameters.notebook}: parameter '{name}' is "), (name, text)
+                assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize(("parameters", "name"), [(Map, "shape"), (Map, "bounds"), (Patches, "water"), (Download, "archive_url")])
+def test_nothing_behind_a_name_is_an_empty_text(parameters: type[NotebookParameters], name: str) -> None:
+    assert getattr(set_to(parameters, name, ""), name) == ""

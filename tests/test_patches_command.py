@@ -29,7 +29,7 @@ def granules(tmp_path: Path) -> Path:
 def test_day_and_night_are_patches_to_train_on(lstsr: Command, granules: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     code, printed, errors = lstsr("patches", "--granules", granules, "--out", out)
-    assert (code, printed, errors) == (0, f"{out}: 4 patches of 2 days, 2 of them to train on\n", "")
+    assert (code, printed, errors) == (0, f"{out}: 4 patches of 2 LST granules, 2 of them to train on\n", "")
     code, printed, errors = lstsr("patches", "--granules", granules, "--out", out, "--layer", "night")
     assert (code, errors) == (0, "") and printed.startswith(f"{out / 'night'}: 4 patches")
     day, night = from_patches(out), from_patches(out / "night")
@@ -44,7 +44,7 @@ def test_a_corrupt_granule_is_told_and_exits_with_1(lstsr: Command, granules: Pa
     code, printed, errors = lstsr(*arguments)
     assert (code, errors.count("\n")) == (1, 1)
     assert errors.startswith(f"lstsr: left out: {broken.name}: truncated")
-    assert printed.endswith("2 patches of 2 days, 1 of them to train on\n")
+    assert printed.endswith("2 patches of 2 LST granules, 1 of them to train on\n")
     assert pd.read_csv(tmp_path / "out" / "granules.csv")["kept"].fillna(-1).tolist() == [-1, 2]
 
 
@@ -53,7 +53,9 @@ def test_a_dry_run_says_what_there_is_to_do_and_does_nothing(lstsr: Command, gra
     (granules / f"MOD09GQ.A{DAYS[1]}.{REST}").rename(tmp_path / "held back.hdf")
     code, printed, errors = lstsr("patches", "--granules", granules, "--out", out, "--dry-run")
     assert (code, errors, out.exists()) == (0, "", False)
-    assert printed.startswith("1 pairs of granules (1 LST granules have no MOD09GQ), 0 of them cut already; 0.00 GB to read")
+    assert printed.startswith(
+        "1 pairs of granules (1 LST granules have no MOD09GQ or MYD09GQ), 0 of them cut already; 0.00 GB to read"
+    )
     expected = plan(granules, out, PatchSettings())
     assert expected.bytes_to_read == sum(
         (granules / f"{product}.A{DAYS[0]}.{REST}").stat().st_size for product in ("MOD21A1D", "MOD09GQ")
@@ -76,7 +78,7 @@ def test_a_dry_run_says_what_there_is_to_do_and_does_nothing(lstsr: Command, gra
         (["--coverage", "2"], "coverage is 2.0; expected a share"),
         (["--dilation", "999"], "dilation is 999; expected 0 to 256"),
         (["--water", "nowhere"], "nowhere: no such file or directory"),
-        (["--product", "MOD11A1"], "holds no MOD11A1 granule; it has MOD09GQ, MOD21A1D, MOD21A1N"),
+        (["--product", "MOD11A1"], "holds no MOD11A1 or MYD11A1 granule; it has MOD09GQ, MOD21A1D, MOD21A1N"),
         (["--granules", "nowhere"], "nowhere: no such directory"),
     ],
 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 import json
 import pickle
+import re
+import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -22,12 +24,14 @@ from scipy import ndimage
 from lstsr_core import prediction
 from lstsr_core.degradation import degrade, upsample
 from lstsr_core.errors import InputError, NoResult
+from lstsr_core.granule import Layer
 from lstsr_core.granule_name import GranuleName
 from lstsr_core.granule_writer import write_lst_granule, write_reflectance_granule
 from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, SPHERE_RADIUS_M, Tile
 from lstsr_core.hdf_eos import GridDataset, write_granule
 from lstsr_core.networks import PUBLISHED_CHECKPOINTS, load_model
-from lstsr_core.prediction import Request, predict_granule
+from lstsr_core.prediction import Request, check_names, predict_granule
+from lstsr_core.prediction_plan import plan_granule
 from lstsr_core.project import sha256
 from lstsr_core.raster import FloatArray, Raster
 from lstsr_core.sharpeners import METHODS, OWN_METHODS
@@ -358,7 +362,7 @@ def test_granules_of_different_tiles_or_days_are_refused(granules: Granules, tmp
     lst_k, ndvi = fields()
     elsewhere = write_granules(tmp_path, lst_k, ndvi, "h17v04")
     mixed = Granules(granules.lst, elsewhere.reflectance)
-    assert "different tiles (h18v04, h17v04)" in refusal(mixed, tmp_path / "map.tif", Request("tsharp"))
+    assert "is of tile h17v04, and the LST" in refusal(mixed, tmp_path / "map.tif", Request("tsharp"))
     for days in (9, 17):
         other = write_granules(tmp_path, lst_k, ndvi, ndvi_day=DAY + datetime.timedelta(days=days))
         assert f"{days} days apart" in refusal(other, tmp_path / "map.tif", Request("tsharp"))
@@ -390,11 +394,21 @@ def test_an_area_without_a_valid_pixel_is_no_map(granules: Granules, half_pixel_
             predict_granule(cloudy.lst, cloudy.reflectance, tmp_path / "map.tif", Request(method, half_pixel_weights))
 
 
+def test_what_is_odd_about_a_granule_is_a_warning_of_its_map(granules: Granules, tmp_path: Path) -> None:
+    odd = tmp_path / granules.lst.name.replace(".061.", ".005.")
+    shutil.copyfile(granules.lst, odd)
+    summary = predict_granule(odd, granules.reflectance, tmp_path / "map.tif", Request("bicubic"))
+    told = f"{odd.name}: of collection 005; this reader was made for 006 and 061."
+    assert told in summary.warnings
+    assert told in json.loads(read_map(tmp_path / "map.tif").tags["LSTSR_SUMMARY"])["warnings"]
+
+
 def test_wrong_requests_are_refused(granules: Granules, tmp_path: Path) -> None:
     for values, told in [
         ({"method": "magic"}, "unknown method 'magic'"),
         ({"bounds": Extent(0.0, 0.0, 1.0, 1.0), "shape": tmp_path}, "exclude each other"),
-        ({"threads": 0}, "threads is 0"),
+        ({"threads": 0}, "threads is 0; expected 1 to 256"),
+        ({"threads": 100_000}, "threads is 100000"),
         ({"weights": tmp_path / "absent"}, "no such directory"),
     ]:
         with pytest.raises(InputError, match=told):
@@ -412,3 +426,179 @@ def test_a_disk_that_fills_up_leaves_no_map(
     with full_disk(5_000):
         assert "cannot be written" in refusal(granules, tmp_path / "map.tif", Request("bicubic"))
     assert list(tmp_path.iterdir()) == []
+
+
+# Terra and Aqua, collections, products, tiles
+
+
+def renamed(granules: Granules, directory: Path, lst: GranuleName, reflectance: GranuleName) -> Granules:
+    """The same content under other names."""
+    made = Granules(directory / str(lst), directory / str(reflectance))
+    shutil.copy(granules.lst, made.lst)
+    shutil.copy(granules.reflectance, made.reflectance)
+    return made
+
+
+@pytest.mark.parametrize("lst", ["MOD", "MYD"])
+@pytest.mark.parametrize("reflectance", ["MOD", "MYD"])
+@pytest.mark.parametrize("collection", ["006", "061"])
+def test_a_map_tells_platforms_and_collections(
+    granules: Granules, tmp_path: Path, lst: str, reflectance: str, collection: str
+) -> None:
+    tile = Tile(18, 4)
+    names = GranuleName(f"{lst}21A1D", DAY, tile), GranuleName(f"{reflectance}09GQ", DAY, tile, collection)
+    mixed = renamed(granules, tmp_path, *names)
+    summary = predict_granule(mixed.lst, mixed.reflectance, tmp_path / "map.tif", Request("bicubic"))
+    assert sum("reflectance of" in warning for warning in summary.warnings) == (lst != reflectance) + (collection == "006")
+    assert all(name.platform in " ".join(summary.warnings) for name in names if lst != reflectance)
+    tags = read_map(tmp_path / "map.tif").tags
+    for role, name in zip(("LST", "REFLECTANCE"), names, strict=True):
+        assert (tags[f"LSTSR_{role}_PLATFORM"], tags[f"LSTSR_{role}_COLLECTION"]) == (name.platform, name.collection)
+    assert json.loads(tags["LSTSR_SUMMARY"])["warnings"] == list(summary.warnings)
+
+
+@pytest.mark.parametrize(
+    ("product", "layer", "told"),
+    [("MOD21A1D", "day", None), ("MYD11A1", "day", "Aqua by day"), ("MOD21A1N", "night", "Terra by night"),
+     ("MYD21A1N", "night", "Aqua by night")],
+)  # fmt: skip
+def test_what_the_packages_weights_have_not_seen_is_told(product: str, layer: Layer, told: str | None) -> None:
+    tile = Tile(18, 4)
+    paths = [Path(str(GranuleName(name, DAY, tile))) for name in (product, f"{product[:3]}09GQ")]
+    warnings = check_names(paths[0], paths[1], Request(layer=layer))
+    assert len(warnings) == (told is not None) and (told or "") in "".join(warnings)
+    assert check_names(paths[0], paths[1], Request("bicubic", layer=layer)) == ()
+
+
+def test_a_users_own_weights_may_have_seen_anything(half_pixel_weights: Path) -> None:
+    paths = [Path(str(GranuleName(name, DAY, Tile(18, 4)))) for name in ("MYD21A1D", "MYD09GQ")]
+    assert check_names(paths[0], paths[1], Request(weights=half_pixel_weights)) == ()
+
+
+LST_NAME, REFLECTANCE_NAME, WATER_NAME = (
+    f"{product}.A2018200.h18v04.061.2020001000000.hdf" for product in ("MOD21A1D", "MOD09GQ", "MOD44W")
+)
+
+
+@pytest.mark.parametrize(
+    ("lst", "reflectance", "water", "layer", "told"),
+    [
+        (
+            REFLECTANCE_NAME,
+            LST_NAME,
+            None,
+            "day",
+            f"{REFLECTANCE_NAME}: is a MOD09GQ granule, and --lst takes MOD21A1D, MYD21A1D",
+        ),
+        (LST_NAME, LST_NAME, None, "day", f"{LST_NAME}: is a MOD21A1D granule, and --reflectance takes MOD09GQ, MYD09GQ"),
+        (
+            LST_NAME,
+            LST_NAME.replace("MOD21A1D", "MOD09GA"),
+            None,
+            "day",
+            "is a MOD09GA granule, and --reflectance takes MOD09GQ, MYD09GQ",
+        ),
+        (
+            LST_NAME,
+            REFLECTANCE_NAME,
+            REFLECTANCE_NAME,
+            "day",
+            f"{REFLECTANCE_NAME}: is a MOD09GQ granule, and --water takes MOD44W",
+        ),
+        (LST_NAME.replace("1D", "1N"), REFLECTANCE_NAME, None, "day", "a MOD21A1N granule holds no day LST; add --layer night"),
+        (
+            LST_NAME.replace("MOD21A1D", "MYD21A1N"),
+            REFLECTANCE_NAME,
+            None,
+            "day",
+            "a MYD21A1N granule holds no day LST; add --layer night",
+        ),
+        (LST_NAME, REFLECTANCE_NAME, None, "night", "a MOD21A1D granule holds no night LST; leave --layer night out"),
+        (
+            LST_NAME,
+            REFLECTANCE_NAME.replace("h18", "h19"),
+            None,
+            "day",
+            f"is of tile h19v04, and the LST ({LST_NAME}) is of tile h18v04",
+        ),
+        (
+            LST_NAME,
+            REFLECTANCE_NAME,
+            WATER_NAME.replace("h18", "h19"),
+            "day",
+            "is the water mask of tile h19v04, and the LST is of tile h18v04",
+        ),
+        ("MOD21A1D*.hdf", REFLECTANCE_NAME, None, "day", "MOD21A1D*.hdf: no file matches this pattern"),
+        (LST_NAME, "MOD09GQ.A201820[01].hdf", None, "day", "MOD09GQ.A201820[01].hdf: no file matches this pattern"),
+        (LST_NAME, REFLECTANCE_NAME, "MOD44W.?.hdf", "day", "MOD44W.?.hdf: no file matches this pattern"),
+    ],
+)
+def test_names_that_are_wrong_are_refused_for_what_is_wrong(
+    lst: str, reflectance: str, water: str | None, layer: Layer, told: str, tmp_path: Path
+) -> None:
+    """Before anything is read: there are no such files."""
+    with pytest.raises(InputError) as caught:
+        predict_granule(
+            Path(lst), Path(reflectance), tmp_path / "m.tif", Request("bicubic", layer=layer, water=water and Path(water))
+        )
+    assert told in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_an_input_is_not_replaced(granules: Granules, tmp_path: Path) -> None:
+    before = granules.lst.read_bytes()
+    link = tmp_path / "map.tif"
+    link.symlink_to(granules.lst)
+    for out in (granules.lst, link):
+        with pytest.raises(InputError, match="is the input"):
+            predict_granule(granules.lst, granules.reflectance, out, Request("bicubic"))
+    with pytest.raises(InputError, match="the quicklook's own name"):
+        predict_granule(granules.lst, granules.reflectance, tmp_path / "map.png", Request("bicubic", quicklook=True))
+    assert granules.lst.read_bytes() == before and link.is_symlink()
+
+
+def test_an_area_beyond_the_granule_is_mapped_where_it_can_be(granules: Granules, tmp_path: Path) -> None:
+    grid = Tile(18, 4).transform(FINE_PIXEL_M) @ Affine.translation(4 * FIRST_COLUMN, 4 * FIRST_ROW)
+    inner = degrees_of(grid, slice(100, 200), slice(100, 200))
+    outer = Extent(inner.west, inner.south, inner.east, inner.north + 40 * (inner.north - inner.south))
+    summary = predict_granule(granules.lst, granules.reflectance, tmp_path / "map.tif", Request("bicubic", bounds=outer))
+    (warning,) = summary.warnings
+    assert re.fullmatch(r"9\d\.\d% of the box of bounds lies outside the granule, and is not on the map", warning)
+    assert summary.rows > 190 and plan_granule(granules.lst, granules.reflectance, Request(bounds=outer)).warnings == (warning,)
+    assert (
+        predict_granule(granules.lst, granules.reflectance, tmp_path / "in.tif", Request("bicubic", bounds=inner)).warnings == ()
+    )
+
+
+def test_a_field_smaller_than_a_pixel_is_the_pixel_it_lies_in(granules: Granules, tmp_path: Path) -> None:
+    grid = Tile(18, 4).transform(FINE_PIXEL_M) @ Affine.translation(4 * FIRST_COLUMN, 4 * FIRST_ROW)
+    to_degrees = pyproj.Transformer.from_crs(f"+proj=sinu +R={SPHERE_RADIUS_M}", SPHERE, always_xy=True)
+    corners = [(130.1, 150.1), (130.3, 150.1), (130.2, 150.3), (130.1, 150.1)]
+    ring = [to_degrees.transform(*(grid @ (column, row))) for column, row in corners]
+    path = tmp_path / "field.geojson"
+    path.write_text(json.dumps({"type": "Polygon", "coordinates": [ring]}))
+    summary = predict_granule(granules.lst, granules.reflectance, tmp_path / "map.tif", Request("bicubic", shape=path))
+    (warning,) = summary.warnings
+    assert warning == f"{path}: a polygon holds no centre of a 250 m pixel (5.4 ha), and the pixels it touches are mapped"
+    found = read_map(tmp_path / "map.tif")
+    ((row, column),) = np.argwhere(np.isfinite(found.lst_k))
+    assert np.allclose(~grid @ (found.transform @ (column + 0.5, row + 0.5)), (130.5, 150.5))
+
+
+def test_a_granule_of_fill_alone_is_named(tmp_path: Path) -> None:
+    empty = write_granules(tmp_path, np.full((SIZE, SIZE), np.nan), fields()[1])
+    for call in (
+        lambda: predict_granule(empty.lst, empty.reflectance, tmp_path / "map.tif", Request("bicubic")),
+        lambda: plan_granule(empty.lst, empty.reflectance, Request("bicubic")),
+    ):
+        with pytest.raises(NoResult, match=f"{empty.lst}: no pixel of the area is valid"):
+            call()
+
+
+@pytest.mark.parametrize("name", ["h35v10", "h00v08", "h17v00"])
+def test_a_map_at_the_earths_edge_has_its_picture(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Corners of the granule lie beyond the outline of the Earth."""
+    monkeypatch.setitem(globals(), "FIRST_ROW", 0 if name == "h35v10" else 900)
+    monkeypatch.setitem(globals(), "FIRST_COLUMN", 822 if name == "h35v10" else 0 if name == "h00v08" else 1100)
+    edge = write_granules(tmp_path, *fields(), name)
+    summary = predict_granule(edge.lst, edge.reflectance, tmp_path / "map.tif", Request("bicubic", quicklook=True))
+    assert summary.made and (tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")

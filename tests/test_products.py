@@ -14,12 +14,26 @@ from lstsr_core.products import Product
 DAYS = st.dates(datetime.date(2000, 2, 24), datetime.date(2003, 12, 31))
 
 
-@pytest.mark.parametrize("name", ["MOD21A1D.061", "MOD21A1N.061", "MOD11A1.061", "MOD09GQ.061", "MOD09GA.061", "MOD44W.061"])
-def test_a_name_survives(name: str) -> None:
-    assert str(Product.parse(name)) == name and Product.parse(name).main_dataset
+TERRA = ["MOD21A1D", "MOD21A1N", "MOD11A1", "MOD09GQ", "MOD09GA", "MOD44W"]
+AQUA = ["MYD21A1D", "MYD21A1N", "MYD11A1", "MYD09GQ", "MYD09GA"]
 
 
-@pytest.mark.parametrize("name", ["MOD21A1D", "MOD21A1D.006", "mod21a1d.061", "MOD13Q1.061", "", "MOD21A1D.061.hdf"])
+@pytest.mark.parametrize("short_name", TERRA + AQUA)
+def test_a_name_survives(short_name: str) -> None:
+    product = Product.parse(f"{short_name}.061")
+    assert str(product) == f"{short_name}.061" and product.main_dataset
+    assert product.platform == ("Aqua" if short_name in AQUA else "Terra")
+
+
+@pytest.mark.parametrize("short_name", TERRA + AQUA)
+def test_the_older_collection_is_read_but_not_downloaded(short_name: str) -> None:
+    with pytest.raises(InputError, match=rf"'{short_name}\.006'.* 006 are read, .* ask for {short_name}\.061\."):
+        Product.parse(f"{short_name}.006")
+
+
+@pytest.mark.parametrize(
+    "name", ["MOD21A1D", "MOD21A1D.005", "MYD44W.061", "mod21a1d.061", "MOD13Q1.061", "", "MOD21A1D.061.hdf"]
+)
 def test_another_name_is_refused_with_those_that_are_known(name: str) -> None:
     with pytest.raises(InputError, match=r"expected one of MOD21A1D\.061, "):
         Product.parse(name)

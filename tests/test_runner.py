@@ -368,6 +368,7 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "no assignment": (["--set", "03_training.epochs"], "--set '03_training.epochs' is not NOTEBOOK.NAME=VALUE"),
     "no notebook's": (["--set", "epoch=4"], "no notebook has a parameter 'epoch'"),
     "no YAML": (["--set", "03_training.epochs=[1"], "--set '03_training.epochs=[1': the value is not YAML"),
+    "no day": (["--set", "07_map.day=2018-02-30"], "07_map: parameter 'day' is '2018-02-30': '2018-02-30' is no day"),
     "only and from": (["--only", "02", "--from", "03"], "--only and --from exclude each other"),
     "unknown profile": (["--profile", "tiny"], "the profiles are sample, paper"),
     "profile elsewhere": (["--profile", "../params/sample"], "the profiles are sample, paper"),
@@ -432,7 +433,12 @@ def test_refused_commands_have_run_nothing(empty: ProjectCopy, refused: Mapping[
 BROKEN_FILES = {
     "data/params/sample/01_download.yaml": "- a list\n",
     "data/params/sample/02_patches.yaml": "seed: [1\n",
+    "data/params/sample/03_training.yaml": "seed: 1\nseed: 2\n",
+    "data/params/sample/04_sharpening.yaml": "\tseed: 1\n",
     "notebooks/03_training.ipynb": "{\n",
+    "notebooks/04_sharpening.ipynb": "{}\n",
+    "notebooks/05_fourier.ipynb": "[]\n",
+    "notebooks/06_aster_evaluation.ipynb": '{"cells": 1, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}\n',
     "data/runs": "a file, not a directory\n",
 }
 

@@ -3,6 +3,7 @@
 import datetime
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -18,10 +19,11 @@ from pyhdf.SD import SD
 from scipy import ndimage
 
 from lstsr_core.errors import InputError
-from lstsr_core.granule import read_lst, read_ndvi
+from lstsr_core.granule import read_lst, read_ndvi, read_origin
 from lstsr_core.granule_name import GranuleName
 from lstsr_core.granule_patches import PatchSettings, update
 from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, Tile
+from lstsr_core.hdf_directory import descriptors
 from lstsr_core.patches import read_patches
 from lstsr_core.sample_granules import SAMPLE_PRODUCTS, sample_granule_names, write_sample_granule
 
@@ -74,11 +76,11 @@ def test_names_are_daily_and_of_the_water_mask_yearly() -> None:
 
 
 def test_an_unknown_product_is_refused_by_name(tmp_path: Path) -> None:
-    known = "MOD21A1D, MOD21A1N, MOD11A1, MOD09GQ, MOD09GA, MOD44W"
+    known = "MOD21A1D, MOD21A1N, MOD11A1, MOD09GQ, MOD09GA, MOD44W, MYD21A1D, MYD21A1N, MYD11A1, MYD09GQ, MYD09GA"
     with pytest.raises(InputError, match=f"'MOD13Q1'; it has {known}"):
         sample_granule_names("MOD13Q1", TILE, DAY, DAY)
-    with pytest.raises(InputError, match=f"'MYD21A1D'; it has {known}"):
-        write_sample_granule(GranuleName("MYD21A1D", DAY, TILE), tmp_path / "granule.hdf")
+    with pytest.raises(InputError, match=f"'MYD44W'; it has {known}"):
+        write_sample_granule(GranuleName("MYD44W", DAY, TILE), tmp_path / "granule.hdf")
     with pytest.raises(InputError, match="2018-07-14, lies before the first, 2018-07-15"):
         sample_granule_names("MOD09GQ", TILE, DAY, DAY - datetime.timedelta(days=1))
     assert not list(tmp_path.iterdir())
@@ -178,6 +180,35 @@ def test_qc_says_why_there_is_no_temperature(granules: dict[str, Path]) -> None:
         assert beside[qc & 0b11 == 1].all()
 
 
+def test_aqua_sees_the_same_land_under_another_sky(granules: dict[str, Path]) -> None:
+    for kind, dataset in (("21A1D", "LST_1KM"), ("21A1N", "LST_1KM"), ("11A1", "LST_Day_1km"), ("09GQ", "sur_refl_b02_1")):
+        terra, aqua = (stored(granules[platform + kind], dataset).astype(float) for platform in ("MOD", "MYD"))
+        seen = [values > 0 for values in (terra, aqua)]
+        assert (seen[0] != seen[1]).mean() > 0.05 or kind == "09GQ"
+        both = seen[0] & seen[1]
+        # The same fields, lakes and towns, with weather, clouds and noise of their own.
+        assert np.corrcoef(terra[both], aqua[both])[0, 1] > 0.3, kind
+        assert (terra[both] != aqua[both]).mean() > 0.9, kind
+        assert read_origin(granules["MYD" + kind]).product == f"MYD{kind}"
+
+
+def test_each_granule_has_the_archives_metadata_at_their_length(granules: dict[str, Path]) -> None:
+    for product, path in granules.items():
+        file = SD(str(path))
+        attributes = file.attributes()
+        file.end()
+        assert len(attributes["StructMetadata.0"]) == 32_000 and attributes["StructMetadata.0"].endswith("\0")
+        assert len(attributes["CoreMetadata.0"]) > 10_000 and len(attributes["ArchiveMetadata.0"]) > 5_000
+        zones = re.search(r"ProjParams=\(6371007.181000,0,0,0,0,0,0,0,(\d+),", attributes["StructMetadata.0"])
+        assert zones and zones[1] == ("86400" if "11A1" in product or "21A1" in product else "0")
+        origin = read_origin(path)
+        assert (origin.product, origin.collection, origin.warnings) == (product, "061", ())
+        assert origin.acquired_from is not None and origin.acquired_from.date() == GranuleName.parse(path.name).date
+        headers = [path.read_bytes()[entry.offset : entry.offset + 2] for entry in descriptors(path) if entry.tag == 702 | 0x4000]
+        cut_into_chunks = {header == b"\0\5" for header in headers}
+        assert cut_into_chunks == {"09" in product or "44W" in product}
+
+
 def test_both_lst_products_show_the_same_overpasses(granules: dict[str, Path]) -> None:
     for layer, tes, split_window in (("day", "MOD21A1D", "Day"), ("night", "MOD21A1N", "Night")):
         ours, theirs = stored(granules[tes], "LST_1KM"), stored(granules["MOD11A1"], f"LST_{split_window}_1km")
@@ -213,14 +244,14 @@ def test_reflectance_is_missing_only_outside_the_swath_and_bright_under_clouds(g
 
 
 def test_the_swath_ends_along_a_slanting_line_at_one_side(granules: dict[str, Path]) -> None:
-    for product, sign in (("MOD21A1D", -1), ("MOD21A1N", 1)):
+    for product, sign in (("MOD21A1D", -1), ("MOD21A1N", 1), ("MYD21A1D", 1), ("MYD21A1N", -1)):
         beyond = stored(granules[product], "QC") == 0b0111
         assert 0.015 < beyond.mean() < 0.085
         _, parts = ndimage.label(beyond)
         assert parts == 1
         rows = np.nonzero(beyond.any(axis=1) & ~beyond.all(axis=1))[0]
         edges = np.abs(np.diff(beyond[rows].astype(int), axis=1)).argmax(axis=1)
-        # Descending by day, from the north-east; ascending by night.
+        # Terra descends by day, from the north-east, and ascends by night; Aqua the other way round.
         assert np.sign(np.polyfit(rows, edges, 1)[0]) == sign
 
 
@@ -241,7 +272,9 @@ def test_the_open_sea_is_not_processed_and_the_coast_is(tmp_path: Path) -> None:
 
 
 def test_the_view_time_is_the_local_solar_time_of_one_moment(granules: dict[str, Path]) -> None:
-    for product, low, high in (("MOD21A1D", 9.3, 11.7), ("MOD21A1N", 21.3, 23.7)):
+    for product, low, high in (
+        ("MOD21A1D", 9.3, 11.7), ("MOD21A1N", 21.3, 23.7), ("MYD21A1D", 12.3, 14.7), ("MYD21A1N", 0.3, 2.7),
+    ):  # fmt: skip
         time_h = stored(granules[product], "View_Time") * 0.1
         seen = time_h < 25.0
         assert low < time_h[seen].mean() < high

@@ -130,8 +130,8 @@ def test_evaluate_takes_the_packages_weights_where_none_are_named(
     ("arguments", "told"),
     [
         (["--model", "sif"], f"unknown model 'sif'; known models: {', '.join(MODELS)} (or all)."),
-        (["--settings", "papers"], "papers: not readable as YAML"),
-        (["--threads", "0"], "--threads is 0; expected 1 or more."),
+        (["--settings", "papers"], "papers: cannot be read (No such file"),
+        (["--threads", "0"], "--threads is 0; expected 1 to 256."),
         (["--model", "sc-unet", "--folds", "9", "--settings", "paper"], "9 folds are asked for; expected 2 to 3"),
         (["--pairs", "nowhere"], "nowhere: no such directory."),
     ],

@@ -77,6 +77,10 @@ def test_the_nearest_years_granule_of_the_tile_is_chosen(tmp_path: Path) -> None
     assert [year(day) for day in ("2010-07-01", "2016-12-31", "2017-05-01", "2024-01-01")] == ["2015", "2015", "2017", "2017"]
     single = tmp_path / "MOD44W.A2015001.h18v04.061.2020001000000.hdf"
     assert water_granule(single, TILE, datetime.date(2020, 1, 1)) == single
-    for water in (tmp_path, single):
-        with pytest.raises(InputError, match="holds no MOD44W granule of tile h20v04"):
+    for water, told in ((tmp_path, "holds no MOD44W granule of tile h20v04"), (single, "is the water mask of tile h18v04")):
+        with pytest.raises(InputError, match=told):
             water_granule(water, Tile(20, 4), datetime.date(2018, 1, 1))
+    with pytest.raises(InputError, match="is a MOD09GQ granule, and a water mask takes MOD44W"):
+        other = tmp_path / "MOD09GQ.A2015001.h18v04.061.2020001000000.hdf"
+        other.touch()
+        water_granule(other, TILE, datetime.date(2018, 1, 1))

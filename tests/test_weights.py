@@ -17,6 +17,7 @@ from lstsr_core.scenes import ids_of_test_scenes, read_part
 from lstsr_core.sharpeners import Options
 from lstsr_core.training_data import from_pairs
 from lstsr_core.training_settings import MODELS, settings_of
+from lstsr_core.validity import TRAINED_ON
 from lstsr_core.weights_report import differences
 
 
@@ -31,7 +32,7 @@ def test_shipped_weights_tell_where_they_come_from(model: str) -> None:
         settings_of(model, "pairs").model_copy(update={"threads": card["settings"]["threads"]}).model_dump_json()
     )
     assert card["settings"] == expected
-    source = "MODIS side of 62 ASTER–MODIS pairs, aligned"
+    source = f"MODIS side of 62 ASTER–MODIS pairs, aligned ({TRAINED_ON})"
     known = {"source": source, "training_patches": 62, "validation_patches": 0}
     assert {**card["data"], "seen": len(set(card["data"]["seen"]))} == {**known, "seen": 62}
     assert (card["model"], card["licence"], card["epochs_run"]) == (model, "MIT", expected["epochs"])

@@ -12,9 +12,8 @@ from lstsr_core.project import PROJECT, RUNS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; errors of input are one line on standard error and exit code 1."""
-    options = make_parser().parse_args(arguments)
-    return run_command(options)
+    """Run one command; what stops it is one line on standard error, and the exit code as `cli.run_command` gives it."""
+    return run_command(make_parser(), list(sys.argv[1:] if arguments is None else arguments))
 
 
 def make_parser() -> argparse.ArgumentParser:

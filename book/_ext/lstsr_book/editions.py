@@ -90,13 +90,17 @@ def assemble_site(runs: Path, site: Path) -> list[Path]:
     Raises
     ------
     InputError
-        If there is no book, or the folder holds anything else.
+        If there is no book, or the folder holds anything else, or a book, or lies in one.
     """
     books = built_books(runs)
     if not books:
         raise InputError(
             f"{runs}: no run has a book; expected <run>/book/html. Build one first: lstsr-book build --profile sample"
         )
+    place = site.resolve()
+    for book in (book.resolve() for book in books):
+        if place == book or place in book.parents or book in place.parents:
+            raise InputError(f"{site}: is or holds the book {book}, or lies in it; name a folder apart from the books.")
     if site.exists() and not (site / _SITE_MARK).is_file() and not (site.is_dir() and not any(site.iterdir())):
         raise InputError(f"{site}: is no earlier site, and would be replaced; name an empty folder or one that does not exist.")
     site.parent.mkdir(parents=True, exist_ok=True)
