@@ -323,7 +323,7 @@ def _settings(texts: list[str], names: list[str]) -> dict[str, dict[str, Any]]:
     for text in texts:
         target, equals, value = text.partition("=")
         notebook, dot, parameter = target.rpartition(".")
-        if not (equals and parameter) or (dot and not notebook):
+        if not (equals and parameter) or (dot and not notebook) or parameter in names:
             raise InputError(
                 f"--set '{text}' is not NOTEBOOK.NAME=VALUE, such as 03_training.epochs=4, or NAME=VALUE for every notebook "
                 "that has it."
