@@ -234,7 +234,8 @@ def cards(settings: Weights) -> pd.DataFrame:
         if path is None:
             raise InputError(f"{model}: the package has no weights of its own; expected them in lstsr_core/weights.")
         card = load_model(path).card
-        rows = {"data": card["data"]["source"], "epochs": card["epochs_run"], "upsampling": card["upsampling"]}
+        source, _, origin = card["data"]["source"].partition(" (")
+        rows = {"data": source, "of": origin.rstrip(")"), "epochs": card["epochs_run"], "upsampling": card["upsampling"]}
         rows |= {name: card["settings"][name] for name in _CARD_SETTINGS}
         rows |= {"licence": card["licence"], "paper": card["paper"]}
         columns[METHODS[model].label] = {name: str(value) for name, value in rows.items()}

@@ -133,7 +133,7 @@ def assemble(run: Path, project: Path) -> Path:
 
     source = run / "book" / "source"
     shutil.rmtree(source, ignore_errors=True)
-    shutil.copytree(project / "book", source, ignore=shutil.ignore_patterns("_build", ".*"))
+    shutil.copytree(project / "book", source, ignore=shutil.ignore_patterns("_build", "_ext", ".*"))
     fill_pages(source / "api")
     provenance = files.json(PROVENANCE)
     shown = collect(run, project / "notebooks", _reading_order(project / "book" / "_toc.yml"))
