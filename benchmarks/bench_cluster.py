@@ -26,9 +26,10 @@ from bench_cluster_work import items_of, sharpen_granule
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from lstsr_core.cluster import run_all
-from lstsr_core.networks import PUBLISHED_STATISTICS, SharpeningUNet, save_model
+from lstsr_core.networks import PUBLISHED_STATISTICS, save_model
 from lstsr_core.project import PROJECT
 from lstsr_core.simulator import simulate
+from lstsr_core.unet import SharpeningUNet
 
 GRANULES, ROUND = 30, 10
 WINDOWS = 2

@@ -24,8 +24,10 @@ from lstsr_core.degradation import upsample
 from lstsr_core.granule_name import GranuleName
 from lstsr_core.granule_writer import write_lst_granule, write_reflectance_granule
 from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, TILE_COARSE_PIXELS, Tile
-from lstsr_core.networks import Model, SharpeningUNet, Statistics, save_model
+from lstsr_core.networks import Model, save_model
 from lstsr_core.raster import FloatArray, Raster
+from lstsr_core.statistics import Statistics
+from lstsr_core.unet import SharpeningUNet
 from lstsr_core.windows import LARGEST_CORE
 
 THREADS, BLOCK = 2, 64

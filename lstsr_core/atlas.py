@@ -14,9 +14,10 @@ import rasterio.warp
 
 from lstsr_core import atlas_figures, evaluation, figures
 from lstsr_core.atlas_data import scene_script
+from lstsr_core.files import written_atomically
 from lstsr_core.pairs import Pair, read_pair
 from lstsr_core.placement import PROTOCOLS, Comparison
-from lstsr_core.raster import Raster, written_atomically
+from lstsr_core.raster import Raster
 from lstsr_core.sharpeners import Options
 from lstsr_core.spectra import spectra_of_images
 

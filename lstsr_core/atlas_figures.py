@@ -17,9 +17,10 @@ from PIL import Image
 
 from lstsr_core.figure_files import darken, styled
 from lstsr_core.figures import DIFFERENCE_COLOURS, LST_COLOURS, _limits, _map, _panels, label
+from lstsr_core.files import written_atomically
 from lstsr_core.grid import Tile
 from lstsr_core.placement import Comparison
-from lstsr_core.raster import FloatArray, Raster, written_atomically
+from lstsr_core.raster import FloatArray, Raster
 from lstsr_core.tile_map import project, tile_map
 
 LST_LABEL = "MODIS LST, 1 km"

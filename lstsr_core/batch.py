@@ -20,10 +20,10 @@ from tqdm import tqdm
 
 from lstsr_core.cluster import Outcome, check_workers, run_all, worker_count
 from lstsr_core.errors import InputError
+from lstsr_core.files import check_writable, written_atomically
 from lstsr_core.granule_pairs import REFLECTANCE_KIND, REFLECTANCE_PRODUCTS, GranulePair, newest_granules
 from lstsr_core.progress import bar
 from lstsr_core.project import is_there, sha256
-from lstsr_core.raster import check_writable, written_atomically
 
 FAILURES_FILE = "failures.csv"
 SETTINGS_FILE = "settings.json"

@@ -13,7 +13,7 @@ from safetensors.torch import save as serialise
 from torch import Tensor
 
 from lstsr_core.errors import InputError
-from lstsr_core.raster import written_atomically
+from lstsr_core.files import written_atomically
 
 _NETWORK, _BEST, _OPTIMISER = "network/", "best/", "optimiser/"
 

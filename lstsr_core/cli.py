@@ -288,7 +288,8 @@ def _add_cluster_options(command: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from lstsr_core.runner import UPSTREAM, run_profile  # papermill takes a second to import
+    from lstsr_core.order import UPSTREAM
+    from lstsr_core.runner import run_profile
 
     names = list(UPSTREAM)
     if options.only and options.start:
@@ -486,11 +487,11 @@ def _patches(options: argparse.Namespace) -> int:
 
 def _evaluate(options: argparse.Namespace) -> int:
     from lstsr_core import evaluation
+    from lstsr_core.files import check_writable
     from lstsr_core.networks import PUBLISHED_CHECKPOINTS, load_model, unseen_weights, weights_file
     from lstsr_core.outputs import check_outputs
     from lstsr_core.pairs import pair_ids
     from lstsr_core.perceptual import load_lpips
-    from lstsr_core.raster import check_writable
     from lstsr_core.scenes import read_part
     from lstsr_core.sharpeners import WEIGHTS_MISSING, Options, check_methods
 
@@ -538,8 +539,8 @@ def _predict(options: argparse.Namespace) -> int:
 
     from lstsr_core import prediction, prediction_plan
     from lstsr_core.area import parse_bounds
+    from lstsr_core.files import check_writable
     from lstsr_core.outputs import check_outputs
-    from lstsr_core.raster import check_writable
 
     if (options.granules is None) == (options.lst is None or options.reflectance is None):
         raise InputError("expected --lst with --reflectance, or --granules: two granules for one map, or a directory for many.")

@@ -17,7 +17,7 @@ from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 
 from lstsr_core.errors import InputError
-from lstsr_core.raster import written_atomically
+from lstsr_core.files import written_atomically
 
 BLOCK_PIXELS = 512
 

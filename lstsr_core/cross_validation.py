@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from lstsr_core.errors import InputError
+from lstsr_core.files import written_atomically
 from lstsr_core.networks import FOLDS_TABLE, fold_name, load_model, save_model
 from lstsr_core.provenance import code_of, fingerprint, git_revision
-from lstsr_core.raster import written_atomically
 from lstsr_core.splits import IntArray, group_folds, group_split, random_split
 from lstsr_core.training import TrainedModel, origin_of, train
 from lstsr_core.training_data import TrainingData

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 from lstsr_core.errors import InputError
+from lstsr_core.files import written_atomically
 from lstsr_core.project import sha256
-from lstsr_core.raster import written_atomically
 
 Identity = list[int]
 

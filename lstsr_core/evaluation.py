@@ -15,11 +15,12 @@ from lstsr_core.bootstrap import mean_intervals
 from lstsr_core.contrast import Inversion, inversion
 from lstsr_core.degradation import degrade
 from lstsr_core.errors import InputError, NoResult
+from lstsr_core.files import written_atomically
 from lstsr_core.fourier import FourierMetrics, attenuation_db, compare_spectra
 from lstsr_core.pairs import Pair, fine_grid, read_pair
 from lstsr_core.perceptual import Lpips, texture_similarity
 from lstsr_core.placement import PROTOCOLS, Comparison, Georeferenced, Placement
-from lstsr_core.raster import FloatArray, Raster, written_atomically
+from lstsr_core.raster import FloatArray, Raster
 from lstsr_core.sharpeners import METHODS, Options, check_methods, in_sample, sharpen
 
 METRIC_COLUMNS = [

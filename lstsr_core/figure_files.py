@@ -23,7 +23,7 @@ from matplotlib.transforms import Bbox
 from matplotlib.typing import ColorType, RGBAColorType
 from PIL import Image as Picture
 
-from lstsr_core.raster import written_atomically
+from lstsr_core.files import written_atomically
 
 LIGHT_PAGE, DARK_PAGE, DARK_INK = "#ffffff", "#121212", "#e6e6e6"
 """Backgrounds of the book's theme, light and dark, and what black becomes on the dark one."""

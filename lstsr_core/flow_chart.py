@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from lstsr_core.diagram import Box, arrow, dot, frame, line, page, write
 from lstsr_core.errors import InputError
 from lstsr_core.figure_files import styled
+from lstsr_core.order import COMMITTED, UPSTREAM
 from lstsr_core.parameters import BY_NOTEBOOK
 from lstsr_core.project import PROJECT
-from lstsr_core.runner import COMMITTED, UPSTREAM
 
 KINDS = {
     "granules": (".hdf",),

@@ -13,12 +13,12 @@ from lstsr_core.batch import Job, Outputs, State, do_all
 from lstsr_core.cluster import Outcome
 from lstsr_core.digests import Digests
 from lstsr_core.errors import InputError
+from lstsr_core.files import written_atomically
 from lstsr_core.granule_name import GranuleName
 from lstsr_core.granule_pairs import GranulePair, granule_pairs, tell_other_origins
 from lstsr_core.granule_patches import PatchSettings, PatchTables, Split, collect, cut_granule, is_cut
 from lstsr_core.grid import Tile
 from lstsr_core.prediction import Request, is_made, map_tags, picture_of, predict_granule, request_tags
-from lstsr_core.raster import written_atomically
 
 MAP_MEMORY_BYTES = 2_800_000_000
 """Peak of a whole tile's map (benchmarks/bench_map.py)."""

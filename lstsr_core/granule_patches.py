@@ -18,18 +18,19 @@ import numpy as np
 import pandas as pd
 
 from lstsr_core.errors import InputError, UnreadableGranule
+from lstsr_core.files import written_atomically
 from lstsr_core.granule import Layer, read_lst, read_ndvi_over
 from lstsr_core.granule_name import GranuleName
 from lstsr_core.granule_pairs import REFLECTANCE_PRODUCTS, GranulePair, granule_pairs, tell_other_origins
 from lstsr_core.patches import Patch, table_of, windows, write_patch
 from lstsr_core.progress import bar
 from lstsr_core.qc import Policy
-from lstsr_core.raster import FloatArray, written_atomically
+from lstsr_core.raster import FloatArray
 from lstsr_core.splits import hashed_split, place_and_month_keys, random_split
 from lstsr_core.water import DEFAULT_DILATION, MOST_DILATION, near_water, water_granule
 
 if TYPE_CHECKING:
-    from lstsr_core.networks import Statistics
+    from lstsr_core.statistics import Statistics
 
 Row = dict[str, Any]
 Split = Literal["groups", "random"]
@@ -315,7 +316,7 @@ def _write_table(table: pd.DataFrame, path: Path) -> None:
 
 
 def _statistics(rows: Sequence[Row]) -> Statistics:
-    from lstsr_core.networks import Statistics  # torch takes seconds, which workers that cut patches can do without
+    from lstsr_core.statistics import Statistics
 
     joined = {}
     for quantity in ("lst_k", "ndvi"):

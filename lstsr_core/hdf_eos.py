@@ -20,10 +20,10 @@ from pyhdf.SD import SD, SDC
 from pyhdf.V import V  # noqa: F401  (vgstart() needs the module loaded)
 
 from lstsr_core.errors import InputError
+from lstsr_core.files import written_atomically
 from lstsr_core.grid import GRID_LEFT_M, GRID_TOP_M, SPHERE_RADIUS_M
 from lstsr_core.hdf_directory import GROUP_TAG, descriptors
 from lstsr_core.hdf_file import IntegerArray as IntegerArray
-from lstsr_core.raster import written_atomically
 
 _NUMBER_TYPES = {
     np.dtype(np.int8): (SDC.INT8, "DFNT_INT8"),

@@ -12,9 +12,9 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from lstsr_core.errors import InputError
+from lstsr_core.files import written_atomically
 from lstsr_core.granule_name import GranuleName
 from lstsr_core.project import sha256
-from lstsr_core.raster import written_atomically
 
 MANIFEST = "manifest.csv"
 

@@ -1,131 +1,27 @@
-"""The U-Net that all three CNNs share, and the weights files that fill it."""
+"""Weights files that fill the U-Net, and a network with its statistics at work."""
 
 from __future__ import annotations
 
 import csv
 import json
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import safetensors
 import torch
 from safetensors.torch import save as serialise
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
 from lstsr_core.errors import InputError
-from lstsr_core.raster import BoolArray, FloatArray, written_atomically
+from lstsr_core.files import written_atomically
+from lstsr_core.raster import BoolArray, FloatArray
+from lstsr_core.statistics import Statistics
+from lstsr_core.unet import SMALLEST_INPUT, SharpeningUNet
 from lstsr_core.windows import TRAINING_SIDE, Window, predict_blended, predict_seamless
-
-Upsampling = Literal["align-corners", "half-pixel"]
-UPSAMPLINGS: tuple[Upsampling, ...] = get_args(Upsampling)
-
-
-class DoubleConvolution(nn.Sequential):
-    """Conv 3×3, batch norm, ReLU, twice; replicate padding, no bias."""
-
-    def __init__(self, inputs: int, middle: int, outputs: int) -> None:
-        super().__init__(*_convolution(inputs, middle), *_convolution(middle, outputs))
-
-
-def _convolution(inputs: int, outputs: int) -> tuple[nn.Module, nn.Module, nn.Module]:
-    convolution = nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode="replicate", bias=False)
-    return convolution, nn.BatchNorm2d(outputs), nn.ReLU()
-
-
-class Down(nn.Module):
-    """2×2 average pooling, a residual double convolution, then a convolution to the next width."""
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__()
-        self.residual = DoubleConvolution(inputs, inputs, inputs)
-        self.widen = nn.Sequential(*_convolution(inputs, outputs))
-
-    def forward(self, features: Tensor) -> Tensor:
-        pooled = functional.avg_pool2d(features, 2)
-        widened: Tensor = self.widen(pooled + self.residual(pooled))
-        return widened
-
-
-class Up(nn.Module):
-    """Bilinear ×2, padded to the skip's size, [upsampled, skip], double convolution."""
-
-    def __init__(self, inputs: int, outputs: int, upsampling: Upsampling) -> None:
-        super().__init__()
-        self.aligned = upsampling == "align-corners"
-        self.merge = DoubleConvolution(inputs, inputs // 2, outputs)
-
-    def forward(self, features: Tensor, skip: Tensor) -> Tensor:
-        upsampled = functional.interpolate(features, scale_factor=2, mode="bilinear", align_corners=self.aligned)
-        missing_rows, missing_columns = (skip.shape[axis] - upsampled.shape[axis] for axis in (-2, -1))
-        above, left = missing_rows // 2, missing_columns // 2
-        padded = functional.pad(upsampled, [left, missing_columns - left, above, missing_rows - above])
-        merged: Tensor = self.merge(torch.cat([padded, skip], dim=1))
-        return merged
-
-
-class SharpeningUNet(nn.Module):
-    """(B, 2, rows, columns) z-scored U(LST) and NDVI → (B, 1, rows, columns) z-scored LST (method §4).
-
-    283 906 numbers in its state, 104 tensors, whichever the upsampling.
-
-    Parameters
-    ----------
-    upsampling : str
-        "align-corners", as the published checkpoints were trained: a pixel's result depends on the size of the window around
-        it. "half-pixel": it depends on its neighbourhood alone, so that overlapping windows agree.
-    """
-
-    def __init__(self, upsampling: Upsampling = "align-corners") -> None:
-        super().__init__()
-        if upsampling not in UPSAMPLINGS:
-            raise ValueError(f"upsampling is {upsampling!r}; expected {' or '.join(UPSAMPLINGS)}.")
-        self.upsampling = upsampling
-        self.inlet = DoubleConvolution(2, 16, 16)
-        self.downs = nn.ModuleList([Down(16, 32), Down(32, 64), Down(64, 64)])
-        self.ups = nn.ModuleList([Up(128, 32, upsampling), Up(64, 16, upsampling), Up(32, 16, upsampling)])
-        self.outlet = nn.Conv2d(16, 1, 3, padding=1, padding_mode="replicate")
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        levels = [self.inlet(inputs)]
-        for down in self.downs:
-            levels.append(down(levels[-1]))
-        features = levels.pop()
-        for up in self.ups:
-            features = up(features, levels.pop())
-        outputs: Tensor = self.outlet(features)
-        return outputs
-
-
-@dataclass(frozen=True)
-class Statistics:
-    """Mean and standard deviation of the training split, which z-score every input of a network.
-
-    The minima and maxima say where a network has seen anything at all.
-    """
-
-    lst_mean_k: float
-    lst_std_k: float
-    ndvi_mean: float
-    ndvi_std: float
-    lst_min_k: float | None = None
-    lst_max_k: float | None = None
-    ndvi_min: float | None = None
-    ndvi_max: float | None = None
-
-    def __post_init__(self) -> None:
-        for entry in fields(self):
-            value, needed = getattr(self, entry.name), entry.default is not None
-            if value is None and not needed:
-                continue
-            if not isinstance(value, int | float) or not math.isfinite(value) or ("_std" in entry.name and value <= 0):
-                raise ValueError(f"statistic '{entry.name}' is {value!r}; expected a number, above 0 for a standard deviation")
-
 
 PUBLISHED_STATISTICS = Statistics(lst_mean_k=303.4670, lst_std_k=8.0529, ndvi_mean=0.64476, ndvi_std=0.16534)
 """Recovered from the image that the published notebook shows, since its statistics file was not published."""
@@ -148,10 +44,6 @@ for _level in range(3):
         (f"db{_level + 1}.lastconv.", f"downs.{_level}.widen."),
         (f"ub{_level + 1}.convbloc.bloc.", f"ups.{_level}.merge."),
     ]
-
-
-SMALLEST_INPUT = 8
-"""Rows or columns that three halvings leave something of."""
 
 
 @dataclass(frozen=True)
@@ -328,21 +220,6 @@ def save_model(network: SharpeningUNet, statistics: Statistics, path: Path, card
     metadata = {"card": json.dumps(content, sort_keys=True)}
     with written_atomically(path) as temporary:
         temporary.write_bytes(serialise({k: v.contiguous() for k, v in network.state_dict().items()}, metadata))
-
-
-def read_statistics(path: Path) -> Statistics:
-    """Read a ``statistics.json``.
-
-    Raises
-    ------
-    InputError
-        If it is missing or has other fields than `Statistics`.
-    """
-    try:
-        return Statistics(**json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError) as error:
-        names = ", ".join(f.name for f in fields(Statistics))
-        raise InputError(f"{path}: not readable as training statistics ({error}); expected JSON with {names}.") from error
 
 
 def _own_name(published: str) -> str:

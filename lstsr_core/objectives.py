@@ -12,7 +12,7 @@ from lstsr_core import losses
 from lstsr_core.degradation import aggregate_radiance, decimate, upsample
 from lstsr_core.grid import SCALE
 from lstsr_core.losses import Loss
-from lstsr_core.networks import Statistics
+from lstsr_core.statistics import Statistics
 from lstsr_core.training_data import Batch
 from lstsr_core.training_settings import TrainingSettings
 

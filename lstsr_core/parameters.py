@@ -16,7 +16,6 @@ from lstsr_core.area import parse_bounds
 from lstsr_core.errors import InputError
 from lstsr_core.evaluation import check_protocols
 from lstsr_core.grid import Tile
-from lstsr_core.networks import SMALLEST_INPUT, UPSAMPLINGS, Upsampling
 from lstsr_core.placement import PROTOCOLS
 from lstsr_core.prediction import Request
 from lstsr_core.products import Product
@@ -24,6 +23,7 @@ from lstsr_core.project import resolve
 from lstsr_core.sharpeners import METHODS, Options, check_methods
 from lstsr_core.text import parse_day
 from lstsr_core.training_settings import MODELS, MOST_THREADS, Number, Switch, TrainingSettings, settings_of
+from lstsr_core.unet import SMALLEST_INPUT, UPSAMPLINGS, Upsampling
 from lstsr_core.water import DEFAULT_DILATION, MOST_DILATION
 
 Mtf = Annotated[Number, Field(gt=0.0, lt=1.0, description="transfer of the sensor's PSF at the 1 km Nyquist frequency")]

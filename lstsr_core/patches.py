@@ -18,7 +18,7 @@ from lstsr_core.scenes import Part, read_part
 from lstsr_core.splits import random_split
 
 if TYPE_CHECKING:
-    from lstsr_core.networks import Statistics
+    from lstsr_core.statistics import Statistics
 
 TABLE_COLUMNS = ["lst_path", "ndvi_path", "date", "tile", "window_row", "window_column", "bad_share", "split"]
 
@@ -136,7 +136,7 @@ class PatchSet:
 
     def statistics(self) -> Statistics:
         """What z-scores a network's inputs, over the valid pixels of these patches."""
-        from lstsr_core.networks import Statistics  # torch takes seconds, which workers that cut patches can do without
+        from lstsr_core.statistics import Statistics
 
         lst_k, ndvi = self.lst_k[np.isfinite(self.lst_k)], self.ndvi[np.isfinite(self.ndvi)]
         extremes = [float(value) for value in (lst_k.min(), lst_k.max(), ndvi.min(), ndvi.max())]

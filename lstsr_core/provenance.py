@@ -15,8 +15,8 @@ from typing import Any
 import grimp
 
 from lstsr_core.errors import InputError
+from lstsr_core.files import written_atomically
 from lstsr_core.project import PROJECT, sha256
-from lstsr_core.raster import written_atomically
 
 PACKAGE = "lstsr_core"
 

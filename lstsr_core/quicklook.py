@@ -16,8 +16,9 @@ from lstsr_core import cog
 from lstsr_core.area import extent_of
 from lstsr_core.figure_files import styled
 from lstsr_core.figures import DIFFERENCE_COLOURS, LST_COLOURS, NO_VALUE_COLOUR, label
+from lstsr_core.files import written_atomically
 from lstsr_core.grid import SPHERE_RADIUS_M
-from lstsr_core.raster import Raster, written_atomically
+from lstsr_core.raster import Raster
 from lstsr_core.shorelines import lines
 
 LARGEST_PIXELS = 1200

@@ -14,12 +14,13 @@ import pandas as pd
 
 from lstsr_core import evaluation
 from lstsr_core.errors import InputError
+from lstsr_core.files import written_atomically
 from lstsr_core.networks import PUBLISHED_CHECKPOINTS, weights_file
 from lstsr_core.pairs import Pair, pair_ids, read_pair
 from lstsr_core.parameters import AsterEvaluation, Atlas, Download, Findings, Fourier, NotebookParameters, Sharpening
 from lstsr_core.placement import PROTOCOLS, Placement
 from lstsr_core.progress import bar
-from lstsr_core.raster import FloatArray, written_atomically
+from lstsr_core.raster import FloatArray
 from lstsr_core.sharpeners import WEIGHTS_MISSING
 
 # Notebooks show every row and every sentence; pandas would leave out the middle of the ones and the end of the others.

@@ -8,9 +8,9 @@ from IPython.display import Image
 from lstsr_core import architecture, figures, flow_chart
 from lstsr_core.architecture import INPUT, Layer
 from lstsr_core.architecture_figure import architecture_figure
-from lstsr_core.networks import UPSAMPLINGS, SharpeningUNet, Upsampling
 from lstsr_core.parameters import Structure
 from lstsr_core.stages import write_csv
+from lstsr_core.unet import UPSAMPLINGS, SharpeningUNet, Upsampling
 
 _CHANNELS = 2
 

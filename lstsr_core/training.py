@@ -16,16 +16,17 @@ from tqdm import tqdm
 from lstsr_core.checkpoint import Checkpoint, copied, read_checkpoint, write_checkpoint
 from lstsr_core.curves import CURVE_COLUMNS, Tally
 from lstsr_core.errors import InputError
+from lstsr_core.files import written_atomically
 from lstsr_core.losses import Loss
 from lstsr_core.memory import kept_memory
-from lstsr_core.networks import SharpeningUNet, Statistics
 from lstsr_core.objectives import OBJECTIVES
 from lstsr_core.progress import bar
 from lstsr_core.provenance import fingerprint
-from lstsr_core.raster import written_atomically
 from lstsr_core.splits import IntArray
+from lstsr_core.statistics import Statistics
 from lstsr_core.training_data import Batch, Batches, TrainingData
 from lstsr_core.training_settings import TrainingSettings
+from lstsr_core.unet import SharpeningUNet
 
 SCORED_EVERY = 8
 """Training patches of which the first one's PSNR and SSIM are taken; of validation patches each one's are."""

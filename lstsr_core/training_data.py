@@ -13,13 +13,14 @@ from torch import Tensor
 
 from lstsr_core.degradation import block_mean
 from lstsr_core.errors import InputError
+from lstsr_core.files import written_atomically
 from lstsr_core.grid import SCALE
-from lstsr_core.networks import Statistics
 from lstsr_core.pairs import align, check_lst, check_ndvi
 from lstsr_core.patches import read_table
-from lstsr_core.raster import BoolArray, read_raster, written_atomically
+from lstsr_core.raster import BoolArray, read_raster
 from lstsr_core.scenes import Part, read_part
 from lstsr_core.splits import IntArray, overlapping_groups, place_and_month_groups
+from lstsr_core.statistics import Statistics
 from lstsr_core.training_settings import TrainingSettings
 
 Stack = NDArray[np.float32]

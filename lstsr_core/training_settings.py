@@ -11,9 +11,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from lstsr_core.degradation import DEFAULT_MTF
 from lstsr_core.errors import InputError
 from lstsr_core.grid import SCALE
-from lstsr_core.networks import Upsampling
 from lstsr_core.project import TRAINING_SETTINGS
 from lstsr_core.text import read_yaml
+from lstsr_core.unet import Upsampling
 
 ModelName = Literal["sif-cnn-sr1", "sif-cnn-sr2", "sc-unet"]
 MODELS: tuple[ModelName, ...] = get_args(ModelName)

@@ -15,15 +15,17 @@ from IPython.display import Image
 from lstsr_core import ablation, figures, weights_report
 from lstsr_core.cross_validation import split, train_and_save, training_key
 from lstsr_core.errors import InputError
-from lstsr_core.networks import PUBLISHED_CHECKPOINTS, SharpeningUNet, load_model, read_statistics, weights_file
+from lstsr_core.networks import PUBLISHED_CHECKPOINTS, load_model, weights_file
 from lstsr_core.parameters import Ablation, Download, NotebookParameters, Patches, Training, Weights
 from lstsr_core.patches import read_table
 from lstsr_core.project import TRAINING_CURVES, resolve
 from lstsr_core.sharpeners import METHODS
 from lstsr_core.stages import pairs_directory, write_csv, write_json
+from lstsr_core.statistics import read_statistics
 from lstsr_core.training import loss_of_upsampled
 from lstsr_core.training_data import TrainingData, from_pairs, from_patches
 from lstsr_core.training_settings import MODELS
+from lstsr_core.unet import SharpeningUNet
 
 REPORTED = ["rmse_k", "rmse_unbiased_k", "correlation", "frr", "attenuation_rmse_db", "consistency_k"]
 _CARD_SETTINGS = ("alpha", "gamma", "gamma_scale", "batch_size", "learning_rate", "seed")

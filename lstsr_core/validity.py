@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lstsr_core.networks import Model, Statistics
+from lstsr_core.networks import Model
 from lstsr_core.raster import BoolArray, FloatArray
 from lstsr_core.sharpeners import repeated
+from lstsr_core.statistics import Statistics
 
 FlagArray = NDArray[np.uint8]
 

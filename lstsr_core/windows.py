@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -22,9 +22,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from lstsr_core.memory import kept_memory
 from lstsr_core.progress import bar
 from lstsr_core.raster import BoolArray
-
-if TYPE_CHECKING:
-    from lstsr_core.networks import SharpeningUNet
+from lstsr_core.unet import SharpeningUNet
 
 Float32Array = NDArray[np.float32]
 Pixel = TypeVar("Pixel", bound=np.generic)

@@ -13,7 +13,7 @@ from torch import nn
 
 from lstsr_core.architecture import INPUT, Layer, layers
 from lstsr_core.architecture_figure import architecture_figure
-from lstsr_core.networks import DoubleConvolution, Down, SharpeningUNet, Up
+from lstsr_core.unet import DoubleConvolution, Down, SharpeningUNet, Up
 
 TOLD = {INPUT: "upsampled LST\nand NDVI, z-scores", "outlet": "LST, z-scores"}
 

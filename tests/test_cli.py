@@ -25,11 +25,13 @@ from rasterio.crs import CRS
 from lstsr_core import cli
 from lstsr_core.degradation import degrade
 from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, Tile
-from lstsr_core.networks import SharpeningUNet, Statistics, save_model
+from lstsr_core.networks import save_model
 from lstsr_core.pairs import Pair, write_pair
 from lstsr_core.project import PROJECT
 from lstsr_core.raster import Raster, write_raster
 from lstsr_core.sharpeners import METHODS
+from lstsr_core.statistics import Statistics
+from lstsr_core.unet import SharpeningUNet
 from test_unpickler import call, dictionary, name, text
 
 CONTRACT = [

@@ -13,9 +13,9 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from lstsr_core.errors import InputError
 from lstsr_core.flow_chart import KINDS, OUTPUT, count_kinds, flow, flow_chart, purpose
+from lstsr_core.order import COMMITTED, UPSTREAM
 from lstsr_core.parameters import BY_NOTEBOOK
 from lstsr_core.project import PROJECT
-from lstsr_core.runner import COMMITTED, UPSTREAM
 from test_architecture_figure import assert_no_text_touches_another, texts
 from test_runner import ProjectCopy, small_runs
 

@@ -11,9 +11,9 @@ import pytest
 from lstsr_book.manual import SHEET, allowed, cheat_sheet, commands, manual_substitutions
 from lstsr_book.run_files import RunFiles
 from lstsr_core.errors import InputError
+from lstsr_core.order import UPSTREAM
 from lstsr_core.parameters import BY_NOTEBOOK, NotebookParameters
 from lstsr_core.project import PROJECT
-from lstsr_core.runner import UPSTREAM
 
 
 @pytest.fixture

@@ -22,14 +22,13 @@ from lstsr_core.networks import (
     PUBLISHED_CHECKPOINTS,
     PUBLISHED_STATISTICS,
     Model,
-    SharpeningUNet,
-    Statistics,
     load_model,
-    read_statistics,
     save_model,
     unseen_weights,
     weights_file,
 )
+from lstsr_core.statistics import Statistics, read_statistics
+from lstsr_core.unet import SharpeningUNet
 
 STATISTICS = Statistics(lst_mean_k=300.25, lst_std_k=7.5, ndvi_mean=0.6, ndvi_std=0.17, lst_min_k=251.5, ndvi_max=0.99)
 State = dict[str, Tensor]

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from lstsr_core.losses import sc_unet, sif_cnn_sr1, sif_cnn_sr2
-from lstsr_core.networks import Statistics
 from lstsr_core.objectives import OBJECTIVES
+from lstsr_core.statistics import Statistics
 from lstsr_core.training_data import Batch
 from lstsr_core.training_settings import MODELS, settings_of
 

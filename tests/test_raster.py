@@ -18,8 +18,9 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from rasterio.crs import CRS
 
 from lstsr_core.errors import InputError
+from lstsr_core.files import check_writable, written_atomically
 from lstsr_core.grid import FINE_PIXEL_M, SINUSOIDAL, SPHERE_RADIUS_M
-from lstsr_core.raster import Raster, check_writable, fill_nearest, read_raster, warp_onto, write_raster, written_atomically
+from lstsr_core.raster import Raster, fill_nearest, read_raster, warp_onto, write_raster
 
 FullDisk = Callable[[int], AbstractContextManager[None]]
 

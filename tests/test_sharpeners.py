@@ -22,9 +22,10 @@ from lstsr_core.dms import dms
 from lstsr_core.errors import InputError, NoResult
 from lstsr_core.grid import FINE_PIXEL_M
 from lstsr_core.kriging import aatprk, atprk
-from lstsr_core.networks import PUBLISHED_STATISTICS, SharpeningUNet, load_model, save_model
+from lstsr_core.networks import PUBLISHED_STATISTICS, load_model, save_model
 from lstsr_core.pairs import Pair, align, read_pair
 from lstsr_core.sharpeners import METHODS, WEIGHTS_MISSING, Options, check_methods, sharpen
+from lstsr_core.unet import SharpeningUNet
 
 NETWORKS = ["sc-unet", "sif-cnn-sr1", "sif-cnn-sr2"]
 

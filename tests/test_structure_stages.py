@@ -10,9 +10,9 @@ import pytest
 
 from lstsr_core import structure_stages
 from lstsr_core.flow_chart import KINDS
-from lstsr_core.networks import SharpeningUNet, Upsampling
+from lstsr_core.order import UPSTREAM
 from lstsr_core.parameters import Structure
-from lstsr_core.runner import UPSTREAM
+from lstsr_core.unet import SharpeningUNet, Upsampling
 from test_flow_chart import a_run
 
 STATE = SharpeningUNet().state_dict()

@@ -15,19 +15,12 @@ from torch import Tensor, nn
 
 from lstsr_core import windows
 from lstsr_core.degradation import upsample
-from lstsr_core.networks import (
-    PUBLISHED_CHECKPOINTS,
-    UPSAMPLINGS,
-    Model,
-    SharpeningUNet,
-    Statistics,
-    Upsampling,
-    load_model,
-    weights_file,
-)
+from lstsr_core.networks import PUBLISHED_CHECKPOINTS, Model, load_model, weights_file
 from lstsr_core.pairs import pair_ids, read_modis
 from lstsr_core.raster import FloatArray, fill_nearest
 from lstsr_core.simulator import MARGIN_COARSE_PIXELS, landscape, simulate_scene
+from lstsr_core.statistics import Statistics
+from lstsr_core.unet import UPSAMPLINGS, SharpeningUNet, Upsampling
 from lstsr_core.windows import (
     BLENDING_STEP,
     GRID,

@@ -16,8 +16,9 @@ from lstsr_book.run_files import CURVES, INVERSION, METRICS, PAIRS, PROVENANCE, 
 from lstsr_core.bootstrap import COVERAGE, RESAMPLES, SEED, mean_intervals
 from lstsr_core.contrast import CELL_PIXELS
 from lstsr_core.grid import SPHERE_RADIUS_M, TILE_SIZE_M, Tile
-from lstsr_core.networks import PUBLISHED_CHECKPOINTS, SharpeningUNet
+from lstsr_core.networks import PUBLISHED_CHECKPOINTS
 from lstsr_core.pairs import PUBLISHED_PAIRS
+from lstsr_core.unet import SharpeningUNet
 
 NOT_PUBLISHED = "not published"
 SYNTHETIC = "synthetic sample"

@@ -11,8 +11,8 @@ from lstsr_book.claim_rules import METRICS_READ, NO_FIGURE, RULES, SYNTHETIC, Ru
 from lstsr_book.run_files import METRICS, SUMMARY, RunFiles
 from lstsr_core.archive import read_registry
 from lstsr_core.errors import NoResult
+from lstsr_core.files import written_atomically
 from lstsr_core.project import REGISTRY
-from lstsr_core.raster import written_atomically
 
 CLAIMS_FILE = "claims.json"
 AGREES = "agrees"

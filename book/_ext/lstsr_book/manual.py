@@ -14,9 +14,10 @@ from lstsr_book import cli as book_cli
 from lstsr_book.markup import row, table, text
 from lstsr_book.run_files import PROVENANCE, RunFiles
 from lstsr_core import cli
+from lstsr_core.order import UPSTREAM
 from lstsr_core.parameters import BY_NOTEBOOK, NotebookParameters
 from lstsr_core.project import PARAMETERS
-from lstsr_core.runner import PROFILES, UPSTREAM
+from lstsr_core.runner import PROFILES
 
 FIGURE_SUFFIXES = {".png", ".svg", ".pdf"}
 

@@ -33,10 +33,10 @@ from lstsr_core import metrics, placement
 from lstsr_core.archive import read_registry
 from lstsr_core.degradation import BICUBIC_A, DEFAULT_MTF, psf_kernel, psf_sigma
 from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SCALE, SPHERE_RADIUS_M, TILE_COARSE_PIXELS, TILE_FINE_PIXELS
-from lstsr_core.networks import read_statistics
 from lstsr_core.pairs import PATCH_COARSE_PIXELS
 from lstsr_core.parameters import BY_NOTEBOOK
 from lstsr_core.project import REGISTRY
+from lstsr_core.statistics import read_statistics
 
 PATCHES = "02_patches/patches.csv"
 STATISTICS = "02_patches/statistics.json"

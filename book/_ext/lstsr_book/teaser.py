@@ -14,8 +14,9 @@ from PIL import Image
 
 from lstsr_book.markup import text
 from lstsr_core.errors import InputError
+from lstsr_core.files import written_atomically
 from lstsr_core.networks import PUBLISHED_CHECKPOINTS
-from lstsr_core.raster import FloatArray, written_atomically
+from lstsr_core.raster import FloatArray
 
 ATLAS = "11_atlas"
 SCENE_FILE = "viewer.js"
