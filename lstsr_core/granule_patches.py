@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -27,10 +27,8 @@ from lstsr_core.progress import bar
 from lstsr_core.qc import Policy
 from lstsr_core.raster import FloatArray
 from lstsr_core.splits import hashed_split, place_and_month_keys, random_split
+from lstsr_core.statistics import Statistics
 from lstsr_core.water import DEFAULT_DILATION, MOST_DILATION, near_water, water_granule
-
-if TYPE_CHECKING:
-    from lstsr_core.statistics import Statistics
 
 Row = dict[str, Any]
 Split = Literal["groups", "random"]
@@ -316,8 +314,6 @@ def _write_table(table: pd.DataFrame, path: Path) -> None:
 
 
 def _statistics(rows: Sequence[Row]) -> Statistics:
-    from lstsr_core.statistics import Statistics
-
     joined = {}
     for quantity in ("lst_k", "ndvi"):
         counts, means, squares, lowest, highest = np.array([row[quantity] for row in rows]).T

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,9 +16,7 @@ from lstsr_core.pairs import PATCH_COARSE_PIXELS, align, check_lst, check_ndvi
 from lstsr_core.raster import FloatArray, Raster, read_raster, write_raster
 from lstsr_core.scenes import Part, read_part
 from lstsr_core.splits import random_split
-
-if TYPE_CHECKING:
-    from lstsr_core.statistics import Statistics
+from lstsr_core.statistics import Statistics
 
 TABLE_COLUMNS = ["lst_path", "ndvi_path", "date", "tile", "window_row", "window_column", "bad_share", "split"]
 
@@ -136,8 +134,6 @@ class PatchSet:
 
     def statistics(self) -> Statistics:
         """What z-scores a network's inputs, over the valid pixels of these patches."""
-        from lstsr_core.statistics import Statistics
-
         lst_k, ndvi = self.lst_k[np.isfinite(self.lst_k)], self.ndvi[np.isfinite(self.ndvi)]
         extremes = [float(value) for value in (lst_k.min(), lst_k.max(), ndvi.min(), ndvi.max())]
         return Statistics(float(lst_k.mean()), float(lst_k.std()), float(ndvi.mean()), float(ndvi.std()), *extremes)
