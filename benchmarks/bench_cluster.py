@@ -25,11 +25,11 @@ import torch
 from bench_cluster_work import items_of, sharpen_granule
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from lstsr_core.cluster import run_all
-from lstsr_core.networks import PUBLISHED_STATISTICS, save_model
-from lstsr_core.project import PROJECT
-from lstsr_core.simulator import simulate
-from lstsr_core.unet import SharpeningUNet
+from lstsr_core.base.parallel import run_all
+from lstsr_core.base.project import PROJECT
+from lstsr_core.networks.unet import SharpeningUNet
+from lstsr_core.networks.weights import PUBLISHED_STATISTICS, save_model
+from lstsr_core.simulation.scenes import simulate
 
 GRANULES, ROUND = 30, 10
 WINDOWS = 2

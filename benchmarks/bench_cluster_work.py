@@ -7,11 +7,11 @@ from pathlib import Path
 
 import torch
 
-from lstsr_core.granule import read_lst, read_ndvi
-from lstsr_core.granule_pairs import granule_pairs
-from lstsr_core.pairs import ModisPair, align
-from lstsr_core.raster import write_raster
-from lstsr_core.sharpeners import Options, sharpen
+from lstsr_core.geo.raster import write_raster
+from lstsr_core.modis.day_pairs import granule_pairs
+from lstsr_core.modis.granule import read_lst, read_ndvi
+from lstsr_core.pairs.pair import ModisPair, align
+from lstsr_core.sharpening.methods import Options, sharpen
 
 
 def sharpen_granule(lst: Path, reflectance: Path, out: Path, weights: Path) -> None:

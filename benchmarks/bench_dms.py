@@ -11,7 +11,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from sklearn.linear_model import Ridge
 from sklearn.tree import DecisionTreeRegressor
 
-from lstsr_core.dms import dms
+from lstsr_core.sharpening.dms import dms
 
 SIZES = [64, 1200]
 SEED = 0

@@ -9,9 +9,9 @@ from bench_dms import fractal
 from pytest_benchmark.fixture import BenchmarkFixture
 from rasterio.crs import CRS
 
-from lstsr_core.grid import FINE_PIXEL_M, SINUSOIDAL, TILE_FINE_PIXELS, Tile
-from lstsr_core.sharpeners import Options, tsharp
-from lstsr_core.tile_warp import GDAL_CHUNK_MB, TileWarp, tile_warp, weigh
+from lstsr_core.evaluation.tile_warp import GDAL_CHUNK_MB, TileWarp, tile_warp, weigh
+from lstsr_core.geo.grid import FINE_PIXEL_M, SINUSOIDAL, TILE_FINE_PIXELS, Tile
+from lstsr_core.sharpening.methods import Options, tsharp
 
 TILE, UTM_31N = Tile(18, 4), CRS.from_epsg(32631)
 FIRST_ROW, FIRST_COLUMN, SIZE, PRODUCTS = 2000, 1300, 256, 8

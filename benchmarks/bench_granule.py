@@ -10,10 +10,10 @@ from pyhdf.SD import SD
 from pytest_benchmark.fixture import BenchmarkFixture
 from scipy import ndimage
 
-from lstsr_core.granule_writer import write_lst_granule, write_reflectance_granule
-from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, TILE_COARSE_PIXELS, TILE_FINE_PIXELS, Tile
-from lstsr_core.hdf_file import read_hdf
-from lstsr_core.raster import Raster
+from lstsr_core.geo.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, TILE_COARSE_PIXELS, TILE_FINE_PIXELS, Tile
+from lstsr_core.geo.raster import Raster
+from lstsr_core.modis.hdf4 import read_hdf
+from lstsr_core.simulation.granule_writer import write_lst_granule, write_reflectance_granule
 
 TILE = Tile(18, 4)
 DATASETS = {"lst": ["LST_1KM", "QC"], "reflectance": ["sur_refl_b01_1", "sur_refl_b02_1"]}

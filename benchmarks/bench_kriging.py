@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.optimize import curve_fit
 
-from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SCALE
-from lstsr_core.kriging import aatprk, atprk
+from lstsr_core.geo.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SCALE
+from lstsr_core.sharpening.kriging import aatprk, atprk
 
 Array = NDArray[np.float64]
 

@@ -20,15 +20,15 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from scipy import ndimage
 
-from lstsr_core.degradation import upsample
-from lstsr_core.granule_name import GranuleName
-from lstsr_core.granule_writer import write_lst_granule, write_reflectance_granule
-from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, TILE_COARSE_PIXELS, Tile
-from lstsr_core.networks import Model, save_model
-from lstsr_core.raster import FloatArray, Raster
-from lstsr_core.statistics import Statistics
-from lstsr_core.unet import SharpeningUNet
-from lstsr_core.windows import LARGEST_CORE
+from lstsr_core.geo.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, TILE_COARSE_PIXELS, Tile
+from lstsr_core.geo.operators import upsample
+from lstsr_core.geo.raster import FloatArray, Raster
+from lstsr_core.modis.names import GranuleName
+from lstsr_core.networks.tiling import LARGEST_CORE
+from lstsr_core.networks.unet import SharpeningUNet
+from lstsr_core.networks.weights import Model, save_model
+from lstsr_core.patches.statistics import Statistics
+from lstsr_core.simulation.granule_writer import write_lst_granule, write_reflectance_granule
 
 THREADS, BLOCK = 2, 64
 FLOP_PER_PIXEL = 55e3

@@ -14,8 +14,9 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 from scipy import ndimage
 
-from lstsr_core import metrics, perceptual
-from lstsr_core.fourier import attenuation_db, compare_spectra
+from lstsr_core.metrics import images as metrics
+from lstsr_core.metrics import perceptual
+from lstsr_core.metrics.fourier import attenuation_db, compare_spectra
 
 ROWS, COLUMNS = 224, 221
 PATCH_FINE, PATCH_COARSE = 252, 63

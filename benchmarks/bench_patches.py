@@ -13,12 +13,12 @@ from pyhdf.SD import SD, SDC
 from pytest_benchmark.fixture import BenchmarkFixture
 from scipy import ndimage
 
-from lstsr_core.granule_name import GranuleName
-from lstsr_core.granule_pairs import granule_pairs
-from lstsr_core.granule_patches import PatchSettings, cut_granule, update
-from lstsr_core.granule_writer import write_lst_granule, write_reflectance_granule
-from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SCALE, SINUSOIDAL, Tile
-from lstsr_core.raster import Raster
+from lstsr_core.geo.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SCALE, SINUSOIDAL, Tile
+from lstsr_core.geo.raster import Raster
+from lstsr_core.modis.day_pairs import granule_pairs
+from lstsr_core.modis.names import GranuleName
+from lstsr_core.patches.cutting import PatchSettings, cut_granule, update
+from lstsr_core.simulation.granule_writer import write_lst_granule, write_reflectance_granule
 
 TILE = Tile(18, 4)
 WINDOWS = 18

@@ -25,14 +25,14 @@ from scipy import ndimage
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch.nn import functional
 
-from lstsr_core.grid import COARSE_PIXEL_M, SINUSOIDAL
-from lstsr_core.losses import Loss
-from lstsr_core.objectives import OBJECTIVES
-from lstsr_core.raster import Raster, write_raster
-from lstsr_core.training import train
-from lstsr_core.training_data import Batch, TrainingData
-from lstsr_core.training_settings import TrainingSettings, settings_of
-from lstsr_core.unet import SharpeningUNet
+from lstsr_core.geo.grid import COARSE_PIXEL_M, SINUSOIDAL
+from lstsr_core.geo.raster import Raster, write_raster
+from lstsr_core.networks.data import Batch, TrainingData
+from lstsr_core.networks.losses import Loss
+from lstsr_core.networks.objectives import OBJECTIVES
+from lstsr_core.networks.settings import TrainingSettings, settings_of
+from lstsr_core.networks.training import train
+from lstsr_core.networks.unet import SharpeningUNet
 
 BATCH, COARSE, THREADS, STEPS = 32, 64, 2, 3
 NONE = np.arange(0)

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from tqdm import tqdm
 
-from lstsr_core.errors import InputError
-from lstsr_core.progress import announce_terminal, bar
-from lstsr_core.text import parse_day, parse_yaml
+from lstsr_core.base.errors import InputError
+from lstsr_core.base.progress import announce_terminal, bar
+from lstsr_core.base.text import parse_day, parse_yaml
 
 if TYPE_CHECKING:
-    from lstsr_core.shorelines import Extent
+    from lstsr_core.geo.shorelines import Extent
 
 TRACEBACK_VARIABLE = "LSTSR_TRACEBACK"
 """Set, it makes every command that fails show where."""
@@ -288,8 +288,8 @@ def _add_cluster_options(command: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from lstsr_core.order import UPSTREAM
     from lstsr_core.runner import run_profile
+    from lstsr_core.stages.order import UPSTREAM
 
     names = list(UPSTREAM)
     if options.only and options.start:
@@ -311,7 +311,7 @@ def _notebook(text: str, names: list[str]) -> str:
 
 
 def _notebooks_with(parameter: str, names: list[str]) -> list[str]:
-    from lstsr_core.parameters import BY_NOTEBOOK
+    from lstsr_core.stages.parameters import BY_NOTEBOOK
 
     having = [name for name in names if parameter in BY_NOTEBOOK[name].model_fields]
     if not having:
@@ -336,7 +336,7 @@ def _settings(texts: list[str], names: list[str]) -> dict[str, dict[str, Any]]:
 
 
 def _fetch(options: argparse.Namespace) -> int:
-    from lstsr_core import archive
+    from lstsr_core.pairs import published as archive
 
     announce_terminal()
     base_url = f"{options.url.rstrip('/')}/" if options.url else archive.BASE_URL
@@ -351,10 +351,10 @@ def _fetch(options: argparse.Namespace) -> int:
 def _download(options: argparse.Namespace) -> int:
     import threading
 
-    from lstsr_core import download
-    from lstsr_core.grid import Tile
-    from lstsr_core.products import Product
-    from lstsr_core.transfer import Patience
+    from lstsr_core.download import download
+    from lstsr_core.download.transfer import Patience
+    from lstsr_core.geo.grid import Tile
+    from lstsr_core.modis.products import Product
 
     download.check_threads(options.threads)
     products = [Product.parse(name) for name in options.product]
@@ -379,13 +379,14 @@ def _download(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from lstsr_core import cross_validation, training_data
-    from lstsr_core.networks import FOLDS_TABLE
-    from lstsr_core.outputs import check_outputs
-    from lstsr_core.pairs import pair_ids
-    from lstsr_core.scenes import are_published
-    from lstsr_core.training_settings import MODELS, MOST_THREADS, settings_of
-    from lstsr_core.validity import TRAINED_ON
+    from lstsr_core.base.outputs import check_outputs
+    from lstsr_core.maps.validity import TRAINED_ON
+    from lstsr_core.networks import cross_validation
+    from lstsr_core.networks import data as training_data
+    from lstsr_core.networks.settings import MODELS, MOST_THREADS, settings_of
+    from lstsr_core.networks.weights import FOLDS_TABLE
+    from lstsr_core.pairs.pair import pair_ids
+    from lstsr_core.pairs.scenes import are_published
 
     if options.model not in (*MODELS, "all"):
         raise InputError(f"unknown model '{options.model}'; known models: {', '.join(MODELS)} (or all).")
@@ -425,7 +426,7 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _card(options: argparse.Namespace) -> int:
-    from lstsr_core.networks import load_model
+    from lstsr_core.networks.weights import load_model
 
     model = load_model(options.weights)
     card = {"statistics": asdict(model.statistics), **model.card}
@@ -434,9 +435,9 @@ def _card(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    from lstsr_core import weights_report
-    from lstsr_core.evaluation import write_table
-    from lstsr_core.outputs import check_outputs
+    from lstsr_core.base.outputs import check_outputs
+    from lstsr_core.evaluation import weights_report
+    from lstsr_core.evaluation.table import write_table
 
     written = (weights_report.TEST_TABLE, weights_report.DEVELOPMENT_TABLE, "curves.csv")
     check_outputs(options, *(options.out / name for name in written))
@@ -456,11 +457,11 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _patches(options: argparse.Namespace) -> int:
-    from lstsr_core.granule_jobs import cut_all
-    from lstsr_core.granule_pairs import check_directory
-    from lstsr_core.granule_patches import PatchSettings, update
-    from lstsr_core.outputs import check_outputs
-    from lstsr_core.patch_plan import plan
+    from lstsr_core.base.outputs import check_outputs
+    from lstsr_core.maps.jobs import cut_all
+    from lstsr_core.modis.day_pairs import check_directory
+    from lstsr_core.patches.cutting import PatchSettings, update
+    from lstsr_core.patches.plan import plan
 
     if not 0.0 < options.share < 1.0:
         raise InputError(f"--share is {options.share}; expected a number above 0 and below 1.")
@@ -486,14 +487,14 @@ def _patches(options: argparse.Namespace) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from lstsr_core import evaluation
-    from lstsr_core.files import check_writable
-    from lstsr_core.networks import PUBLISHED_CHECKPOINTS, load_model, unseen_weights, weights_file
-    from lstsr_core.outputs import check_outputs
-    from lstsr_core.pairs import pair_ids
-    from lstsr_core.perceptual import load_lpips
-    from lstsr_core.scenes import read_part
-    from lstsr_core.sharpeners import WEIGHTS_MISSING, Options, check_methods
+    from lstsr_core.base.files import check_writable
+    from lstsr_core.base.outputs import check_outputs
+    from lstsr_core.evaluation import table as evaluation
+    from lstsr_core.metrics.perceptual import load_lpips
+    from lstsr_core.networks.weights import PUBLISHED_CHECKPOINTS, load_model, unseen_weights, weights_file
+    from lstsr_core.pairs.pair import pair_ids
+    from lstsr_core.pairs.scenes import read_part
+    from lstsr_core.sharpening.methods import WEIGHTS_MISSING, Options, check_methods
 
     methods = check_methods(options.methods.split(","))
     protocols = evaluation.check_protocols(options.protocol.split(","))
@@ -537,10 +538,11 @@ def _evaluate(options: argparse.Namespace) -> int:
 def _predict(options: argparse.Namespace) -> int:
     import torch
 
-    from lstsr_core import prediction, prediction_plan
-    from lstsr_core.area import parse_bounds
-    from lstsr_core.files import check_writable
-    from lstsr_core.outputs import check_outputs
+    from lstsr_core.base.files import check_writable
+    from lstsr_core.base.outputs import check_outputs
+    from lstsr_core.maps import plan as prediction_plan
+    from lstsr_core.maps import predict as prediction
+    from lstsr_core.maps.area import parse_bounds
 
     if (options.granules is None) == (options.lst is None or options.reflectance is None):
         raise InputError("expected --lst with --reflectance, or --granules: two granules for one map, or a directory for many.")
@@ -571,10 +573,10 @@ def _predict(options: argparse.Namespace) -> int:
 
 
 def _predict_many(options: argparse.Namespace, bounds: Extent | None) -> int:
-    from lstsr_core.batch import FAILURES_FILE, SETTINGS_FILE
-    from lstsr_core.granule_jobs import DIGESTS_FILE, NOTHING_FILE, map_job
-    from lstsr_core.outputs import check_outputs
-    from lstsr_core.prediction import Request
+    from lstsr_core.base.outputs import check_outputs
+    from lstsr_core.maps.batch import FAILURES_FILE, SETTINGS_FILE
+    from lstsr_core.maps.jobs import DIGESTS_FILE, NOTHING_FILE, map_job
+    from lstsr_core.maps.predict import Request
 
     if options.threads not in (None, 1):
         raise InputError(f"--threads is {options.threads}: with --granules each process has one; give --workers instead.")
@@ -606,7 +608,7 @@ def _predict_many(options: argparse.Namespace, bounds: Extent | None) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from lstsr_core import archive
+    from lstsr_core.pairs import published as archive
 
     if not options.directory.is_dir():
         raise InputError(f"{options.directory}: no such directory.")

@@ -20,21 +20,21 @@ import papermill
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
-from lstsr_core import archive
-from lstsr_core.errors import InputError
-from lstsr_core.files import written_atomically
-from lstsr_core.networks import PACKAGE_WEIGHTS
-from lstsr_core.order import COMMITTED, UPSTREAM, upstream_of
-from lstsr_core.parameters import BY_NOTEBOOK, Download, NotebookParameters
-from lstsr_core.project import (
+from lstsr_core.base.errors import InputError
+from lstsr_core.base.files import written_atomically
+from lstsr_core.base.fingerprint import Record, code_of, digests, fingerprint, git_revision, read_records, versions, write_records
+from lstsr_core.base.project import (
     NOTEBOOKS,
     PARAMETERS,
     PROJECT,
     RUNS,
 )  # fmt: skip
-from lstsr_core.provenance import Record, code_of, digests, fingerprint, git_revision, read_records, versions, write_records
-from lstsr_core.sharpeners import OWN_METHODS
-from lstsr_core.text import read_yaml
+from lstsr_core.base.text import read_yaml
+from lstsr_core.networks.weights import PACKAGE_WEIGHTS
+from lstsr_core.pairs import published as archive
+from lstsr_core.sharpening.methods import OWN_METHODS
+from lstsr_core.stages.order import COMMITTED, UPSTREAM, upstream_of
+from lstsr_core.stages.parameters import BY_NOTEBOOK, Download, NotebookParameters
 
 PROFILES = ("sample", "paper")
 

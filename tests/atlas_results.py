@@ -10,10 +10,10 @@ import pandas as pd
 from affine import Affine
 from matplotlib.figure import Figure
 
-from lstsr_core.atlas import FIGURES
-from lstsr_core.atlas_data import scene_script
-from lstsr_core.atlas_figures import write_layers
-from lstsr_core.raster import Raster
+from lstsr_core.geo.raster import Raster
+from lstsr_core.stages.atlas_data import scene_script
+from lstsr_core.stages.atlas_figures import write_layers
+from lstsr_core.stages.atlas_scenes import FIGURES
 
 METHODS = ["bicubic", "tsharp"]
 

@@ -26,14 +26,14 @@ from xdist.scheduler import LoadScopeScheduling
 
 from lstsr_book.build import build_book
 from lstsr_core import cli
-from lstsr_core.degradation import degrade
-from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, Tile
-from lstsr_core.networks import PUBLISHED_CHECKPOINTS, PUBLISHED_STATISTICS, save_model
-from lstsr_core.pairs import Pair, write_pair
-from lstsr_core.project import PROJECT
-from lstsr_core.raster import Raster
-from lstsr_core.statistics import Statistics
-from lstsr_core.unet import SharpeningUNet
+from lstsr_core.base.project import PROJECT
+from lstsr_core.geo.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, Tile
+from lstsr_core.geo.operators import degrade
+from lstsr_core.geo.raster import Raster
+from lstsr_core.networks.unet import SharpeningUNet
+from lstsr_core.networks.weights import PUBLISHED_CHECKPOINTS, PUBLISHED_STATISTICS, save_model
+from lstsr_core.pairs.pair import Pair, write_pair
+from lstsr_core.patches.statistics import Statistics
 
 torch.set_num_threads(1)  # beside other work, two threads that wait for each other take five times as long
 settings.register_profile("suite", deadline=None, max_examples=40)  # a shared machine may stall for longer than any deadline

@@ -14,7 +14,7 @@ from pathlib import Path
 import distributed
 import psutil
 
-from lstsr_core.project import PROJECT
+from lstsr_core.base.project import PROJECT
 
 DASK = Path(sys.executable).with_name("dask")
 LOCAL = ["--host", "127.0.0.1", "--no-dashboard"]

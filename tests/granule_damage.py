@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from lstsr_core.errors import InputError
-from lstsr_core.hdf_directory import Descriptor, descriptors
-from lstsr_core.raster import Raster
+from lstsr_core.base.errors import InputError
+from lstsr_core.geo.raster import Raster
+from lstsr_core.modis.hdf_directory import Descriptor, descriptors
 
 LIMIT_S = 12  # the reader's own limit is 10
 DIMENSIONS_TAG = 701

@@ -23,10 +23,10 @@ from urllib.parse import parse_qs, urlsplit
 import earthaccess
 import numpy as np
 
-from lstsr_core.granule_name import GranuleName
-from lstsr_core.granule_writer import write_lst_granule, write_reflectance_granule
-from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, Tile
-from lstsr_core.raster import Raster
+from lstsr_core.geo.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, Tile
+from lstsr_core.geo.raster import Raster
+from lstsr_core.modis.names import GranuleName
+from lstsr_core.simulation.granule_writer import write_lst_granule, write_reflectance_granule
 
 TILE = Tile(18, 4)
 HTML = b"<!DOCTYPE html><html><head><title>Earthdata Login</title></head><body>Service unavailable</body></html>"

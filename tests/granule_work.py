@@ -11,10 +11,10 @@ from pathlib import Path
 import torch
 from threadpoolctl import threadpool_info
 
-from lstsr_core.granule import read_lst, read_ndvi
-from lstsr_core.pairs import ModisPair, align
-from lstsr_core.raster import write_raster
-from lstsr_core.sharpeners import Options, sharpen
+from lstsr_core.geo.raster import write_raster
+from lstsr_core.modis.granule import read_lst, read_ndvi
+from lstsr_core.pairs.pair import ModisPair, align
+from lstsr_core.sharpening.methods import Options, sharpen
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from lstsr_core.project import PROJECT
+from lstsr_core.base.project import PROJECT
 
 PAGES = [PROJECT / "README.md", *sorted((PROJECT / "book").glob("*.md"))]
 SHELLS = ("bash", "sh")

@@ -10,15 +10,15 @@ import pandas as pd
 import pytest
 from affine import Affine
 
-from lstsr_core.ablation import BASE, METRICS, SCORES_COLUMNS, ablate, summarise, variants
-from lstsr_core.errors import InputError
-from lstsr_core.evaluation import evaluate
-from lstsr_core.grid import COARSE_PIXEL_M
-from lstsr_core.networks import load_model
-from lstsr_core.pairs import Pair, write_pair
-from lstsr_core.sharpeners import Options
-from lstsr_core.training_data import from_pairs
-from lstsr_core.training_settings import TrainingSettings
+from lstsr_core.base.errors import InputError
+from lstsr_core.evaluation.ablation import BASE, METRICS, SCORES_COLUMNS, ablate, summarise, variants
+from lstsr_core.evaluation.table import evaluate
+from lstsr_core.geo.grid import COARSE_PIXEL_M
+from lstsr_core.networks.data import from_pairs
+from lstsr_core.networks.settings import TrainingSettings
+from lstsr_core.networks.weights import load_model
+from lstsr_core.pairs.pair import Pair, write_pair
+from lstsr_core.sharpening.methods import Options
 
 
 def settings(**values: object) -> TrainingSettings:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lstsr_core import cli
-from lstsr_core.project import PROJECT
+from lstsr_core.base.project import PROJECT
 
 Lstsr = Callable[..., tuple[int, str, str]]
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lstsr_core.architecture import INPUT, Layer, blocks, layers, skips, table
-from lstsr_core.unet import UPSAMPLINGS, SharpeningUNet, Upsampling
+from lstsr_core.figures.architecture import INPUT, Layer, blocks, layers, skips, table
+from lstsr_core.networks.unet import UPSAMPLINGS, SharpeningUNet, Upsampling
 
 
 def found(upsampling: Upsampling = "align-corners", side: int = 64) -> list[Layer]:

@@ -11,9 +11,9 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 from matplotlib.text import Text
 from torch import nn
 
-from lstsr_core.architecture import INPUT, Layer, layers
-from lstsr_core.architecture_figure import architecture_figure
-from lstsr_core.unet import DoubleConvolution, Down, SharpeningUNet, Up
+from lstsr_core.figures.architecture import INPUT, Layer, layers
+from lstsr_core.figures.architecture_figure import architecture_figure
+from lstsr_core.networks.unet import DoubleConvolution, Down, SharpeningUNet, Up
 
 TOLD = {INPUT: "upsampled LST\nand NDVI, z-scores", "outlet": "LST, z-scores"}
 

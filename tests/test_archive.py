@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from lstsr_core import archive, cli
-from lstsr_core.errors import InputError
-from lstsr_core.networks import PUBLISHED_CHECKPOINTS, weights_file
-from lstsr_core.pairs import pair_ids
+from lstsr_core import cli
+from lstsr_core.base.errors import InputError
+from lstsr_core.networks.weights import PUBLISHED_CHECKPOINTS, weights_file
+from lstsr_core.pairs import published as archive
+from lstsr_core.pairs.pair import pair_ids
 
 DATA, MODELS = "test_data_formatted/data/", "models/"
 CONTENT = {

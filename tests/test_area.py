@@ -14,11 +14,11 @@ from affine import Affine
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstsr_core.area import box, extent_of, inside, parse_bounds, read_shape, to_degrees, window_around
-from lstsr_core.errors import InputError
-from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, SPHERE_RADIUS_M, Tile
-from lstsr_core.raster import Raster
-from lstsr_core.shorelines import Extent
+from lstsr_core.base.errors import InputError
+from lstsr_core.geo.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, SPHERE_RADIUS_M, Tile
+from lstsr_core.geo.raster import Raster
+from lstsr_core.geo.shorelines import Extent
+from lstsr_core.maps.area import box, extent_of, inside, parse_bounds, read_shape, to_degrees, window_around
 
 SPHERE = pyproj.CRS.from_proj4(f"+proj=longlat +R={SPHERE_RADIUS_M}")
 TO_SINUSOIDAL = pyproj.Transformer.from_crs(SPHERE, f"+proj=sinu +R={SPHERE_RADIUS_M}", always_xy=True)

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lstsr_core.atlas import FIGURES, Request, compare_scene, draw_scene, nearest_onto
-from lstsr_core.atlas_figures import LAYERS
-from lstsr_core.evaluation import compare_all
-from lstsr_core.pairs import Pair, read_pair, write_pair
-from lstsr_core.placement import Georeferenced
-from lstsr_core.raster import Raster
-from lstsr_core.sharpeners import Options, sharpen
+from lstsr_core.evaluation.protocols import Georeferenced
+from lstsr_core.evaluation.table import compare_all
+from lstsr_core.geo.raster import Raster
+from lstsr_core.pairs.pair import Pair, read_pair, write_pair
+from lstsr_core.sharpening.methods import Options, sharpen
+from lstsr_core.stages.atlas_figures import LAYERS
+from lstsr_core.stages.atlas_scenes import FIGURES, Request, compare_scene, draw_scene, nearest_onto
 from test_atlas_data import decoded_k, read_script
 
 REQUEST = Request(("bicubic", "tsharp"), "georeferenced", Options())

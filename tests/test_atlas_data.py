@@ -15,9 +15,9 @@ from affine import Affine
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstsr_core.atlas_data import scene_script
-from lstsr_core.errors import InputError
-from lstsr_core.raster import Raster
+from lstsr_core.base.errors import InputError
+from lstsr_core.geo.raster import Raster
+from lstsr_core.stages.atlas_data import scene_script
 
 GRID = Affine(231.65, 0.0, 500_000.0, 0.0, -231.65, 5_000_000.0)
 

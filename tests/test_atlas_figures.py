@@ -12,11 +12,11 @@ from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
 from PIL import Image
 
-from lstsr_core.atlas_figures import LAYERS, LST_LABEL, differences_from_aster, scene_map, scene_maps, write_layers
-from lstsr_core.grid import Tile
-from lstsr_core.pairs import Pair
-from lstsr_core.placement import Comparison, Georeferenced
-from lstsr_core.sharpeners import sharpen
+from lstsr_core.evaluation.protocols import Comparison, Georeferenced
+from lstsr_core.geo.grid import Tile
+from lstsr_core.pairs.pair import Pair
+from lstsr_core.sharpening.methods import sharpen
+from lstsr_core.stages.atlas_figures import LAYERS, LST_LABEL, differences_from_aster, scene_map, scene_maps, write_layers
 
 
 @pytest.fixture(scope="module")

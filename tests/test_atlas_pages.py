@@ -11,10 +11,10 @@ import pytest
 import yaml
 
 from lstsr_book.atlas_pages import EXTRA_FOLDER, atlas_substitutions, write_atlas
-from lstsr_core.atlas import FIGURES
-from lstsr_core.errors import InputError
-from lstsr_core.placement import TOO_SMALL
-from lstsr_core.project import PROJECT
+from lstsr_core.base.errors import InputError
+from lstsr_core.base.project import PROJECT
+from lstsr_core.evaluation.protocols import TOO_SMALL
+from lstsr_core.stages.atlas_scenes import FIGURES
 from test_book import make_book_run
 
 SCENES = ["0", "57"]

@@ -12,10 +12,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lstsr_core import atlas_stages, download_stages, evaluation_stages, stages
-from lstsr_core.errors import InputError
-from lstsr_core.pairs import Pair, write_pair
-from lstsr_core.parameters import AsterEvaluation, Atlas, Download
+from lstsr_core.base.errors import InputError
+from lstsr_core.pairs.pair import Pair, write_pair
+from lstsr_core.stages import atlas as atlas_stages
+from lstsr_core.stages import common as stages
+from lstsr_core.stages import download as download_stages
+from lstsr_core.stages import evaluation as evaluation_stages
+from lstsr_core.stages.parameters import AsterEvaluation, Atlas, Download
 
 METHODS = ["bicubic", "tsharp"]
 

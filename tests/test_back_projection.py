@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstsr_core.back_projection import back_projected
-from lstsr_core.degradation import degrade, upsample
-from lstsr_core.metrics import consistency_k
-from lstsr_core.pairs import Pair, align
-from lstsr_core.sharpeners import sharpen
+from lstsr_core.evaluation.back_projection import back_projected
+from lstsr_core.geo.operators import degrade, upsample
+from lstsr_core.metrics.images import consistency_k
+from lstsr_core.pairs.pair import Pair, align
+from lstsr_core.sharpening.methods import sharpen
 
 
 def random_scene(seed: int, size: int = 16) -> tuple[np.ndarray, np.ndarray]:

@@ -25,9 +25,9 @@ from lstsr_book.build import NOTEBOOKS, assemble, build_book, build_pdf
 from lstsr_book.kept_results import RESULTS
 from lstsr_book.prose import REAL_NOTEBOOKS
 from lstsr_book.results_prose import KEPT_FOLDER
-from lstsr_core.errors import InputError
-from lstsr_core.figure_files import SUFFIXES, show
-from lstsr_core.project import PROJECT
+from lstsr_core.base.errors import InputError
+from lstsr_core.base.project import PROJECT
+from lstsr_core.figures.files import SUFFIXES, show
 from test_claims import FIGURES, make_run, metrics_rows, missing_rows
 
 PIXEL = base64.b64encode(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from lstsr_core.bootstrap import Interval, mean_intervals
+from lstsr_core.evaluation.statistics import Interval, mean_intervals
 
 
 def column(values: list[float]) -> np.ndarray:

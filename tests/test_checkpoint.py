@@ -12,8 +12,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from lstsr_core.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from lstsr_core.errors import InputError
+from lstsr_core.base.errors import InputError
+from lstsr_core.networks.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 
 FullDisk = Callable[[int], AbstractContextManager[None]]
 

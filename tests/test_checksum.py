@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lstsr_core.checksum import Checksum, cksum
+from lstsr_core.download.checksum import Checksum, cksum
 
 COMMANDS = {
     "CKSUM": "cksum",

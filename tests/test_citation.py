@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from lstsr_core.project import PROJECT
+from lstsr_core.base.project import PROJECT
 
 # What version 1.2.0 of the Citation File Format knows, of the keys that this file may have.
 KEYS = {

@@ -11,11 +11,11 @@ import pytest
 from lstsr_book.claim_rules import PUBLISHED_CURVES, PUBLISHED_LINE
 from lstsr_book.claims import Claim, claims, write_claims
 from lstsr_book.run_files import RunFiles
-from lstsr_core.archive import read_registry
-from lstsr_core.errors import InputError
-from lstsr_core.evaluation import COLUMNS
-from lstsr_core.networks import PUBLISHED_CHECKPOINTS
-from lstsr_core.project import REGISTRY
+from lstsr_core.base.errors import InputError
+from lstsr_core.base.project import REGISTRY
+from lstsr_core.evaluation.table import COLUMNS
+from lstsr_core.networks.weights import PUBLISHED_CHECKPOINTS
+from lstsr_core.pairs.published import read_registry
 
 CHECKPOINT_DIGESTS = {method: f"{index}" * 64 for index, method in enumerate(PUBLISHED_CHECKPOINTS, start=1)}
 

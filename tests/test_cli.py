@@ -23,15 +23,15 @@ from affine import Affine
 from rasterio.crs import CRS
 
 from lstsr_core import cli
-from lstsr_core.degradation import degrade
-from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, Tile
-from lstsr_core.networks import save_model
-from lstsr_core.pairs import Pair, write_pair
-from lstsr_core.project import PROJECT
-from lstsr_core.raster import Raster, write_raster
-from lstsr_core.sharpeners import METHODS
-from lstsr_core.statistics import Statistics
-from lstsr_core.unet import SharpeningUNet
+from lstsr_core.base.project import PROJECT
+from lstsr_core.geo.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, Tile
+from lstsr_core.geo.operators import degrade
+from lstsr_core.geo.raster import Raster, write_raster
+from lstsr_core.networks.unet import SharpeningUNet
+from lstsr_core.networks.weights import save_model
+from lstsr_core.pairs.pair import Pair, write_pair
+from lstsr_core.patches.statistics import Statistics
+from lstsr_core.sharpening.methods import METHODS
 from test_unpickler import call, dictionary, name, text
 
 CONTRACT = [

@@ -19,12 +19,12 @@ import pytest
 
 from dask_processes import DaskProcesses, dask_processes, kill
 from granule_work import Settings, fail_in_june_die_in_july, sharpen_granule, sharpen_slowly
-from lstsr_core import cluster
-from lstsr_core.cluster import Outcome, run_all, worker_count
-from lstsr_core.errors import InputError
-from lstsr_core.granule_pairs import granule_pairs
-from lstsr_core.project import PROJECT
-from lstsr_core.simulator import simulate
+from lstsr_core.base import parallel as cluster
+from lstsr_core.base.errors import InputError
+from lstsr_core.base.parallel import Outcome, run_all, worker_count
+from lstsr_core.base.project import PROJECT
+from lstsr_core.modis.day_pairs import granule_pairs
+from lstsr_core.simulation.scenes import simulate
 
 DAYS = [datetime.date(2018, 6, 1) + datetime.timedelta(days=5 * index) for index in range(12)]
 JUNE, JULY = (f"MOD21A1D.A2018{day}.h18v04.061.2020001000000.hdf" for day in (166, 196))  # 15 June and 15 July
@@ -105,7 +105,7 @@ def test_ports_of_this_machines_workers_are_closed_to_others(granules: Path, tmp
 STOPPED = """
 import time
 from contextlib import closing
-from lstsr_core.cluster import run_all
+from lstsr_core.base.parallel import run_all
 if __name__ == "__main__":
     try:
         naps = {str(index): (0.2 if index < 2 else 60.0,) for index in range(9)}

@@ -20,15 +20,15 @@ import papermill
 import pytest
 import yaml
 
-from lstsr_book import cli as book_cli
+from lstsr_book import options as book_options
 from lstsr_book.manual import SHEET, commands
+from lstsr_core.base.errors import InputError
+from lstsr_core.base.project import PROJECT
 from lstsr_core.cli import make_parser
-from lstsr_core.errors import InputError
-from lstsr_core.parameters import BY_NOTEBOOK
-from lstsr_core.project import PROJECT
 from lstsr_core.runner import _planned as planned
 from lstsr_core.runner import check_parameters
-from lstsr_core.sharpeners import OWN_METHODS
+from lstsr_core.sharpening.methods import OWN_METHODS
+from lstsr_core.stages.parameters import BY_NOTEBOOK
 from markdown_pages import PAGES, Block, all_blocks, blocks_of
 from test_book import make_book_run
 from test_runner import NAMES, PATIENCE_S, ProjectCopy, copy_project
@@ -66,7 +66,7 @@ def check(command: str) -> None:
     if program == "lstsr":
         check_lstsr(arguments)
     elif program == "lstsr-book":
-        parse(book_cli.make_parser(), arguments)
+        parse(book_options.make_parser(), arguments)
     elif program == "papermill":
         check_papermill(arguments)
     elif program == "make":

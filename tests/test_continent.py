@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from lstsr_book.continent import EUROPE_TILES, Continent, MeasuredMap, continent_substitutions
-from lstsr_core.errors import InputError
-from lstsr_core.grid import Tile
-from lstsr_core.project import PROJECT
+from lstsr_core.base.errors import InputError
+from lstsr_core.base.project import PROJECT
+from lstsr_core.geo.grid import Tile
 
 MEASURED = MeasuredMap("tsharp", 36.0, 2_000_000_000, 100_000_000, 50_000_000, "one", 1.9)
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from lstsr_core.contrast import Inversion, inversion
+from lstsr_core.metrics.contrast import Inversion, inversion
 
 RANDOM = np.random.default_rng(4)
 NDVI = RANDOM.standard_normal((60, 80))

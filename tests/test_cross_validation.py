@@ -11,16 +11,16 @@ import pandas as pd
 import pytest
 import torch
 
-from lstsr_core import cross_validation
-from lstsr_core.cross_validation import CHECKPOINT, cross_validate, forget, split, train_weights
-from lstsr_core.degradation import upsample
-from lstsr_core.errors import InputError
-from lstsr_core.networks import load_model
-from lstsr_core.pairs import Pair, align
-from lstsr_core.sharpeners import Options, sharpen
-from lstsr_core.splits import random_split
-from lstsr_core.training_data import TrainingData
-from lstsr_core.training_settings import TrainingSettings
+from lstsr_core.base.errors import InputError
+from lstsr_core.geo.operators import upsample
+from lstsr_core.networks import cross_validation
+from lstsr_core.networks.cross_validation import CHECKPOINT, cross_validate, forget, split, train_weights
+from lstsr_core.networks.data import TrainingData
+from lstsr_core.networks.settings import TrainingSettings
+from lstsr_core.networks.weights import load_model
+from lstsr_core.pairs.pair import Pair, align
+from lstsr_core.patches.splits import random_split
+from lstsr_core.sharpening.methods import Options, sharpen
 
 LAST = {"keep": "last", "patience": None, "training_share": 1.0}
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from lstsr_core.curves import CURVE_COLUMNS, Tally, psnr_db, ssim
-from lstsr_core.losses import Loss
+from lstsr_core.networks.curves import CURVE_COLUMNS, Tally, psnr_db, ssim
+from lstsr_core.networks.losses import Loss
 
 
 def images(count: int = 3, rows: int = 20, columns: int = 17, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch.nn import functional
 
-from lstsr_core.degradation import (
+from lstsr_core.geo.operators import (
     aggregate_radiance,
     block_mean,
     decimate,

@@ -13,10 +13,10 @@ from sklearn.ensemble import BaggingRegressor
 from sklearn.linear_model import Ridge
 from sklearn.tree import DecisionTreeRegressor
 
-from lstsr_core.degradation import upsample
-from lstsr_core.dms import LeafRegression, bootstrap_counts, dms, homogeneity_weights
-from lstsr_core.errors import InputError, NoResult
-from lstsr_core.pairs import fine_offset, read_pair
+from lstsr_core.base.errors import InputError, NoResult
+from lstsr_core.geo.operators import upsample
+from lstsr_core.pairs.pair import fine_offset, read_pair
+from lstsr_core.sharpening.dms import LeafRegression, bootstrap_counts, dms, homogeneity_weights
 
 # The published code's products before any warp, seed 0, in kelvin: mean, standard deviation, minimum, maximum, the values at
 # row 100 column 100 and row 31 column 200, and the mean absolute difference of horizontal neighbours.

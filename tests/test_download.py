@@ -21,14 +21,14 @@ import pytest
 
 from granule_server import HTML, HTML_PAGE, TILE, Archive, Fault, serving, small_granule
 from lstsr_core import cli
-from lstsr_core.download import Result, check_granule, download, estimate, make_plan, open_source
-from lstsr_core.earthdata import EarthdataSource
-from lstsr_core.errors import InputError
-from lstsr_core.granule import read_lst
-from lstsr_core.granule_name import GranuleName
-from lstsr_core.products import Product
-from lstsr_core.sources import RemoteGranule
-from lstsr_core.transfer import Patience
+from lstsr_core.base.errors import InputError
+from lstsr_core.download.download import Result, check_granule, download, estimate, make_plan, open_source
+from lstsr_core.download.earthdata import EarthdataSource
+from lstsr_core.download.sources import RemoteGranule
+from lstsr_core.download.transfer import Patience
+from lstsr_core.modis.granule import read_lst
+from lstsr_core.modis.names import GranuleName
+from lstsr_core.modis.products import Product
 
 LST, NDVI = Product("MOD21A1D"), Product("MOD09GQ")
 DAYS = [datetime.date(2017, 1, 1) + datetime.timedelta(days=number) for number in range(3)]
@@ -39,11 +39,11 @@ DRIVER = """
 import datetime, sys, threading
 from pathlib import Path
 import earthaccess
-from lstsr_core.download import download, make_plan
-from lstsr_core.earthdata import EarthdataSource
-from lstsr_core.grid import Tile
-from lstsr_core.products import Product
-from lstsr_core.transfer import Patience
+from lstsr_core.download.download import download, make_plan
+from lstsr_core.download.earthdata import EarthdataSource
+from lstsr_core.geo.grid import Tile
+from lstsr_core.modis.products import Product
+from lstsr_core.download.transfer import Patience
 
 url, directory = sys.argv[1], Path(sys.argv[2])
 stop = threading.Event()

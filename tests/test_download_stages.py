@@ -15,13 +15,13 @@ import rasterio.warp
 import shapely
 
 from granule_server import Archive, Fault, serving, small_granule
-from lstsr_core import download_stages
-from lstsr_core.download_stages import link_granules
-from lstsr_core.earthdata import EarthdataSource
-from lstsr_core.errors import InputError
-from lstsr_core.pairs import Pair
-from lstsr_core.parameters import Download
-from lstsr_core.transfer import Patience
+from lstsr_core.base.errors import InputError
+from lstsr_core.download.earthdata import EarthdataSource
+from lstsr_core.download.transfer import Patience
+from lstsr_core.pairs.pair import Pair
+from lstsr_core.stages import download as download_stages
+from lstsr_core.stages.download import link_granules
+from lstsr_core.stages.parameters import Download
 
 
 @pytest.fixture

@@ -12,13 +12,13 @@ import pytest
 
 from granule_server import HTML, TILE, Archive, Fault, serving
 from lstsr_core import cli
-from lstsr_core.checksum import Checksum
-from lstsr_core.earthdata import EarthdataSource
-from lstsr_core.errors import InputError
-from lstsr_core.grid import Tile
-from lstsr_core.products import Product
-from lstsr_core.sources import RemoteGranule
-from lstsr_core.transfer import Patience, TransferError
+from lstsr_core.base.errors import InputError
+from lstsr_core.download.checksum import Checksum
+from lstsr_core.download.earthdata import EarthdataSource
+from lstsr_core.download.sources import RemoteGranule
+from lstsr_core.download.transfer import Patience, TransferError
+from lstsr_core.geo.grid import Tile
+from lstsr_core.modis.products import Product
 
 FIRST, LAST = datetime.date(2017, 1, 1), datetime.date(2017, 1, 31)
 SECRET = "secret-that-nobody-may-read"

@@ -10,7 +10,7 @@ import pytest
 
 from lstsr_book import cli, editions
 from lstsr_book.editions import assemble_site, built_books, edition_of, link_editions, links_place
-from lstsr_core.errors import InputError
+from lstsr_core.base.errors import InputError
 
 WriteBook = Callable[..., Path]
 PAGES = ["index.html", "claims.html", "api/maps.html"]

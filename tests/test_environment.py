@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from lstsr_core.project import PROJECT
+from lstsr_core.base.project import PROJECT
 
 CONDA_NAMES = {"pytorch-cpu": "torch", "matplotlib-base": "matplotlib"}
 NOT_IN_LOCK = {"python", "pip", "pymodis"}

@@ -17,8 +17,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstsr_core.errors import InputError
-from lstsr_core.evaluation import (
+from lstsr_core.base.errors import InputError
+from lstsr_core.evaluation.protocols import PROTOCOLS, TOO_SMALL, Comparison, Georeferenced, Placement, Published
+from lstsr_core.evaluation.table import (
     COLUMNS,
     METRIC_COLUMNS,
     check_protocols,
@@ -32,12 +33,11 @@ from lstsr_core.evaluation import (
     summarise,
     write_table,
 )
-from lstsr_core.metrics import gssim
-from lstsr_core.pairs import Pair, write_pair
-from lstsr_core.perceptual import Lpips
-from lstsr_core.placement import PROTOCOLS, TOO_SMALL, Comparison, Georeferenced, Placement, Published
-from lstsr_core.raster import Raster
-from lstsr_core.sharpeners import METHODS, WEIGHTS_MISSING, Options
+from lstsr_core.geo.raster import Raster
+from lstsr_core.metrics.images import gssim
+from lstsr_core.metrics.perceptual import Lpips
+from lstsr_core.pairs.pair import Pair, write_pair
+from lstsr_core.sharpening.methods import METHODS, WEIGHTS_MISSING, Options
 from test_placement import GAPS, NO_CORNERS, true_product, truth_under
 
 GEOREFERENCED = ["georeferenced"]

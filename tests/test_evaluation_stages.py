@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lstsr_core import evaluation_stages
-from lstsr_core.errors import InputError
-from lstsr_core.evaluation import COLUMNS, METRIC_COLUMNS
-from lstsr_core.grid import Tile
-from lstsr_core.pairs import Pair
+from lstsr_core.base.errors import InputError
+from lstsr_core.evaluation.table import COLUMNS, METRIC_COLUMNS
+from lstsr_core.geo.grid import Tile
+from lstsr_core.pairs.pair import Pair
+from lstsr_core.stages import evaluation as evaluation_stages
 from test_stages import evaluation_of, run_with
 
 TILE = Tile(18, 4)

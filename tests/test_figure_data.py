@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lstsr_core.figure_data import DISTRIBUTION_COLUMNS, distributions, line
+from lstsr_core.figures.data import DISTRIBUTION_COLUMNS, distributions, line
 
 
 def test_quantiles_are_those_of_the_valid_pixels() -> None:

@@ -16,8 +16,8 @@ from matplotlib.patches import Patch
 from matplotlib.text import Text
 from PIL import Image
 
-from lstsr_core.errors import InputError
-from lstsr_core.figure_files import (
+from lstsr_core.base.errors import InputError
+from lstsr_core.figures.files import (
     DARK_PAGE,
     LEAST_CONTRAST,
     LIGHT_PAGE,
@@ -28,7 +28,7 @@ from lstsr_core.figure_files import (
     show,
     styled,
 )
-from lstsr_core.figures import _COLOURS
+from lstsr_core.figures.panels import _COLOURS
 
 BLACK, BLUE = "#000000", "#0072B2"
 COLOURS = [*_COLOURS, "#777777"]

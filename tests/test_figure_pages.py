@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from lstsr_book.figure_pages import PAPER_LIST, BookFigure, collect, figures_list, origin
-from lstsr_core.errors import InputError
-from lstsr_core.parameters import BY_NOTEBOOK
+from lstsr_core.base.errors import InputError
+from lstsr_core.stages.parameters import BY_NOTEBOOK
 from test_book import notebook, write_figure
 
 SPEC_NUMBERS = list(range(1, 15))

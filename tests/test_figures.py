@@ -24,16 +24,16 @@ from rasterio.crs import CRS
 from rasterio.warp import transform
 from scipy import ndimage, stats
 
-from lstsr_core import figures
-from lstsr_core.errors import InputError
-from lstsr_core.figure_files import PIXELS_PER_INCH, SUFFIXES
-from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, TILE_SIZE_M, Tile
-from lstsr_core.pairs import Pair
-from lstsr_core.placement import Comparison
-from lstsr_core.project import TRAINING_CURVES
-from lstsr_core.raster import Raster
-from lstsr_core.sharpeners import METHODS
-from lstsr_core.variogram import FittedVariograms, Variogram
+from lstsr_core.base.errors import InputError
+from lstsr_core.base.project import TRAINING_CURVES
+from lstsr_core.evaluation.protocols import Comparison
+from lstsr_core.figures import panels as figures
+from lstsr_core.figures.files import PIXELS_PER_INCH, SUFFIXES
+from lstsr_core.geo.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, TILE_SIZE_M, Tile
+from lstsr_core.geo.raster import Raster
+from lstsr_core.pairs.pair import Pair
+from lstsr_core.sharpening.methods import METHODS
+from lstsr_core.sharpening.variogram import FittedVariograms, Variogram
 
 TILE = Tile(18, 4)
 UTM_31N = CRS.from_epsg(32631)

@@ -11,12 +11,20 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from lstsr_core.evaluation import evaluate_pair
-from lstsr_core.findings import AS_PUBLISHED, COMPARED, VARIED_METHODS, back_project, differences, place_both_ways, vary
-from lstsr_core.pairs import Pair, align, as_paired
-from lstsr_core.placement import PROTOCOLS
-from lstsr_core.raster import Raster
-from lstsr_core.sharpeners import METHODS, WEIGHTS_MISSING, Options, sharpen
+from lstsr_core.evaluation.protocols import PROTOCOLS
+from lstsr_core.evaluation.side_studies import (
+    AS_PUBLISHED,
+    COMPARED,
+    VARIED_METHODS,
+    back_project,
+    differences,
+    place_both_ways,
+    vary,
+)
+from lstsr_core.evaluation.table import evaluate_pair
+from lstsr_core.geo.raster import Raster
+from lstsr_core.pairs.pair import Pair, align, as_paired
+from lstsr_core.sharpening.methods import METHODS, WEIGHTS_MISSING, Options, sharpen
 from test_placement import truth_under
 
 

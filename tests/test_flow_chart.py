@@ -11,11 +11,11 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
-from lstsr_core.errors import InputError
-from lstsr_core.flow_chart import KINDS, OUTPUT, count_kinds, flow, flow_chart, purpose
-from lstsr_core.order import COMMITTED, UPSTREAM
-from lstsr_core.parameters import BY_NOTEBOOK
-from lstsr_core.project import PROJECT
+from lstsr_core.base.errors import InputError
+from lstsr_core.base.project import PROJECT
+from lstsr_core.stages.flow_chart import KINDS, OUTPUT, count_kinds, flow, flow_chart, purpose
+from lstsr_core.stages.order import COMMITTED, UPSTREAM
+from lstsr_core.stages.parameters import BY_NOTEBOOK
 from test_architecture_figure import assert_no_text_touches_another, texts
 from test_runner import ProjectCopy, small_runs
 

@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from lstsr_core.fourier import attenuation_db, compare_spectra, frequencies_per_m
+from lstsr_core.metrics.fourier import attenuation_db, compare_spectra, frequencies_per_m
 
 PIXEL_M = 231.65
 SPECTRA = arrays(np.float64, 20, elements=st.floats(-60.0, -2.0))

@@ -16,8 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyhdf.SD import SD, SDC
 
-from lstsr_core.errors import InputError
-from lstsr_core.granule import (
+from lstsr_core.base.errors import InputError
+from lstsr_core.geo.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, SPHERE_RADIUS_M, TILE_COARSE_PIXELS, Tile
+from lstsr_core.geo.raster import FloatArray, Raster
+from lstsr_core.modis.granule import (
     RGB_PIXEL_M,
     read_lst,
     read_lst_granule,
@@ -27,12 +29,10 @@ from lstsr_core.granule import (
     read_rgb,
     read_water_mask,
 )
-from lstsr_core.granule_metadata import archive_texts
-from lstsr_core.granule_name import GranuleName
-from lstsr_core.granule_writer import write_lst_granule, write_reflectance_granule
-from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, SPHERE_RADIUS_M, TILE_COARSE_PIXELS, Tile
-from lstsr_core.hdf_eos import STRUCT_METADATA_BYTES, GridDataset, Storage, write_granule
-from lstsr_core.raster import FloatArray, Raster
+from lstsr_core.modis.hdf_eos import STRUCT_METADATA_BYTES, GridDataset, Storage, write_granule
+from lstsr_core.modis.names import GranuleName
+from lstsr_core.simulation.granule_metadata import archive_texts
+from lstsr_core.simulation.granule_writer import write_lst_granule, write_reflectance_granule
 
 needs_gdal = pytest.mark.skipif(shutil.which("gdalinfo") is None, reason="gdalinfo (Debian's gdal-bin) is not installed")
 

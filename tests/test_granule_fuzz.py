@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from granule_damage import MUTATIONS, Reading, Whole, soak
-from lstsr_core.granule import read_lst_granule, read_ndvi
-from lstsr_core.granule_metadata import archive_texts
-from lstsr_core.granule_name import GranuleName
-from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, Tile
-from lstsr_core.hdf_eos import GridDataset, Storage, write_granule
+from lstsr_core.geo.grid import COARSE_PIXEL_M, FINE_PIXEL_M, Tile
+from lstsr_core.modis.granule import read_lst_granule, read_ndvi
+from lstsr_core.modis.hdf_eos import GridDataset, Storage, write_granule
+from lstsr_core.modis.names import GranuleName
+from lstsr_core.simulation.granule_metadata import archive_texts
 
 SEED = 20190719
 COUNT = 500

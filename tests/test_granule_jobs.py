@@ -15,17 +15,17 @@ import pytest
 import rasterio
 
 from dask_processes import DaskProcesses, dask_processes
-from lstsr_core import prediction
-from lstsr_core.digests import Digests
-from lstsr_core.granule_name import GranuleName
-from lstsr_core.granule_pairs import granule_pairs
-from lstsr_core.granule_patches import PatchSettings, update
-from lstsr_core.granule_writer import write_lst_granule, write_reflectance_granule
-from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL
-from lstsr_core.prediction import Request, predict_granule
-from lstsr_core.project import sha256
-from lstsr_core.raster import Raster, write_raster
-from lstsr_core.simulator import simulate
+from lstsr_core.base.digests import Digests
+from lstsr_core.base.project import sha256
+from lstsr_core.geo.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL
+from lstsr_core.geo.raster import Raster, write_raster
+from lstsr_core.maps import predict as prediction
+from lstsr_core.maps.predict import Request, predict_granule
+from lstsr_core.modis.day_pairs import granule_pairs
+from lstsr_core.modis.names import GranuleName
+from lstsr_core.patches.cutting import PatchSettings, update
+from lstsr_core.simulation.granule_writer import write_lst_granule, write_reflectance_granule
+from lstsr_core.simulation.scenes import simulate
 
 DAYS = [datetime.date(2018, 7, day) for day in (2, 5, 19)]
 

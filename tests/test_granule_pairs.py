@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstsr_core.errors import InputError
-from lstsr_core.granule import Layer
-from lstsr_core.granule_name import GranuleName
-from lstsr_core.granule_pairs import check_kind, granule_pairs, other_origin, tell_other_origins
+from lstsr_core.base.errors import InputError
+from lstsr_core.modis.day_pairs import check_kind, granule_pairs, other_origin, tell_other_origins
+from lstsr_core.modis.granule import Layer
+from lstsr_core.modis.names import GranuleName
 
 
 def touch(directory: Path, *names: str) -> None:

@@ -21,15 +21,15 @@ import pytest
 import rasterio
 from affine import Affine
 
-from lstsr_core.errors import InputError, UnreadableGranule
-from lstsr_core.granule import Layer
-from lstsr_core.granule_pairs import granule_pairs
-from lstsr_core.granule_patches import PatchSettings, PatchTables, collect, cut_granule, is_cut, update
-from lstsr_core.granule_writer import write_lst_granule, write_reflectance_granule
-from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, Tile
-from lstsr_core.hdf_eos import GridDataset, write_granule
-from lstsr_core.patches import TABLE_COLUMNS, read_patches, read_table
-from lstsr_core.raster import Raster
+from lstsr_core.base.errors import InputError, UnreadableGranule
+from lstsr_core.geo.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, Tile
+from lstsr_core.geo.raster import Raster
+from lstsr_core.modis.day_pairs import granule_pairs
+from lstsr_core.modis.granule import Layer
+from lstsr_core.modis.hdf_eos import GridDataset, write_granule
+from lstsr_core.patches.cutting import PatchSettings, PatchTables, collect, cut_granule, is_cut, update
+from lstsr_core.patches.patch import TABLE_COLUMNS, read_patches, read_table
+from lstsr_core.simulation.granule_writer import write_lst_granule, write_reflectance_granule
 
 TILE = Tile(18, 4)
 # Tile pixels that the granule covers. Whole windows of 64 inside: row 1 (64 … 127), columns 1 and 2 (64 … 191).
@@ -475,7 +475,7 @@ def test_what_has_changed_is_cut_again(granules: Path, tmp_path: Path, changed: 
 def test_a_killed_run_goes_on(granules: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     code = (
-        "import sys, time; from pathlib import Path; from lstsr_core import granule_patches as g\n"
+        "import sys, time; from pathlib import Path; from lstsr_core.patches import cutting as g\n"
         "write = g.write_patch\n"
         "def slowly(patch, directory):\n"
         "    if len(list((directory / 'patches').glob('*'))) >= 6: print('now', flush=True); time.sleep(60)\n"

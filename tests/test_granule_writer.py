@@ -19,12 +19,14 @@ from numpy.typing import NDArray
 from rasterio.crs import CRS
 from scipy import ndimage
 
-from lstsr_core.errors import InputError
-from lstsr_core.granule import read_lst, read_ndvi
-from lstsr_core.granule_name import GranuleName
-from lstsr_core.granule_pairs import granule_pairs
-from lstsr_core.granule_patches import PatchSettings, cut_granule
-from lstsr_core.granule_writer import (
+from lstsr_core.base.errors import InputError
+from lstsr_core.geo.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, Tile
+from lstsr_core.geo.raster import FloatArray, Raster, read_raster
+from lstsr_core.modis.day_pairs import granule_pairs
+from lstsr_core.modis.granule import read_lst, read_ndvi
+from lstsr_core.modis.names import GranuleName
+from lstsr_core.patches.cutting import PatchSettings, cut_granule
+from lstsr_core.simulation.granule_writer import (
     LstObservation,
     write_day_and_night_granule,
     write_lst_granule,
@@ -32,10 +34,8 @@ from lstsr_core.granule_writer import (
     write_rgb_granule,
     write_water_granule,
 )
-from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, Tile
-from lstsr_core.landscape import MARGIN_COARSE_PIXELS, Landscape, landscape
-from lstsr_core.raster import FloatArray, Raster, read_raster
-from lstsr_core.simulator import simulate_scene
+from lstsr_core.simulation.landscape import MARGIN_COARSE_PIXELS, Landscape, landscape
+from lstsr_core.simulation.scenes import simulate_scene
 
 needs_gdal = pytest.mark.skipif(shutil.which("gdalinfo") is None, reason="gdalinfo (Debian's gdal-bin) is not installed")
 

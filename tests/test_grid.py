@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstsr_core import grid
-from lstsr_core.errors import InputError
-from lstsr_core.grid import Tile
+from lstsr_core.base.errors import InputError
+from lstsr_core.geo import grid
+from lstsr_core.geo.grid import Tile
 
 TILES = st.builds(Tile, st.integers(0, 35), st.integers(0, 17))
 

@@ -11,9 +11,9 @@ import pytest
 from pyhdf import _hdfext
 from pyhdf.SD import SD, SDC, SDS
 
-from lstsr_core.errors import InputError
-from lstsr_core.hdf_directory import descriptors
-from lstsr_core.hdf_file import read_hdf
+from lstsr_core.base.errors import InputError
+from lstsr_core.modis.hdf4 import read_hdf
+from lstsr_core.modis.hdf_directory import descriptors
 
 ROWS, COLUMNS = 60, 84
 PIXELS = np.random.default_rng(3).integers(-100, 16000, (ROWS, COLUMNS)).astype(np.int16)

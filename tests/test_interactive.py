@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from browser import chromium, served
 from lstsr_book.scatter import scatter_html
-from lstsr_core.project import PROJECT
+from lstsr_core.base.project import PROJECT
 
 STATIC = PROJECT / "book" / "_static"
 ROWS, COLUMNS = 40, 48

@@ -20,9 +20,9 @@ import numpy as np
 import psutil
 import pytest
 
-from lstsr_core import isolation
-from lstsr_core.errors import InputError
-from lstsr_core.isolation import IsolatedError, Workspace, isolated
+from lstsr_core.base.errors import InputError
+from lstsr_core.modis import isolation
+from lstsr_core.modis.isolation import IsolatedError, Workspace, isolated
 
 
 def multiplied(workspace: Workspace, rows: int, columns: int, factor: float) -> dict[str, Any]:
@@ -115,7 +115,7 @@ def test_the_current_directory_is_the_callers(tmp_path: Path, monkeypatch: pytes
 
 def test_a_limit_on_files_is_none_on_arrays(full_disk: Callable[[int], AbstractContextManager[None]]) -> None:
     with full_disk(100):
-        script = "import lstsr_core.isolation as i, test_isolation as t; i.isolated(t.multiplied, 99, 99, 1.0)"
+        script = "import lstsr_core.modis.isolation as i, test_isolation as t; i.isolated(t.multiplied, 99, 99, 1.0)"
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])}
         subprocess.run([sys.executable, "-B", "-c", script], env=environment, check=True, timeout=60)
 
@@ -243,7 +243,7 @@ def test_the_threads_of_a_dask_worker_call(tmp_path: Path) -> None:
 def test_a_notebook_calls(tmp_path: Path) -> None:
     notebook = nbformat.v4.new_notebook()
     notebook.cells = [
-        nbformat.v4.new_code_cell("from lstsr_core.isolation import isolated\nfrom test_isolation import multiplied"),
+        nbformat.v4.new_code_cell("from lstsr_core.modis.isolation import isolated\nfrom test_isolation import multiplied"),
         nbformat.v4.new_code_cell("isolated(multiplied, 2, 3, 4.5)[1][0].tolist()"),
     ]
     path = tmp_path / "notebook.ipynb"
@@ -258,7 +258,7 @@ def test_a_notebook_calls(tmp_path: Path) -> None:
 def test_no_process_outlives_its_caller(ending: str) -> None:
     script = f"""
         import os, signal, psutil
-        from lstsr_core.isolation import isolated
+        from lstsr_core.modis.isolation import isolated
         from test_isolation import multiplied
         _, arrays = isolated(multiplied, 100, 100, 1.0)
         print(*[child.pid for child in psutil.Process().children()], flush=True)
@@ -277,7 +277,7 @@ def test_no_process_outlives_its_caller(ending: str) -> None:
 
 def test_a_call_that_stalls_ends_by_itself_when_its_caller_is_killed() -> None:
     script = """
-        from lstsr_core.isolation import isolated
+        from lstsr_core.modis.isolation import isolated
         from test_isolation import stalled
         print("calling", flush=True)
         isolated(stalled, limit_s=2)

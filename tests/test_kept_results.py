@@ -15,11 +15,11 @@ from lstsr_book import cli as book_cli
 from lstsr_book.claims import CLAIMS_FILE
 from lstsr_book.kept_results import RECORD, RESULTS, TABLES, TOLERANCE, KeptResults, compare_metrics, keep
 from lstsr_book.run_files import METRICS, METRICS_SUMMARY, SUMMARY
-from lstsr_core.errors import InputError
-from lstsr_core.evaluation import COLUMNS, METRIC_COLUMNS, evaluate, paired_differences, summarise
-from lstsr_core.pairs import pair_ids
-from lstsr_core.project import PROJECT, REGISTRY, sha256
-from lstsr_core.sharpeners import Options
+from lstsr_core.base.errors import InputError
+from lstsr_core.base.project import PROJECT, REGISTRY, sha256
+from lstsr_core.evaluation.table import COLUMNS, METRIC_COLUMNS, evaluate, paired_differences, summarise
+from lstsr_core.pairs.pair import pair_ids
+from lstsr_core.sharpening.methods import Options
 from test_claims import FIGURES, make_run, metrics_rows
 
 KEPT = KeptResults.read(PROJECT / RESULTS)

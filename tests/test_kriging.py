@@ -14,14 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pykrige.ok import OrdinaryKriging
 
-from lstsr_core import kriging
-from lstsr_core.errors import InputError, NoResult
-from lstsr_core.grid import FINE_PIXEL_M
-from lstsr_core.kriging import aatprk, atprk, interpolate_residual, kriging_weights
-from lstsr_core.metrics import consistency_k
-from lstsr_core.pairs import Pair, align, pair_ids, read_pair
-from lstsr_core.regression import aggregate_ndvi, fit_scene, fit_windows
-from lstsr_core.variogram import Variogram, fit_variograms
+from lstsr_core.base.errors import InputError, NoResult
+from lstsr_core.geo.grid import FINE_PIXEL_M
+from lstsr_core.metrics.images import consistency_k
+from lstsr_core.pairs.pair import Pair, align, pair_ids, read_pair
+from lstsr_core.sharpening import kriging
+from lstsr_core.sharpening.kriging import aatprk, atprk, interpolate_residual, kriging_weights
+from lstsr_core.sharpening.regression import aggregate_ndvi, fit_scene, fit_windows
+from lstsr_core.sharpening.variogram import Variogram, fit_variograms
 
 METHODS = {"atprk": atprk, "aatprk": aatprk}
 PYKRIGE_RANGE_M = 1700.0

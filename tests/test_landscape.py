@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from lstsr_core.errors import InputError
-from lstsr_core.grid import FINE_PIXEL_M, Tile
-from lstsr_core.landscape import MARGIN_COARSE_PIXELS, landscape
+from lstsr_core.base.errors import InputError
+from lstsr_core.geo.grid import FINE_PIXEL_M, Tile
+from lstsr_core.simulation.landscape import MARGIN_COARSE_PIXELS, landscape
 
 
 def test_a_sea_leaves_everything_but_the_water_as_it_was() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lstsr_core.project import PROJECT
+from lstsr_core.base.project import PROJECT
 
 PAGE = (PROJECT / "book" / "licences.md").read_text(encoding="utf-8")
 PATTERNS = re.findall(r"^\| `((?:data|lstsr_core)/[^`]+)` \|", PAGE, re.MULTILINE)

@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import signal
 
-from lstsr_core.losses import gradients, high_pass, sc_unet, sif_cnn_sr1, sif_cnn_sr2
-from lstsr_core.networks import load_model, weights_file
-from lstsr_core.objectives import OBJECTIVES
-from lstsr_core.scenes import read_part
-from lstsr_core.training_data import Batch
-from lstsr_core.training_settings import settings_of
+from lstsr_core.networks.data import Batch
+from lstsr_core.networks.losses import gradients, high_pass, sc_unet, sif_cnn_sr1, sif_cnn_sr2
+from lstsr_core.networks.objectives import OBJECTIVES
+from lstsr_core.networks.settings import settings_of
+from lstsr_core.networks.weights import load_model, weights_file
+from lstsr_core.pairs.scenes import read_part
 
 S = [
     [[1, 2, 1], [0, 0, 0], [-1, -2, -1]],

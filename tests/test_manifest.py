@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from lstsr_core.errors import InputError
-from lstsr_core.manifest import MANIFEST, Entry, enter, locked, read_manifest
+from lstsr_core.base.errors import InputError
+from lstsr_core.download.manifest import MANIFEST, Entry, enter, locked, read_manifest
 
 WRITER = """
 import sys
 from pathlib import Path
-from lstsr_core.manifest import Entry, enter
+from lstsr_core.download.manifest import Entry, enter
 for path in sorted(Path(sys.argv[1]).glob(sys.argv[2])):
     enter(path.parent, Entry.of(path, "sample"))
 """

@@ -10,10 +10,10 @@ import pytest
 
 from lstsr_book.manual import SHEET, allowed, cheat_sheet, commands, manual_substitutions
 from lstsr_book.run_files import RunFiles
-from lstsr_core.errors import InputError
-from lstsr_core.order import UPSTREAM
-from lstsr_core.parameters import BY_NOTEBOOK, NotebookParameters
-from lstsr_core.project import PROJECT
+from lstsr_core.base.errors import InputError
+from lstsr_core.base.project import PROJECT
+from lstsr_core.stages.order import UPSTREAM
+from lstsr_core.stages.parameters import BY_NOTEBOOK, NotebookParameters
 
 
 @pytest.fixture

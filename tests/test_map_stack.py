@@ -12,9 +12,9 @@ import rasterio.shutil
 from affine import Affine
 from rasterio.windows import Window
 
-from lstsr_core.errors import InputError
-from lstsr_core.grid import FINE_PIXEL_M, SINUSOIDAL, Tile
-from lstsr_core.map_stack import open_maps
+from lstsr_core.base.errors import InputError
+from lstsr_core.geo.grid import FINE_PIXEL_M, SINUSOIDAL, Tile
+from lstsr_core.maps.stack import open_maps
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning:rioxarray.rioxarray")  # with affine 3
 

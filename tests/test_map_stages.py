@@ -11,12 +11,12 @@ import pytest
 from affine import Affine
 from rio_cogeo import cog_validate
 
-from lstsr_core import map_stages as stages
-from lstsr_core.errors import InputError
-from lstsr_core.granule_writer import LstObservation, write_day_and_night_granule, write_lst_granule
-from lstsr_core.grid import COARSE_PIXEL_M, SINUSOIDAL, Tile
-from lstsr_core.parameters import Map
-from lstsr_core.raster import Raster
+from lstsr_core.base.errors import InputError
+from lstsr_core.geo.grid import COARSE_PIXEL_M, SINUSOIDAL, Tile
+from lstsr_core.geo.raster import Raster
+from lstsr_core.simulation.granule_writer import LstObservation, write_day_and_night_granule, write_lst_granule
+from lstsr_core.stages import map as stages
+from lstsr_core.stages.parameters import Map
 from test_prediction import DAY, FIRST_COLUMN, FIRST_ROW, Granules, fields, write_granules
 
 

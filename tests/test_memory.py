@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lstsr_core.memory import kept_memory
+from lstsr_core.base.memory import kept_memory
 
 
 def page_faults() -> int:

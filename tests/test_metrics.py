@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from scipy import ndimage
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from lstsr_core import metrics
-from lstsr_core.degradation import degrade, psf_kernel, upsample
+from lstsr_core.geo.operators import degrade, psf_kernel, upsample
+from lstsr_core.metrics import images as metrics
 
 SEEDS = st.integers(0, 2**32 - 1)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from granule_server import HTML_PAGE, Archive, Fault, ecs_metadata, serving, small_granule
-from lstsr_core.project import PROJECT
+from lstsr_core.base.project import PROJECT
 
 VARIABLE = "LSTSR_PYMODIS_PYTHON"
 DAYS = [datetime.date(2017, 1, 30) + datetime.timedelta(days=number) for number in range(4)]
@@ -240,7 +240,8 @@ def test_without_pymodis_one_line_says_how_to_get_it(tmp_path: Path) -> None:
 
 def test_a_token_is_not_sent_unencrypted(tmp_path: Path, python: str) -> None:
     code = (
-        "import threading; from lstsr_core.mirror import MirrorSource; from lstsr_core.transfer import Patience\n"
+        "import threading; from lstsr_core.download.mirror import MirrorSource\n"
+        "from lstsr_core.download.transfer import Patience\n"
         "MirrorSource('http://archive.example.org', Patience(), threading.Event())"
     )
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT), "LSTSR_MIRROR_TOKEN": TOKEN}

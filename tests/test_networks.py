@@ -16,9 +16,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional
 
-from lstsr_core import networks
-from lstsr_core.errors import InputError
-from lstsr_core.networks import (
+from lstsr_core.base.errors import InputError
+from lstsr_core.networks import weights as networks
+from lstsr_core.networks.unet import SharpeningUNet
+from lstsr_core.networks.weights import (
     PUBLISHED_CHECKPOINTS,
     PUBLISHED_STATISTICS,
     Model,
@@ -27,8 +28,7 @@ from lstsr_core.networks import (
     unseen_weights,
     weights_file,
 )
-from lstsr_core.statistics import Statistics, read_statistics
-from lstsr_core.unet import SharpeningUNet
+from lstsr_core.patches.statistics import Statistics, read_statistics
 
 STATISTICS = Statistics(lst_mean_k=300.25, lst_std_k=7.5, ndvi_mean=0.6, ndvi_std=0.17, lst_min_k=251.5, ndvi_max=0.99)
 State = dict[str, Tensor]

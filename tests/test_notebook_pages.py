@@ -12,9 +12,9 @@ from papermill.parameterize import parameterize_notebook
 
 from lstsr_book.notebook_pages import with_parameters_used, write_notebook
 from lstsr_book.prose import NOTEBOOKS, Edition
-from lstsr_core.errors import InputError
-from lstsr_core.parameters import BY_NOTEBOOK
-from lstsr_core.project import PROJECT
+from lstsr_core.base.errors import InputError
+from lstsr_core.base.project import PROJECT
+from lstsr_core.stages.parameters import BY_NOTEBOOK
 
 EDITION = Edition("paper", False, 3, 83)
 

@@ -16,9 +16,9 @@ import pytest
 import yaml
 
 from lstsr_book.figure_pages import PAPER_LIST
-from lstsr_core.figure_files import SUFFIXES
-from lstsr_core.parameters import BY_NOTEBOOK
-from lstsr_core.project import NOTEBOOKS, PARAMETERS
+from lstsr_core.base.project import NOTEBOOKS, PARAMETERS
+from lstsr_core.figures.files import SUFFIXES
+from lstsr_core.stages.parameters import BY_NOTEBOOK
 from test_runner import NAMES, ProjectCopy, small_runs
 
 Cell = dict[str, Any]

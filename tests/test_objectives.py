@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from lstsr_core.losses import sc_unet, sif_cnn_sr1, sif_cnn_sr2
-from lstsr_core.objectives import OBJECTIVES
-from lstsr_core.statistics import Statistics
-from lstsr_core.training_data import Batch
-from lstsr_core.training_settings import MODELS, settings_of
+from lstsr_core.networks.data import Batch
+from lstsr_core.networks.losses import sc_unet, sif_cnn_sr1, sif_cnn_sr2
+from lstsr_core.networks.objectives import OBJECTIVES
+from lstsr_core.networks.settings import MODELS, settings_of
+from lstsr_core.patches.statistics import Statistics
 
 STATISTICS = Statistics(lst_mean_k=303.0, lst_std_k=8.0, ndvi_mean=0.6, ndvi_std=0.2)
 

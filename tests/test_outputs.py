@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lstsr_core.project import PROJECT
+from lstsr_core.base.project import PROJECT
 
 Command = Callable[..., tuple[int, str, str]]
 

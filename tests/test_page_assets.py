@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lstsr_core.project import PROJECT
+from lstsr_core.base.project import PROJECT
 
 
 def test_pages_load_our_scripts_once_and_no_data(tmp_path: Path) -> None:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lstsr_core.errors import InputError
-from lstsr_core.pair_statistics import pair_statistics
+from lstsr_core.base.errors import InputError
+from lstsr_core.evaluation.pair_statistics import pair_statistics
 
 
 def test_statistics_of_a_known_image() -> None:

@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rasterio.crs import CRS
 
-from lstsr_core.errors import InputError
-from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, Tile
-from lstsr_core.pairs import Pair, align, as_paired, fine_grid, fine_offset, pair_ids, read_modis, read_pair, write_pair
-from lstsr_core.raster import Raster, write_raster
+from lstsr_core.base.errors import InputError
+from lstsr_core.geo.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, Tile
+from lstsr_core.geo.raster import Raster, write_raster
+from lstsr_core.pairs.pair import Pair, align, as_paired, fine_grid, fine_offset, pair_ids, read_modis, read_pair, write_pair
 
 UTM_31N = CRS.from_epsg(32631)
 TILE = Tile(18, 4)

@@ -12,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from lstsr_core.base.errors import InputError
+from lstsr_core.base.project import PROJECT
 from lstsr_core.cli import _settings
-from lstsr_core.errors import InputError
-from lstsr_core.parameters import (
+from lstsr_core.sharpening.methods import METHODS
+from lstsr_core.stages.parameters import (
     BY_NOTEBOOK,
     Ablation,
     AsterEvaluation,
@@ -30,8 +32,6 @@ from lstsr_core.parameters import (
     Training,
     Weights,
 )
-from lstsr_core.project import PROJECT
-from lstsr_core.sharpeners import METHODS
 
 ALL = list(BY_NOTEBOOK.values())
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from lstsr_core import patch_stages
-from lstsr_core.errors import InputError
-from lstsr_core.grid import COARSE_PIXEL_M, Tile
-from lstsr_core.parameters import Patches
-from lstsr_core.patches import read_table
+from lstsr_core.base.errors import InputError
+from lstsr_core.geo.grid import COARSE_PIXEL_M, Tile
+from lstsr_core.patches.patch import read_table
+from lstsr_core.stages import patches as patch_stages
+from lstsr_core.stages.parameters import Patches
 from test_granule_patches import DAYS, REST, tile_lst, write_day
 
 TILE = Tile(18, 4)

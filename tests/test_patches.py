@@ -10,11 +10,12 @@ import pandas as pd
 import pytest
 from affine import Affine
 
-from lstsr_core.errors import InputError
-from lstsr_core.evaluation import write_table
-from lstsr_core.grid import COARSE_PIXEL_M, SINUSOIDAL, Tile
-from lstsr_core.pairs import Pair, write_pair
-from lstsr_core.patches import (
+from lstsr_core.base.errors import InputError
+from lstsr_core.evaluation.table import write_table
+from lstsr_core.geo.grid import COARSE_PIXEL_M, SINUSOIDAL, Tile
+from lstsr_core.geo.raster import Raster
+from lstsr_core.pairs.pair import Pair, write_pair
+from lstsr_core.patches.patch import (
     TABLE_COLUMNS,
     Patch,
     pair_patches,
@@ -23,7 +24,6 @@ from lstsr_core.patches import (
     windows,
     write_patches,
 )
-from lstsr_core.raster import Raster
 
 TILE = Tile(18, 4)
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from lstsr_core.granule_patches import PatchSettings
-from lstsr_core.patch_plan import plan
-from lstsr_core.training_data import from_patches
+from lstsr_core.networks.data import from_patches
+from lstsr_core.patches.cutting import PatchSettings
+from lstsr_core.patches.plan import plan
 from test_granule_patches import DAYS, REST, tile_lst, write_day
 
 Command = Callable[..., tuple[int, str, str]]

@@ -12,8 +12,8 @@ import yaml
 from bs4 import BeautifulSoup
 
 from lstsr_book.pdf import find_browser, prepare_for_print, print_pdf, shorter_contents
-from lstsr_core.errors import InputError
-from lstsr_core.project import PROJECT
+from lstsr_core.base.errors import InputError
+from lstsr_core.base.project import PROJECT
 
 STYLE = (PROJECT / "book" / "print.css").read_text()
 GREEN = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNgaGD4DwACggF/HLQ31QAAAABJRU5ErkJggg=="

@@ -21,9 +21,19 @@ from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional
 
-from lstsr_core import perceptual
-from lstsr_core.errors import InputError
-from lstsr_core.perceptual import LINEAR_FILE, LPIPS_PACKAGE_FILE, VGG16_FILE, VGG16_SHA256, Lpips, gmsd, haarpsi, load_lpips, vif
+from lstsr_core.base.errors import InputError
+from lstsr_core.metrics import perceptual
+from lstsr_core.metrics.perceptual import (
+    LINEAR_FILE,
+    LPIPS_PACKAGE_FILE,
+    VGG16_FILE,
+    VGG16_SHA256,
+    Lpips,
+    gmsd,
+    haarpsi,
+    load_lpips,
+    vif,
+)
 
 SEEDS = st.integers(0, 2**32 - 1)
 Measure = Callable[[np.ndarray, np.ndarray], float]
@@ -207,7 +217,7 @@ def run_python(code: str, path: Path | None = None) -> str:
 
 def test_piq_is_imported_when_first_needed_whatever_torchvision_was_built_for() -> None:
     code = (
-        "import numpy as np; from lstsr_core.perceptual import gmsd; assert 'piq' not in sys.modules\n"
+        "import numpy as np; from lstsr_core.metrics.perceptual import gmsd; assert 'piq' not in sys.modules\n"
         "r = np.eye(8); assert gmsd(r, r) == 0.0 < gmsd(r.T[::-1], r)\n"
         "import piq, torchvision; print(piq.__version__)"
     )
@@ -216,11 +226,11 @@ def test_piq_is_imported_when_first_needed_whatever_torchvision_was_built_for() 
 
 def test_operators_that_torchvision_misses_are_declared(tmp_path: Path) -> None:
     (tmp_path / "piq.py").write_text(CUDA_TORCHVISION)
-    code = "import torch; from lstsr_core.perceptual import _piq; assert not hasattr(torch.ops.torchvision, 'nms')\n"
+    code = "import torch; from lstsr_core.metrics.perceptual import _piq; assert not hasattr(torch.ops.torchvision, 'nms')\n"
     assert run_python(code + "print(_piq().VERSION)", tmp_path) == "imported\n"
     # Declaring one a second time would raise.
     one_is_there = "torch.library.define('torchvision::nms', '(Tensor a) -> Tensor')\n"
-    code = "import torch\n" + one_is_there + "from lstsr_core.perceptual import _piq\nprint(_piq().VERSION)"
+    code = "import torch\n" + one_is_there + "from lstsr_core.metrics.perceptual import _piq\nprint(_piq().VERSION)"
     assert run_python(code, tmp_path) == "imported\n"
 
 

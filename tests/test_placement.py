@@ -19,11 +19,8 @@ from rasterio.enums import Resampling
 from rasterio.windows import Window, from_bounds
 from scipy import ndimage
 
-from lstsr_core.errors import InputError
-from lstsr_core.grid import FINE_PIXEL_M, SINUSOIDAL, TILE_FINE_PIXELS, TILE_SIZE_M, Tile
-from lstsr_core.metrics import rmse
-from lstsr_core.pairs import Pair, align, fine_grid
-from lstsr_core.placement import (
+from lstsr_core.base.errors import InputError
+from lstsr_core.evaluation.protocols import (
     PROTOCOLS,
     TOO_SMALL,
     Comparison,
@@ -34,9 +31,12 @@ from lstsr_core.placement import (
     largest_rectangle,
     strongest_corners,
 )
-from lstsr_core.raster import Raster, warp_onto
-from lstsr_core.sharpeners import Options, sharpen
-from lstsr_core.tile_warp import TileWarp, WarpAxis
+from lstsr_core.evaluation.tile_warp import TileWarp, WarpAxis
+from lstsr_core.geo.grid import FINE_PIXEL_M, SINUSOIDAL, TILE_FINE_PIXELS, TILE_SIZE_M, Tile
+from lstsr_core.geo.raster import Raster, warp_onto
+from lstsr_core.metrics.images import rmse
+from lstsr_core.pairs.pair import Pair, align, fine_grid
+from lstsr_core.sharpening.methods import Options, sharpen
 
 UTM_31N = CRS.from_epsg(32631)
 GAPS = "the product has gaps, which the published protocol would take for zeros"

@@ -21,22 +21,22 @@ from affine import Affine
 from rio_cogeo import cog_validate
 from scipy import ndimage
 
-from lstsr_core import prediction
-from lstsr_core.degradation import degrade, upsample
-from lstsr_core.errors import InputError, NoResult
-from lstsr_core.granule import Layer
-from lstsr_core.granule_name import GranuleName
-from lstsr_core.granule_writer import write_lst_granule, write_reflectance_granule
-from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, SPHERE_RADIUS_M, Tile
-from lstsr_core.hdf_eos import GridDataset, write_granule
-from lstsr_core.networks import PUBLISHED_CHECKPOINTS, load_model
-from lstsr_core.prediction import Request, check_names, predict_granule
-from lstsr_core.prediction_plan import plan_granule
-from lstsr_core.project import sha256
-from lstsr_core.raster import FloatArray, Raster
-from lstsr_core.sharpeners import METHODS, OWN_METHODS
-from lstsr_core.shorelines import Extent
-from lstsr_core.validity import CLOUD, NDVI_INVALID, OUTSIDE_SHAPE, OUTSIDE_TRAINING, VALID, WATER
+from lstsr_core.base.errors import InputError, NoResult
+from lstsr_core.base.project import sha256
+from lstsr_core.geo.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, SPHERE_RADIUS_M, Tile
+from lstsr_core.geo.operators import degrade, upsample
+from lstsr_core.geo.raster import FloatArray, Raster
+from lstsr_core.geo.shorelines import Extent
+from lstsr_core.maps import predict as prediction
+from lstsr_core.maps.plan import plan_granule
+from lstsr_core.maps.predict import Request, check_names, predict_granule
+from lstsr_core.maps.validity import CLOUD, NDVI_INVALID, OUTSIDE_SHAPE, OUTSIDE_TRAINING, VALID, WATER
+from lstsr_core.modis.granule import Layer
+from lstsr_core.modis.hdf_eos import GridDataset, write_granule
+from lstsr_core.modis.names import GranuleName
+from lstsr_core.networks.weights import PUBLISHED_CHECKPOINTS, load_model
+from lstsr_core.sharpening.methods import METHODS, OWN_METHODS
+from lstsr_core.simulation.granule_writer import write_lst_granule, write_reflectance_granule
 
 FIRST_ROW, FIRST_COLUMN, SIZE = 500, 300, 96
 DAY = datetime.date(2018, 7, 19)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from lstsr_core.errors import InputError
-from lstsr_core.granule_name import GranuleName
-from lstsr_core.grid import Tile
-from lstsr_core.prediction import Request, predict_granule
-from lstsr_core.prediction_plan import plan_granule
+from lstsr_core.base.errors import InputError
+from lstsr_core.geo.grid import Tile
+from lstsr_core.maps.plan import plan_granule
+from lstsr_core.maps.predict import Request, predict_granule
+from lstsr_core.modis.names import GranuleName
 from test_prediction import DAY, SIZE, Granules, fields, write_granules
 
 

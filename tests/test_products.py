@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstsr_core.errors import InputError
-from lstsr_core.products import Product
+from lstsr_core.base.errors import InputError
+from lstsr_core.modis.products import Product
 
 DAYS = st.dates(datetime.date(2000, 2, 24), datetime.date(2003, 12, 31))
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from lstsr_core.progress import TERMINAL_VARIABLE, announce_terminal, bar
+from lstsr_core.base.progress import TERMINAL_VARIABLE, announce_terminal, bar
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_nothing_is_announced_without_a_terminal(monkeypatch: pytest.MonkeyPatch
 def test_a_program_on_a_terminal_draws_and_names_it_for_those_it_starts(terminal: tuple[int, int]) -> None:
     person, program = terminal
     code = (
-        "import os; from lstsr_core.progress import *; announce_terminal(); list(bar('ab', 'Patches', 'patch'));"
+        "import os; from lstsr_core.base.progress import *; announce_terminal(); list(bar('ab', 'Patches', 'patch'));"
         "print(os.environ[TERMINAL_VARIABLE])"
     )
     environment = {name: value for name, value in os.environ.items() if name != TERMINAL_VARIABLE}

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lstsr_core
-from lstsr_core import project
-from lstsr_core.project import PROJECT, resolve, sha256
+from lstsr_core.base import project
+from lstsr_core.base.project import PROJECT, resolve, sha256
 
 
 def test_the_project_is_the_directory_that_holds_the_package() -> None:

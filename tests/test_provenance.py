@@ -17,10 +17,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstsr_core.errors import InputError
-from lstsr_core.parameters import BY_NOTEBOOK
-from lstsr_core.project import PROJECT
-from lstsr_core.provenance import code_of, digests, fingerprint, read_records, versions, write_records
+from lstsr_core.base.errors import InputError
+from lstsr_core.base.fingerprint import code_of, digests, fingerprint, read_records, versions, write_records
+from lstsr_core.base.project import PROJECT
+from lstsr_core.stages.parameters import BY_NOTEBOOK
 from test_runner import NAMES, Interrupted, ProjectCopy, small_runs
 
 UPSTREAM = (
@@ -110,7 +110,7 @@ def test_two_copies_give_the_same_weights(finished: ProjectCopy, second: Interru
 
 def test_the_revision_is_the_commit_and_tells_of_changes(finished: ProjectCopy, tmp_path: Path) -> None:
     copy = finished.clone(tmp_path / "project")
-    asked = "from lstsr_core.provenance import git_revision; print(git_revision())"
+    asked = "from lstsr_core.base.fingerprint import git_revision; print(git_revision())"
     assert copy.python(asked).stdout == "unknown\n"
 
     def git(*arguments: str) -> str:
@@ -180,17 +180,17 @@ def test_a_full_disk_leaves_the_previous_records(
 
 
 def test_the_code_of_a_notebook_is_what_it_imports_directly_or_through_others() -> None:
-    code = code_of(["from lstsr_core import fourier_stages\nfrom lstsr_core.parameters import Fourier"])
+    code = code_of(["from lstsr_core.stages import fourier as fourier_stages\nfrom lstsr_core.stages.parameters import Fourier"])
     names = ("fourier_stages", "stages", "figures", "fourier", "kriging")
     assert {f"lstsr_core.{name}" for name in names} <= code.keys()
-    assert code["lstsr_core.fourier"] == hashlib.sha256((PROJECT / "lstsr_core" / "fourier.py").read_bytes()).hexdigest()
+    assert code["lstsr_core.metrics.fourier"] == hashlib.sha256((PROJECT / "lstsr_core" / "fourier.py").read_bytes()).hexdigest()
     others = ("cli", "runner", "findings", "map_stages")
     assert not {f"lstsr_core.{name}" for name in others} & code.keys()
 
 
 def test_an_import_inside_a_function_counts_and_a_name_in_a_string_does_not() -> None:
-    assert "lstsr_core.qc" in code_of(["def f():\n    from lstsr_core.qc import decode"])
-    assert code_of(["import numpy", "name = 'lstsr_core.qc'"]) == {}
+    assert "lstsr_core.modis.quality" in code_of(["def f():\n    from lstsr_core.modis.quality import decode"])
+    assert code_of(["import numpy", "name = 'lstsr_core.modis.quality'"]) == {}
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_an_import_inside_a_function_counts_and_a_name_in_a_string_does_not() ->
         "import lstsr_core.nothing",
         "from lstsr_core import nothing",
         "from lstsr_core.nothing import qc",
-        "import lstsr_core.qc.x",
+        "import lstsr_core.modis.quality.x",
     ],
 )  # fmt: skip
 def test_a_module_that_there_is_not_is_an_error_and_never_passed_over(source: str) -> None:

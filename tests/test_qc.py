@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstsr_core.errors import InputError
-from lstsr_core.qc import MOD11A1_QC, MOD21A1_QC, QcLayout, Quality, not_produced
+from lstsr_core.base.errors import InputError
+from lstsr_core.modis.quality import MOD11A1_QC, MOD21A1_QC, QcLayout, Quality, not_produced
 
 LAYOUTS = pytest.mark.parametrize("layout", [MOD11A1_QC, MOD21A1_QC], ids=["MOD11A1", "MOD21A1"])
 

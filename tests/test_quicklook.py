@@ -10,10 +10,10 @@ from affine import Affine
 from matplotlib.collections import QuadMesh
 from matplotlib.image import imread
 
-from lstsr_core.cog import Band, write_cog
-from lstsr_core.errors import InputError
-from lstsr_core.grid import FINE_PIXEL_M, SINUSOIDAL, Tile
-from lstsr_core.quicklook import lst_map, quality_map, write_quicklook
+from lstsr_core.base.errors import InputError
+from lstsr_core.geo.grid import FINE_PIXEL_M, SINUSOIDAL, Tile
+from lstsr_core.maps.cog import Band, write_cog
+from lstsr_core.maps.quicklook import lst_map, quality_map, write_quicklook
 
 
 @pytest.fixture(scope="module")

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from rasterio.crs import CRS
 
-from lstsr_core.errors import InputError
-from lstsr_core.files import check_writable, written_atomically
-from lstsr_core.grid import FINE_PIXEL_M, SINUSOIDAL, SPHERE_RADIUS_M
-from lstsr_core.raster import Raster, fill_nearest, read_raster, warp_onto, write_raster
+from lstsr_core.base.errors import InputError
+from lstsr_core.base.files import check_writable, written_atomically
+from lstsr_core.geo.grid import FINE_PIXEL_M, SINUSOIDAL, SPHERE_RADIUS_M
+from lstsr_core.geo.raster import Raster, fill_nearest, read_raster, warp_onto, write_raster
 
 FullDisk = Callable[[int], AbstractContextManager[None]]
 

@@ -15,11 +15,11 @@ import rasterio
 from numpy.typing import NDArray
 
 from granule_damage import Reading, Whole, soak
-from lstsr_core.errors import InputError
-from lstsr_core.granule import read_lst, read_lst_granule, read_ndvi, read_origin, read_rgb, read_water_mask
-from lstsr_core.granule_name import GranuleName
-from lstsr_core.grid import TILE_SIZE_M, Tile
-from lstsr_core.raster import Raster
+from lstsr_core.base.errors import InputError
+from lstsr_core.geo.grid import TILE_SIZE_M, Tile
+from lstsr_core.geo.raster import Raster
+from lstsr_core.modis.granule import read_lst, read_lst_granule, read_ndvi, read_origin, read_rgb, read_water_mask
+from lstsr_core.modis.names import GranuleName
 
 needs_gdal = pytest.mark.skipif(shutil.which("gdalinfo") is None, reason="gdalinfo (Debian's gdal-bin) is not installed")
 

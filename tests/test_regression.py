@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from lstsr_core.errors import InputError, NoResult
-from lstsr_core.regression import Line, LocalLines, aggregate_ndvi, check_nested, fit_scene, fit_windows
+from lstsr_core.base.errors import InputError, NoResult
+from lstsr_core.sharpening.regression import Line, LocalLines, aggregate_ndvi, check_nested, fit_scene, fit_windows
 
 
 def scene(seed: int, rows: int = 13, columns: int = 11) -> tuple[np.ndarray, np.ndarray]:

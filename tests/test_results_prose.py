@@ -12,8 +12,8 @@ from lstsr_book.claims import claims
 from lstsr_book.kept_results import RESULTS, KeptResults
 from lstsr_book.results_prose import KEPT_FOLDER, Results, results_substitutions
 from lstsr_book.run_files import METRICS, METRICS_SUMMARY, RunFiles
-from lstsr_core.evaluation import COLUMNS, summarise
-from lstsr_core.project import PROJECT
+from lstsr_core.base.project import PROJECT
+from lstsr_core.evaluation.table import COLUMNS, summarise
 from test_claims import FIGURES, make_run, metrics_rows, missing_rows
 
 KEPT = KeptResults.read(PROJECT / RESULTS)

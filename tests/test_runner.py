@@ -24,7 +24,7 @@ from typing import Any
 
 import pytest
 
-from lstsr_core.project import PROJECT
+from lstsr_core.base.project import PROJECT
 
 NAMES = ["01_download", "02_patches", "03_training", "04_sharpening", "05_fourier", "06_aster_evaluation", "07_map"]
 NAMES += ["08_findings", "09_weights", "10_ablation", "11_atlas", "12_structure"]

@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 from pyhdf.SD import SD
 from scipy import ndimage
 
-from lstsr_core.errors import InputError
-from lstsr_core.granule import read_lst, read_ndvi, read_origin
-from lstsr_core.granule_name import GranuleName
-from lstsr_core.granule_patches import PatchSettings, update
-from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, Tile
-from lstsr_core.hdf_directory import descriptors
-from lstsr_core.patches import read_patches
-from lstsr_core.sample_granules import SAMPLE_PRODUCTS, sample_granule_names, write_sample_granule
+from lstsr_core.base.errors import InputError
+from lstsr_core.geo.grid import COARSE_PIXEL_M, FINE_PIXEL_M, Tile
+from lstsr_core.modis.granule import read_lst, read_ndvi, read_origin
+from lstsr_core.modis.hdf_directory import descriptors
+from lstsr_core.modis.names import GranuleName
+from lstsr_core.patches.cutting import PatchSettings, update
+from lstsr_core.patches.patch import read_patches
+from lstsr_core.simulation.granules import SAMPLE_PRODUCTS, sample_granule_names, write_sample_granule
 
 TILE = Tile(18, 4)
 DAY = datetime.date(2018, 7, 15)
@@ -330,8 +330,8 @@ def test_the_sample_gives_patches_away_from_clouds_and_gaps(tmp_path: Path) -> N
 WHOLE_TILE = """
 import datetime, re, sys
 from pathlib import Path
-from lstsr_core.grid import Tile
-from lstsr_core.sample_granules import sample_granule_names, write_sample_granule
+from lstsr_core.geo.grid import Tile
+from lstsr_core.simulation.granules import sample_granule_names, write_sample_granule
 for product in ("MOD44W", "MOD21A1D"):
     day = datetime.date(2018, 1, 1)
     (name,) = sample_granule_names(product, Tile(18, 4), day, day)

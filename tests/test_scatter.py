@@ -10,7 +10,7 @@ import pytest
 from myst_parser.parsers.docutils_ import Parser
 
 from lstsr_book.scatter import scatter_html
-from lstsr_core.errors import InputError
+from lstsr_core.base.errors import InputError
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -10,15 +10,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lstsr_core import scenes
-from lstsr_core.errors import InputError
-from lstsr_core.networks import PUBLISHED_CHECKPOINTS, load_model, weights_file
-from lstsr_core.pairs import ModisPair, Pair, read_modis, write_pair
-from lstsr_core.patches import pair_patches
-from lstsr_core.project import OWN_WEIGHTS, REGISTRY
-from lstsr_core.scenes import Part, published_scenes, read_part
-from lstsr_core.splits import group_folds
-from lstsr_core.training_data import from_pairs
+from lstsr_core.base.errors import InputError
+from lstsr_core.base.project import OWN_WEIGHTS, REGISTRY
+from lstsr_core.networks.data import from_pairs
+from lstsr_core.networks.weights import PUBLISHED_CHECKPOINTS, load_model, weights_file
+from lstsr_core.pairs import scenes
+from lstsr_core.pairs.pair import ModisPair, Pair, read_modis, write_pair
+from lstsr_core.pairs.scenes import Part, published_scenes, read_part
+from lstsr_core.patches.patch import pair_patches
+from lstsr_core.patches.splits import group_folds
 
 TEST_SCENES = [
     "2", "15", "34", "45", "60", "70", "76", "86", "96", "109", "115", "124", "133", "143", "151", "162", "167", "177", "191",

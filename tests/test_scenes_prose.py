@@ -11,8 +11,8 @@ from lstsr_book.kept_results import RESULTS, KeptResults
 from lstsr_book.results_prose import Results
 from lstsr_book.run_files import METRICS
 from lstsr_book.scenes_prose import odd_pairs_sentence, scenes_substitutions, skips_sentence
-from lstsr_core.project import OWN_WEIGHTS, PROJECT
-from lstsr_core.scenes import ids_of_test_scenes
+from lstsr_core.base.project import OWN_WEIGHTS, PROJECT
+from lstsr_core.pairs.scenes import ids_of_test_scenes
 
 KEPT = KeptResults.read(PROJECT / RESULTS)
 

@@ -17,15 +17,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from lstsr_core import networks, sharpeners
-from lstsr_core.dms import dms
-from lstsr_core.errors import InputError, NoResult
-from lstsr_core.grid import FINE_PIXEL_M
-from lstsr_core.kriging import aatprk, atprk
-from lstsr_core.networks import PUBLISHED_STATISTICS, load_model, save_model
-from lstsr_core.pairs import Pair, align, read_pair
-from lstsr_core.sharpeners import METHODS, WEIGHTS_MISSING, Options, check_methods, sharpen
-from lstsr_core.unet import SharpeningUNet
+from lstsr_core.base.errors import InputError, NoResult
+from lstsr_core.geo.grid import FINE_PIXEL_M
+from lstsr_core.networks import weights as networks
+from lstsr_core.networks.unet import SharpeningUNet
+from lstsr_core.networks.weights import PUBLISHED_STATISTICS, load_model, save_model
+from lstsr_core.pairs.pair import Pair, align, read_pair
+from lstsr_core.sharpening import methods as sharpeners
+from lstsr_core.sharpening.dms import dms
+from lstsr_core.sharpening.kriging import aatprk, atprk
+from lstsr_core.sharpening.methods import METHODS, WEIGHTS_MISSING, Options, check_methods, sharpen
 
 NETWORKS = ["sc-unet", "sif-cnn-sr1", "sif-cnn-sr2"]
 
@@ -283,7 +284,7 @@ def test_published_products_of_sc_unet_without_seams(published_pairs: Path, publ
 
 
 OWN = """
-from lstsr_core.sharpeners import bicubic, method
+from lstsr_core.sharpening.methods import bicubic, method
 
 @method("warmer", "Warmer")
 def warmer(lst_k, ndvi, options):

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from lstsr_core import sharpening_stages
-from lstsr_core.grid import Tile
-from lstsr_core.parameters import Sharpening
+from lstsr_core.geo.grid import Tile
+from lstsr_core.stages import sharpening as sharpening_stages
+from lstsr_core.stages.parameters import Sharpening
 
 TILE = Tile(18, 4)
 NETWORKS = ["sc-unet", "sif-cnn-sr1", "sif-cnn-sr2"]

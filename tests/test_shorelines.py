@@ -10,7 +10,7 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lstsr_core.shorelines import Extent, lines
+from lstsr_core.geo.shorelines import Extent, lines
 
 MEDITERRANEAN = Extent(0.0, 40.0, 16.0, 46.0)
 

@@ -14,18 +14,17 @@ from scipy import ndimage
 
 from lstsr_book.kept_results import RESULTS
 from lstsr_book.run_files import PAIRS
-from lstsr_core.degradation import degrade
-from lstsr_core.download_stages import landscape_table
-from lstsr_core.errors import InputError
-from lstsr_core.granule import read_lst, read_ndvi
-from lstsr_core.granule_name import GranuleName
-from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, Tile
-from lstsr_core.landscape import MARGIN_COARSE_PIXELS, Landscape, landscape
-from lstsr_core.pair_statistics import pair_statistics
-from lstsr_core.pairs import write_aster
-from lstsr_core.project import PROJECT
-from lstsr_core.raster import Raster, read_raster
-from lstsr_core.simulator import (
+from lstsr_core.base.errors import InputError
+from lstsr_core.base.project import PROJECT
+from lstsr_core.evaluation.pair_statistics import pair_statistics
+from lstsr_core.geo.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, Tile
+from lstsr_core.geo.operators import degrade
+from lstsr_core.geo.raster import Raster, read_raster
+from lstsr_core.modis.granule import read_lst, read_ndvi
+from lstsr_core.modis.names import GranuleName
+from lstsr_core.pairs.pair import write_aster
+from lstsr_core.simulation.landscape import MARGIN_COARSE_PIXELS, Landscape, landscape
+from lstsr_core.simulation.scenes import (
     DEFAULT_ASTER_BIAS_K,
     DEFAULT_ASTER_NOISE_K,
     DEFAULT_SENSOR_NOISE_K,
@@ -35,6 +34,7 @@ from lstsr_core.simulator import (
     simulate_night,
     simulate_scene,
 )
+from lstsr_core.stages.download import landscape_table
 
 SUMMER, WINTER = datetime.date(2018, 7, 15), datetime.date(2018, 1, 15)
 MARGIN = 4 * MARGIN_COARSE_PIXELS

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lstsr_core.fourier import attenuation_db
-from lstsr_core.pairs import Pair
-from lstsr_core.placement import PROTOCOLS
-from lstsr_core.sharpeners import Options
-from lstsr_core.spectra import MEAN_FREQUENCIES, SPECTRA_COLUMNS, mean_spectra, spectra_of_images, spectra_of_pair
+from lstsr_core.evaluation.protocols import PROTOCOLS
+from lstsr_core.evaluation.spectra import MEAN_FREQUENCIES, SPECTRA_COLUMNS, mean_spectra, spectra_of_images, spectra_of_pair
+from lstsr_core.metrics.fourier import attenuation_db
+from lstsr_core.pairs.pair import Pair
+from lstsr_core.sharpening.methods import Options
 
 
 def test_the_axis_of_an_image_ends_at_its_nyquist_frequency(synthetic_pair: Pair) -> None:

@@ -12,10 +12,10 @@ from affine import Affine
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstsr_core.errors import InputError
-from lstsr_core.grid import COARSE_PIXEL_M, SINUSOIDAL
-from lstsr_core.raster import Raster
-from lstsr_core.splits import (
+from lstsr_core.base.errors import InputError
+from lstsr_core.geo.grid import COARSE_PIXEL_M, SINUSOIDAL
+from lstsr_core.geo.raster import Raster
+from lstsr_core.patches.splits import (
     group_folds,
     group_split,
     hashed_split,
@@ -131,7 +131,7 @@ def test_too_few_patches_to_split_are_told(count: int) -> None:
 def test_the_number_of_threads_changes_no_split() -> None:
     code = (
         "import sys, torch, numpy as np; torch.set_num_threads(int(sys.argv[1]))\n"
-        "from lstsr_core.splits import *\n"
+        "from lstsr_core.patches.splits import *\n"
         "groups = np.arange(60) // 3\n"
         "print(random_split(60, 0.6, 1), group_split(groups, 0.6, 1), group_folds(groups, 5, 1))"
     )

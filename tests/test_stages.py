@@ -8,11 +8,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from lstsr_core import stages
-from lstsr_core.errors import InputError
-from lstsr_core.grid import Tile
-from lstsr_core.pairs import Pair, write_pair
-from lstsr_core.parameters import AsterEvaluation, Fourier, Sharpening
+from lstsr_core.base.errors import InputError
+from lstsr_core.geo.grid import Tile
+from lstsr_core.pairs.pair import Pair, write_pair
+from lstsr_core.stages import common as stages
+from lstsr_core.stages.parameters import AsterEvaluation, Fourier, Sharpening
 
 TILE = Tile(18, 4)
 NETWORKS = ["sc-unet", "sif-cnn-sr1", "sif-cnn-sr2"]

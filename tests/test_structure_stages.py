@@ -8,11 +8,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from lstsr_core import structure_stages
-from lstsr_core.flow_chart import KINDS
-from lstsr_core.order import UPSTREAM
-from lstsr_core.parameters import Structure
-from lstsr_core.unet import SharpeningUNet, Upsampling
+from lstsr_core.networks.unet import SharpeningUNet, Upsampling
+from lstsr_core.stages import structure as structure_stages
+from lstsr_core.stages.flow_chart import KINDS
+from lstsr_core.stages.order import UPSTREAM
+from lstsr_core.stages.parameters import Structure
 from test_flow_chart import a_run
 
 STATE = SharpeningUNet().state_dict()

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from lstsr_book.teaser import middle, product_k, read_scene, teaser
-from lstsr_core.errors import InputError
+from lstsr_core.base.errors import InputError
 
 ROWS, COLUMNS, BASE_K, STEP_K = 100, 110, 270, 0.05
 

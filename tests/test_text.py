@@ -13,8 +13,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstsr_core.errors import InputError
-from lstsr_core.text import decode, parse_day, parse_yaml, read_text, read_yaml
+from lstsr_core.base.errors import InputError
+from lstsr_core.base.text import decode, parse_day, parse_yaml, read_text, read_yaml
 
 ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-32"]
 PRINTABLE = st.text(st.characters(codec="utf-8", exclude_characters="\0\ufeff"))

@@ -17,9 +17,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
-from lstsr_core import figures
-from lstsr_core.grid import SPHERE_RADIUS_M, TILE_SIZE_M, Tile
-from lstsr_core.tile_map import TileMap, View, longitude, project, tile_map
+from lstsr_core.figures import panels as figures
+from lstsr_core.figures.tile_map import TileMap, View, longitude, project, tile_map
+from lstsr_core.geo.grid import SPHERE_RADIUS_M, TILE_SIZE_M, Tile
 
 FRANCE = Tile(18, 4)
 TILES = {

@@ -17,8 +17,8 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window
 from scipy import ndimage
 
-from lstsr_core.grid import FINE_PIXEL_M, SINUSOIDAL, TILE_FINE_PIXELS, TILE_SIZE_M, Tile
-from lstsr_core.tile_warp import TileWarp, WarpAxis, nearest_indices, tile_warp, weigh
+from lstsr_core.evaluation.tile_warp import TileWarp, WarpAxis, nearest_indices, tile_warp, weigh
+from lstsr_core.geo.grid import FINE_PIXEL_M, SINUSOIDAL, TILE_FINE_PIXELS, TILE_SIZE_M, Tile
 
 TILE = Tile(18, 4)
 PATCH = 256

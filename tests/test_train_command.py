@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 from affine import Affine
 
-from lstsr_core import networks
-from lstsr_core.grid import COARSE_PIXEL_M
-from lstsr_core.networks import load_model
-from lstsr_core.pairs import Pair, write_pair
-from lstsr_core.patches import pair_patches, write_patches
-from lstsr_core.training_settings import MODELS
+from lstsr_core.geo.grid import COARSE_PIXEL_M
+from lstsr_core.networks import weights as networks
+from lstsr_core.networks.settings import MODELS
+from lstsr_core.networks.weights import load_model
+from lstsr_core.pairs.pair import Pair, write_pair
+from lstsr_core.patches.patch import pair_patches, write_patches
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -58,7 +58,7 @@ def test_folds_are_trained_and_evaluated_by_what_has_not_seen_them(
     table = pd.read_csv(out / "folds.csv")
     assert sorted(table["fold"]) == [0, 1, 2] and table["scene"].tolist() == [3, 5, 12]
     opened = []
-    monkeypatch.setattr("lstsr_core.sharpeners.load_model", lambda path: opened.append(path) or load_model(path))
+    monkeypatch.setattr("lstsr_core.sharpening.methods.load_model", lambda path: opened.append(path) or load_model(path))
     evaluate = ["evaluate", "--pairs", pairs, "--methods", "sc-unet", "--weights", out, "--out", tmp_path / "metrics.csv"]
     assert lstsr(*evaluate, "--keep-going")[0] == 0
     expected = [out / f"fold{fold}" / "sc-unet.safetensors" for fold in table["fold"]]
@@ -161,6 +161,6 @@ def test_stopping_it_says_how_to_go_on(lstsr: Command, pairs: Path, tmp_path: Pa
     def stopped(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lstsr_core.cross_validation.train", stopped)
+    monkeypatch.setattr("lstsr_core.networks.cross_validation.train", stopped)
     arguments = ["--model", "sc-unet", "--settings", settings_file(tmp_path), "--pairs", pairs, "--out", tmp_path / "w"]
     assert lstsr("train", *arguments) == (130, "", "lstsr: stopped; the same command goes on where it was\n")

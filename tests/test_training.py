@@ -17,17 +17,17 @@ import torch
 from scipy import ndimage
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from lstsr_core import training as training_module
-from lstsr_core.checkpoint import read_checkpoint
-from lstsr_core.curves import CURVE_COLUMNS
-from lstsr_core.degradation import degrade, upsample
-from lstsr_core.errors import InputError
-from lstsr_core.losses import Loss, sif_cnn_sr1
-from lstsr_core.networks import load_model, save_model
-from lstsr_core.objectives import OBJECTIVES
-from lstsr_core.training import TrainedModel, loss_of_upsampled, train
-from lstsr_core.training_data import Batch, TrainingData
-from lstsr_core.training_settings import MODELS, TrainingSettings
+from lstsr_core.base.errors import InputError
+from lstsr_core.geo.operators import degrade, upsample
+from lstsr_core.networks import training as training_module
+from lstsr_core.networks.checkpoint import read_checkpoint
+from lstsr_core.networks.curves import CURVE_COLUMNS
+from lstsr_core.networks.data import Batch, TrainingData
+from lstsr_core.networks.losses import Loss, sif_cnn_sr1
+from lstsr_core.networks.objectives import OBJECTIVES
+from lstsr_core.networks.settings import MODELS, TrainingSettings
+from lstsr_core.networks.training import TrainedModel, loss_of_upsampled, train
+from lstsr_core.networks.weights import load_model, save_model
 
 COARSE = 16
 
@@ -248,7 +248,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from test_training import TRAINING, VALIDATION, settings, fit
-from lstsr_core.networks import save_model
+from lstsr_core.networks.weights import save_model
 out = Path(sys.argv[1])
 model = fit(TRAINING, VALIDATION, settings(epochs=8), checkpoint=out / "x.checkpoint.safetensors", log=out / "x.csv")
 save_model(model.network, model.statistics, out / "x.safetensors")

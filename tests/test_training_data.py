@@ -12,15 +12,15 @@ import torch
 from affine import Affine
 from scipy import stats
 
-from lstsr_core import training_data
-from lstsr_core.errors import InputError
-from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL
-from lstsr_core.pairs import Pair, align, write_pair
-from lstsr_core.patches import Patch, pair_patches, write_patches
-from lstsr_core.raster import Raster
-from lstsr_core.statistics import Statistics
-from lstsr_core.training_data import Batches, TrainingData, from_pairs, from_patches, symmetric
-from lstsr_core.training_settings import TrainingSettings
+from lstsr_core.base.errors import InputError
+from lstsr_core.geo.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL
+from lstsr_core.geo.raster import Raster
+from lstsr_core.networks import data as training_data
+from lstsr_core.networks.data import Batches, TrainingData, from_pairs, from_patches, symmetric
+from lstsr_core.networks.settings import TrainingSettings
+from lstsr_core.pairs.pair import Pair, align, write_pair
+from lstsr_core.patches.patch import Patch, pair_patches, write_patches
+from lstsr_core.patches.statistics import Statistics
 
 PLAIN = Statistics(0.0, 1.0, 0.0, 1.0)
 

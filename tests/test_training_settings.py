@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from lstsr_core.errors import InputError
-from lstsr_core.project import TRAINING_SETTINGS
-from lstsr_core.training_settings import MODELS, TrainingSettings, read_settings, settings_of
+from lstsr_core.base.errors import InputError
+from lstsr_core.base.project import TRAINING_SETTINGS
+from lstsr_core.networks.settings import MODELS, TrainingSettings, read_settings, settings_of
 
 PUBLISHED: dict[str, dict[str, Any]] = {
     "sif-cnn-sr1": {"alpha": 0.99, "gamma": -0.5, "mtf": 0.1, "learning_rate": 1e-3, "epochs": 100, "patience": 30},

@@ -13,20 +13,20 @@ import torch
 import yaml
 from affine import Affine
 
-from lstsr_core import training as training_loop
-from lstsr_core import training_stages
-from lstsr_core.ablation import METRICS, SCORES_COLUMNS
-from lstsr_core.errors import InputError
-from lstsr_core.evaluation import METRIC_COLUMNS
-from lstsr_core.grid import COARSE_PIXEL_M, SINUSOIDAL, Tile
-from lstsr_core.networks import load_model, weights_file
-from lstsr_core.parameters import Ablation, Training, Weights
-from lstsr_core.patches import read_table
-from lstsr_core.raster import Raster, write_raster
-from lstsr_core.sharpeners import METHODS as SHARPENERS
-from lstsr_core.training import train
-from lstsr_core.training_data import from_patches
-from lstsr_core.training_settings import MODELS, read_settings
+from lstsr_core.base.errors import InputError
+from lstsr_core.evaluation.ablation import METRICS, SCORES_COLUMNS
+from lstsr_core.evaluation.table import METRIC_COLUMNS
+from lstsr_core.geo.grid import COARSE_PIXEL_M, SINUSOIDAL, Tile
+from lstsr_core.geo.raster import Raster, write_raster
+from lstsr_core.networks import training as training_loop
+from lstsr_core.networks.data import from_patches
+from lstsr_core.networks.settings import MODELS, read_settings
+from lstsr_core.networks.training import train
+from lstsr_core.networks.weights import load_model, weights_file
+from lstsr_core.patches.patch import read_table
+from lstsr_core.sharpening.methods import METHODS as SHARPENERS
+from lstsr_core.stages import training as training_stages
+from lstsr_core.stages.parameters import Ablation, Training, Weights
 
 
 @pytest.fixture(scope="module")

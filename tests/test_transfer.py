@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from granule_server import Archive, Fault, serving
-from lstsr_core.errors import InputError
-from lstsr_core.transfer import Client, Patience, Stopped, TransferError
+from lstsr_core.base.errors import InputError
+from lstsr_core.download.transfer import Client, Patience, Stopped, TransferError
 
 MAGIC = b"\x0e\x03\x13\x01"
 CONTENT = MAGIC + bytes(range(256)) * 1000

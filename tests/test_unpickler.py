@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lstsr_core.errors import InputError
-from lstsr_core.grid import FINE_PIXEL_M
-from lstsr_core.unpickler import read_arrays_pickle
+from lstsr_core.base.errors import InputError
+from lstsr_core.geo.grid import FINE_PIXEL_M
+from lstsr_core.pairs.unpickler import read_arrays_pickle
 
 RANDOM = np.random.default_rng(40)
 
@@ -162,7 +162,7 @@ REFUSED_OPCODES = {
                  "numpy.recarray"),
     "subclass of a dtype": (call(name("numpy.dtypes", "ObjectDType")), "numpy.dtypes.ObjectDType"),
     "same name elsewhere": (name("numpy.core.multiarray2", "_reconstruct"), "numpy.core.multiarray2._reconstruct"),
-    "the reader itself": (name("lstsr_core.unpickler", "_ADMITTED"), "lstsr_core.unpickler._ADMITTED"),
+    "the reader itself": (name("lstsr_core.pairs.unpickler", "_ADMITTED"), "lstsr_core.pairs.unpickler._ADMITTED"),
 }  # fmt: skip
 
 
@@ -185,8 +185,8 @@ def test_persistent_ids_are_refused(tmp_path: Path, persistent: bytes) -> None:
 def read_in_another_process(*paths: Path) -> list[str]:
     """One line for each pickle: "refused" with the message, or the value of LST. A reader that crashes fails the test."""
     script = (
-        "import sys; from pathlib import Path; from lstsr_core.errors import InputError\n"
-        "from lstsr_core.unpickler import read_arrays_pickle\n"
+        "import sys; from pathlib import Path; from lstsr_core.base.errors import InputError\n"
+        "from lstsr_core.pairs.unpickler import read_arrays_pickle\n"
         "for path in sys.argv[1:]:\n"
         "    try: value = read_arrays_pickle(Path(path))['LST']\n"
         "    except InputError as error: print('refused', error)\n"

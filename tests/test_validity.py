@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from lstsr_core.networks import Model
-from lstsr_core.statistics import Statistics
-from lstsr_core.unet import SharpeningUNet
-from lstsr_core.validity import FLAGS, OUTSIDE_TRAINING, VALID, has_lst, outside_training, range_warnings, shares_of
+from lstsr_core.maps.validity import FLAGS, OUTSIDE_TRAINING, VALID, has_lst, outside_training, range_warnings, shares_of
+from lstsr_core.networks.unet import SharpeningUNet
+from lstsr_core.networks.weights import Model
+from lstsr_core.patches.statistics import Statistics
 
 STATISTICS = Statistics(300.0, 8.0, 0.6, 0.2, lst_min_k=280.0, lst_max_k=320.0, ndvi_min=-0.1, ndvi_max=0.9)
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import curve_fit
 
-from lstsr_core.errors import NoResult
-from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M
-from lstsr_core.variogram import (
+from lstsr_core.base.errors import NoResult
+from lstsr_core.geo.grid import COARSE_PIXEL_M, FINE_PIXEL_M
+from lstsr_core.sharpening.variogram import (
     DISTANCES_M,
     RANGES_M,
     Variogram,

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstsr_core.errors import InputError
-from lstsr_core.grid import COARSE_PIXEL_M, SINUSOIDAL, Tile
-from lstsr_core.raster import Raster
-from lstsr_core.water import near_water, water_granule
+from lstsr_core.base.errors import InputError
+from lstsr_core.geo.grid import COARSE_PIXEL_M, SINUSOIDAL, Tile
+from lstsr_core.geo.raster import Raster
+from lstsr_core.modis.water import near_water, water_granule
 from test_granule_patches import write_water
 
 TILE = Tile(18, 4)

@@ -10,15 +10,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lstsr_core.evaluation import evaluate
-from lstsr_core.networks import PACKAGE_WEIGHTS, load_model, weights_file
-from lstsr_core.project import OWN_WEIGHTS
-from lstsr_core.scenes import ids_of_test_scenes, read_part
-from lstsr_core.sharpeners import Options
-from lstsr_core.training_data import from_pairs
-from lstsr_core.training_settings import MODELS, settings_of
-from lstsr_core.validity import TRAINED_ON
-from lstsr_core.weights_report import differences
+from lstsr_core.base.project import OWN_WEIGHTS
+from lstsr_core.evaluation.table import evaluate
+from lstsr_core.evaluation.weights_report import differences
+from lstsr_core.maps.validity import TRAINED_ON
+from lstsr_core.networks.data import from_pairs
+from lstsr_core.networks.settings import MODELS, settings_of
+from lstsr_core.networks.weights import PACKAGE_WEIGHTS, load_model, weights_file
+from lstsr_core.pairs.scenes import ids_of_test_scenes, read_part
+from lstsr_core.sharpening.methods import Options
 
 
 @pytest.mark.parametrize("model", MODELS)

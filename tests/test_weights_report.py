@@ -12,16 +12,17 @@ import pandas as pd
 import pytest
 import torch
 
-from lstsr_core import scenes, weights_report
-from lstsr_core.curves import CURVE_COLUMNS
-from lstsr_core.errors import InputError
-from lstsr_core.evaluation import METRIC_COLUMNS, evaluate
-from lstsr_core.networks import load_model, save_model
-from lstsr_core.pairs import Pair, read_modis, read_pair, write_pair
-from lstsr_core.sharpeners import Options
-from lstsr_core.statistics import Statistics
-from lstsr_core.training_settings import MODELS
-from lstsr_core.unet import SharpeningUNet
+from lstsr_core.base.errors import InputError
+from lstsr_core.evaluation import weights_report
+from lstsr_core.evaluation.table import METRIC_COLUMNS, evaluate
+from lstsr_core.networks.curves import CURVE_COLUMNS
+from lstsr_core.networks.settings import MODELS
+from lstsr_core.networks.unet import SharpeningUNet
+from lstsr_core.networks.weights import load_model, save_model
+from lstsr_core.pairs import scenes
+from lstsr_core.pairs.pair import Pair, read_modis, read_pair, write_pair
+from lstsr_core.patches.statistics import Statistics
+from lstsr_core.sharpening.methods import Options
 
 STATISTICS = Statistics(300.0, 8.0, 0.5, 0.2)
 

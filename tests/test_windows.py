@@ -13,15 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from lstsr_core import windows
-from lstsr_core.degradation import upsample
-from lstsr_core.networks import PUBLISHED_CHECKPOINTS, Model, load_model, weights_file
-from lstsr_core.pairs import pair_ids, read_modis
-from lstsr_core.raster import FloatArray, fill_nearest
-from lstsr_core.simulator import MARGIN_COARSE_PIXELS, landscape, simulate_scene
-from lstsr_core.statistics import Statistics
-from lstsr_core.unet import UPSAMPLINGS, SharpeningUNet, Upsampling
-from lstsr_core.windows import (
+from lstsr_core.geo.operators import upsample
+from lstsr_core.geo.raster import FloatArray, fill_nearest
+from lstsr_core.networks import tiling as windows
+from lstsr_core.networks.tiling import (
     BLENDING_STEP,
     GRID,
     Inputs,
@@ -32,6 +27,11 @@ from lstsr_core.windows import (
     reach,
     seamless_windows,
 )
+from lstsr_core.networks.unet import UPSAMPLINGS, SharpeningUNet, Upsampling
+from lstsr_core.networks.weights import PUBLISHED_CHECKPOINTS, Model, load_model, weights_file
+from lstsr_core.pairs.pair import pair_ids, read_modis
+from lstsr_core.patches.statistics import Statistics
+from lstsr_core.simulation.scenes import MARGIN_COARSE_PIXELS, landscape, simulate_scene
 
 STATISTICS = Statistics(lst_mean_k=303.0, lst_std_k=8.0, ndvi_mean=0.6, ndvi_std=0.17)
 

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from lstsr_core import cli
-from lstsr_core.project import PROJECT
+from lstsr_core.base.project import PROJECT
 
 WORKFLOWS = sorted((PROJECT / ".github" / "workflows").glob("*.yml"))
 MAKEFILE = (PROJECT / "Makefile").read_text()

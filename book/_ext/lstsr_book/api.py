@@ -14,14 +14,14 @@ import griffe
 from markdown_it import MarkdownIt
 
 from lstsr_book.markup import text
-from lstsr_core.errors import InputError
-from lstsr_core.project import PROJECT
+from lstsr_core.base.errors import InputError
+from lstsr_core.base.project import PROJECT
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
 PACKAGE = "lstsr_core"
-_ONE = re.compile(r"^\{\{ module (\w+) \}\}$", re.MULTILINE)
+_ONE = re.compile(r"^\{\{ module ([\w.]+) \}\}$", re.MULTILINE)
 _ALL = re.compile(r"^\{\{ all modules \}\}$", re.MULTILINE)
 _CODE = re.compile(r"<code>([\w.]+)</code>")
 _LONGEST_LINE = 90
@@ -29,15 +29,16 @@ _SECTIONS = {"parameters": "Parameters", "attributes": "Attributes", "returns": 
 
 
 def public_modules(package: Path) -> list[str]:
-    """Names of a package folder's modules, without those that begin with an underscore."""
-    return sorted(path.stem for path in package.glob("*.py") if not path.stem.startswith("_"))
+    """Dotted names of the modules below a package's folder, without those that begin with an underscore."""
+    paths = (path.relative_to(package).with_suffix("") for path in package.rglob("*.py"))
+    return sorted(".".join(path.parts) for path in paths if not path.name.startswith("_"))
 
 
 def fill_pages(folder: Path) -> None:
     """Replace what stands for modules in the pages of a folder by their reference.
 
-    A line ``{{ module raster }}`` becomes a section on that module; ``{{ all modules }}`` a table of all modules that the pages
-    hold.
+    A line ``{{ module geo.raster }}`` becomes a section on that module; ``{{ all modules }}`` a table of all
+    modules that the pages hold.
 
     Parameters
     ----------
@@ -50,25 +51,28 @@ def fill_pages(folder: Path) -> None:
         If a page names a module that the package has not, or that is named before.
     """
     pages = {path: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.md"))}
-    package = _package()
+    modules = _modules()
     page_of: dict[str, str] = {}
     for path, content in pages.items():
         for name in _ONE.findall(content):
-            if name not in package.modules or name in page_of:
+            if name not in modules or name in page_of:
                 fault = "was named before" if name in page_of else f"is no module of {PACKAGE}"
-                raise InputError(f"{path}: '{name}' {fault}; expected each module once, as {{{{ module raster }}}}.")
+                raise InputError(f"{path}: '{name}' {fault}; expected each module once, as {{{{ module geo.raster }}}}.")
             page_of[name] = path.stem
-    reference = _Reference(package, page_of)
+    reference = _Reference(modules, page_of)
     for path, content in pages.items():
         filled = _ONE.sub(lambda match: reference.section(match[1]), content)
         path.write_text(_ALL.sub(lambda _: reference.overview(), filled), encoding="utf-8")
 
 
 @lru_cache(maxsize=1)
-def _package() -> griffe.Module:
+def _modules() -> dict[str, griffe.Module]:
+    """Every module of the package, those of its wings too, by its name below the package."""
     package = griffe.load(PACKAGE, search_paths=[PROJECT], docstring_parser="numpy")
     assert isinstance(package, griffe.Module)
-    return package
+    wings = {name: module for name, module in package.modules.items() if module.is_subpackage}
+    inside = {f"{wing}.{name}": module for wing, holder in wings.items() for name, module in holder.modules.items()}
+    return {**{name: module for name, module in package.modules.items() if name not in wings}, **inside}
 
 
 def _public(holder: griffe.Module | griffe.Class) -> Iterator[griffe.Object]:
@@ -90,13 +94,13 @@ def _parts(member: griffe.Class, fields: dict[str, Any]) -> list[griffe.Object]:
 class _Reference:
     """HTML of modules, every name in it that is documented here linked."""
 
-    def __init__(self, package: griffe.Module, page_of: dict[str, str]) -> None:
-        self.package = package
+    def __init__(self, modules: dict[str, griffe.Module], page_of: dict[str, str]) -> None:
+        self.modules = modules
         self.page_of = page_of
         self.markdown = MarkdownIt("commonmark", {"html": False})
         self.known = {f"{PACKAGE}.{name}" for name in page_of}
         for name in page_of:
-            for member in _public(package.modules[name]):
+            for member in _public(modules[name]):
                 self.known.add(member.path)
                 if isinstance(member, griffe.Class):
                     self.known |= {part.path for part in _parts(member, _fields(member))}
@@ -105,7 +109,7 @@ class _Reference:
         """A table of the modules, with the first sentence of each."""
         rows = "\n".join(
             f'<tr><th scope="row">{self._link(module.path, name)}</th><td class="words">{self._first_sentence(module)}</td></tr>'
-            for name, module in sorted(self.package.modules.items())
+            for name, module in sorted(self.modules.items())
             if name in self.page_of
         )
         head = '<th scope="col">Module</th><th scope="col">What it is</th>'
@@ -117,7 +121,7 @@ class _Reference:
 
     def section(self, name: str) -> str:
         """A module's heading, docstring and members."""
-        module = self.package.modules[name]
+        module = self.modules[name]
         members = "\n".join(self._entry(member) for member in _public(module))
         listed = f"<dl>\n{members}\n</dl>" if members else ""
         body = f'<div class="api" id="{module.path}">\n{self._docstring(module)}\n{listed}\n</div>'
@@ -253,7 +257,8 @@ class _Reference:
         return self._link(found, match[0], escape=False) if found else match[0]
 
     def _link(self, path: str, shown: str, escape: bool = True) -> str:
-        page = self.page_of[path.split(".")[1]]
+        _, first, *rest = path.split(".")
+        page = self.page_of[first] if first in self.page_of else self.page_of[f"{first}.{rest[0]}"]
         return f'<a href="{page}.html#{path}">{text(shown) if escape else shown}</a>'
 
     def _first_sentence(self, module: griffe.Module) -> str:

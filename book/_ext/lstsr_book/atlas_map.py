@@ -12,8 +12,8 @@ import numpy as np
 import shapely
 
 from lstsr_book.markup import text
-from lstsr_core.raster import FloatArray
-from lstsr_core.shorelines import Extent, lines
+from lstsr_core.geo.raster import FloatArray
+from lstsr_core.geo.shorelines import Extent, lines
 
 _MARGIN_DEGREES = 0.6
 _SMALLEST_DEGREES = 8.0

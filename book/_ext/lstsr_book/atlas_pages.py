@@ -14,8 +14,8 @@ from lstsr_book.claim_evidence import LABELS
 from lstsr_book.markup import table, text, value_cell
 from lstsr_book.run_files import RunFiles
 from lstsr_book.scatter import scatter_html
-from lstsr_core.atlas import FIGURES, SCRIPT_FILE
-from lstsr_core.atlas_figures import LAYERS
+from lstsr_core.stages.atlas_figures import LAYERS
+from lstsr_core.stages.atlas_scenes import FIGURES, SCRIPT_FILE
 
 EXTRA_FOLDER = "_unchanged"
 """What lies below it in the book's source is copied beside the pages; a script below ``_static`` would be on every page."""

@@ -9,9 +9,9 @@ import pandas as pd
 from lstsr_book.atlas_map import FootprintMap
 from lstsr_book.claim_evidence import LABELS
 from lstsr_book.run_files import PAIRS, SUMMARY, RunFiles
-from lstsr_core.atlas import SCENE_FILE
-from lstsr_core.atlas_stages import METRICS_FILE, SCENES_FILE, SCENES_FOLDER
-from lstsr_core.stages import read_footprints
+from lstsr_core.stages.atlas import METRICS_FILE, SCENES_FILE, SCENES_FOLDER
+from lstsr_core.stages.atlas_scenes import SCENE_FILE
+from lstsr_core.stages.common import read_footprints
 
 ATLAS = "11_atlas"
 CHOOSER = "atlas"

@@ -10,10 +10,10 @@ from lstsr_book.atlas_results import ATLAS, CHOOSER, STATIC_FOLDER, AtlasResults
 from lstsr_book.claim_evidence import LABELS
 from lstsr_book.markup import RESULTS_FOLDER, facts_table, number, table, text, value_cell
 from lstsr_book.results_prose import RESULT_COLUMNS
-from lstsr_core.atlas import FIGURES
-from lstsr_core.atlas_stages import METRICS_FILE, SCENES_FILE
-from lstsr_core.grid import FINE_PIXEL_M
-from lstsr_core.placement import PROTOCOLS, SMALLEST_SIDE, TOO_SMALL
+from lstsr_core.evaluation.protocols import PROTOCOLS, SMALLEST_SIDE, TOO_SMALL
+from lstsr_core.geo.grid import FINE_PIXEL_M
+from lstsr_core.stages.atlas import METRICS_FILE, SCENES_FILE
+from lstsr_core.stages.atlas_scenes import FIGURES
 
 SHOWN_FIRST = "sif-cnn-sr1"
 """What the viewer shows beside the 1 km LST where there is a choice."""

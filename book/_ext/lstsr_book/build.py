@@ -24,9 +24,9 @@ from lstsr_book.prose import NOTEBOOKS, PATCHES, STATISTICS, Edition, substituti
 from lstsr_book.results_prose import KEPT_FOLDER, Results
 from lstsr_book.run_files import CURVES, INVERSION, METRICS, METRICS_SUMMARY, PAIRS, PROVENANCE, SUMMARY, RunFiles
 from lstsr_book.teaser import teaser
-from lstsr_core.errors import InputError
-from lstsr_core.pairs import PUBLISHED_PAIRS
-from lstsr_core.project import replace_folder
+from lstsr_core.base.errors import InputError
+from lstsr_core.base.project import replace_folder
+from lstsr_core.pairs.pair import PUBLISHED_PAIRS
 
 NEEDED = [
     SUMMARY, PAIRS, PATCHES, STATISTICS, CURVES, "04_sharpening/products.csv", "05_fourier/spectra.csv", METRICS,

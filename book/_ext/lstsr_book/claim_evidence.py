@@ -11,11 +11,11 @@ import pandas as pd
 
 from lstsr_book.markup import number
 from lstsr_book.run_files import METRICS, PROVENANCE, RunFiles
-from lstsr_core.bootstrap import mean_intervals
-from lstsr_core.errors import NoResult
-from lstsr_core.networks import PUBLISHED_CHECKPOINTS
-from lstsr_core.raster import FloatArray
-from lstsr_core.sharpeners import METHODS
+from lstsr_core.base.errors import NoResult
+from lstsr_core.evaluation.statistics import mean_intervals
+from lstsr_core.geo.raster import FloatArray
+from lstsr_core.networks.weights import PUBLISHED_CHECKPOINTS
+from lstsr_core.sharpening.methods import METHODS
 
 REPRODUCED = "reproduced"
 NOT_REPRODUCED = "not reproduced"

@@ -13,12 +13,12 @@ import pandas as pd
 from lstsr_book.claim_evidence import ABSENT, LABELS, UNTESTABLE, Evidence, Figure, Finding, Measure, verdict_of
 from lstsr_book.markup import number, thousands
 from lstsr_book.run_files import CURVES, INVERSION, METRICS, PAIRS, PROVENANCE, SUMMARY
-from lstsr_core.bootstrap import COVERAGE, RESAMPLES, SEED, mean_intervals
-from lstsr_core.contrast import CELL_PIXELS
-from lstsr_core.grid import SPHERE_RADIUS_M, TILE_SIZE_M, Tile
-from lstsr_core.networks import PUBLISHED_CHECKPOINTS
-from lstsr_core.pairs import PUBLISHED_PAIRS
-from lstsr_core.unet import SharpeningUNet
+from lstsr_core.evaluation.statistics import COVERAGE, RESAMPLES, SEED, mean_intervals
+from lstsr_core.geo.grid import SPHERE_RADIUS_M, TILE_SIZE_M, Tile
+from lstsr_core.metrics.contrast import CELL_PIXELS
+from lstsr_core.networks.unet import SharpeningUNet
+from lstsr_core.networks.weights import PUBLISHED_CHECKPOINTS
+from lstsr_core.pairs.pair import PUBLISHED_PAIRS
 
 NOT_PUBLISHED = "not published"
 SYNTHETIC = "synthetic sample"

@@ -9,10 +9,10 @@ from pathlib import Path
 from lstsr_book.claim_evidence import UNTESTABLE, Evidence, Figure, Finding, outcome_of
 from lstsr_book.claim_rules import METRICS_READ, NO_FIGURE, RULES, SYNTHETIC, Rule
 from lstsr_book.run_files import METRICS, SUMMARY, RunFiles
-from lstsr_core.archive import read_registry
-from lstsr_core.errors import NoResult
-from lstsr_core.files import written_atomically
-from lstsr_core.project import REGISTRY
+from lstsr_core.base.errors import NoResult
+from lstsr_core.base.files import written_atomically
+from lstsr_core.base.project import REGISTRY
+from lstsr_core.pairs.published import read_registry
 
 CLAIMS_FILE = "claims.json"
 AGREES = "agrees"

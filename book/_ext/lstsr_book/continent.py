@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from lstsr_book.markup import number, row, table
-from lstsr_core.errors import InputError
+from lstsr_core.base.errors import InputError
 
 EUROPE_TILES = tuple(f"h{horizontal:02d}v{vertical:02d}" for vertical in range(2, 6) for horizontal in range(17, 22))
 """From Portugal to the Urals and from 70° to 30° north."""
@@ -17,7 +17,7 @@ WORKERS = (2, 16, 128, 1024)
 
 @dataclass(frozen=True)
 class MeasuredMap:
-    """What the map of one whole tile took: one worker, one thread, as `batch.Trial` measures it.
+    """What the map of one whole tile took: one worker, one thread, as `maps.batch.Trial` measures it.
 
     Attributes
     ----------

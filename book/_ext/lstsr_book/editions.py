@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lstsr_book.markup import text
-from lstsr_core.errors import InputError
-from lstsr_core.files import written_atomically
-from lstsr_core.project import replace_folder
+from lstsr_core.base.errors import InputError
+from lstsr_core.base.files import written_atomically
+from lstsr_core.base.project import replace_folder
 
 _LINKS = re.compile(r'(<span class="edition-links" data-edition="([^"]*)">)(.*?)(</span>)', re.DOTALL)
 _SITE_MARK = ".nojekyll"

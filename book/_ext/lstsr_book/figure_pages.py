@@ -13,9 +13,9 @@ from typing import Any
 from PIL import Image
 
 from lstsr_book.markup import RESULTS_FOLDER, link, listed, text
-from lstsr_core.errors import InputError
-from lstsr_core.figure_files import PAGE_PIXELS_PER_INCH, PIXELS_PER_INCH, SUFFIXES, in_few_colours
-from lstsr_core.parameters import BY_NOTEBOOK
+from lstsr_core.base.errors import InputError
+from lstsr_core.figures.files import PAGE_PIXELS_PER_INCH, PIXELS_PER_INCH, SUFFIXES, in_few_colours
+from lstsr_core.stages.parameters import BY_NOTEBOOK
 
 FIGURES_FOLDER = "_static/figures"
 THUMBNAIL_PX = 320

@@ -10,14 +10,14 @@ from typing import Any
 
 import yaml
 
-from lstsr_book import cli as book_cli
+from lstsr_book import options as book_options
 from lstsr_book.markup import row, table, text
 from lstsr_book.run_files import PROVENANCE, RunFiles
 from lstsr_core import cli
-from lstsr_core.order import UPSTREAM
-from lstsr_core.parameters import BY_NOTEBOOK, NotebookParameters
-from lstsr_core.project import PARAMETERS
+from lstsr_core.base.project import PARAMETERS
 from lstsr_core.runner import PROFILES
+from lstsr_core.stages.order import UPSTREAM
+from lstsr_core.stages.parameters import BY_NOTEBOOK, NotebookParameters
 
 FIGURE_SUFFIXES = {".png", ".svg", ".pdf"}
 
@@ -160,7 +160,7 @@ def commands() -> dict[str, argparse.ArgumentParser]:
 def _explained() -> dict[str, tuple[str, argparse.ArgumentParser]]:
     """What each command is for, and its parser."""
     table: dict[str, tuple[str, argparse.ArgumentParser]] = {}
-    for program in (cli.make_parser(), book_cli.make_parser()):
+    for program in (cli.make_parser(), book_options.make_parser()):
         (subparsers,) = (action for action in program._actions if isinstance(action, argparse._SubParsersAction))
         helps = {action.dest: str(action.help) for action in subparsers._choices_actions}
         table |= {f"{program.prog} {name}": (helps[name], parser) for name, parser in subparsers.choices.items()}

@@ -13,7 +13,7 @@ from lstsr_book.figure_pages import BookFigure, changed_parameters, origin, with
 from lstsr_book.markup import facts_table
 from lstsr_book.prose import REAL_NOTE, REAL_NOTEBOOKS, Edition
 from lstsr_book.results_prose import DIGEST_DIGITS
-from lstsr_core.errors import InputError
+from lstsr_core.base.errors import InputError
 
 _ASSIGNMENT = re.compile(r"^(\w+)((?:: [^=\n]+)?) = (.*)$", re.MULTILINE)
 _WITHIN_A_RUN = {"run_directory"}  # differs from the default in every run but the sample's

@@ -12,7 +12,7 @@ from typing import Any
 from bs4 import BeautifulSoup, Tag
 
 from lstsr_book.markup import text
-from lstsr_core.errors import InputError
+from lstsr_core.base.errors import InputError
 
 BROWSERS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"]
 _PRINTING_SECONDS = 300

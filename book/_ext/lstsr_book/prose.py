@@ -29,14 +29,15 @@ from lstsr_book.results_prose import (
 )
 from lstsr_book.run_files import PAIRS, PROVENANCE, RunFiles
 from lstsr_book.scenes_prose import scenes_substitutions
-from lstsr_core import metrics, placement
-from lstsr_core.archive import read_registry
-from lstsr_core.degradation import BICUBIC_A, DEFAULT_MTF, psf_kernel, psf_sigma
-from lstsr_core.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SCALE, SPHERE_RADIUS_M, TILE_COARSE_PIXELS, TILE_FINE_PIXELS
-from lstsr_core.pairs import PATCH_COARSE_PIXELS
-from lstsr_core.parameters import BY_NOTEBOOK
-from lstsr_core.project import REGISTRY
-from lstsr_core.statistics import read_statistics
+from lstsr_core.base.project import REGISTRY
+from lstsr_core.evaluation import protocols as placement
+from lstsr_core.geo.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SCALE, SPHERE_RADIUS_M, TILE_COARSE_PIXELS, TILE_FINE_PIXELS
+from lstsr_core.geo.operators import BICUBIC_A, DEFAULT_MTF, psf_kernel, psf_sigma
+from lstsr_core.metrics import images as metrics
+from lstsr_core.pairs.pair import PATCH_COARSE_PIXELS
+from lstsr_core.pairs.published import read_registry
+from lstsr_core.patches.statistics import read_statistics
+from lstsr_core.stages.parameters import BY_NOTEBOOK
 
 PATCHES = "02_patches/patches.csv"
 STATISTICS = "02_patches/statistics.json"

@@ -15,8 +15,8 @@ from lstsr_book.claims import Claim
 from lstsr_book.kept_results import RECORD, TOLERANCE, KeptResults, compare_metrics
 from lstsr_book.markup import RESULTS_FOLDER, link, listed, number, row_of, table, text, thousands, value_cell
 from lstsr_book.run_files import METRICS, METRICS_SUMMARY, SUMMARY, RunFiles
-from lstsr_core.bootstrap import COVERAGE, mean_intervals
-from lstsr_core.networks import PUBLISHED_CHECKPOINTS
+from lstsr_core.evaluation.statistics import COVERAGE, mean_intervals
+from lstsr_core.networks.weights import PUBLISHED_CHECKPOINTS
 
 KEPT_FOLDER = "_static/kept"
 DIGEST_DIGITS = 12

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from lstsr_core.errors import InputError
+from lstsr_core.base.errors import InputError
 
 SUMMARY = "01_download/summary.json"
 PAIRS = "01_download/pairs.csv"

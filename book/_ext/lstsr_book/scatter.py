@@ -12,9 +12,9 @@ import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from lstsr_book.markup import number, text
-from lstsr_core.errors import InputError
-from lstsr_core.placement import PROTOCOLS
-from lstsr_core.sharpeners import METHODS
+from lstsr_core.base.errors import InputError
+from lstsr_core.evaluation.protocols import PROTOCOLS
+from lstsr_core.sharpening.methods import METHODS
 
 
 @dataclass(frozen=True)

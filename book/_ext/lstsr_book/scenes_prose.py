@@ -11,9 +11,9 @@ from lstsr_book.claim_rules import ATTENUATION, FRR
 from lstsr_book.markup import in_words, listed, row_of, table, value_cell
 from lstsr_book.results_prose import RMSE, Results
 from lstsr_book.run_files import PAIRS
-from lstsr_core.project import OWN_WEIGHTS
-from lstsr_core.scenes import ids_of_test_scenes, published_scenes
-from lstsr_core.weights_report import PACKAGE, TEST_TABLE
+from lstsr_core.base.project import OWN_WEIGHTS
+from lstsr_core.evaluation.weights_report import PACKAGE, TEST_TABLE
+from lstsr_core.pairs.scenes import ids_of_test_scenes, published_scenes
 
 MEASURES = [RMSE, FRR, ATTENUATION]
 

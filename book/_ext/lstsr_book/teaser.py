@@ -13,10 +13,10 @@ import numpy as np
 from PIL import Image
 
 from lstsr_book.markup import text
-from lstsr_core.errors import InputError
-from lstsr_core.files import written_atomically
-from lstsr_core.networks import PUBLISHED_CHECKPOINTS
-from lstsr_core.raster import FloatArray
+from lstsr_core.base.errors import InputError
+from lstsr_core.base.files import written_atomically
+from lstsr_core.geo.raster import FloatArray
+from lstsr_core.networks.weights import PUBLISHED_CHECKPOINTS
 
 ATLAS = "11_atlas"
 SCENE_FILE = "viewer.js"

@@ -1,0 +1,92 @@
+"""Where granules come from: what each source of a download can do, and the simulator as one of them."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from lstsr_core.base.errors import InputError
+from lstsr_core.download.checksum import Checksum
+from lstsr_core.geo.grid import Tile
+from lstsr_core.modis.names import GranuleName
+from lstsr_core.modis.products import COLLECTION, Product
+
+SOURCES = ("earthdata", "mirror", "sample")
+
+
+@dataclass(frozen=True)
+class RemoteGranule:
+    """A granule as its source lists it.
+
+    Attributes
+    ----------
+    name : GranuleName
+    url : str
+    size : int, optional
+        Bytes; None where the source does not say, or not yet.
+    checksum : Checksum, optional
+        None where the source does not say, or not yet.
+    metadata_url : str, optional
+        Of the file that says both.
+    """
+
+    name: GranuleName
+    url: str
+    size: int | None = None
+    checksum: Checksum | None = None
+    metadata_url: str | None = None
+
+
+class Source(Protocol):
+    """What a download needs of an archive. All but `search` and `connect` are called by several threads."""
+
+    name: str
+
+    def search(self, product: Product, tile: Tile, start: datetime.date, end: datetime.date) -> list[RemoteGranule]:
+        """The granules of a period, both ends included, by day; of each day the last that was produced."""
+
+    def connect(self) -> None:
+        """Log in; called once, and only if something is missing."""
+
+    def described(self, granule: RemoteGranule) -> RemoteGranule:
+        """The same granule with its size and checksum, as far as the archive knows them."""
+
+    def fetch(self, granule: RemoteGranule, part: Path, advance: Callable[[int], None]) -> None:
+        """Bring a granule into a file that may hold its beginning; `advance` is told how many bytes the file grew by."""
+
+
+def newest_of_each_day(granules: list[RemoteGranule]) -> list[RemoteGranule]:
+    """Granules by day, without those that were produced anew."""
+    newest: dict[datetime.date, RemoteGranule] = {}
+    for granule in sorted(granules, key=lambda granule: (granule.name.date, granule.name.production)):
+        newest[granule.name.date] = granule
+    return [*newest.values()]
+
+
+class SampleSource:
+    """The embedded simulator: full tiles with sea, clouds and fill, the same for the same seed; no network, no account."""
+
+    name = "sample"
+
+    def __init__(self, seed: int = 42) -> None:
+        if seed < 0:
+            raise InputError(f"the seed is {seed}; expected 0 or more.")
+        self.seed = seed
+
+    def search(self, product: Product, tile: Tile, start: datetime.date, end: datetime.date) -> list[RemoteGranule]:
+        names = [GranuleName(product.short_name, day, tile, COLLECTION) for day in product.dates(start, end)]
+        return [RemoteGranule(name, f"sample:{name}") for name in names]
+
+    def connect(self) -> None: ...
+
+    def described(self, granule: RemoteGranule) -> RemoteGranule:
+        return granule
+
+    def fetch(self, granule: RemoteGranule, part: Path, advance: Callable[[int], None]) -> None:
+        from lstsr_core.simulation.granules import write_sample_granule
+
+        write_sample_granule(granule.name, part, self.seed)
+        advance(part.stat().st_size)

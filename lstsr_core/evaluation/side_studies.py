@@ -1,0 +1,210 @@
+"""What the paper does not tell: the database's misregistration, variants of methods, distortion against texture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from scipy import ndimage
+
+from lstsr_core.evaluation.back_projection import back_projected
+from lstsr_core.evaluation.protocols import (
+    PRODUCT_EROSIONS,
+    PROTOCOLS,
+    SMALLEST_SIDE,
+    TOO_SMALL,
+    Comparison,
+    Georeferenced,
+    largest_rectangle,
+)
+from lstsr_core.evaluation.statistics import mean_intervals
+from lstsr_core.evaluation.table import sharpen_all, spectra_of
+from lstsr_core.geo.operators import block_mean
+from lstsr_core.geo.raster import Raster, warp_onto
+from lstsr_core.metrics import images as metrics
+from lstsr_core.metrics.fourier import attenuation_db, compare_spectra
+from lstsr_core.pairs.pair import Pair, as_paired, fine_offset
+from lstsr_core.sharpening.methods import Options, sharpen
+
+VARIED_METHODS = ["tsharp", "atprk", "aatprk", "dms", "sc-unet"]
+"""Methods whose published variant differs from the default."""
+
+COMPARED = ["rmse_k", "correlation", "frr", "attenuation_rmse_db"]
+
+AS_PUBLISHED = ["frr_published", "attenuation_rmse_published_db", "gssim", "gssim_published"]
+"""Metrics with and without the published quirks of metrics."""
+
+
+def place_both_ways(pair: Pair, methods: Sequence[str], options: Options) -> list[dict[str, object]]:
+    """Judge each method with LST and NDVI as the database pairs them, and aligned, over the same pixels of ASTER.
+
+    Returns
+    -------
+    list of dict
+        A row for each method and placement: scene, method, placement ("as paired" or "aligned"), rows_down, columns_right
+        (`pairs.pair.fine_offset`), status, `COMPARED`, and R² and slope of LST on NDVI at 1 km.
+    """
+    right = Georeferenced(pair)
+    wrong = as_paired(pair)
+    options = replace(options, published=False)
+    rows_down, columns_right = fine_offset(pair)
+    aligned, reasons = sharpen_all(right.pair, methods, options)
+    misplaced, further_reasons = sharpen_all(wrong, methods, options)
+    reasons |= further_reasons
+    both = [name for name in methods if name in aligned and name in misplaced]
+    bicubic = sharpen(right.pair, "bicubic").warp_onto(pair.aster)
+    rows: list[dict[str, object]] = []
+    regressions = {"as paired": _regression(wrong), "aligned": _regression(right.pair)}
+    place = {"scene": pair.id, "rows_down": rows_down, "columns_right": columns_right}
+    for name in methods:
+        if name not in both:
+            rows += [{**place, "method": name, "placement": p, "status": reasons[name], **r} for p, r in regressions.items()]
+    if not both:
+        return rows
+    on_aster = {
+        "as paired": dict(zip(both, warp_onto([misplaced[name] for name in both], pair.aster), strict=True)),
+        "aligned": dict(zip(both, warp_onto([aligned[name] for name in both], pair.aster), strict=True)),
+    }
+    for name in both:
+        mask = right.aster_valid
+        for raster in (bicubic, *(products[name] for products in on_aster.values())):
+            mask = mask & ndimage.binary_erosion(np.isfinite(raster.values), iterations=PRODUCT_EROSIONS, border_value=0)
+        cut = largest_rectangle(mask)
+        small = min(part.stop - part.start for part in cut) <= SMALLEST_SIDE
+        for placement, products in on_aster.items():
+            row: dict[str, object] = {**place, "method": name, "placement": placement, **regressions[placement]}
+            if small:
+                rows.append({**row, "status": TOO_SMALL})
+            else:
+                rows.append(
+                    {**row, "status": "ok", **_compared(products[name].crop(*cut), pair.aster.crop(*cut), bicubic.crop(*cut))}
+                )
+    return rows
+
+
+def _regression(pair: Pair) -> dict[str, float]:
+    """How closely LST follows NDVI at 1 km."""
+    lst_k, ndvi = pair.lst.values, block_mean(pair.ndvi.values)
+    valid = np.isfinite(lst_k) & np.isfinite(ndvi)
+    if valid.sum() < 3 or np.ptp(ndvi[valid]) == 0.0 or np.ptp(lst_k[valid]) == 0.0:
+        return {"r_squared": float("nan"), "slope_k_per_ndvi": float("nan")}
+    correlation = metrics.correlation(lst_k[valid], ndvi[valid])
+    slope = correlation * float(np.std(lst_k[valid]) / np.std(ndvi[valid]))
+    return {"r_squared": correlation**2, "slope_k_per_ndvi": slope}
+
+
+def _compared(product: Raster, aster: Raster, bicubic: Raster) -> dict[str, float]:
+    fourier = compare_spectra(*(attenuation_db(image.values) for image in (product, aster, bicubic)))
+    return {
+        "rmse_k": metrics.rmse(product.values, aster.values),
+        "correlation": metrics.correlation(product.values, aster.values),
+        "frr": fourier.frr,
+        "attenuation_rmse_db": fourier.attenuation_rmse_db,
+    }
+
+
+def vary(pair: Pair, methods: Sequence[str], protocols: Sequence[str], options: Options) -> list[dict[str, object]]:
+    """Judge the default and the published variant of each method that has both.
+
+    Returns
+    -------
+    list of dict
+        A row for each protocol, method and variant: scene, protocol, method, variant ("default" or "published"), status,
+        `COMPARED`, and GSSIM and attenuation RMSE as defined and as published.
+    """
+    rows: list[dict[str, object]] = []
+    varied = [name for name in methods if name in VARIED_METHODS]
+    for protocol in protocols:
+        placement = PROTOCOLS[protocol](pair)
+        made: dict[str, Raster] = {}
+        for variant, published in (("default", False), ("published", True)):
+            products, reasons = sharpen_all(placement.pair, varied, placement.options(replace(options, published=published)))
+            made |= {f"{name}/{variant}": raster for name, raster in products.items()}
+            rows += [_variant_row(pair, protocol, name, variant, reason) for name, reason in reasons.items()]
+        for key, outcome in placement.compare(made).items():
+            name, _, variant = key.partition("/")
+            rows.append(_variant_row(pair, protocol, name, variant, outcome))
+    return rows
+
+
+def _variant_row(pair: Pair, protocol: str, method: str, variant: str, outcome: Comparison | str) -> dict[str, object]:
+    row: dict[str, object] = {"scene": pair.id, "protocol": protocol, "method": method, "variant": variant}
+    if isinstance(outcome, str):
+        return {**row, "status": outcome}
+    x, r = outcome.product.values, outcome.aster.values
+    defined, published = spectra_of(outcome), spectra_of(outcome, published=True)
+    return {
+        **row,
+        "status": "ok",
+        "rmse_k": metrics.rmse(x, r),
+        "correlation": metrics.correlation(x, r),
+        "frr": defined.frr,
+        "attenuation_rmse_db": defined.attenuation_rmse_db,
+        "frr_published": published.frr,
+        "attenuation_rmse_published_db": published.attenuation_rmse_db,
+        "gssim": metrics.gssim(x, r),
+        "gssim_published": metrics.gssim(x, r, published=True),
+    }
+
+
+def back_project(pair: Pair, methods: Sequence[str], options: Options, steps: int) -> list[dict[str, object]]:
+    """Judge each method's product after 0 … `steps` steps of back-projection, georeferenced.
+
+    Returns
+    -------
+    list of dict
+        A row for each method and step: scene, method, step, status, consistency_k and `COMPARED`.
+    """
+    placement = Georeferenced(pair)
+    made, reasons = sharpen_all(placement.pair, methods, placement.options(options))
+    lst_k = placement.pair.lst.values
+    rows: list[dict[str, object]] = [
+        {"scene": pair.id, "method": name, "step": 0, "status": reason} for name, reason in reasons.items()
+    ]
+    products = {
+        f"{name}/{step}": fine.with_values(values)
+        for name, fine in made.items()
+        for step, values in enumerate(back_projected(fine.values, lst_k, steps))
+    }
+    for key, outcome in placement.compare(products).items():
+        name, _, step = key.partition("/")
+        row: dict[str, object] = {"scene": pair.id, "method": name, "step": int(step)}
+        if isinstance(outcome, str):
+            rows.append({**row, "status": outcome})
+            continue
+        consistency_k = metrics.consistency_k(outcome.fine.values, lst_k)
+        rows.append(
+            {**row, "status": "ok", "consistency_k": consistency_k, **_compared(outcome.product, outcome.aster, outcome.bicubic)}
+        )
+    return rows
+
+
+def differences(
+    table: pd.DataFrame, by: str, first: object, second: object, columns: Sequence[str], keys: Sequence[str] = ("method",)
+) -> pd.DataFrame:
+    """Means of two states of a table and their paired difference over scenes (second minus first), with its bootstrap interval.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With `keys`, scene, status, the column `by` that tells the states, and `columns`.
+    first, second : str
+        Values of `by`.
+
+    Returns
+    -------
+    DataFrame
+        Columns: keys, metric, scenes, first, second, difference, low, high, sign.
+    """
+    rows = []
+    for key, group in table[table["status"] == "ok"].groupby(list(keys), sort=False):
+        for metric in columns:
+            wide = group.pivot(index="scene", columns=by, values=metric).astype(float).reindex(columns=[first, second]).dropna()
+            if wide.empty:
+                continue
+            (interval,) = mean_intervals((wide[second] - wide[first]).to_numpy()[:, None])
+            means = [wide[first].mean(), wide[second].mean()]
+            rows.append([*key, metric, len(wide), *means, interval.mean, interval.low, interval.high, interval.sign])
+    return pd.DataFrame(rows, columns=[*keys, "metric", "scenes", "first", "second", "difference", "low", "high", "sign"])

@@ -1,0 +1,319 @@
+"""Judging methods on ASTER–MODIS pairs: one table, its distribution, and paired differences between methods."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lstsr_core.base.errors import InputError, NoResult
+from lstsr_core.base.files import written_atomically
+from lstsr_core.evaluation.protocols import PROTOCOLS, Comparison, Georeferenced, Placement
+from lstsr_core.evaluation.statistics import mean_intervals
+from lstsr_core.geo.operators import degrade
+from lstsr_core.geo.raster import FloatArray, Raster
+from lstsr_core.metrics import images as metrics
+from lstsr_core.metrics.contrast import Inversion, inversion
+from lstsr_core.metrics.fourier import FourierMetrics, attenuation_db, compare_spectra
+from lstsr_core.metrics.perceptual import Lpips, texture_similarity
+from lstsr_core.pairs.pair import Pair, fine_grid, read_pair
+from lstsr_core.sharpening.methods import METHODS, Options, check_methods, in_sample, sharpen
+
+METRIC_COLUMNS = [
+    "psnr_db", "ssim", "rmse_k", "rmse_low_gradient_k", "rmse_mid_gradient_k", "rmse_high_gradient_k", "gssim", "lpips",
+    "rmse_gradient", "bias_k", "rmse_unbiased_k", "correlation", "consistency_k", "pfr_db", "afr_db", "frr", "fro", "fru",
+    "attenuation_rmse_db", "gmsd", "haarpsi", "vif", "psnr_aster_range_db",
+]  # fmt: skip
+COLUMNS = ["scene", "method", "protocol", *METRIC_COLUMNS, "rows", "columns", "in_sample", "status"]
+"""Columns of every results table; `in_sample`: whether the method's network was trained on the scene, empty where that is not
+known or there is none; `status`: "ok" or the reason why the metrics are empty."""
+
+PRODUCT_STATISTICS = ["mean_k", "std_k", "min_k", "max_k", "mean_abs_step_k", "consistency_k"]
+
+
+def check_protocols(names: Sequence[str]) -> list[str]:
+    """Refuse unknown protocols, saying which are known.
+
+    Raises
+    ------
+    InputError
+    """
+    unknown = [name for name in names if name not in PROTOCOLS]
+    if unknown or not names:
+        raise InputError(f"unknown protocol '{', '.join(unknown)}'; known protocols: {', '.join(PROTOCOLS)}.")
+    return list(dict.fromkeys(names))
+
+
+def sharpen_all(pair: Pair, methods: Iterable[str], options: Options) -> tuple[dict[str, Raster], dict[str, str]]:
+    """Each method's product for a pair, and for each method without one the reason."""
+    made: dict[str, Raster] = {}
+    reasons: dict[str, str] = {}
+    for name in methods:
+        try:
+            made[name] = sharpen(pair, name, options)
+        except NoResult as error:
+            reasons[name] = str(error)
+    return made, reasons
+
+
+def compare_all(placement: Placement, methods: Sequence[str], options: Options) -> tuple[dict[str, Comparison], dict[str, str]]:
+    """Each method's product, made in the placement's variant, beside ASTER; and for each method without one the reason."""
+    made, reasons = sharpen_all(placement.pair, methods, placement.options(options))
+    outcomes: Mapping[str, Comparison | str] = {**reasons, **placement.compare(made)}
+    found = [(name, outcomes[name]) for name in methods]
+    comparisons = {name: outcome for name, outcome in found if not isinstance(outcome, str)}
+    return comparisons, {name: outcome for name, outcome in found if isinstance(outcome, str)}
+
+
+def compared_images(comparisons: Mapping[str, Comparison]) -> dict[str, Raster]:
+    """ASTER and NDVI over the rectangle of the first comparison, and each product; empty without comparisons."""
+    if not comparisons:
+        return {}
+    first = next(iter(comparisons.values()))
+    return {"aster": first.aster, "ndvi": first.ndvi, **{name: found.product for name, found in comparisons.items()}}
+
+
+def product_statistics(fine_k: FloatArray, lst_k: FloatArray, mtf: float) -> dict[str, float]:
+    """What a product is like before any comparison with ASTER.
+
+    Parameters
+    ----------
+    fine_k : array of shape (4·rows, 4·columns)
+        The product in kelvin.
+    lst_k : array of shape (rows, columns)
+        The 1 km LST that it came from.
+    mtf : float
+        Of the sensor that the consistency is judged with.
+
+    Returns
+    -------
+    dict
+        `PRODUCT_STATISTICS`: mean, spread, extremes, mean |horizontal difference| between neighbours, and consistency.
+    """
+    statistics = (np.nanmean(fine_k), np.nanstd(fine_k), np.nanmin(fine_k), np.nanmax(fine_k))
+    step_k = np.nanmean(np.abs(np.diff(fine_k, axis=1)))
+    figures = [*(float(value) for value in (*statistics, step_k)), metrics.consistency_k(fine_k, lst_k, mtf)]
+    return dict(zip(PRODUCT_STATISTICS, figures, strict=True))
+
+
+def coarse_differences(pair: Pair) -> dict[str, float]:
+    """How far the 1 km LST itself lies from ASTER degraded to 1 km, by georeference: no sharpening can undo that.
+
+    Returns
+    -------
+    dict
+        `coarse_bias_k`, `coarse_rmse_k` (NaN where no pixel has both) and `coarse_pixels`, how many have.
+    """
+    placement = Georeferenced(pair)
+    seen = pair.aster.with_values(np.where(placement.aster_valid, pair.aster.values, np.nan))
+    coarse_k = degrade(seen.warp_onto(fine_grid(placement.pair)).values)
+    lst_k = placement.pair.lst.values
+    valid = np.isfinite(coarse_k) & np.isfinite(lst_k)
+    count = int(valid.sum())
+    found = [measured(lst_k[valid], coarse_k[valid]) if count else float("nan") for measured in (metrics.bias, metrics.rmse)]
+    return {"coarse_bias_k": found[0], "coarse_rmse_k": found[1], "coarse_pixels": count}
+
+
+def count_inversions(pair: Pair, methods: Sequence[str], options: Options) -> dict[str, Inversion]:
+    """Where ASTER's detail rises with NDVI's and a product's falls, by georeference, for each product on ASTER's grid."""
+    comparisons, _ = compare_all(Georeferenced(pair), methods, options)
+    images = compared_images(comparisons)
+    shape = images["aster"].values.shape if images else ()
+    comparable = [name for name in methods if name in images and images[name].values.shape == shape]
+    return {name: inversion(*(images[image].values for image in (name, "aster", "ndvi"))) for name in comparable}
+
+
+def spectra_of(comparison: Comparison, published: bool = False) -> FourierMetrics:
+    """The Fourier metrics of one product."""
+    images = (comparison.product, comparison.aster, comparison.bicubic)
+    product, aster, bicubic = (attenuation_db(image.values, published) for image in images)
+    shared = min(len(product), len(bicubic))  # the published protocol may cut bicubic to another size
+    return compare_spectra(product[:shared], aster[:shared], bicubic[:shared])
+
+
+def measure(comparison: Comparison, lst_k: FloatArray, published: bool = False, lpips: Lpips | None = None) -> dict[str, float]:
+    """All metrics of one product.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    lst_k : array of shape (rows, columns)
+        The 1 km LST that the product came from.
+    published : bool
+        Take the published variants of GSSIM and of the spectra's first element.
+    lpips : Lpips, optional
+        Without it, or without its weights, `lpips` is NaN.
+    """
+    x, r = comparison.product.values, comparison.aster.values
+    low, mid, high = metrics.rmse_by_gradient_k(x, r)
+    return {
+        "psnr_db": metrics.psnr_db(x, r),
+        "ssim": metrics.ssim(x, r),
+        "rmse_k": metrics.rmse(x, r),
+        "rmse_low_gradient_k": low,
+        "rmse_mid_gradient_k": mid,
+        "rmse_high_gradient_k": high,
+        "gssim": metrics.gssim(x, r, published),
+        "lpips": lpips(x, r) if lpips else float("nan"),
+        "rmse_gradient": metrics.rmse_gradient(x, r),
+        "bias_k": metrics.bias(x, r),
+        "rmse_unbiased_k": metrics.rmse_unbiased(x, r),
+        "correlation": metrics.correlation(x, r),
+        "consistency_k": metrics.consistency_k(comparison.fine.values, lst_k),
+        **asdict(spectra_of(comparison, published)),
+        **texture_similarity(x, r),
+        "psnr_aster_range_db": metrics.psnr_db(x, r, range_k=float(np.ptp(r))),
+        "rows": x.shape[0],
+        "columns": x.shape[1],
+    }
+
+
+@dataclass
+class Evaluation:
+    """Rows of the results table; by pair why it could not be read, and what is odd about it, and legal."""
+
+    rows: list[dict[str, object]] = field(default_factory=list)
+    failures: dict[str, str] = field(default_factory=dict)
+    remarks: dict[str, str] = field(default_factory=dict)
+
+    def table(self) -> pd.DataFrame:
+        """The results table, one row for each scene, protocol and method, with exactly `COLUMNS`."""
+        return pd.DataFrame(self.rows, columns=COLUMNS)
+
+
+def evaluate_pair(
+    pair: Pair, methods: Sequence[str], protocols: Sequence[str], options: Options, lpips: Lpips | None = None
+) -> list[dict[str, object]]:
+    """Rows of one pair, one for each protocol and method; a method that cannot be judged has its reason as status."""
+    rows: list[dict[str, object]] = []
+    for protocol in protocols:
+        placement = PROTOCOLS[protocol](pair)
+        published = bool(placement.options(options).published)
+        comparisons, reasons = compare_all(placement, methods, options)
+        for name in methods:
+            row: dict[str, object] = {"scene": pair.id, "method": name, "protocol": protocol}
+            row["in_sample"] = in_sample(pair, name, options)
+            if name in reasons:
+                rows.append({**row, "status": reasons[name]})
+            else:
+                measured = measure(comparisons[name], placement.pair.lst.values, published, lpips)
+                rows.append({**row, **measured, "status": "ok"})
+    return rows
+
+
+def evaluate(
+    directory: Path,
+    ids: Iterable[str],
+    methods: Sequence[str],
+    protocols: Sequence[str],
+    options: Options,
+    lpips: Lpips | None = None,
+    keep_going: bool = False,
+) -> Evaluation:
+    """Evaluate methods on pairs of a directory.
+
+    Parameters
+    ----------
+    directory, ids
+        What `pairs.pair.read_pair` takes.
+    methods, protocols : sequence of str
+        Names in `sharpening.methods.METHODS` and `evaluation.protocols.PROTOCOLS`.
+    options : Options
+    lpips : Lpips, optional
+    keep_going : bool
+        Note a pair that cannot be used among the failures and go on, instead of raising.
+
+    Raises
+    ------
+    InputError
+        If a method or protocol is unknown or, unless `keep_going`, a pair cannot be used.
+    """
+    methods, protocols = check_methods(list(methods)), check_protocols(protocols)
+    evaluation = Evaluation()
+    for pair_id in ids:
+        try:
+            pair = read_pair(directory, pair_id)
+            evaluation.rows += evaluate_pair(pair, methods, protocols, options, lpips)
+            if pair.remarks:
+                evaluation.remarks[pair_id] = pair.remarks
+        except InputError as error:
+            if not keep_going:
+                raise
+            evaluation.failures[pair_id] = str(error)
+            reason = "pair refused: " + str(error).replace(str(directory), "…")
+            refused = itertools.product(protocols, methods)
+            evaluation.rows += [{"scene": pair_id, "method": m, "protocol": p, "status": reason} for p, m in refused]
+    return evaluation
+
+
+def write_table(table: pd.DataFrame, path: Path, decimals: int = 6) -> None:
+    """Write a table as CSV with Unix line ends, atomically."""
+    with written_atomically(path) as temporary:
+        table.to_csv(temporary, index=False, float_format=f"%.{decimals}f", lineterminator="\n")
+
+
+def mean_by_method(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Means over the scenes, a row for each protocol and method; one that has none shows its reason instead.
+
+    Returns
+    -------
+    DataFrame
+        Index: the methods' labels; columns `protocol`, `scenes` (how many count, or why none does), then those asked for.
+    """
+    rows, labels = [], []
+    for (protocol, name), group in table.groupby(["protocol", "method"], sort=False):
+        judged = group[group["status"] == "ok"]
+        scenes = len(judged) if len(judged) else group["status"].iloc[0]
+        if "in_sample" in judged and judged["in_sample"].eq(True).any():
+            scenes = f"{scenes}, in-sample"
+        labels.append(METHODS[str(name)].label)
+        rows.append([protocol, scenes, *judged[list(columns)].astype(float).mean()])
+    return pd.DataFrame(rows, index=labels, columns=["protocol", "scenes", *columns])
+
+
+def summarise(table: pd.DataFrame) -> pd.DataFrame:
+    """Mean, standard deviation, 10 %, Q1, median, Q3 and 90 % of each metric per protocol and method, in long form.
+
+    Returns
+    -------
+    DataFrame
+        Columns protocol, method, metric, scenes (how many count), mean, std, p10, q1, median, q3, p90.
+    """
+    rows = []
+    for (protocol, name), group in table.groupby(["protocol", "method"], sort=False):
+        for metric in METRIC_COLUMNS:
+            values = group[metric].dropna().astype(float)
+            quantiles = values.quantile([0.10, 0.25, 0.50, 0.75, 0.90]).tolist()
+            rows.append([protocol, name, metric, len(values), values.mean(), values.std(), *quantiles])
+    columns = ["protocol", "method", "metric", "scenes", "mean", "std", "p10", "q1", "median", "q3", "p90"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def paired_differences(table: pd.DataFrame) -> pd.DataFrame:
+    """Mean difference of every two methods in every metric over the scenes that both have, with its 95 % bootstrap interval.
+
+    Returns
+    -------
+    DataFrame
+        Columns protocol, metric, method, other, scenes, difference (method minus other), low, high, and sign: 1 or −1 where the
+        whole interval lies on one side of zero, 0 where chance may have made the difference.
+    """
+    rows = []
+    judged = table[table["status"] == "ok"]
+    for protocol, group in judged.groupby("protocol", sort=False):
+        names = list(group["method"].unique())
+        for metric in METRIC_COLUMNS:
+            wide = group.pivot(index="scene", columns="method", values=metric).astype(float)
+            for name, other in itertools.combinations(names, 2):
+                differences = (wide[name] - wide[other]).to_numpy()
+                differences = differences[np.isfinite(differences)]
+                if len(differences) > 1:
+                    (interval,) = mean_intervals(differences[:, None])
+                    figures = [interval.mean, interval.low, interval.high, interval.sign]
+                    rows.append([protocol, metric, name, other, len(differences), *figures])
+    columns = ["protocol", "metric", "method", "other", "scenes", "difference", "low", "high", "sign"]
+    return pd.DataFrame(rows, columns=columns)

@@ -1,0 +1,1 @@
+"""Figures: their style, how they are written, and what each shows."""

@@ -1,0 +1,83 @@
+"""What a map would take, before it is made: files, bytes, memory, minutes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lstsr_core.base.errors import InputError
+from lstsr_core.geo.grid import SCALE
+from lstsr_core.maps.predict import Request, check_names, read_area
+from lstsr_core.networks.weights import load_model
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a map would take.
+
+    Attributes
+    ----------
+    granules : dict of str to int
+        Bytes of each file that would be read.
+    rows, columns : int
+        Fine pixels of the map.
+    bytes : int
+        Of the map, about.
+    memory_bytes : int
+        At the most, about.
+    minutes : float
+        About.
+    warnings : tuple of str
+        Of granules and area; those of temperatures come with the map.
+    """
+
+    granules: dict[str, int]
+    rows: int
+    columns: int
+    bytes: int
+    memory_bytes: int
+    minutes: float
+    warnings: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        lines = [f"{name}: {size / 1e6:.1f} MB" for name, size in self.granules.items()]
+        lines.append(
+            f"map: {self.rows}×{self.columns} pixels, {self.bytes / 1e6:.1f} MB; {self.memory_bytes / 1e9:.1f} GB of memory, "
+            f"{self.minutes:.1f} minutes, all about"
+        )
+        return "\n".join(lines)
+
+
+# Measured on one core that does 170 GFLOP/s in float32 matrices (benchmarks/bench_map.py).
+_OVERHEAD_S_PER_MEGAPIXEL = 0.6
+_S_PER_MEGAPIXEL = {"bicubic": 0.05, "tsharp": 0.03, "atprk": 0.13, "aatprk": 0.2, "dms": 0.75}
+_SEAMLESS_S_PER_MEGAPIXEL, _BLENDED_S_PER_MEGAPIXEL = 0.7, 2.3
+_BYTES_PER_PIXEL, _MEMORY_PER_PIXEL, _MEMORY_BASE = 2.5, 100, 600_000_000
+
+
+def plan_granule(lst_path: Path, reflectance_path: Path, request: Request) -> Plan:
+    """What `predict_granule` would read, write and take, and that it can; refuses what it would refuse but damage inside.
+
+    Raises
+    ------
+    InputError
+    NoResult
+        If there is no LST in the area.
+    """
+    warnings = check_names(lst_path, reflectance_path, request)
+    ground = read_area(lst_path, request)
+    try:
+        granules = {path.name: path.stat().st_size for path in (lst_path, reflectance_path, request.water) if path is not None}
+    except OSError as error:
+        raise InputError(f"{error.filename}: cannot be read ({error.strerror}).") from error
+    rows, columns = (SCALE * (span.stop - span.start) for span in (ground.window.rows, ground.window.columns))
+    pixels = rows * columns
+    path = request.weights_path
+    if path is None:
+        each_s = _S_PER_MEGAPIXEL.get(request.method, 1.0)
+    else:
+        blended = load_model(path).network.upsampling == "align-corners"
+        each_s = (_BLENDED_S_PER_MEGAPIXEL if blended else _SEAMLESS_S_PER_MEGAPIXEL) / request.threads
+    minutes = pixels / 1e6 * (_OVERHEAD_S_PER_MEGAPIXEL + each_s) / 60.0
+    memory = _MEMORY_BASE + _MEMORY_PER_PIXEL * pixels
+    return Plan(granules, rows, columns, round(_BYTES_PER_PIXEL * pixels), memory, minutes, warnings + ground.warnings)

@@ -1,0 +1,535 @@
+"""From a day's two granules of a tile to a map of LST at 250 m with its consistency residual and a validity flag.
+
+What a network sees where there is no valid pixel (cloud, fill) is the nearest valid one; such pixels are masked in the map again,
+so that windows with gaps need no rule of their own, and windows without any valid pixel are not computed. An area is computed
+with `MARGIN_COARSE_PIXELS` of the granule around it: for a network its map is then the part of the whole tile's map, while the
+methods that fit a scene (regressions, DMS) fit the area with this margin.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import shapely
+import torch
+from affine import Affine
+
+from lstsr_core.base.digests import digest_of
+from lstsr_core.base.errors import InputError, NoResult
+from lstsr_core.base.fingerprint import fingerprint, git_revision
+from lstsr_core.base.outputs import refuse_inputs
+from lstsr_core.base.project import is_there
+from lstsr_core.geo.grid import FINE_PIXEL_M, SCALE
+from lstsr_core.geo.operators import degrade
+from lstsr_core.geo.raster import BoolArray, FloatArray, Raster
+from lstsr_core.geo.shorelines import Extent
+from lstsr_core.maps import area, cog
+from lstsr_core.maps.quicklook import write_quicklook
+from lstsr_core.maps.validity import (
+    CLOUD,
+    FLAGS,
+    NDVI_INVALID,
+    OUTSIDE_SHAPE,
+    OUTSIDE_TRAINING,
+    VALID,
+    WATER,
+    FlagArray,
+    has_lst,
+    outside_training,
+    range_warnings,
+    shares_of,
+    unseen_warnings,
+)
+from lstsr_core.modis.day_pairs import LST_KINDS, REFLECTANCE_KIND, WATER_KIND, check_kind, other_origin
+from lstsr_core.modis.granule import Layer, read_lst, read_ndvi, read_origin, read_water_mask
+from lstsr_core.modis.names import GranuleName
+from lstsr_core.networks.settings import MOST_THREADS
+from lstsr_core.networks.tiling import Float32Array, Window
+from lstsr_core.networks.weights import PUBLISHED_CHECKPOINTS, Model, load_model, weights_file
+from lstsr_core.sharpening.methods import METHODS, OWN_METHODS, Options, repeated
+
+MARGIN_COARSE_PIXELS = 64
+_SNAP_COARSE_PIXELS = 32  # 128 fine pixels: windows of an area then lie where the whole tile's do
+
+MOST_DAYS_APART = 16
+_HECTARES = FINE_PIXEL_M**2 / 1e4
+STEPS_PER_K = 1024
+"""LST and residual are rounded to 1/1024 K, a twentieth of the product's own step: the file is a third smaller for it."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What map to make.
+
+    Attributes
+    ----------
+    method : str
+        A name of `sharpening.methods.METHODS`.
+    weights : Path, optional
+        Directory of weights files; without it, the package's own.
+    layer : {"day", "night"}
+        Of the LST granule.
+    bounds : Extent, optional
+        In degrees; the map is the smallest window of coarse pixels that holds it. Without it or a shape, the whole granule.
+    shape : Path, optional
+        A GeoJSON file with polygons; pixels outside them are masked.
+    water : Path, optional
+        A MOD44W granule of the tile; its water is masked.
+    allow_different_days : bool
+        Take a reflectance of another day, `MOST_DAYS_APART` at the most: NDVI changes slowly.
+    quicklook : bool
+        Write a PNG map beside the output, too.
+    seed : int
+        For methods that draw random numbers.
+    threads : int
+        Of the CPU, for networks.
+    """
+
+    method: str = "sif-cnn-sr1"
+    weights: Path | None = None
+    layer: Layer = "day"
+    bounds: Extent | None = None
+    shape: Path | None = None
+    water: Path | None = None
+    allow_different_days: bool = False
+    quicklook: bool = False
+    seed: int = 0
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise InputError(f"unknown method '{self.method}'; known methods: {', '.join(METHODS)}.")
+        if self.bounds is not None and self.shape is not None:
+            raise InputError("bounds and a shape exclude each other; give one of them.")
+        if not 1 <= self.threads <= MOST_THREADS:
+            raise InputError(f"threads is {self.threads}; expected 1 to {MOST_THREADS}.")
+        if self.weights is not None and not self.weights.is_dir():
+            raise InputError(f"{self.weights}: no such directory; expected weights files there.")
+
+    @property
+    def weights_path(self) -> Path | None:
+        """The file that a network's weights are read from; None for a method that has none.
+
+        Raises
+        ------
+        InputError
+            If there are none for this network.
+        """
+        if self.method not in PUBLISHED_CHECKPOINTS:
+            return None
+        path = weights_file(self.weights, self.method)
+        if path is None:
+            where = f"{self.weights} holds" if self.weights else "the package brings"
+            raise InputError(f"{self.method}: {where} no weights for it; name a directory with {self.method}.safetensors.")
+        return path
+
+    @property
+    def geometry(self) -> shapely.Geometry | None:
+        """The area asked for, in degrees; None for the whole granule."""
+        if self.shape is not None:
+            return area.read_shape(self.shape)
+        return area.box(self.bounds) if self.bounds is not None else None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a map holds.
+
+    Attributes
+    ----------
+    out : Path
+    made : bool
+        False if it was there already, made from the same inputs.
+    rows, columns : int
+        Fine pixels.
+    shares : dict of str to float
+        Share of the pixels with each of `FLAGS`, by its meaning.
+    lst_mean_k, lst_min_k, lst_max_k : float
+    consistency_k : float
+        RMSE of the degraded map against the 1 km LST.
+    warnings : tuple of str
+        One line each.
+    """
+
+    out: Path
+    made: bool
+    rows: int
+    columns: int
+    shares: dict[str, float]
+    lst_mean_k: float
+    lst_min_k: float
+    lst_max_k: float
+    consistency_k: float
+    warnings: tuple[str, ...]
+
+    def __str__(self) -> str:
+        shares = ", ".join(f"{share:.1%} {meaning}" for meaning, share in self.shares.items() if share)
+        return (
+            f"{self.out}: {self.rows}×{self.columns} pixels ({shares}), LST {self.lst_min_k:.1f} to {self.lst_max_k:.1f} K, "
+            f"degraded within {self.consistency_k:.2f} K of the 1 km LST" + ("" if self.made else "; was there already")
+        )
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What a request asks of a granule.
+
+    Attributes
+    ----------
+    lst : Raster
+        The whole granule's.
+    window : Window
+        The pixels of `lst` that are asked for.
+    inside : bool array or None
+        Which fine pixels of the window belong to the shape; None where no shape is asked for.
+    warnings : tuple of str
+        One line each: what is asked for and not there, or too small.
+    """
+
+    lst: Raster
+    window: Window
+    inside: BoolArray | None
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """The area with its margin: aligned rasters, and where in them the area is.
+
+    Attributes
+    ----------
+    lst, ndvi : Raster
+    coarse : Window
+        The area's pixels in `lst`.
+    """
+
+    lst: Raster
+    ndvi: Raster
+    coarse: Window
+
+    @property
+    def fine(self) -> Window:
+        spans = (slice(SCALE * span.start, SCALE * span.stop) for span in (self.coarse.rows, self.coarse.columns))
+        return Window(*spans)
+
+
+def predict_granule(
+    lst_path: Path, reflectance_path: Path, out: Path, request: Request, shared: dict[str, str] | None = None
+) -> Summary:
+    """Make a map of a tile's two granules, or leave it as it is if it was made from the same inputs by the same request.
+
+    Parameters
+    ----------
+    lst_path : Path
+        A MOD21A1D, MOD21A1N or MOD11A1 granule, or Aqua's of these names.
+    reflectance_path : Path
+        A MOD09GQ or MYD09GQ granule of the same tile.
+    out : Path
+        The Cloud-Optimised GeoTIFF to write: LST in kelvin; D of the map minus the 1 km LST over each coarse pixel, NaN where
+        the sensor's footprint holds a masked pixel; `FLAGS`. A quicklook has its name with ``.png``.
+    request : Request
+    shared : dict of str to str, optional
+        `request_tags` of the request, where many maps are made by one.
+
+    Raises
+    ------
+    InputError
+        If a granule is damaged or of another product than is taken, they are of different tiles or days,
+        the weights are missing, or `out` cannot be written or is one of the inputs.
+    NoResult
+        If the area lies outside, or no pixel of it has both a valid LST and a valid NDVI.
+    """
+    warnings = check_names(lst_path, reflectance_path, request)
+    picture = picture_of(out) if request.quicklook else None
+    refuse_inputs(
+        [path for path in (out, picture) if path is not None],
+        [path for path in (lst_path, reflectance_path, request.water, request.shape, request.weights_path) if path is not None],
+    )
+    tags = map_tags(lst_path, reflectance_path, shared or request_tags(request))
+    there = cog.read_tags(out)
+    if there.get("LSTSR_FINGERPRINT") == tags["LSTSR_FINGERPRINT"]:
+        summary = _recalled(out, there)
+    else:
+        ground = read_area(lst_path, request)
+        scene = _read_scene(ground, reflectance_path)
+        model = load_model(request.weights_path) if request.weights_path is not None else None
+        try:
+            lst_k, residual_k, validity = _sharpened(scene, ground.inside, request, model)
+        except NoResult as error:
+            raise NoResult(f"{lst_path}: {error}") from error
+        warnings += ground.warnings
+        for path in (lst_path, reflectance_path, request.water):
+            warnings += read_origin(path).warnings if path is not None else ()
+        if model is not None:
+            warnings += range_warnings(scene.coarse.of(scene.lst.values), scene.fine.of(scene.ndvi.values), validity, model)
+        summary = _summary(out, lst_k, residual_k, validity, warnings)
+        legend = {f"FLAG_{number}": meaning for number, meaning in FLAGS.items()}
+        bands = [
+            cog.Band(_rounded(lst_k), "LST", "K"),
+            cog.Band(_rounded(residual_k), "consistency residual at 1 km", "K"),
+            cog.Band(validity.astype(np.float32), "validity", "", legend),
+        ]
+        corner = scene.ndvi.transform @ Affine.translation(scene.fine.columns.start, scene.fine.rows.start)
+        content = {name: value for name, value in asdict(summary).items() if name not in ("out", "made")}
+        cog.write_cog(bands, corner, scene.ndvi.crs, out, {**tags, "LSTSR_SUMMARY": json.dumps(content)})
+    if picture is not None and (summary.made or not picture.is_file()):
+        write_quicklook(out, picture)
+    return summary
+
+
+def picture_of(out: Path) -> Path:
+    """Where the quicklook of a map lies.
+
+    Raises
+    ------
+    InputError
+        If that is the map's own place.
+    """
+    if out.suffix.lower() == ".png":
+        raise InputError(f"{out}: is the quicklook's own name, and the map is a GeoTIFF; give --out a name that ends with .tif.")
+    return out.with_suffix(".png")
+
+
+def check_names(lst_path: Path, reflectance_path: Path, request: Request) -> tuple[str, ...]:
+    """Refuse granules of wrong products, layers, tiles or days; a warning for each way in which they differ and may.
+
+    Raises
+    ------
+    InputError
+    """
+    for path in (lst_path, reflectance_path, request.water, request.shape):
+        if path is not None and not is_there(path) and set("*?[") & set(path.name):
+            raise InputError(f"{path}: no file matches this pattern; look for a file there, and for its name.")
+    kinds = dict.fromkeys(kind for layers in LST_KINDS.values() for kind in layers.values())
+    lst = check_kind(lst_path, kinds, "--lst")
+    reflectance = check_kind(reflectance_path, [REFLECTANCE_KIND], "--reflectance")
+    if lst.kind not in {layers[request.layer] for layers in LST_KINDS.values()}:
+        advice = "leave --layer night out, or give a MOD21A1N or MOD11A1" if request.layer == "night" else "add --layer night"
+        raise InputError(f"{lst_path}: a {lst.product} granule holds no {request.layer} LST; {advice}.")
+    if reflectance.tile != lst.tile:
+        raise InputError(
+            f"{reflectance_path}: is of tile {reflectance.tile}, and the LST ({lst_path.name}) is of tile {lst.tile}; give two "
+            "granules of one tile."
+        )
+    if request.water is not None:
+        water = check_kind(request.water, [WATER_KIND], "--water")
+        if water.tile != lst.tile:
+            raise InputError(
+                f"{request.water}: is the water mask of tile {water.tile}, and the LST is of tile {lst.tile}; give that tile's."
+            )
+    warnings = [*_days_apart(lst, reflectance, reflectance_path, request), *other_origin(lst, reflectance)]
+    if request.weights_path is not None and (request.weights is None or request.weights_path.suffix == ".pt"):
+        warnings += unseen_warnings(lst.platform, request.layer)
+    return tuple(warnings)
+
+
+def _days_apart(lst: GranuleName, reflectance: GranuleName, path: Path, request: Request) -> Iterator[str]:
+    apart = abs((lst.date - reflectance.date).days)
+    if apart:
+        days = f"LST is of {lst.date}, reflectance of {reflectance.date}"
+        if not request.allow_different_days or apart > MOST_DAYS_APART:
+            hint = f"allow different days (up to {MOST_DAYS_APART})" if apart <= MOST_DAYS_APART else "take a day nearer to it"
+            raise InputError(f"{path.name}: {days}, {apart} days apart; expected the same day, or {hint}.")
+        yield f"{days}, {apart} days apart"
+
+
+def request_tags(request: Request) -> dict[str, str]:
+    """What of a map's tags does not depend on its granules.
+
+    Raises
+    ------
+    InputError
+        If a file that the request names cannot be read.
+    """
+    tags = {
+        "LSTSR_METHOD": request.method,
+        "LSTSR_VERSION": version("lstsr"),
+        "LSTSR_GIT_REVISION": git_revision(),
+    }
+    values: dict[str, Any] = {"layer": request.layer, "seed": request.seed}
+    if request.bounds is not None:
+        values["bounds"] = asdict(request.bounds)
+    for name, path in (("shape", request.shape), ("water", request.water)):
+        if path is not None:
+            values |= {name: path.name, f"{name}_sha256": digest_of(path)}
+    tags["LSTSR_PARAMETERS"] = json.dumps(values, sort_keys=True)
+    if request.weights_path is not None:
+        tags["LSTSR_WEIGHTS"] = request.weights_path.name
+        tags["LSTSR_WEIGHTS_SHA256"] = digest_of(request.weights_path)
+        tags["LSTSR_WEIGHTS_GIT_REVISION"] = str(load_model(request.weights_path).card.get("git_revision", "unknown"))
+    if request.method in OWN_METHODS:
+        tags["LSTSR_METHOD_SHA256"] = OWN_METHODS[request.method]
+    return tags
+
+
+def map_tags(
+    lst_path: Path, reflectance_path: Path, shared: dict[str, str], digest: Callable[[Path], str] = digest_of
+) -> dict[str, str]:
+    """What a map is made from and by; LSTSR_FINGERPRINT is a digest of it all.
+
+    Parameters
+    ----------
+    lst_path, reflectance_path : Path
+    shared : dict of str to str
+        By `request_tags`.
+    digest : callable
+        Gives the sha256 of a granule.
+
+    Raises
+    ------
+    InputError
+        If a granule cannot be read.
+    """
+    tags = dict(shared)
+    for role, path in (("LST", lst_path), ("REFLECTANCE", reflectance_path)):
+        name = GranuleName.parse(path.name)
+        tags[f"LSTSR_{role}_GRANULE"], tags[f"LSTSR_{role}_SHA256"] = path.name, digest(path)
+        tags[f"LSTSR_{role}_PLATFORM"], tags[f"LSTSR_{role}_COLLECTION"] = name.platform, name.collection
+    return {**tags, "LSTSR_FINGERPRINT": fingerprint(tags)}
+
+
+def is_made(out: Path, tags: dict[str, str], request: Request) -> bool:
+    """Whether a map is there, whole and of the same inputs, with the quicklook that a request asks for."""
+    same = cog.read_tags(out).get("LSTSR_FINGERPRINT") == tags["LSTSR_FINGERPRINT"]
+    return same and (not request.quicklook or picture_of(out).is_file())
+
+
+def _recalled(out: Path, tags: dict[str, str]) -> Summary:
+    content = json.loads(tags["LSTSR_SUMMARY"])
+    return Summary(out=out, made=False, **{**content, "warnings": tuple(content["warnings"])})
+
+
+def read_area(lst_path: Path, request: Request) -> Ground:
+    """A granule's LST, and what a request asks of it.
+
+    Raises
+    ------
+    InputError
+        If the granule cannot be read.
+    NoResult
+        If the area lies outside of it, or has no LST.
+    """
+    lst = read_lst(lst_path, request.layer)
+    window, inside, warnings = Window(slice(0, lst.rows), slice(0, lst.columns)), None, []
+    geometry = request.geometry
+    if geometry is not None:
+        name = str(request.shape or "the box of bounds")
+        try:
+            window, missing = area.window_around(geometry, lst, name)
+        except NoResult as error:
+            raise NoResult(f"{lst_path}: {error}") from error
+        if missing > 1e-6:
+            share = f"{missing:.1%}" if missing >= 0.001 else "less than 0.1%"
+            warnings.append(f"{share} of {name} lies outside the granule, and is not on the map")
+        if request.shape is not None:
+            inside, small = area.inside(geometry, _fine_grid(lst, window))
+            if small:
+                what = f"{small} of its polygons hold" if small > 1 else "a polygon holds"
+                warnings.append(
+                    f"{name}: {what} no centre of a 250 m pixel ({_HECTARES:.1f} ha), and the pixels it touches are mapped"
+                )
+    if not np.isfinite(window.of(lst.values)).any():
+        raise NoResult(f"{lst_path}: {_nothing(f'{FLAGS[CLOUD]}: 100%')}")
+    return Ground(lst, window, inside, tuple(warnings))
+
+
+def _fine_grid(lst: Raster, window: Window) -> Raster:
+    part = lst.crop(window.rows, window.columns)
+    values = np.broadcast_to(np.float32(0.0), (SCALE * part.rows, SCALE * part.columns))
+    return Raster(values, part.transform @ Affine.scale(1 / SCALE), lst.crs)
+
+
+def _nothing(shares: str) -> str:
+    return f"no pixel of the area is valid ({shares}); choose another day or area."
+
+
+def _read_scene(ground: Ground, reflectance_path: Path) -> _Scene:
+    lst, window = ground.lst, ground.window
+    ndvi = read_ndvi(reflectance_path)
+    _check_nested(lst, ndvi, reflectance_path)
+    around = Window(_snapped(window.rows, lst.rows), _snapped(window.columns, lst.columns))
+    fine = [slice(SCALE * span.start, SCALE * span.stop) for span in (around.rows, around.columns)]
+    return _Scene(lst.crop(around.rows, around.columns), ndvi.crop(*fine), window.inside(around))
+
+
+def _check_nested(coarse: Raster, fine: Raster, path: Path) -> None:
+    away_m = max(abs(coarse.left_m - fine.left_m), abs(coarse.top_m - fine.top_m))
+    if (fine.rows, fine.columns) != (SCALE * coarse.rows, SCALE * coarse.columns) or away_m > 1.0:
+        raise InputError(
+            f"{path}: {fine.rows}×{fine.columns} pixels (rows×columns), its corner {away_m:.0f} m away from that of the LST with "
+            f"{coarse.rows}×{coarse.columns}; expected {SCALE} times as many over the same ground."
+        )
+
+
+def _snapped(span: slice, size: int) -> slice:
+    first, last = span.start - MARGIN_COARSE_PIXELS, span.stop + MARGIN_COARSE_PIXELS
+    snap = _SNAP_COARSE_PIXELS
+    return slice(max(first // snap * snap, 0), min(-(-last // snap) * snap, size))
+
+
+@contextmanager
+def _torch_threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _sharpened(
+    scene: _Scene, inside: BoolArray | None, request: Request, model: Model | None
+) -> tuple[FloatArray, FloatArray, FlagArray]:
+    """LST, residual and flags of the area, each of its fine shape."""
+    lst_k, ndvi = scene.lst.values, scene.ndvi.values
+    options = Options(weights=request.weights, seed=request.seed)
+    with _torch_threads(request.threads):
+        fine_k = METHODS[request.method].sharpener(lst_k, ndvi, options)
+        residual_k = repeated(scene.coarse.of(degrade(fine_k) - lst_k))
+    fine_k = scene.fine.of(fine_k).copy()
+    cloud, lost = repeated(~np.isfinite(scene.coarse.of(lst_k))), ~np.isfinite(fine_k)
+    validity = np.full(fine_k.shape, VALID, dtype=np.uint8)
+    if model is not None:
+        validity[outside_training(scene.coarse.of(lst_k), scene.fine.of(ndvi), model.statistics)] = OUTSIDE_TRAINING
+    validity[lost] = NDVI_INVALID
+    validity[cloud] = CLOUD
+    grid = scene.ndvi.crop(scene.fine.rows, scene.fine.columns)
+    if request.water is not None:
+        validity[_water(request.water, grid)] = WATER
+    if inside is not None:
+        validity[~inside] = OUTSIDE_SHAPE
+    masked = ~has_lst(validity)
+    fine_k[masked] = residual_k[masked] = np.nan
+    if masked.all():
+        shares = ", ".join(f"{meaning}: {share:.0%}" for meaning, share in shares_of(validity).items() if share)
+        raise NoResult(_nothing(shares))
+    return fine_k, residual_k, validity
+
+
+def _water(path: Path, grid: Raster) -> BoolArray:
+    water = read_water_mask(path)
+    row, column = round((water.top_m - grid.top_m) / grid.pixel_width_m), round((grid.left_m - water.left_m) / grid.pixel_width_m)
+    if min(row, column) < 0 or row + grid.rows > water.rows or column + grid.columns > water.columns:
+        raise InputError(f"{path}: does not cover the area; expected the water mask of the same tile.")
+    return np.asarray(water.values[row : row + grid.rows, column : column + grid.columns] == 1.0)
+
+
+def _summary(out: Path, lst_k: FloatArray, residual_k: FloatArray, validity: FlagArray, warnings: tuple[str, ...]) -> Summary:
+    known = residual_k[np.isfinite(residual_k)]
+    consistency_k = float(np.sqrt(np.mean(known**2))) if known.size else float("nan")
+    # Rounded, since the last digits of long sums differ with the place of the array in memory, and the map's tags with them.
+    figures = np.nanmean(lst_k), np.nanmin(lst_k), np.nanmax(lst_k), consistency_k
+    mean_k, min_k, max_k, consistency_k = (round(float(value), 4) for value in figures)
+    rows, columns = lst_k.shape
+    return Summary(out, True, rows, columns, shares_of(validity), mean_k, min_k, max_k, consistency_k, warnings)
+
+
+def _rounded(values: FloatArray) -> Float32Array:
+    return (np.rint(values * STEPS_PER_K) / STEPS_PER_K).astype(np.float32)

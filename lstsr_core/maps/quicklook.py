@@ -1,0 +1,93 @@
+"""A picture of a map: its LST in colours with shorelines and borders, for a look before any software is opened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cartopy.crs as ccrs
+import numpy as np
+from cartopy.mpl.geoaxes import GeoAxes
+from matplotlib.colors import BoundaryNorm, Colormap, ListedColormap, Normalize
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.patches import Patch as LegendPatch
+
+from lstsr_core.base.files import written_atomically
+from lstsr_core.figures.files import styled
+from lstsr_core.figures.panels import DIFFERENCE_COLOURS, LST_COLOURS, NO_VALUE_COLOUR, label
+from lstsr_core.geo.grid import SPHERE_RADIUS_M
+from lstsr_core.geo.raster import Raster
+from lstsr_core.geo.shorelines import lines
+from lstsr_core.maps import cog
+from lstsr_core.maps.area import extent_of
+
+LARGEST_PIXELS = 1200
+_SINUSOIDAL = ccrs.Sinusoidal(globe=ccrs.Globe(ellipse=None, semimajor_axis=SPHERE_RADIUS_M, semiminor_axis=SPHERE_RADIUS_M))
+_FLAG_NAMES = ["valid", "cloud, fill", "no NDVI", "water", "untrained range", "outside"]
+_FLAG_COLOURS = ["#009E73", "#BBBBBB", "#E69F00", "#56B4E9", "#D55E00", "#FFFFFF"]
+
+
+@styled
+def write_quicklook(path: Path, picture: Path) -> None:
+    """Draw a map's LST as a PNG, atomically.
+
+    Raises
+    ------
+    InputError
+        If the map cannot be read or the picture cannot be written.
+    """
+    figure = lst_map(path)
+    with written_atomically(picture) as temporary:
+        figure.savefig(temporary, metadata={"Software": None}, bbox_inches="tight")
+
+
+@styled
+def lst_map(path: Path) -> Figure:
+    """A map's LST with shorelines and borders."""
+    bands, transform, crs = cog.read_reduced(path, LARGEST_PIXELS)
+    figure = Figure(figsize=(7.2, 6.0), layout="constrained")
+    axes = figure.add_subplot(projection=_SINUSOIDAL)
+    image = _draw(axes, Raster(bands[0], transform, crs), LST_COLOURS, Normalize(*np.nanpercentile(bands[0], [1.0, 99.0])))
+    tags = cog.read_tags(path)
+    axes.set_title(f"LST, 250 m: {label(tags.get('LSTSR_METHOD', ''))}\n{tags.get('LSTSR_LST_GRANULE', '')}")
+    figure.colorbar(image, ax=axes, label="LST (K)", shrink=0.8)
+    return figure
+
+
+@styled
+def quality_map(path: Path) -> Figure:
+    """A map's consistency residual at 1 km, and its validity flag."""
+    bands, transform, crs = cog.read_reduced(path, LARGEST_PIXELS)
+    figure = Figure(figsize=(7.2, 4.4), layout="constrained")
+    residual, flags = (figure.add_subplot(1, 2, index, projection=_SINUSOIDAL) for index in (1, 2))
+    known = np.abs(bands[1][np.isfinite(bands[1])])
+    largest = float(np.percentile(known, 99.0)) if known.size else 1.0
+    image = _draw(residual, Raster(bands[1], transform, crs), DIFFERENCE_COLOURS, Normalize(-largest, largest))
+    residual.set_title("Degraded map − 1 km LST")
+    figure.colorbar(image, ax=residual, label="residual (K)", location="bottom")
+    edges = np.arange(len(_FLAG_NAMES) + 1) - 0.5
+    colours = ListedColormap(_FLAG_COLOURS)
+    _draw(flags, Raster(bands[2], transform, crs), colours, BoundaryNorm(edges, len(_FLAG_NAMES)))
+    flags.set_title("Validity")
+    handles = [LegendPatch(facecolor=c, edgecolor="#777777", label=n) for n, c in zip(_FLAG_NAMES, _FLAG_COLOURS, strict=True)]
+    flags.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2)
+    return figure
+
+
+def _draw(axes: GeoAxes, raster: Raster, colours: str | Colormap, norm: Normalize) -> AxesImage:
+    box = (raster.left_m, raster.right_m, raster.bottom_m, raster.top_m)
+    image: AxesImage = axes.imshow(
+        raster.values, extent=box, origin="upper", transform=_SINUSOIDAL, cmap=colours, norm=norm, interpolation="nearest"
+    )
+    axes.set_extent(box, crs=_SINUSOIDAL)
+    axes.set_facecolor(NO_VALUE_COLOUR)
+    degrees = ccrs.PlateCarree(globe=_SINUSOIDAL.globe)
+    extent = extent_of(raster)
+    for kind, width in (("shorelines", 0.9), ("borders", 0.5)):
+        for line in lines(kind, extent) if extent is not None else ():
+            axes.plot(line[:, 0], line[:, 1], transform=degrees, color="black", linewidth=width)
+    grid = axes.gridlines(
+        crs=degrees, draw_labels=["left", "bottom"], x_inline=False, y_inline=False, linewidth=0.4, color="#555555", alpha=0.5
+    )
+    grid.xlabel_style = grid.ylabel_style = {"size": 8}
+    return image

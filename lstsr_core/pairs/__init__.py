@@ -1,0 +1,1 @@
+"""ASTER–MODIS pairs: what is read, the published database, and which scenes judge."""

@@ -1,0 +1,280 @@
+"""The methods: each takes an aligned pair's 1 km LST and 250 m NDVI and gives a 250 m LST.
+
+A new method joins every table and figure by one decorated function: in a file of its own that the environment variable
+``LSTSR_METHODS`` names, or here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import runpy
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstsr_core.base.errors import InputError, NoResult
+from lstsr_core.base.project import resolve, sha256
+from lstsr_core.geo.grid import SCALE
+from lstsr_core.geo.operators import upsample
+from lstsr_core.geo.raster import FloatArray, Raster, fill_nearest
+from lstsr_core.networks.tiling import Pixel
+from lstsr_core.networks.weights import PUBLISHED_CHECKPOINTS, Model, load_model, unseen_weights, weights_file
+from lstsr_core.pairs.pair import PATCH_COARSE_PIXELS, ModisPair, fine_grid
+from lstsr_core.sharpening.dms import dms as dms_sharpen
+from lstsr_core.sharpening.kriging import aatprk as aatprk_sharpen
+from lstsr_core.sharpening.kriging import atprk as atprk_sharpen
+from lstsr_core.sharpening.regression import aggregate_ndvi, fit_scene
+
+WEIGHTS_MISSING = "weights missing"
+"""Why a network that was asked for has no result where no weights are found for it."""
+
+OWN_METHODS_VARIABLE = "LSTSR_METHODS"
+"""Names a Python file with methods of the user's own, relative to the project."""
+
+RESERVED_NAMES = ("all", "aster", "modis", "ndvi")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a method may need beside the pair.
+
+    Attributes
+    ----------
+    weights : Path, optional
+        Directory of weights files (`networks.weights.weights_file`), or of a cross-validation, from which each pair takes
+        the networks that have not seen it; without it, the weights that come with the package.
+    seed : int
+        For methods that draw random numbers.
+    published : bool, optional
+        Take the variant that the published code computes, quirks included, or the default; None leaves it to the protocol.
+    rows_down, columns_right : int
+        Fine pixels from the LST's origin to the NDVI's (`pairs.pair.fine_offset`), where the pair was not aligned. Only DMS's
+        published variant knows what to do with them.
+    """
+
+    weights: Path | None = None
+    seed: int = 0
+    published: bool | None = None
+    rows_down: int = 0
+    columns_right: int = 0
+
+
+Sharpener = Callable[[FloatArray, FloatArray, Options], FloatArray]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A sharpener with the name that tables use and the name that figures show."""
+
+    name: str
+    label: str
+    sharpener: Sharpener = field(repr=False)
+
+
+METHODS: dict[str, Method] = {}
+
+
+def method(name: str, label: str) -> Callable[[Sharpener], Sharpener]:
+    """Register a function (lst_k, ndvi, options) → fine LST in kelvin as a method.
+
+    Parameters
+    ----------
+    name : str
+        Lower-case letters, digits and hyphens, as tables and options write it.
+    label : str
+        As figures show it.
+
+    Raises
+    ------
+    InputError
+        If the name cannot be used, or another method has it or the label.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9-]*", name) or name in RESERVED_NAMES:
+        raise InputError(f"'{name}' cannot name a method; expected lower-case letters, digits and hyphens, and none of "
+                         f"{', '.join(RESERVED_NAMES)}.")  # fmt: skip
+    if name in METHODS or label in {known.label for known in METHODS.values()}:
+        raise InputError(f"there is a method '{name}' ({label}) already; give yours a name and a label of its own.")
+
+    def register(sharpener: Sharpener) -> Sharpener:
+        METHODS[name] = Method(name, label, sharpener)
+        return sharpener
+
+    return register
+
+
+def check_methods(names: list[str]) -> list[str]:
+    """Expand ``all`` and refuse unknown names, saying which are known.
+
+    Raises
+    ------
+    InputError
+    """
+    if "all" in names:
+        return list(METHODS)
+    unknown = [name for name in names if name not in METHODS]
+    if unknown or not names:
+        raise InputError(f"unknown method '{', '.join(unknown)}'; known methods: {', '.join(METHODS)} (or all).")
+    return list(dict.fromkeys(names))
+
+
+def sharpen(pair: ModisPair, name: str, options: Options | None = None) -> Raster:
+    """Sharpen an aligned pair's LST.
+
+    Parameters
+    ----------
+    pair : ModisPair
+        As `pairs.pair.align` gives it; or as paired, to do as the published evaluation did.
+    name : str
+        A name in `METHODS`.
+
+    Returns
+    -------
+    Raster
+        LST in kelvin, (4·rows, 4·columns), placed by the LST's own transform; NaN exactly where the LST has none or, for
+        methods that use NDVI, the NDVI.
+
+    Raises
+    ------
+    InputError
+        If the method is unknown or its weights cannot be used.
+    NoResult
+        If the method cannot work on this pair, or is a network without weights.
+    """
+    check_methods([name])
+    options = _for_scene(pair.id, name, options or Options())
+    if not np.isfinite(pair.lst.values).any():
+        raise NoResult("no coarse pixel has an LST.")
+    fine_k = METHODS[name].sharpener(pair.lst.values, pair.ndvi.values, options)
+    return fine_grid(pair).with_values(fine_k)
+
+
+def in_sample(pair: ModisPair, name: str, options: Options) -> bool | None:
+    """Whether a network that a method takes for this pair, as read, was trained on it; None if that is not known."""
+    path = weights_file(_for_scene(pair.id, name, options).weights, name) if name in PUBLISHED_CHECKPOINTS else None
+    return None if path is None else _model(path, path.stat().st_mtime_ns).has_seen(pair.digest)
+
+
+def _for_scene(scene: str, name: str, options: Options) -> Options:
+    if options.weights is None or name not in PUBLISHED_CHECKPOINTS:
+        return options
+    return replace(options, weights=unseen_weights(options.weights, scene))
+
+
+def repeated(coarse: NDArray[Pixel]) -> NDArray[Pixel]:
+    """Each coarse pixel over its 4×4 block, (rows, columns) → (4·rows, 4·columns)."""
+    return coarse.repeat(SCALE, axis=0).repeat(SCALE, axis=1)
+
+
+@method("bicubic", "Bicubic")
+def bicubic(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
+    """U(LST): no use of NDVI; gaps are bridged by their nearest pixels and cut out again.
+
+    Raises
+    ------
+    NoResult
+        If no pixel has an LST.
+    """
+    if not np.isfinite(lst_k).any():
+        raise NoResult("no pixel has an LST.")
+    fine_k: FloatArray = np.where(repeated(np.isfinite(lst_k)), upsample(fill_nearest(lst_k)), np.nan)
+    return fine_k
+
+
+@method("tsharp", "TsHARP")
+def tsharp(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
+    """One linear regression of LST on 1 km NDVI for the scene, plus each coarse pixel's residual over its block.
+
+    Raises
+    ------
+    NoResult
+        If fewer than ten coarse pixels are valid or their NDVI is constant.
+    """
+    coarse_ndvi = aggregate_ndvi(ndvi, bool(options.published))
+    line = fit_scene(lst_k, coarse_ndvi)
+    fine_k: FloatArray = line(ndvi) + repeated(lst_k - line(coarse_ndvi))
+    return fine_k
+
+
+@method("atprk", "ATPRK")
+def atprk(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
+    """TsHARP's regression, its residual kriged from areas to points."""
+    return atprk_sharpen(lst_k, ndvi, published=bool(options.published))
+
+
+@method("aatprk", "AATPRK")
+def aatprk(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
+    """ATPRK with the regression fitted in each window of 5×5 coarse pixels."""
+    return aatprk_sharpen(lst_k, ndvi, published=bool(options.published))
+
+
+@method("dms", "DMS")
+def dms(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
+    """The data mining sharpener: bagged regression trees of LST on NDVI, global as in the paper."""
+    published = bool(options.published)
+    down, right = (options.rows_down, options.columns_right) if published else (0, 0)
+    return dms_sharpen(lst_k, ndvi, seed=options.seed, rows_down=down, columns_right=right, published=published)
+
+
+@lru_cache(maxsize=8)
+def _model(path: Path, modified_ns: int) -> Model:
+    return load_model(path)
+
+
+def _network(name: str, lst_k: FloatArray, ndvi: FloatArray, options: Options, piece: int | None = None) -> FloatArray:
+    path = weights_file(options.weights, name)
+    if path is None:
+        raise NoResult(WEIGHTS_MISSING)
+    known = repeated(np.isfinite(lst_k)) & np.isfinite(ndvi)
+    if not known.any():
+        raise NoResult("no pixel has both an LST and an NDVI.")
+    model = _model(path, path.stat().st_mtime_ns)
+    fine_k = model.predict_k(upsample(fill_nearest(lst_k)), fill_nearest(ndvi), piece, known)
+    fine_k[~known] = np.nan
+    return fine_k
+
+
+@method("sc-unet", "SC-Unet")
+def sc_unet(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
+    """The network trained at 4 km → 1 km, applied at 1 km → 250 m: to the whole image, or in pieces as published."""
+    return _network("sc-unet", lst_k, ndvi, options, PATCH_COARSE_PIXELS if options.published else None)
+
+
+@method("sif-cnn-sr1", "SIF-CNN-SR1")
+def sif_cnn_sr1(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
+    """The scale-invariance-free network whose texture loss compares gradients with NDVI's."""
+    return _network("sif-cnn-sr1", lst_k, ndvi, options)
+
+
+@method("sif-cnn-sr2", "SIF-CNN-SR2")
+def sif_cnn_sr2(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
+    """The scale-invariance-free network whose texture loss compares high-pass images with NDVI's."""
+    return _network("sif-cnn-sr2", lst_k, ndvi, options)
+
+
+def _own_methods() -> dict[str, str]:
+    """Load the user's methods, and give each name the sha256 of their file; nothing if the variable is unset."""
+    named = os.environ.get(OWN_METHODS_VARIABLE)
+    if not named:
+        return {}
+    path, known = resolve(named), len(METHODS)
+    try:
+        code = sha256(path)
+        runpy.run_path(str(path))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); {OWN_METHODS_VARIABLE} names it.") from None
+    except Exception as error:  # whatever the user's own code may raise
+        raise InputError(f"{path}: stopped with {type(error).__name__}: {error} ({OWN_METHODS_VARIABLE} names it).") from error
+    if len(METHODS) == known:
+        raise InputError(f'{path}: registers no method; put @method("name", "Label") above a function of yours.')
+    return dict.fromkeys(list(METHODS)[known:], code)
+
+
+OWN_METHODS = _own_methods()
+"""Names of the user's own methods, each with the sha256 of the file that it came from; empty without one."""

@@ -1,0 +1,332 @@
+"""Simulated granules under the archive's names: whole tiles with sea, clouds and ground outside the swath, in every product.
+
+All products of a satellite, day and tile show one landscape and one overpass; Aqua passes three hours after Terra. The sea
+further than `OFFSHORE_KM` from land is not processed, as in MODIS's land products; inland and coastal water has values. Pixels
+beyond the globe's edge have none in any product.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from lstsr_core.base.errors import InputError
+from lstsr_core.geo.grid import COARSE_PIXEL_M, SCALE, SINUSOIDAL, SPHERE_RADIUS_M, TILE_SIZE_M, Tile
+from lstsr_core.geo.operators import block_mean
+from lstsr_core.geo.raster import BoolArray, FloatArray, Raster
+from lstsr_core.modis.granule import LST_SCALE_K
+from lstsr_core.modis.names import PLATFORMS, GranuleName
+from lstsr_core.simulation.granule_writer import (
+    LstObservation,
+    write_day_and_night_granule,
+    write_lst_granule,
+    write_reflectance_granule,
+    write_rgb_granule,
+    write_water_granule,
+)  # fmt: skip
+from lstsr_core.simulation.landscape import MARGIN_COARSE_PIXELS, Landscape, landscape, stream
+from lstsr_core.simulation.scenes import simulate_night, simulate_scene
+
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+OFFSHORE_KM = 15.0
+"""How far from land the sea is processed."""
+
+OVERPASSES_LOCAL_H = {"MOD": (10.5, 22.5), "MYD": (13.5, 1.5)}
+"""Mean local solar time of the day's and the night's overpass, by the first letters of a satellite's products."""
+
+_SWATH, _SPLIT_WINDOW = 100, 101
+_DRAWS = {"MOD": 0, "MYD": 1}
+_SWATH_TILT = 0.15
+_SPLIT_WINDOW_NOISE_K = 0.3
+
+
+@dataclass(frozen=True)
+class _Request:
+    """The day of a tile that a granule shows; `satellite` is what its products' names begin with."""
+
+    satellite: str
+    date: datetime.date
+    tile: Tile
+    seed: int
+    windows: int | None
+
+    @property
+    def draw(self) -> int:
+        return _DRAWS[self.satellite]
+
+
+@dataclass(frozen=True)
+class _Ground:
+    """What the days of a tile share; arrays have the shape (rows, columns) of the 1 km grid without the landscape's margin."""
+
+    land: Landscape
+    longitude: FloatArray
+    water: BoolArray
+    offshore: BoolArray
+
+    @property
+    def outside(self) -> BoolArray:
+        """Pixels of the grid that lie beyond the globe's edge."""
+        return np.abs(self.longitude) > 180.0
+
+
+@dataclass(frozen=True)
+class _Overpass:
+    """What a satellite sees at one time of a day, at 1 km; `missing` is outside the swath or the projection."""
+
+    local_h: float
+    lst: Raster
+    cloud: BoolArray
+    missing: BoolArray
+    view_time_h: FloatArray
+
+
+def sample_granule_names(product: str, tile: Tile, start: datetime.date, end: datetime.date) -> list[GranuleName]:
+    """The granules that the sample has of a product: one a day, of MOD44W one a year, dated its first day.
+
+    Parameters
+    ----------
+    product : str
+        Short name, such as ``MOD21A1D``.
+    tile : Tile
+    start, end : datetime.date
+        First and last day; a yearly granule belongs to them if its year meets them.
+
+    Raises
+    ------
+    InputError
+        If the sample has no such product, the tile lies beyond the globe's edge, or the last day lies before the first.
+    """
+    _check(product, tile)
+    if end < start:
+        raise InputError(f"The last day, {end}, lies before the first, {start}; expected the same day or a later one.")
+    if product == "MOD44W":
+        dates = [datetime.date(year, 1, 1) for year in range(start.year, end.year + 1)]
+    else:
+        dates = [start + datetime.timedelta(days=days) for days in range((end - start).days + 1)]
+    return [GranuleName(product, date, tile, production=f"{date.year + 2}001000000") for date in dates]
+
+
+def write_sample_granule(name: GranuleName, path: Path, seed: int = 42, windows: int | None = None) -> None:
+    """Write the simulated granule of a product, day and tile; the same arguments give the same bytes.
+
+    The landscape of the last tile and the overpasses of its last day are kept (about 1 GB for a whole tile), so ask for all
+    products of a day before the next day, and for all days of a tile before the next tile.
+
+    Parameters
+    ----------
+    name : GranuleName
+        Says product, day and tile.
+    path : Path
+    seed : int
+        Each tile has a landscape of its own for it.
+    windows : int, optional
+        Side of a square part of the tile in windows of 64×64 coarse pixels; None is the whole tile.
+
+    Raises
+    ------
+    InputError
+        If the sample has no such product, the tile lies beyond the globe's edge, or the file cannot be written.
+    """
+    _check(name.product, name.tile)
+    # HDF4's library keeps its state in globals, and two tiles at once need twice the memory.
+    with _LOCK:
+        request = _Request(name.product[:3], name.date, name.tile, seed, windows)
+        _WRITERS[name.kind](request, path, name)
+
+
+_LOCK = threading.Lock()
+
+
+def _check(product: str, tile: Tile) -> None:
+    if product not in SAMPLE_PRODUCTS:
+        raise InputError(f"The sample has no product '{product}'; it has {', '.join(SAMPLE_PRODUCTS)}.")
+    # The corner nearest to the projection's centre.
+    x = min(abs(tile.left_m), abs(tile.left_m + TILE_SIZE_M))
+    y = min(abs(tile.top_m), abs(tile.top_m - TILE_SIZE_M))
+    if x >= math.pi * SPHERE_RADIUS_M * math.cos(y / SPHERE_RADIUS_M):
+        raise InputError(f"Tile {tile} lies beyond the globe's edge; choose one that holds land, such as h18v04.")
+
+
+@lru_cache(maxsize=1)
+def _ground(tile: Tile, seed: int, windows: int | None) -> _Ground:
+    tile_seed = int(np.random.SeedSequence([seed, tile.horizontal, tile.vertical]).generate_state(1)[0])
+    land = landscape(tile_seed, windows, tile, sea=True)
+    sea = block_mean(land.sea.astype(np.float32)) >= 0.5
+    distance_km = ndimage.distance_transform_edt(sea) * COARSE_PIXEL_M / 1000.0
+    inner = slice(MARGIN_COARSE_PIXELS, -MARGIN_COARSE_PIXELS)
+    water = block_mean(_inner(land.water)) >= 0.5
+    to_x_y = _inner_transform(land) @ Affine.scale(SCALE)
+    pixels = np.arange(water.shape[0]) + 0.5
+    x, y = to_x_y.c + to_x_y.a * pixels, to_x_y.f + to_x_y.e * pixels
+    longitude = np.degrees(x[None, :] / (SPHERE_RADIUS_M * np.cos(y / SPHERE_RADIUS_M))[:, None])
+    return _Ground(land, longitude, water, (distance_km > OFFSHORE_KM)[inner, inner])
+
+
+@lru_cache(maxsize=1)
+def _day(request: _Request) -> tuple[_Overpass, Raster, Raster]:
+    """The day's overpass, red and near-infrared reflectance."""
+    ground = _ground_of(request)
+    scene = simulate_scene(ground.land, request.date, draw=request.draw)
+    overpass = _overpass(ground, request, scene.lst, scene.cloud, OVERPASSES_LOCAL_H[request.satellite][0])
+    unseen = _fine(overpass.missing | ground.offshore)
+    bands = []
+    for band in (scene.red, scene.nir):
+        # A copy, so that the margin is not kept.
+        values = _inner(band.values).copy()
+        values[unseen] = np.nan
+        bands.append(Raster(values, _inner_transform(ground.land), band.crs))
+    return overpass, bands[0], bands[1]
+
+
+@lru_cache(maxsize=1)
+def _night(request: _Request) -> _Overpass:
+    ground = _ground_of(request)
+    lst = simulate_night(ground.land, request.date, draw=request.draw)
+    return _overpass(ground, request, lst, np.isnan(lst.values), OVERPASSES_LOCAL_H[request.satellite][1])
+
+
+def _overpass(ground: _Ground, request: _Request, lst: Raster, cloud: BoolArray, local_h: float) -> _Overpass:
+    random = stream(ground.land.seed, request.date.toordinal(), _SWATH, int(local_h))
+    # Terra, in the morning, comes from the north-east and Aqua, after noon, from the south-east; at night the other way round.
+    tilt = _SWATH_TILT if local_h < 12.0 else -_SWATH_TILT
+    across = np.linspace(-0.5, 0.5, lst.columns)[None, :] + tilt * np.linspace(-0.5, 0.5, lst.rows)[:, None]
+    share, western = random.uniform(0.02, 0.08), random.random() < 0.5
+    beyond = across < np.quantile(across, share) if western else across > np.quantile(across, 1.0 - share)
+    missing = beyond | ground.outside
+    longitude = np.clip(ground.longitude, -180.0, 180.0)
+    utc_h = local_h + random.uniform(-0.8, 0.8) - longitude[lst.rows // 2, lst.columns // 2] / 15.0
+    seen = ~(cloud | missing | ground.offshore)
+    view_time_h = np.where(seen, (utc_h + longitude / 15.0) % 24.0, np.nan)
+    return _Overpass(local_h, lst.with_values(np.where(seen, lst.values, np.nan)), cloud, missing, view_time_h)
+
+
+def _tes(ground: _Ground, overpass: _Overpass) -> LstObservation:
+    """MOD21: temperature and emissivity separated; QC's 16 bits as the product's legend has them, two a flag."""
+    # From bit 0: mandatory, input, cloud, iterations, opacity, emissivity contrast, emissivity's and LST's accuracy.
+    qc = np.full(overpass.cloud.shape, _bits(0, 0, 0, 2, 2, 2, 2, 2), dtype=np.uint16)
+    qc[ground.water] = _bits(0, 0, 0, 2, 2, 3, 2, 2)
+    qc[_beside(overpass.cloud)] = _bits(1, 0, 2, 2, 2, 2, 1, 1)
+    qc[overpass.cloud] = _bits(2, 0, 3)
+    qc[ground.offshore] = _bits(3)
+    qc[overpass.missing] = _bits(3, 1)
+    return LstObservation(overpass.lst, qc, overpass.view_time_h)
+
+
+def _split_window(ground: _Ground, request: _Request, overpass: _Overpass) -> LstObservation:
+    """MOD11: the same temperature with another algorithm's errors; from QC's bit 0: mandatory, input, emissivity, LST error."""
+    random = stream(ground.land.seed, request.date.toordinal(), _SPLIT_WINDOW, int(overpass.local_h))
+    lst = overpass.lst.values + _SPLIT_WINDOW_NOISE_K * random.standard_normal(overpass.lst.values.shape)
+    qc = np.zeros(overpass.cloud.shape, dtype=np.uint8)
+    qc[_beside(overpass.cloud)] = _bits(1, 0, 0, 1)
+    qc[overpass.cloud] = _bits(2)
+    qc[ground.offshore | overpass.missing] = _bits(3)
+    return LstObservation(overpass.lst.with_values(np.rint(lst / LST_SCALE_K) * LST_SCALE_K), qc, overpass.view_time_h)
+
+
+def _reflectance_qc(ground: _Ground, overpass: _Overpass) -> NDArray[np.uint16]:
+    """From QC's bit 0: MODLAND, cloud state, four bits for each band, then whether the atmosphere was corrected for."""
+    qc = np.full(overpass.cloud.shape, 1 << 12, dtype=np.uint16)
+    qc[overpass.cloud] = _bits(1, 1)
+    qc[ground.offshore] = _bits(3, 0, 0b11, 0b11, 0b11, 0b11)  # each band: not processed due to deep ocean
+    qc[overpass.missing] = _bits(3, 0, 0b11, 0b10, 0b11, 0b10)  # each band: missing input
+    return _fine(qc)
+
+
+def _write_tes_day(request: _Request, path: Path, name: GranuleName) -> None:
+    observation = _tes(_ground_of(request), _day(request)[0])
+    write_lst_granule(path, observation.lst, observation.qc, observation.view_time_h, name)
+
+
+def _write_tes_night(request: _Request, path: Path, name: GranuleName) -> None:
+    observation = _tes(_ground_of(request), _night(request))
+    write_lst_granule(path, observation.lst, observation.qc, observation.view_time_h, name)
+
+
+def _write_split_window(request: _Request, path: Path, name: GranuleName) -> None:
+    day, night = (_split_window(_ground_of(request), request, overpass) for overpass in (_day(request)[0], _night(request)))
+    write_day_and_night_granule(path, day, night, name)
+
+
+def _write_red_and_nir(request: _Request, path: Path, name: GranuleName) -> None:
+    overpass, red, nir = _day(request)
+    write_reflectance_granule(path, red, nir, _reflectance_qc(_ground_of(request), overpass), name)
+
+
+def _write_rgb(request: _Request, path: Path, name: GranuleName) -> None:
+    overpass, red, nir = _day(request)
+    land = _ground_of(request).land
+    red_500m, nir_500m, water_500m = (_halved(values) for values in (red.values, nir.values, _inner(land.water)))
+    clear = ~overpass.cloud.repeat(2, axis=0).repeat(2, axis=1)
+    # Plants are green and deep water is blue; a cloud is white.
+    green = np.where(clear, 0.75 * red_500m + 0.08 * nir_500m, red_500m)
+    blue = np.where(clear, 0.60 * red_500m + 0.03 * water_500m, red_500m)
+    transform = red.transform @ Affine.scale(2)
+    bands = [Raster(values, transform, red.crs) for values in (red_500m, green, blue)]
+    write_rgb_granule(path, bands[0], bands[1], bands[2], name)
+
+
+def _write_water(request: _Request, path: Path, name: GranuleName) -> None:
+    ground = _ground_of(request)
+    water = (_inner(ground.land.water) > 0.5).astype(np.float32)
+    water[_fine(ground.outside)] = np.nan
+    write_water_granule(path, Raster(water, _inner_transform(ground.land), SINUSOIDAL), name)
+
+
+_WRITERS: dict[str, Callable[[_Request, Path, GranuleName], None]] = {
+    "21A1D": _write_tes_day,
+    "21A1N": _write_tes_night,
+    "11A1": _write_split_window,
+    "09GQ": _write_red_and_nir,
+    "09GA": _write_rgb,
+    "44W": _write_water,
+}
+SAMPLE_PRODUCTS = tuple(satellite + kind for satellite in PLATFORMS for kind in _WRITERS if satellite == "MOD" or kind != "44W")
+
+
+def _ground_of(request: _Request) -> _Ground:
+    return _ground(request.tile, request.seed, request.windows)
+
+
+def _bits(*flags: int) -> int:
+    """Flags of two bits each, the first in the lowest."""
+    return sum(flag << 2 * place for place, flag in enumerate(flags))
+
+
+def _beside(cloud: BoolArray) -> BoolArray:
+    """Cloud and what lies within two pixels of it."""
+    return np.asarray(ndimage.binary_dilation(cloud, iterations=2))
+
+
+def _inner(values: NDArray[Scalar]) -> NDArray[Scalar]:
+    """The landscape's pixels without its margin."""
+    margin = SCALE * MARGIN_COARSE_PIXELS
+    return values[margin:-margin, margin:-margin]
+
+
+def _inner_transform(land: Landscape) -> Affine:
+    margin = SCALE * MARGIN_COARSE_PIXELS
+    return land.transform @ Affine.translation(margin, margin)
+
+
+def _fine(coarse: NDArray[Scalar]) -> NDArray[Scalar]:
+    return coarse.repeat(SCALE, axis=0).repeat(SCALE, axis=1)
+
+
+def _halved(values: FloatArray) -> FloatArray:
+    """Mean over each 2×2 block."""
+    rows, columns = values.shape
+    halved: FloatArray = values.reshape(rows // 2, 2, columns // 2, 2).mean(axis=(1, 3))
+    return halved

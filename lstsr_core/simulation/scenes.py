@@ -1,0 +1,418 @@
+"""A deterministic simulator of MODIS granules and of LST, NDVI and ASTER pairs, with the truth behind them.
+
+Each day gives a landscape a season's NDVI and surface temperature at 250 m, which the sensor's degradation turns into what MODIS
+would deliver at 1 km. Constants that have no source of their own were chosen so that the simulated pairs resemble the published
+ones in `pair_statistics`; the climate is tile h18v04's everywhere, half a year later south of the equator.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import rasterio
+import rasterio.warp
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.crs import CRS
+from scipy import ndimage
+
+from lstsr_core.base.errors import InputError
+from lstsr_core.geo.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SCALE, SINUSOIDAL
+from lstsr_core.geo.operators import DEFAULT_MTF, degrade
+from lstsr_core.geo.raster import BoolArray, Raster
+from lstsr_core.modis.granule import LST_SCALE_K
+from lstsr_core.modis.names import GranuleName
+from lstsr_core.pairs.pair import PATCH_COARSE_PIXELS, Pair, write_pair
+from lstsr_core.simulation.granule_writer import write_lst_granule, write_reflectance_granule
+from lstsr_core.simulation.landscape import (
+    CROPS,
+    MARGIN_COARSE_PIXELS,
+    PAIRS_STREAM,
+    STRIP_COARSE_ROWS,
+    TILE,
+    Float32Array,
+    Landscape,
+    days_between,
+    fractal,
+    landscape,
+    stream,
+)  # fmt: skip
+
+DEFAULT_DAYS = tuple(datetime.date(2018, month, 15) for month in (1, 4, 6, 7, 8, 10))
+SUMMER_MONTHS = range(4, 10)
+
+DEFAULT_SENSOR_NOISE_K = 0.55
+DEFAULT_ASTER_BIAS_K = 0.5
+DEFAULT_ASTER_NOISE_K = 0.1
+
+# A published reference: a swath of about 64 × 62 km, turned by 12 degrees, inside a canvas of this many 250 m pixels.
+ASTER_ROWS, ASTER_COLUMNS = 335, 374
+SWATH_ALONG_ROWS, SWATH_ALONG_COLUMNS = 268.0, 278.0
+SWATH_ANGLE_DEGREES = 12.0
+
+_PSF_REACH_COARSE_PIXELS = 2
+_MAX_OFFSET = SCALE - 1
+_NIGHT = 1
+_DRAW = 200
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One simulated day: the truth, and what MODIS makes of it.
+
+    Attributes
+    ----------
+    date : datetime.date
+    truth_lst : Raster
+        Kelvin at 250 m, `MARGIN_COARSE_PIXELS` wider than `lst` on every side; cloud-free.
+    ndvi : Raster
+        At 250 m on the grid of `truth_lst`; cloud-free.
+    red, nir : Raster
+        Surface reflectance on the grid of `truth_lst`; clouds are bright.
+    lst : Raster
+        Kelvin at 1 km: the degraded truth with sensor noise, in steps of 0.02 K; NaN under cloud.
+    cloud : bool array of the shape of `lst`
+    """
+
+    date: datetime.date
+    truth_lst: Raster
+    ndvi: Raster
+    red: Raster
+    nir: Raster
+    lst: Raster
+    cloud: BoolArray
+
+
+def simulate_scene(
+    land: Landscape,
+    date: datetime.date,
+    mtf: float = DEFAULT_MTF,
+    sensor_noise_k: float = DEFAULT_SENSOR_NOISE_K,
+    draw: int = 0,
+) -> Scene:
+    """One day over a landscape.
+
+    Parameters
+    ----------
+    land : Landscape
+    date : datetime.date
+        Sets NDVI, temperature, weather and clouds; with the landscape's seed it sets every random number.
+    mtf : float
+        Of the degradation D that makes 1 km LST.
+    sensor_noise_k : float
+        Standard deviation in kelvin of the noise of each 1 km pixel.
+    draw : int
+        0 to 99; another number gives the same day of another satellite: other weather, clouds and noise.
+    """
+    random = _stream(land, date, draw)
+    northern_date = _northern_date(land, date)
+    ndvi = _ndvi(land, northern_date, random)
+    truth = _temperature(land, ndvi, northern_date, random)
+    cloud = _clouds(random, _coarse_side(land), PATCH_COARSE_PIXELS if date.month in SUMMER_MONTHS else 0)
+    lst = _observed(land, truth, cloud, mtf, sensor_noise_k, random)
+    red, nir = _reflectance(land, ndvi, cloud, random)
+    red_raster, nir_raster, ndvi_raster, truth_raster = (
+        Raster(values, land.transform, SINUSOIDAL) for values in (red, nir, ndvi, truth)
+    )
+    return Scene(date, truth_raster, ndvi_raster, red_raster, nir_raster, lst, cloud)
+
+
+def simulate_night(
+    land: Landscape,
+    date: datetime.date,
+    mtf: float = DEFAULT_MTF,
+    sensor_noise_k: float = DEFAULT_SENSOR_NOISE_K,
+    draw: int = 0,
+) -> Raster:
+    """LST of a night over a landscape: kelvin at 1 km in steps of 0.02 K, NaN under the night's own clouds.
+
+    Parameters
+    ----------
+    land, date, mtf, sensor_noise_k, draw
+        As of `simulate_scene`.
+    """
+    random = _stream(land, date, draw, _NIGHT)
+    truth = _night_temperature(land, _northern_date(land, date), random)
+    return _observed(land, truth, _clouds(random, _coarse_side(land), 0), mtf, sensor_noise_k, random)
+
+
+def aster_reference(truth: Raster, bias_k: float, noise_k: float, rng: np.random.Generator) -> Raster:
+    """An ASTER-like reference of the ground around the centre of a truth raster.
+
+    Parameters
+    ----------
+    truth : Raster
+        Kelvin; the swath is complete where it is some 20 km wider than an LST patch, and is cut off where it ends.
+    bias_k, noise_k : float
+        Offset, and standard deviation of each pixel's own noise, in kelvin.
+    rng : numpy.random.Generator
+        Draws the noise.
+
+    Returns
+    -------
+    Raster
+        Kelvin of shape (335, 374) in the UTM zone of the centre: the truth resampled bilinearly inside the rotated swath,
+        exactly 0 outside it and where there is no truth, and in between a mixture of both along the swath's edge.
+    """
+    x, y = truth.transform @ (truth.columns / 2, truth.rows / 2)
+    (longitude,), _ = rasterio.warp.transform(truth.crs, CRS.from_epsg(4326), [x], [y])
+    utm = CRS.from_epsg(32601 + int((longitude + 180.0) // 6.0))
+    (easting,), (northing,) = rasterio.warp.transform(truth.crs, utm, [x], [y])
+    left, top = easting - ASTER_COLUMNS / 2 * FINE_PIXEL_M, northing + ASTER_ROWS / 2 * FINE_PIXEL_M
+    transform = Affine(FINE_PIXEL_M, 0.0, left, 0.0, -FINE_PIXEL_M, top)
+    canvas = Raster(np.zeros((ASTER_ROWS, ASTER_COLUMNS)), transform, utm)
+    observed = truth.warp_onto(canvas).values + bias_k + noise_k * rng.standard_normal(canvas.values.shape)
+
+    rows, columns = np.ogrid[:ASTER_ROWS, :ASTER_COLUMNS]
+    down, right = rows + 0.5 - ASTER_ROWS / 2, columns + 0.5 - ASTER_COLUMNS / 2
+    cosine, sine = math.cos(math.radians(SWATH_ANGLE_DEGREES)), math.sin(math.radians(SWATH_ANGLE_DEGREES))
+    across, along = np.abs(right * cosine + down * sine), np.abs(down * cosine - right * sine)
+    inside = np.minimum(SWATH_ALONG_COLUMNS / 2 - across, SWATH_ALONG_ROWS / 2 - along)
+    # Bilinear resampling of an image that is zero outside the swath: a ramp of one pixel across its edge.
+    weight = np.clip(inside + 0.5, 0.0, 1.0)
+    return canvas.with_values(np.where(np.isfinite(observed), weight * observed, 0.0))
+
+
+def simulate(
+    directory: Path,
+    seed: int = 42,
+    days: Sequence[datetime.date] = DEFAULT_DAYS,
+    windows: int | None = 4,
+    pairs: int = 6,
+    mtf: float = DEFAULT_MTF,
+    sensor_noise_k: float = DEFAULT_SENSOR_NOISE_K,
+    aster_bias_k: float = DEFAULT_ASTER_BIAS_K,
+    aster_noise_k: float = DEFAULT_ASTER_NOISE_K,
+) -> None:
+    """Write granules and pairs; the same arguments give the same bytes.
+
+    Parameters
+    ----------
+    directory : Path
+        Receives ``granules/`` (a MOD21A1D and a MOD09GQ file a day) and ``pairs/`` (three GeoTIFFs a pair:
+        ``<id>_lst_1km.tif`` in kelvin, ``<id>_ndvi_250m.tif`` and ``<id>_aster_250m.tif`` in tenths of kelvin).
+    seed : int
+    days : sequence of datetime.date
+    windows : int, optional
+        Side of the area in windows of 64×64 coarse pixels; None is the whole tile.
+    pairs : int
+        Taken in turn from the days of April to September. As in the published database, an NDVI patch begins 0 to 3 fine pixels
+        below and right of its LST patch.
+    mtf : float
+        Of the degradation D.
+    sensor_noise_k, aster_bias_k, aster_noise_k : float
+        Kelvin.
+
+    Raises
+    ------
+    InputError
+        If there is no day to take pairs from, the area does not fit into a tile, or the directory cannot be written to.
+    """
+    summer_days = [day for day in days if day.month in SUMMER_MONTHS]
+    if pairs and not summer_days:
+        listed = ", ".join(day.isoformat() for day in days) or "none"
+        raise InputError(f"{pairs} pairs need a day from April to September to be taken from; the days are {listed}.")
+    land = landscape(seed, windows)
+    margin = SCALE * MARGIN_COARSE_PIXELS
+    inner = slice(margin, land.height_m.shape[0] - margin)
+    for day in days:
+        scene = simulate_scene(land, day, mtf, sensor_noise_k)
+        production = f"{day.year + 2}001000000"
+        for product in ("MOD21A1D", "MOD09GQ"):
+            name = GranuleName(product, day, TILE, production=production)
+            path = directory / "granules" / str(name)
+            if product == "MOD21A1D":
+                write_lst_granule(path, scene.lst, name=name)
+            else:
+                write_reflectance_granule(path, scene.red.crop(inner, inner), scene.nir.crop(inner, inner), name=name)
+        for identifier in range(pairs):
+            if summer_days[identifier % len(summer_days)] == day:
+                random = stream(seed, PAIRS_STREAM, identifier)
+                _write_pair(directory / "pairs", identifier, scene, random, aster_bias_k, aster_noise_k)
+
+
+def _write_pair(
+    directory: Path, identifier: int, scene: Scene, random: np.random.Generator, aster_bias_k: float, aster_noise_k: float
+) -> None:
+    row, column = _clear_spot(scene.cloud, random)
+    window = slice(row, row + PATCH_COARSE_PIXELS), slice(column, column + PATCH_COARSE_PIXELS)
+    lst = scene.lst.crop(*window)
+
+    down, right = (int(offset) for offset in random.integers(0, _MAX_OFFSET, size=2, endpoint=True))
+    fine_row, fine_column = SCALE * (row + MARGIN_COARSE_PIXELS), SCALE * (column + MARGIN_COARSE_PIXELS)
+    side, margin = SCALE * PATCH_COARSE_PIXELS, SCALE * MARGIN_COARSE_PIXELS
+    ndvi = scene.ndvi.crop(slice(fine_row + down, fine_row + down + side), slice(fine_column + right, fine_column + right + side))
+
+    truth = scene.truth_lst.crop(
+        slice(fine_row - margin, fine_row + side + margin), slice(fine_column - margin, fine_column + side + margin)
+    )
+    reference = aster_reference(truth, aster_bias_k, aster_noise_k, random)
+    write_pair(Pair(str(identifier), lst, ndvi, reference), directory)
+
+
+def _clear_spot(cloud: BoolArray, random: np.random.Generator) -> tuple[int, int]:
+    """First row and column of a window without cloud; every summer day has one."""
+    clouds_above_left = np.pad(np.cumsum(np.cumsum(cloud, axis=0), axis=1), ((1, 0), (1, 0)))
+    side = PATCH_COARSE_PIXELS
+    clouds = (
+        clouds_above_left[side:, side:]
+        - clouds_above_left[:-side, side:]
+        - clouds_above_left[side:, :-side]
+        + clouds_above_left[:-side, :-side]
+    )
+    rows, columns = np.nonzero(clouds == 0)
+    choice = int(random.integers(rows.size))
+    return int(rows[choice]), int(columns[choice])
+
+
+def _stream(land: Landscape, date: datetime.date, draw: int, *path: int) -> np.random.Generator:
+    return stream(land.seed, date.toordinal(), *path, *([_DRAW + draw] if draw else []))
+
+
+def _northern_date(land: Landscape, date: datetime.date) -> datetime.date:
+    """The day at which the northern hemisphere has the season that the landscape has at a date."""
+    _, y = land.transform @ (0, land.height_m.shape[0] / 2)
+    return date if y >= 0.0 else date + datetime.timedelta(days=183)
+
+
+def _coarse_side(land: Landscape) -> int:
+    """Rows and columns at 1 km, without the margin."""
+    return int(land.height_m.shape[0]) // SCALE - 2 * MARGIN_COARSE_PIXELS
+
+
+def _observed(
+    land: Landscape, truth: Float32Array, cloud: BoolArray, mtf: float, noise_k: float, random: np.random.Generator
+) -> Raster:
+    """What the sensor delivers of the truth at 1 km."""
+    noise = noise_k * random.standard_normal(cloud.shape)
+    lst = np.rint((_degraded(truth, mtf) + noise) / LST_SCALE_K) * LST_SCALE_K
+    lst[cloud] = np.nan
+    inner = land.transform @ Affine.translation(SCALE * MARGIN_COARSE_PIXELS, SCALE * MARGIN_COARSE_PIXELS)
+    return Raster(lst, inner @ Affine.scale(COARSE_PIXEL_M / FINE_PIXEL_M), SINUSOIDAL)
+
+
+def _season(date: datetime.date) -> float:
+    """1 at the beginning of July, −1 half a year later."""
+    return math.cos(2.0 * math.pi * days_between(date, 183.0) / 365.25)
+
+
+def _ndvi(land: Landscape, date: datetime.date, random: np.random.Generator) -> Float32Array:
+    """NDVI of the shares of fields, forest, town and water, −1 … 1."""
+    by_crop = np.array([crop.ndvi(date) for crop in CROPS], dtype=np.float32)
+    ndvi = by_crop[land.crop]
+    ndvi += land.parcel_ndvi
+    # Moist ground is greener, and the more so the drier the season.
+    ndvi += np.float32(0.035) * land.moisture
+    season = _season(date)
+    forest_ndvi = np.float32(0.66 + 0.18 * min(1.0, max(-1.0, 1.6 * season + 0.4)))
+    ndvi += land.forest * (forest_ndvi - ndvi)
+    ndvi += land.texture
+    ndvi += land.town * (np.float32(0.26 + 0.06 * season) - ndvi)
+    ndvi += np.float32(0.008) * random.standard_normal(ndvi.shape, dtype=np.float32)
+    ndvi += land.water * (np.float32(-0.15) - ndvi)
+    if land.sea.any():
+        # Waves and glint; a lake is still.
+        ndvi[land.sea] += np.float32(0.02) * random.standard_normal(int(land.sea.sum()), dtype=np.float32)
+    return np.clip(ndvi, -0.4, 0.95, out=ndvi)
+
+
+def _temperature(land: Landscape, ndvi: Float32Array, date: datetime.date, random: np.random.Generator) -> Float32Array:
+    """Surface temperature in kelvin at 250 m on a clear late morning."""
+    season = _season(date)
+    sun = 0.5 + 0.5 * season
+    # Bare ground heats more than plants that transpire; fields more than forest, whose air mixes.
+    slope = np.float32(-(3.0 + 24.0 * sun)) * (1.0 - np.float32(0.35) * land.forest)
+    lst = slope * (ndvi - np.float32(0.68))
+    lst += np.float32(sun) * (1.0 - land.forest) * land.parcel_k
+    lst += np.float32(2.5 * sun) * land.town
+    lst -= np.float32(0.4 + 1.0 * sun) * land.moisture
+    # The air's temperature.
+    weather = _weather(random, lst.shape[0])
+    lst += np.float32(0.9) * weather
+    lst += np.float32(294.5 + 14.0 * season + random.normal(0.0, 1.0))
+    lst -= np.float32(6.5e-3) * (land.height_m - np.float32(350.0))
+    # The morning sun heats the slopes that fall towards it, in the south-east.
+    southward, eastward = np.gradient(land.height_m, FINE_PIXEL_M)
+    lst -= np.float32(25.0 * sun) * (southward + eastward)
+    _add_water(lst, land, weather, date)
+    # Wind carries heat from one surface to the next.
+    ndimage.gaussian_filter(lst, 0.645, output=lst, mode="nearest")
+    return lst
+
+
+def _night_temperature(land: Landscape, date: datetime.date, random: np.random.Generator) -> Float32Array:
+    """Surface temperature in kelvin at 250 m in a clear late evening: height, towns and water tell more than plants."""
+    weather = _weather(random, land.height_m.shape[0])
+    lst = np.float32(0.9) * weather
+    lst += np.float32(280.0 + 8.0 * _season(date) + random.normal(0.0, 1.0))
+    lst += np.float32(1.5) * land.forest
+    lst += np.float32(2.0) * land.town
+    # Dry ground cools faster.
+    lst += np.float32(0.5) * land.moisture
+    lst -= np.float32(6.5e-3) * (land.height_m - np.float32(350.0))
+    _add_water(lst, land, weather, date)
+    ndimage.gaussian_filter(lst, 0.645, output=lst, mode="nearest")
+    return lst
+
+
+def _weather(random: np.random.Generator, side: int) -> Float32Array:
+    """A field of mean 0 and standard deviation 1 that varies over hundreds of pixels."""
+    weather: Float32Array = ndimage.zoom(fractal(random, side // 16 + 2, slope=2.0), 16, order=1)[:side, :side]
+    return weather
+
+
+def _add_water(lst: Float32Array, land: Landscape, weather: Float32Array, date: datetime.date) -> None:
+    """Blend water's temperature in: a lake follows the seasons late and little, and the sea smoothly from place to place."""
+    water_k = np.float32(287.0 + 9.0 * math.cos(2.0 * math.pi * days_between(date, 222.0) / 365.25))
+    lst += land.water * (water_k - lst)
+    lst[land.sea] += np.float32(0.6) * weather[land.sea]
+
+
+def _degraded(truth: Float32Array, mtf: float) -> NDArray[np.float64]:
+    """D of the truth without its margin, in strips, which bounds the memory; each has the context that its PSF reaches."""
+    coarse_rows = truth.shape[0] // SCALE
+    strips = []
+    context = _PSF_REACH_COARSE_PIXELS
+    for first in range(MARGIN_COARSE_PIXELS, coarse_rows - MARGIN_COARSE_PIXELS, STRIP_COARSE_ROWS):
+        last = min(first + STRIP_COARSE_ROWS, coarse_rows - MARGIN_COARSE_PIXELS)
+        strip = truth[SCALE * (first - context) : SCALE * (last + context)].astype(np.float64)
+        strips.append(degrade(strip, mtf)[context:-context, MARGIN_COARSE_PIXELS:-MARGIN_COARSE_PIXELS])
+    return np.concatenate(strips)
+
+
+def _clouds(random: np.random.Generator, side: int, clear_side: int) -> BoolArray:
+    """Cloudy 1 km pixels, a tenth to a half of the area, with one square of `clear_side` pixels free of them."""
+    thickness = fractal(random, side, slope=1.8)
+    threshold = np.quantile(thickness, 1.0 - random.uniform(0.1, 0.5))
+    if clear_side:
+        first_row, first_column = random.integers(0, side - clear_side, size=2, endpoint=True)
+        pixels = np.arange(side)
+        rows_away = np.maximum(np.maximum(first_row - pixels, pixels - first_row - clear_side + 1), 0)
+        columns_away = np.maximum(np.maximum(first_column - pixels, pixels - first_column - clear_side + 1), 0)
+        away = np.hypot(rows_away[:, None], columns_away[None, :])
+        # Clouds thin out towards the clear square, so that nothing in the image has its outline.
+        thickness = np.where(away == 0.0, -np.inf, thickness - 6.0 * np.exp(-((away / 10.0) ** 2)))
+    return np.asarray(thickness > threshold)
+
+
+def _reflectance(
+    land: Landscape, ndvi: Float32Array, cloud: BoolArray, random: np.random.Generator
+) -> tuple[Float32Array, Float32Array]:
+    """Red and near-infrared reflectance with the given NDVI on clear ground; clouds bright in both."""
+    both: Float32Array = np.float32(0.40) + np.float32(0.5) * land.texture
+    both += land.town * (np.float32(0.30) - both)
+    both += land.water * (np.float32(0.06) - both)
+    np.clip(both, 0.04, 1.0, out=both)
+    red = np.float32(0.5) * both * (np.float32(1.0) - ndvi)
+    nir = both - red
+    margin = SCALE * MARGIN_COARSE_PIXELS
+    covered = np.zeros(ndvi.shape, dtype=np.bool_)
+    covered[margin:-margin, margin:-margin] = cloud.repeat(SCALE, axis=0).repeat(SCALE, axis=1)
+    brightness = np.float32(0.55) + np.float32(0.05) * random.standard_normal(int(covered.sum()), dtype=np.float32)
+    red[covered], nir[covered] = brightness, np.float32(1.03) * brightness
+    return red, nir

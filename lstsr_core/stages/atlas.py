@@ -1,0 +1,151 @@
+"""What 11_atlas does: draws every chosen scene, packs its numbers for the viewer, and tells in a table what is known of each."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from IPython.display import Image
+
+from lstsr_core.base.errors import InputError
+from lstsr_core.base.fingerprint import code_of, digests, fingerprint, versions
+from lstsr_core.base.parallel import run_all
+from lstsr_core.base.progress import counter
+from lstsr_core.base.project import sha256
+from lstsr_core.figures import panels as figures
+from lstsr_core.networks.weights import PACKAGE_WEIGHTS
+from lstsr_core.simulation.landscape import TILE
+from lstsr_core.stages import atlas_figures
+from lstsr_core.stages.atlas_scenes import SCENE_FILE, Request, draw_scene, drawn_scenes
+from lstsr_core.stages.common import chosen_pairs, link_or_copy, pairs_directory, read_footprints, write_csv
+from lstsr_core.stages.parameters import AsterEvaluation, Atlas, Download
+
+METRICS_FILE = "metrics.csv"
+SCENES_FILE = "scenes.csv"
+SCENES_FOLDER = "scenes"
+SEASON = "unknown"
+"""Neither the published pairs nor simulated ones carry a date."""
+
+_KEY_DIGITS = 16
+_REASONS_SHOWN = 3
+
+
+def kept_scenes(settings: Atlas) -> Path:
+    """Where drawn scenes are kept beside the notebook's results, so that a killed run goes on."""
+    return settings.run / ".atlas"
+
+
+def draw_scenes(settings: Atlas) -> pd.DataFrame:
+    """Draw each chosen scene into ``scenes/``, unless it was drawn before from the same pair, weights, parameters and code.
+
+    Returns
+    -------
+    DataFrame
+        One row for each scene: scene, rows, columns, products, status.
+
+    Raises
+    ------
+    InputError
+        If a scene cannot be drawn; the others are kept.
+    """
+    ids, request = chosen_pairs(settings), Request(tuple(settings.methods), settings.protocol, settings.options)
+    common = [settings.model_dump(include={"methods", "protocol", "seed"}), _weights(settings), versions()]
+    common.append(code_of(["from lstsr_core.stages import atlas_scenes as atlas"]))
+    kept = {
+        scene: kept_scenes(settings) / f"{scene}-{fingerprint(common, _files(settings, scene))[:_KEY_DIGITS]}" for scene in ids
+    }
+    waiting = [scene for scene in ids if not (kept[scene] / SCENE_FILE).is_file()]
+    items = {scene: (pairs_directory(settings), scene, kept[scene], request) for scene in waiting}
+    reasons = []
+    with closing(run_all(draw_scene, items, workers=settings.processes)) as outcomes, counter(len(ids), "Scenes", "scene") as bar:
+        bar.update(len(ids) - len(waiting))
+        for outcome in outcomes:
+            bar.update()
+            reasons += [f"scene {outcome.name}: {outcome.reason}"] if outcome.reason else []
+    if reasons:
+        more = f" (and {len(reasons) - _REASONS_SHOWN} more)" if len(reasons) > _REASONS_SHOWN else ""
+        raise InputError(f"{settings.notebook}: {'; '.join(reasons[:_REASONS_SHOWN])}{more}. Leave them out of 'pairs'.")
+    for scene, directory in kept.items():
+        _forget_others(directory, scene)
+        for path in sorted(directory.iterdir()):
+            link_or_copy(path, settings.directory / SCENES_FOLDER / scene / path.name)
+    return drawn_scenes(settings.directory / SCENES_FOLDER, ids)
+
+
+def _weights(settings: Atlas) -> dict[str, str]:
+    directory = settings.options.weights or PACKAGE_WEIGHTS
+    return digests([directory], directory)
+
+
+def _files(settings: Atlas, scene: str) -> dict[str, str]:
+    return {path.name: sha256(path) for path in sorted(pairs_directory(settings).glob(f"{scene}_*"))}
+
+
+def _forget_others(directory: Path, scene: str) -> None:
+    for older in directory.parent.iterdir():
+        if older != directory and older.name.rpartition("-")[0].lstrip(".") == scene:
+            shutil.rmtree(older, ignore_errors=True)
+
+
+def describe_scenes(settings: Atlas, drawn: pd.DataFrame) -> pd.DataFrame:
+    """Write ``scenes.csv``, what is known of each scene, and ``metrics.csv``, its rows of 06_aster_evaluation's table.
+
+    Parameters
+    ----------
+    settings : Atlas
+    drawn : DataFrame
+        As `draw_scenes` gives it.
+
+    Returns
+    -------
+    DataFrame
+        scene; longitude, latitude and utm_zone of its footprint; ndvi_rows_down and ndvi_columns_right; season; coarse_bias_k and
+        coarse_rmse_k, MODIS against ASTER at 1 km; rows and columns compared; products; status; and published_status, "ok" or why
+        the published protocol leaves out some method, empty where it was not asked.
+    """
+    pairs = _read(settings, Download.notebook, "pairs.csv")
+    modis = _read(settings, AsterEvaluation.notebook, "modis.csv")
+    metrics = _read(settings, AsterEvaluation.notebook, "metrics.csv")
+    place = pairs[["scene", "longitude", "latitude", "utm_zone", "ndvi_rows_down", "ndvi_columns_right"]]
+    table = drawn[["scene"]].merge(place, on="scene", how="left").assign(season=SEASON)
+    table = table.merge(modis[["scene", "coarse_bias_k", "coarse_rmse_k"]], on="scene", how="left")
+    table = table.merge(drawn, on="scene")
+    published = metrics[metrics["protocol"] == "published"]
+    told = published.groupby("scene")["status"].agg(_published_status)
+    table["published_status"] = table["scene"].map(told).fillna("")
+    write_csv(settings, METRICS_FILE, metrics[metrics["scene"].isin(table["scene"])])
+    return write_csv(settings, SCENES_FILE, table)
+
+
+def _published_status(statuses: pd.Series[str]) -> str:
+    return "; ".join(sorted(set(statuses) - {"ok"})) or "ok"
+
+
+def _read(settings: Atlas, notebook: str, name: str) -> pd.DataFrame:
+    path = settings.run / notebook / name
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; run {notebook} first (lstsr run --profile … --only {notebook[:2]}).")
+    return pd.read_csv(path, dtype={"scene": str})
+
+
+def scene_places(scenes: pd.DataFrame) -> pd.DataFrame:
+    """Where each scene lies and how far MODIS is from ASTER there, as the notebook shows it."""
+    columns = ["longitude", "latitude", "ndvi_rows_down", "ndvi_columns_right", "coarse_bias_k", "coarse_rmse_k"]
+    return scenes.set_index("scene")[columns].round(3)
+
+
+def scene_sizes(settings: Atlas, drawn: pd.DataFrame) -> pd.DataFrame:
+    """Pixels compared, products and kilobytes of each scene's files."""
+    folder = settings.directory / SCENES_FOLDER
+    sizes = [sum(path.stat().st_size for path in (folder / scene).iterdir()) / 1000.0 for scene in drawn["scene"]]
+    return drawn.set_index("scene").assign(kilobytes=np.round(sizes).astype(int))
+
+
+def show_scene_map(settings: Atlas, scenes: pd.DataFrame) -> Image:
+    """Where the scenes lie, coloured by how far MODIS is from ASTER."""
+    chosen = {scene: outline for scene, outline in read_footprints(settings.run).items() if scene in set(scenes["scene"])}
+    figure = atlas_figures.scene_map(chosen, scenes.set_index("scene")["coarse_bias_k"], TILE)
+    return figures.show(figure, settings.directory, "scene_map")

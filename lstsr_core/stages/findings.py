@@ -1,0 +1,69 @@
+"""What 08_findings does: misplaced pairs, variants of methods, distortion against texture."""
+
+from __future__ import annotations
+
+import pandas as pd
+from IPython.display import Image
+
+from lstsr_core.evaluation import side_studies as findings
+from lstsr_core.figures import panels as figures
+from lstsr_core.stages.common import chosen_pairs, pairs_of, write_csv
+from lstsr_core.stages.parameters import Findings
+
+
+def place_both_ways(settings: Findings) -> pd.DataFrame:
+    """Write ``misregistration.csv``: each scene and method with the pair as the database has it, and aligned."""
+    rows: list[dict[str, object]] = []
+    for pair in pairs_of(settings, chosen_pairs(settings)):
+        rows += findings.place_both_ways(pair, settings.methods, settings.options)
+    columns = ["scene", "method", "placement", "rows_down", "columns_right", "r_squared", "slope_k_per_ndvi", "status"]
+    columns += findings.COMPARED
+    return write_csv(settings, "misregistration.csv", pd.DataFrame(rows, columns=columns))
+
+
+def gains(settings: Findings, placed: pd.DataFrame) -> pd.DataFrame:
+    """Write ``misregistration_gains.csv``: what each method gains when placed rightly, with intervals over scenes."""
+    table = findings.differences(placed, "placement", "as paired", "aligned", findings.COMPARED)
+    return by_label(write_csv(settings, "misregistration_gains.csv", table))
+
+
+def vary(settings: Findings) -> pd.DataFrame:
+    """Write ``variants.csv`` and ``variant_differences.csv``: default and published variants of methods."""
+    rows: list[dict[str, object]] = []
+    for pair in pairs_of(settings, chosen_pairs(settings)):
+        rows += findings.vary(pair, settings.methods, settings.protocols, settings.options)
+    columns = ["scene", "protocol", "method", "variant", "status", *findings.COMPARED, *findings.AS_PUBLISHED]
+    table = write_csv(settings, "variants.csv", pd.DataFrame(rows, columns=columns))
+    changed = findings.differences(table, "variant", "default", "published", findings.COMPARED, ["protocol", "method"])
+    return by_label(write_csv(settings, "variant_differences.csv", changed))
+
+
+def back_project(settings: Findings) -> pd.DataFrame:
+    """Write ``back_projection.csv``: consistency, RMSE and FRR of each product after every step."""
+    rows: list[dict[str, object]] = []
+    for pair in pairs_of(settings, chosen_pairs(settings)):
+        rows += findings.back_project(pair, settings.methods, settings.options, settings.steps)
+    columns = ["scene", "method", "step", "status", "consistency_k", *findings.COMPARED]
+    return write_csv(settings, "back_projection.csv", pd.DataFrame(rows, columns=columns))
+
+
+def costs(settings: Findings, projected: pd.DataFrame) -> pd.DataFrame:
+    """Write ``back_projection_costs.csv``: the last step against none, with intervals over scenes."""
+    metrics = ["consistency_k", *findings.COMPARED]
+    table = findings.differences(projected, "step", 0, settings.steps, metrics)
+    return by_label(write_csv(settings, "back_projection_costs.csv", table))
+
+
+def by_label(table: pd.DataFrame) -> pd.DataFrame:
+    """A table of differences to show, by the methods' labels."""
+    return table.assign(method=[figures.label(name) for name in table["method"]]).set_index("method").rename_axis(None)
+
+
+def show_offsets(settings: Findings, placed: pd.DataFrame) -> Image:
+    """How far apart the patches' origins are, and what each scene gains from placing them rightly."""
+    return figures.show(figures.offsets(placed), settings.directory, "offsets")
+
+
+def show_distortion(settings: Findings, projected: pd.DataFrame) -> Image:
+    """RMSE against FRR: each method, and the way that back-projection takes it."""
+    return figures.show(figures.distortion(projected), settings.directory, "distortion")

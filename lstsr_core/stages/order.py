@@ -1,0 +1,41 @@
+"""The order of the notebooks: which reads what of which, and of the project's own files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lstsr_core.base.project import ABLATION, OWN_WEIGHTS, SCENES, TRAINING_CURVES, TRAINING_SETTINGS
+from lstsr_core.networks.weights import PACKAGE_WEIGHTS
+from lstsr_core.stages.parameters import NotebookParameters, Training
+
+UPSTREAM = {
+    "01_download": [],
+    "02_patches": ["01_download"],
+    "03_training": ["01_download", "02_patches"],
+    "04_sharpening": ["01_download", "03_training"],
+    "05_fourier": ["01_download", "03_training"],
+    "06_aster_evaluation": ["01_download", "03_training"],
+    "07_map": ["01_download", "03_training"],
+    "08_findings": ["01_download", "03_training"],
+    "09_weights": [],
+    "10_ablation": ["01_download"],
+    "11_atlas": ["01_download", "03_training", "06_aster_evaluation"],
+}
+UPSTREAM["12_structure"] = list(UPSTREAM)  # it counts the files of all the others
+"""The notebooks in order, each with those whose results it may read."""
+
+COMMITTED = {
+    "02_patches": [SCENES],
+    "03_training": [SCENES, TRAINING_SETTINGS, TRAINING_CURVES],
+    "09_weights": [OWN_WEIGHTS, PACKAGE_WEIGHTS, TRAINING_CURVES],
+    "10_ablation": [SCENES, TRAINING_SETTINGS, ABLATION],
+}
+COMMITTED["12_structure"] = list(dict.fromkeys(directory for directories in COMMITTED.values() for directory in directories))
+"""Files and directories of the project that a notebook reads beside the run's; any other may read the package's weights."""
+
+
+def upstream_of(parameters: NotebookParameters) -> list[str]:
+    """The notebooks whose results a notebook reads with these parameters: 03_training where its weights are named alone."""
+    weights = getattr(parameters, "weights_directory", None)
+    trained = weights is None or Path(weights).parts[:1] == (Training.notebook,)
+    return [name for name in UPSTREAM[parameters.notebook] if trained or name != Training.notebook]

@@ -1,0 +1,93 @@
+"""What 04_sharpening does: every method's product of every pair, before any comparison with ASTER."""
+
+from __future__ import annotations
+
+import pandas as pd
+from IPython.display import Image
+
+from lstsr_core.evaluation import table as evaluation
+from lstsr_core.evaluation.protocols import PROTOCOLS
+from lstsr_core.evaluation.table import PRODUCT_STATISTICS, product_statistics
+from lstsr_core.figures import panels as figures
+from lstsr_core.figures.data import distributions
+from lstsr_core.geo.raster import Raster
+from lstsr_core.pairs.pair import Pair
+from lstsr_core.sharpening.kriging import coarse_residual_k
+from lstsr_core.sharpening.methods import sharpen
+from lstsr_core.sharpening.variogram import fit_variograms
+from lstsr_core.stages.common import Showing, chosen_pairs, pairs_of, shown_placement, write_csv
+from lstsr_core.stages.parameters import Sharpening
+
+PRODUCT_COLUMNS = ["scene", "method", "protocol", "status", *PRODUCT_STATISTICS]
+
+
+def shown_products(settings: Showing) -> tuple[Pair, dict[str, Raster]]:
+    """The chosen scene as methods take it, and each method's product before any warp."""
+    placement = shown_placement(settings)
+    made, _ = evaluation.sharpen_all(placement.pair, settings.methods, placement.options(settings.options))
+    return placement.pair, made
+
+
+def sharpen_pairs(settings: Sharpening) -> pd.DataFrame:
+    """Write ``products.csv``: each product's statistics and its consistency with the 1 km LST it was made from.
+
+    Returns
+    -------
+    DataFrame
+        Per protocol and method, means over the scenes.
+    """
+    rows = []
+    for pair in pairs_of(settings, chosen_pairs(settings)):
+        for protocol in settings.protocols:
+            placement = PROTOCOLS[protocol](pair)
+            made, reasons = evaluation.sharpen_all(placement.pair, settings.methods, placement.options(settings.options))
+            for name in settings.methods:
+                row: dict[str, object] = {
+                    "scene": pair.id,
+                    "method": name,
+                    "protocol": protocol,
+                    "status": reasons.get(name, "ok"),
+                }
+                if name in made:
+                    row |= product_statistics(made[name].values, placement.pair.lst.values, settings.mtf)
+                rows.append(row)
+    table = write_csv(settings, "products.csv", pd.DataFrame(rows, columns=PRODUCT_COLUMNS))
+    return evaluation.mean_by_method(table, PRODUCT_STATISTICS)
+
+
+def show_products(settings: Sharpening) -> Image:
+    """The chosen scene: the 1 km LST with every product."""
+    pair, made = shown_products(settings)
+    return figures.show(figures.products(pair.lst, made), settings.directory, "products")
+
+
+def show_added_texture(settings: Sharpening) -> Image | None:
+    """The chosen scene: what each product adds to bicubic, and ``added_texture.csv``; nothing if bicubic is the only one."""
+    pair, made = shown_products(settings)
+    made |= {"bicubic": sharpen(pair, "bicubic")}
+    if len(made) == 1:
+        return None
+    added_k = {name: raster.values - made["bicubic"].values for name, raster in made.items() if name != "bicubic"}
+    write_csv(settings, "added_texture.csv", distributions(added_k, "method"))
+    return figures.show(figures.added_texture(made), settings.directory, "added_texture")
+
+
+def show_variograms(settings: Sharpening) -> Image:
+    """The chosen scene: the semivariograms that ATPRK and AATPRK fit to their residuals; writes ``variograms.csv``."""
+    placement = shown_placement(settings)
+    lst_k, ndvi, published = placement.pair.lst.values, placement.pair.ndvi.values, placement.published
+    residuals = {name: coarse_residual_k(lst_k, ndvi, name == "aatprk", published) for name in ("atprk", "aatprk")}
+    fitted = {name: fit_variograms(residual_k, published) for name, residual_k in residuals.items()}
+    parts = [
+        pd.DataFrame(
+            {
+                "method": name, "distance_m": found.distances_m, "measured_k2": found.empirical_k2,
+                "fitted_k2": found.coarse(found.distances_m), "from_points_k2": found.regularised_k2,
+                "point_k2": found.point(found.distances_m), "point_sill_k2": found.point.sill,
+                "point_range_m": found.point.range_m,
+            }
+        )
+        for name, found in fitted.items()
+    ]  # fmt: skip
+    write_csv(settings, "variograms.csv", pd.concat(parts))
+    return figures.show(figures.variograms(fitted), settings.directory, "variograms")
