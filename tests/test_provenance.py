@@ -181,10 +181,11 @@ def test_a_full_disk_leaves_the_previous_records(
 
 def test_the_code_of_a_notebook_is_what_it_imports_directly_or_through_others() -> None:
     code = code_of(["from lstsr_core.stages import fourier as fourier_stages\nfrom lstsr_core.stages.parameters import Fourier"])
-    names = ("fourier_stages", "stages", "figures", "fourier", "kriging")
+    names = ("stages.fourier", "stages.common", "figures.panels", "metrics.fourier", "sharpening.kriging")
     assert {f"lstsr_core.{name}" for name in names} <= code.keys()
-    assert code["lstsr_core.metrics.fourier"] == hashlib.sha256((PROJECT / "lstsr_core" / "fourier.py").read_bytes()).hexdigest()
-    others = ("cli", "runner", "findings", "map_stages")
+    source = (PROJECT / "lstsr_core" / "metrics" / "fourier.py").read_bytes()
+    assert code["lstsr_core.metrics.fourier"] == hashlib.sha256(source).hexdigest()
+    others = ("cli", "runner", "stages.findings", "stages.map")
     assert not {f"lstsr_core.{name}" for name in others} & code.keys()
 
 

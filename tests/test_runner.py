@@ -325,7 +325,7 @@ def test_what_changes_no_result_reruns_nothing(finished: ProjectCopy) -> None:
 
 
 def test_a_changed_module_reruns(finished: ProjectCopy, undisturbed: ProjectCopy) -> None:
-    with (finished.root / "lstsr_core" / "fourier.py").open("a") as stream:
+    with (finished.root / "lstsr_core" / "metrics" / "fourier.py").open("a") as stream:
         stream.write("\n# Changed.\n")
     assert did(finished.run("--only", "05")) == {"05_fourier": "done"}
     assert finished.results() == undisturbed.results()
