@@ -24,6 +24,7 @@ from lstsr_book import options as book_options
 from lstsr_book.manual import SHEET, commands
 from lstsr_core.base.errors import InputError
 from lstsr_core.base.project import PROJECT
+from lstsr_core.cli import _settings as settings_of
 from lstsr_core.cli import make_parser
 from lstsr_core.runner import _planned as planned
 from lstsr_core.runner import check_parameters
@@ -86,11 +87,12 @@ def parse(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Nam
 def check_lstsr(arguments: list[str]) -> None:
     options = parse(make_parser(), arguments)
     if options is not None and arguments[0] == "run":
-        for setting in options.settings:
-            target, _, value = setting.partition("=")
-            notebook, _, parameter = target.partition(".")
-            (name,) = (name for name in NAMES if name.startswith(notebook))
-            check_values(options.profile, name, {parameter: yaml.safe_load(value)})
+        try:
+            settings = settings_of(options.settings, NAMES)
+        except InputError as error:
+            raise AssertionError(str(error)) from error
+        for name, values in settings.items():
+            check_values(options.profile, name, values)
         for number in filter(None, (options.start, options.only)):
             assert sum(name.startswith(number) for name in NAMES) == 1, number
 

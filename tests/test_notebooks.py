@@ -117,7 +117,7 @@ def test_cells_call_the_stages_and_compute_nothing(name: str) -> None:
             if not isinstance(node, ast.Call):
                 continue
             called = ast.unparse(node.func)
-            on_stages = re.fullmatch(r"(\w+_)?stages\.\w+", called) is not None
+            on_stages = re.fullmatch(r"(stage|common)\.\w+", called) is not None
             checks = called in (f"{model}.check", "globals")
             shows = isinstance(node.func, ast.Attribute) and node.func.attr in SHOWING
             assert on_stages or checks or shows, called
@@ -132,7 +132,7 @@ def test_parameters_are_checked_before_anything_else(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_figure_has_alt_text_of_its_own(name: str) -> None:
-    shown = [cell for cell in code_cells(name) if "stages.show_" in source_of(cell)]
+    shown = [cell for cell in code_cells(name) if "stage.show_" in source_of(cell)]
     assert shown
     texts = [cell["metadata"].get("mystnb", {}).get("image", {}).get("alt", "") for cell in shown]
     assert all(len(text) > 30 and text.endswith(".") for text in texts), texts
@@ -140,7 +140,7 @@ def test_every_figure_has_alt_text_of_its_own(name: str) -> None:
 
 
 def figures_of(name: str) -> list[dict[str, Any]]:
-    return [cell["metadata"].get("lstsr", {}) for cell in code_cells(name) if "stages.show_" in source_of(cell)]
+    return [cell["metadata"].get("lstsr", {}) for cell in code_cells(name) if "stage.show_" in source_of(cell)]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -219,7 +219,7 @@ def test_every_cell_that_shows_has_a_stored_output(name: str) -> None:
         last = ast.parse(source_of(cell)).body[-1]
         if isinstance(last, ast.Expr):
             kinds = {kind for output in cell["outputs"] for kind in output.get("data", {})}
-            expected = "image/png" if "stages.show_" in source_of(cell) else "text/html"
+            expected = "image/png" if "stage.show_" in source_of(cell) else "text/html"
             assert expected in kinds, source_of(cell)
 
 
@@ -236,7 +236,7 @@ def test_a_runs_notebooks_show_figures_and_no_errors_paths_or_times(finished: Pr
     code = [cell for cell in cells if cell["cell_type"] == "code"]
     assert_outputs_are_clean(code)
     for cell in code:
-        if "stages.show_" in source_of(cell):
+        if "stage.show_" in source_of(cell):
             assert any("image/png" in output.get("data", {}) for output in cell["outputs"]), source_of(cell)
             told, written = cell["metadata"]["lstsr"], finished.run_directory / name
             files = [*(f"{told['figure']}{suffix}" for suffix in SUFFIXES), *told["data"]]

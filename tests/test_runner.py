@@ -482,7 +482,7 @@ def test_a_failing_notebook_is_told_and_earlier_results_stay(finished: ProjectCo
     before, records = finished.results(), finished.records()
     error, cell = failure(finished.run("--only", "06"), finished, "06_aster_evaluation")
     assert error.startswith("InputError: ") and "1_lst_1km.tif: not a readable GeoTIFF" in error
-    assert "stages.evaluate_pairs(settings)" in "".join(cell["source"])
+    assert "stage.evaluate_pairs(settings)" in "".join(cell["source"])
     assert [output["output_type"] for output in cell["outputs"]] == ["error"]
     assert (finished.results(), finished.records()) == (before, records)
 

@@ -15,7 +15,9 @@ NETWORKS = ["sc-unet", "sif-cnn-sr1", "sif-cnn-sr2"]
 
 
 def test_products_are_counted_with_the_methods_that_have_none(run: Path) -> None:
-    settings = Sharpening.check({"run_directory": str(run), "methods": ["bicubic", "sc-unet"], "pairs": ["9"]})
+    settings = Sharpening.check(
+        {"run_directory": str(run), "methods": ["bicubic", "sc-unet"], "pairs": ["9"], "weights_directory": "none"}
+    )
     means = sharpening_stages.sharpen_pairs(settings)
     assert means["scenes"].tolist() == [1, "weights missing"]
     table = pd.read_csv(run / "04_sharpening" / "products.csv", dtype={"scene": str})

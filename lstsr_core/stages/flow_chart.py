@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from lstsr_core.base.errors import InputError
+from lstsr_core.base.fingerprint import Record, read_records
 from lstsr_core.base.project import PROJECT
 from lstsr_core.figures.diagram import Box, arrow, dot, frame, line, page, write
 from lstsr_core.figures.files import styled
-from lstsr_core.stages.order import COMMITTED, UPSTREAM
+from lstsr_core.stages.order import COMMITTED, UPSTREAM, upstream_of
 from lstsr_core.stages.parameters import BY_NOTEBOOK
 
 KINDS = {
@@ -74,9 +75,10 @@ def flow(run: Path, notebook: str) -> pd.DataFrame:
     missing = [name for name in UPSTREAM[notebook] if not (run / name).is_dir()]
     if missing:
         raise InputError(f"{run}: has no results of {', '.join(missing)}, which {notebook} reads; run them first.")
+    records = read_records(run)
     rows: list[list[object]] = []
     for name in [*UPSTREAM[notebook], notebook]:
-        sources = {source: run / source for source in UPSTREAM[name]}
+        sources = {source: run / source for source in _read_by(name, records)}
         sources |= {path.relative_to(PROJECT).as_posix(): path for path in COMMITTED.get(name, [])}
         for source, directory in sources.items():
             rows += [[source, name, kind, files] for kind, files in _count(directory).items()]
@@ -85,8 +87,13 @@ def flow(run: Path, notebook: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _count(directory: Path) -> dict[str, int]:
-    return count_kinds(path for path in directory.rglob("*") if path.is_file())
+def _read_by(name: str, records: Mapping[str, Record]) -> list[str]:
+    """What a notebook read in this run, by its parameters; before it has a record, what it may read."""
+    return upstream_of(BY_NOTEBOOK[name].check(records[name]["parameters"])) if name in records else UPSTREAM[name]
+
+
+def _count(place: Path) -> dict[str, int]:
+    return count_kinds(path for path in (place, *place.rglob("*")) if path.is_file())
 
 
 @styled

@@ -126,7 +126,7 @@ class _Reference:
         listed = f"<dl>\n{members}\n</dl>" if members else ""
         body = f'<div class="api" id="{module.path}">\n{self._docstring(module)}\n{listed}\n</div>'
         # A fence longer than any in a docstring; without one, a blank line would end the HTML.
-        return f"## {name}\n\n``````{{raw}} html\n{body}\n``````"
+        return f"## {name.rpartition('.')[2]}\n\n``````{{raw}} html\n{body}\n``````"
 
     def _entry(self, member: griffe.Object) -> str:
         parts = ""
