@@ -70,7 +70,7 @@ def test_files_are_the_same_each_time_whatever_the_runs_clock_says(tmp_path: Pat
     digests = []
     for turn in ("first", "second"):
         chosen = settings(a_run(tmp_path / turn))
-        (chosen.run / "provenance.json").write_text(f'{{"01_download": {{"seconds": {len(digests)}}}}}')
+        (chosen.run / "provenance.json").write_text(f'{{"01_download": {{"parameters": {{}}, "seconds": {len(digests)}}}}}')
         structure_stages.measure_layers(chosen)
         structure_stages.show_architecture(chosen)
         structure_stages.show_flow_chart(chosen, structure_stages.measure_flow(chosen))
