@@ -15,7 +15,7 @@ NDVI = RANDOM.standard_normal((60, 80))
 
 
 def slow_low_pass(image: np.ndarray) -> np.ndarray:
-    """G with MTF 0.1: method §3's 9×9 Gaussian, reflected without repeating the edge."""
+    """G with MTF 0.1: Method 1's 9×9 Gaussian, reflected without repeating the edge."""
     sigma = np.sqrt(-np.log(0.1) / 2) / (np.pi * 0.125)
     y, x = np.mgrid[-4:5, -4:5]
     kernel = np.exp(-(x**2 + y**2) / (2 * sigma**2))

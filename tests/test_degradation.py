@@ -33,7 +33,7 @@ FINE_IMAGES = arrays(np.float64, st.tuples(st.integers(2, 5), st.integers(2, 5))
 
 
 def gaussian_plane(mtf: float) -> torch.Tensor:
-    """The 9×9 kernel as method §3 defines it."""
+    """The 9×9 kernel as Method 1 defines it."""
     sigma = math.sqrt(-math.log(mtf) / 2) / (math.pi * 0.5 / 4)
     row, column = np.mgrid[-4:5, -4:5]
     kernel = np.exp(-(row**2 + column**2) / (2 * sigma**2))

@@ -47,7 +47,7 @@ def rmse(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def plain_regression_k(scene: dict[str, np.ndarray], pixels: np.ndarray, leaves: int) -> np.ndarray:
-    """Ten trees with ridge leaves, seed 0, as method §6 has them, for fine pixels of shape (pixels, 1)."""
+    """Ten trees with ridge leaves, seed 0, as Method 4 has them, for fine pixels of shape (pixels, 1)."""
     samples, lst_k, variation = scene["mean"].reshape(-1, 1), scene["lst_k"].ravel(), scene["variation"].ravel()
     homogeneity = 1.0 / variation
     weight = (homogeneity - homogeneity.min()) / (homogeneity.max() - homogeneity.min())

@@ -1,4 +1,4 @@
-"""The losses against direct computations of method §5 in numpy, their gradients, and what the published weights score."""
+"""The losses against direct computations of Method 3 in numpy, their gradients, and what the published weights score."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def slow_gradients(image: np.ndarray) -> np.ndarray:
 
 
 def slow_degrade(image: np.ndarray, mtf: float) -> np.ndarray:
-    """Method §3 in its two steps: 9×9 Gaussian with reflect padding, then bicubic by 1/4."""
+    """Method 1 in its two steps: 9×9 Gaussian with reflect padding, then bicubic by 1/4."""
     smooth = slow_low_pass(image, mtf)
 
     def weight(d: float) -> float:  # Keys' cubic convolution with a = −0.75

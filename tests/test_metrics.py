@@ -48,7 +48,7 @@ def slow_gradient_magnitude(image: np.ndarray) -> np.ndarray:
 
 
 def slow_gssim(x: np.ndarray, r: np.ndarray, published: bool) -> float:
-    """Method §8, one 7×7 window after another."""
+    """Method 6, one 7×7 window after another."""
     span = max(x.max(), r.max()) - min(x.min(), r.min())
     c1, c2 = (0.01 * span) ** 2, (0.03 * span) ** 2
     c3 = c2 / 2

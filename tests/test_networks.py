@@ -36,7 +36,7 @@ FullDisk = Callable[[int], AbstractContextManager[None]]
 
 
 def published_state(seed: int) -> State:
-    """Random weights under the names of the published checkpoints, with the shapes that method §4 implies."""
+    """Random weights under the names of the published checkpoints, with the shapes that Method 2 implies."""
     generator = torch.Generator().manual_seed(seed)
     state: State = {}
 
@@ -68,7 +68,7 @@ def published_state(seed: int) -> State:
 
 
 def plain_forward(state: State, inputs: Tensor) -> Tensor:
-    """Method §4 line by line."""
+    """Method 2 line by line."""
 
     def convolve(features: Tensor, name: str, bias: Tensor | None = None) -> Tensor:
         return functional.conv2d(functional.pad(features, [1] * 4, mode="replicate"), state[f"{name}.weight"], bias)

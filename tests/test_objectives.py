@@ -1,4 +1,4 @@
-"""What each network sees: the inputs of method §5 at 250 m, or at 1 km from 4 km."""
+"""What each network sees: the inputs of Method 3 at 250 m, or at 1 km from 4 km."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def test_aligning_keeps_every_shared_coarse_pixel(down: int, right: int) -> None
 @pytest.mark.parametrize("k", range(4))
 @pytest.mark.parametrize("axis", [0, 1])
 def test_aligning_drops_what_the_method_drops(k: int, axis: int) -> None:
-    """Method §7: coarse row 0, NDVI rows 0 … 3 − k and the last k; k = 0 drops nothing. Columns likewise."""
+    """Method 5: coarse row 0, NDVI rows 0 … 3 − k and the last k; k = 0 drops nothing. Columns likewise."""
     pair = numbered_pair(*((k, 0) if axis == 0 else (0, k)), coarse=64)
     aligned = align(pair)
     dropped_coarse = [] if k == 0 else [0]
@@ -413,7 +413,7 @@ def test_published_pairs_nest_with_offsets_of_at_most_three_fine_pixels(publishe
     ids = pair_ids(published_pairs)
     offsets = np.array([fine_offset(read_pair(published_pairs, pair_id)) for pair_id in ids])
     assert ((offsets >= 0) & (offsets <= 3)).all()
-    # Method §7: in 81 of the 83 published pairs they differ.
+    # Method 5: in 81 of the 83 published pairs they differ.
     assert (offsets == 0).all(axis=1).sum() <= 2
 
 

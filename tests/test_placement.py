@@ -228,7 +228,7 @@ def corner_rectangle(product_k: np.ndarray, aster_k: np.ndarray) -> tuple[slice,
 
 
 def test_the_published_protocol_is_the_recipe_done_at_length(synthetic_pair: Pair) -> None:
-    """Method §7 step by step, with files and whole tiles."""
+    """Method 5 step by step, with files and whole tiles."""
     pair = synthetic_pair
     product, bicubic = (sharpen(pair, name, Options(published=True)) for name in ("tsharp", "bicubic"))
     warped, to = in_two_bands_warped(pair, [product.values, bicubic.values])

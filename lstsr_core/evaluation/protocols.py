@@ -1,4 +1,4 @@
-"""Placing products on ASTER (method §7): what is compared with what, under each protocol."""
+"""Placing products on ASTER (Method 5): what is compared with what, under each protocol."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GDAL's warp of a whole tile, learnt once: what the published protocol does to every product (method §7).
+"""GDAL's warp of a whole tile, learnt once: what the published protocol does to every product (Method 5).
 
 The published evaluation warps the 4800×4800 tile for each product. GDAL makes each pixel a weighted mean of at most 3×3 source
 pixels; the weights do not depend on what is warped, and follow from what the warp makes of row and column numbers and of their

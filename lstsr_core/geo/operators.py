@@ -103,7 +103,7 @@ def upsample(coarse: Image) -> Image:
 
 
 def decimate(fine: Image) -> Image:
-    """Bicubic ×1/4 without any PSF: how SC-Unet's training inputs are made (a published quirk, method §5)."""
+    """Bicubic ×1/4 without any PSF: how SC-Unet's training inputs are made (a published quirk, Method 3)."""
     _check_divisible(fine)
     return _like(functional.interpolate(_planes(fine), scale_factor=1 / SCALE, mode="bicubic", align_corners=False), fine)
 

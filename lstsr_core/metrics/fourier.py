@@ -1,4 +1,4 @@
-"""Radial amplitude spectra, and what they say of a product against ASTER and bicubic (method §9)."""
+"""Radial amplitude spectra, and what they say of a product against ASTER and bicubic (Method 7)."""
 
 from __future__ import annotations
 

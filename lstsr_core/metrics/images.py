@@ -1,4 +1,4 @@
-"""How far a sharpened product x lies from a reference r, in space (method §8); both in kelvin, same shape, no NaN."""
+"""How far a sharpened product x lies from a reference r, in space (Method 6); both in kelvin, same shape, no NaN."""
 
 from __future__ import annotations
 

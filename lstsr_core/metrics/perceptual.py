@@ -146,7 +146,7 @@ class Lpips:
         return self._network is not None
 
     def __call__(self, x: FloatArray, r: FloatArray) -> float:
-        """0 for equal images, larger is worse; NaN without weights (Zhang et al. 2018; method §8).
+        """0 for equal images, larger is worse; NaN without weights (Zhang et al. 2018; Method 6).
 
         Three equal channels, no ImageNet normalisation, mean squared distance.
 

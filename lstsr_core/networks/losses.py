@@ -1,4 +1,4 @@
-"""What each network is trained on without ground truth (method §5); x̂, y and n are z-scores, H the Huber loss (δ = 1, mean)."""
+"""What each network is trained on without ground truth (Method 3); x̂, y and n are z-scores, H the Huber loss (δ = 1, mean)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training a network: Adam, early stopping, the best epoch's weights kept (method §5); stopped, it goes on where it was."""
+"""Training a network: Adam, early stopping, the best epoch's weights kept (Method 3); stopped, it goes on where it was."""
 
 from __future__ import annotations
 

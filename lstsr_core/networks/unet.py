@@ -1,4 +1,4 @@
-"""The U-Net that all three CNNs share (method §4)."""
+"""The U-Net that all three CNNs share (Method 2)."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Up(nn.Module):
 
 
 class SharpeningUNet(nn.Module):
-    """(B, 2, rows, columns) z-scored U(LST) and NDVI → (B, 1, rows, columns) z-scored LST (method §4).
+    """(B, 2, rows, columns) z-scored U(LST) and NDVI → (B, 1, rows, columns) z-scored LST (Method 2).
 
     283 906 numbers in its state, 104 tensors, whichever the upsampling.
 

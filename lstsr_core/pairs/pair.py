@@ -330,7 +330,7 @@ def align(pair: AnyPair) -> AnyPair:
     """Cut LST and NDVI to the whole coarse pixels that both cover, so that block (i, j) of NDVI lies in LST pixel (i, j).
 
     Where the NDVI patch starts k > 0 fine pixels below the LST patch, coarse row 0 goes, with NDVI rows 0 … 3 − k and the
-    last k; columns likewise (method §7).
+    last k; columns likewise (Method 5).
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Training patches: 64×64 LST with the 256×256 NDVI over the same ground (method §2)."""
+"""Training patches: 64×64 LST with the 256×256 NDVI over the same ground (the book's page Data)."""
 
 from __future__ import annotations
 

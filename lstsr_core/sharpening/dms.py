@@ -74,7 +74,7 @@ def dms(
         variant alone.
     published : bool
         Aggregate to the LST grid by that offset, partial blocks at the border over what they have, and yet add the upsampled
-        residual as though the origins coincided, as the published evaluation does (method §6).
+        residual as though the origins coincided, as the published evaluation does (Method 4).
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""ATPRK and AATPRK: regression on NDVI, and area-to-point kriging of the coarse residual (method §6).
+"""ATPRK and AATPRK: regression on NDVI, and area-to-point kriging of the coarse residual (Method 4).
 
 The kriging is coherent: the 16 fine values of a coarse pixel average to its residual, whichever of its neighbours there are.
 """

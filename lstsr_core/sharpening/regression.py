@@ -1,4 +1,4 @@
-"""Straight lines of LST on NDVI at 1 km, for a scene or around every coarse pixel (method §6)."""
+"""Straight lines of LST on NDVI at 1 km, for a scene or around every coarse pixel (Method 4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exponential semivariograms of a coarse residual: empirical, fitted, and deconvolved to points (method §6).
+"""Exponential semivariograms of a coarse residual: empirical, fitted, and deconvolved to points (Method 4).
 
 All that is known of a residual is its mean over coarse pixels. The semivariogram of points that would give the semivariogram
 of those means is found by averaging it over pairs of 4×4 fine points and fitting what comes out.
