@@ -106,14 +106,14 @@ for _tag, _pattern in {
 def parse_yaml(text: str, name: object) -> Any:
     """A value in YAML; plain words are numbers, true, false and null, and else, dates among them, text.
 
+    >>> parse_yaml("[2018-07-19, 1e-3, 057, 57, yes, null]", "the example")
+    ['2018-07-19', 0.001, '057', 57, 'yes', None]
+
     Parameters
     ----------
     text : str
     name : object
         What to call it in the message, such as a file's path.
-
-    >>> parse_yaml("[2018-07-19, 1e-3, 057, 57, yes, null]", "the example")
-    ['2018-07-19', 0.001, '057', 57, 'yes', None]
 
     Raises
     ------
