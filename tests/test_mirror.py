@@ -238,12 +238,16 @@ def test_without_pymodis_one_line_says_how_to_get_it(tmp_path: Path) -> None:
     assert result.returncode == 1 and "conda install -c conda-forge pymodis" in line and "libgdal-dev" in line
 
 
-def test_a_token_is_not_sent_unencrypted(tmp_path: Path, python: str) -> None:
+@pytest.mark.parametrize("kept", ["token", "netrc"])
+def test_a_login_is_not_sent_unencrypted(tmp_path: Path, python: str, kept: str) -> None:
     code = (
         "import threading; from lstsr_core.download.mirror import MirrorSource\n"
         "from lstsr_core.download.transfer import Patience\n"
         "MirrorSource('http://archive.example.org', Patience(), threading.Event())"
     )
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT), "LSTSR_MIRROR_TOKEN": TOKEN}
+    (tmp_path / ".netrc").write_text(f"machine archive.example.org login somebody password {TOKEN}\n")
+    (tmp_path / ".netrc").chmod(0o600)
+    secret = {"LSTSR_MIRROR_TOKEN": TOKEN} if kept == "token" else {"HOME": str(tmp_path)}
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT), **secret}
     result = subprocess.run([python, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 1 and "is not https" in result.stderr and TOKEN not in result.stderr

@@ -73,10 +73,9 @@ class MirrorSource:
         check_netrc_is_text()
         token, netrc = os.environ.get(TOKEN_VARIABLE), netrc_path()
         self._token = checked_token(token, TOKEN_VARIABLE) if token else None
-        if self._token:
+        # requests sends a netrc's login by itself, and is silent about one that it cannot read.
+        if self._token or (netrc is not None and netrc_has_login(netrc, str(parts.hostname))):
             check_secret_is_safe(url)
-        elif netrc is not None:
-            netrc_has_login(netrc, str(parts.hostname))  # requests would be silent about one that it cannot read
         self._pymodis = _pymodis()
         self._url, self._path = url, path
         self._client = Client(self._new_session, patience, stop)
