@@ -128,16 +128,12 @@ def check_lst(lst_k: FloatArray, where: str) -> None:
         raise InputError(f"pair {where}: LST has no valid pixel; expected kelvin with NaN for nodata.")
     quartiles = np.percentile(valid, [25.0, 75.0])
     if not (_within(valid, LST_VALID_K).all() and _within(quartiles, LST_USUAL_K).all()):
-        raise _wrong_lst(valid, where)
-
-
-def _wrong_lst(valid: FloatArray, where: str) -> InputError:
-    low, high = LST_USUAL_K
-    return InputError(
-        f"pair {where}: LST spans {valid.min():g} to {valid.max():g}, half of it {np.percentile(valid, 25.0):g} to "
-        f"{np.percentile(valid, 75.0):g}; expected kelvin, half of them between {low:g} and {high:g}. Digital numbers must be "
-        "multiplied by 0.02 and fill values set to NaN first."
-    )
+        low, high = LST_USUAL_K
+        raise InputError(
+            f"pair {where}: LST spans {valid.min():g} to {valid.max():g}, half of it {quartiles[0]:g} to {quartiles[1]:g}; "
+            f"expected kelvin, half of them between {low:g} and {high:g}. Digital numbers must be multiplied by 0.02 and fill "
+            "values set to NaN first."
+        )
 
 
 def check_ndvi(ndvi: FloatArray, where: str) -> None:
@@ -149,12 +145,8 @@ def check_ndvi(ndvi: FloatArray, where: str) -> None:
     """
     valid = ndvi[~np.isnan(ndvi)]
     if valid.size == 0 or not _within(valid, NDVI_VALID).all():
-        raise _wrong_ndvi(valid, where)
-
-
-def _wrong_ndvi(valid: FloatArray, where: str) -> InputError:
-    span = f"spans {valid.min():g} to {valid.max():g}" if valid.size else "has no valid pixel"
-    return InputError(f"pair {where}: NDVI {span}; expected values in [−1, 1]. Unscaled NDVI must be divided first.")
+        span = f"spans {valid.min():g} to {valid.max():g}" if valid.size else "has no valid pixel"
+        raise InputError(f"pair {where}: NDVI {span}; expected values in [−1, 1]. Unscaled NDVI must be divided first.")
 
 
 def _within(values: FloatArray, limits: tuple[float, float]) -> BoolArray:

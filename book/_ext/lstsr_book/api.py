@@ -15,12 +15,12 @@ from markdown_it import MarkdownIt
 
 from lstsr_book.markup import text
 from lstsr_core.base.errors import InputError
+from lstsr_core.base.fingerprint import PACKAGE
 from lstsr_core.base.project import PROJECT
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-PACKAGE = "lstsr_core"
 _ONE = re.compile(r"^\{\{ module ([\w.]+) \}\}$", re.MULTILINE)
 _ALL = re.compile(r"^\{\{ all modules \}\}$", re.MULTILINE)
 _CODE = re.compile(r"<code>([\w.]+)</code>")

@@ -36,7 +36,8 @@ TABLES = {
 }  # fmt: skip
 """The files that are kept, by the notebook that writes them; they hold no pixels."""
 
-REVISION_DIGITS = 12
+DIGEST_DIGITS = 12
+"""How many digits of a commit or a sha256 the pages show."""
 
 TOLERANCE = 1e-3
 """Metrics that were computed on another machine agree to this, each in its own unit."""
@@ -87,7 +88,7 @@ class KeptResults:
     @property
     def revisions(self) -> str:
         """Of the code that made them, as short as git shows them."""
-        return ", ".join(revision[:REVISION_DIGITS] for revision in self.record["revisions"])
+        return ", ".join(revision[:DIGEST_DIGITS] for revision in self.record["revisions"])
 
 
 def keep(run: Path, directory: Path) -> KeptResults:

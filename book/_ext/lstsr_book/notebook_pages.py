@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from lstsr_book.figure_pages import BookFigure, changed_parameters, origin, without_image
+from lstsr_book.kept_results import DIGEST_DIGITS
 from lstsr_book.markup import facts_table
 from lstsr_book.prose import REAL_NOTE, REAL_NOTEBOOKS, Edition
-from lstsr_book.results_prose import DIGEST_DIGITS
 from lstsr_core.base.errors import InputError
 
 _ASSIGNMENT = re.compile(r"^(\w+)((?:: [^=\n]+)?) = (.*)$", re.MULTILINE)

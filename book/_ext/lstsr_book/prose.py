@@ -16,11 +16,10 @@ from lstsr_book.claims_prose import claims_sentence, claims_table, edition_claim
 from lstsr_book.continent import MeasuredMap, continent_substitutions
 from lstsr_book.editions import links_place
 from lstsr_book.findings_prose import findings_substitutions
-from lstsr_book.kept_results import KeptResults
+from lstsr_book.kept_results import DIGEST_DIGITS, KeptResults
 from lstsr_book.manual import manual_substitutions
 from lstsr_book.markup import link, number, row, table, thousands
 from lstsr_book.results_prose import (
-    DIGEST_DIGITS,
     Results,
     agreement_sentence,
     published_pairs,

@@ -19,7 +19,6 @@ from lstsr_core.evaluation.statistics import COVERAGE, mean_intervals
 from lstsr_core.networks.weights import PUBLISHED_CHECKPOINTS
 
 KEPT_FOLDER = "_static/kept"
-DIGEST_DIGITS = 12
 
 RMSE = Measure("rmse_k", "RMSE", " K", 2, -1)
 HEADLINE = [RMSE, FRR, ATTENUATION, CONSISTENCY]
