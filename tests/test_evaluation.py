@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from lstsr_core.base.errors import InputError
 from lstsr_core.evaluation.protocols import PROTOCOLS, TOO_SMALL, Comparison, Georeferenced, Placement, Published
+from lstsr_core.evaluation.statistics import differences_between_methods, summarise
 from lstsr_core.evaluation.table import (
     COLUMNS,
     METRIC_COLUMNS,
@@ -27,10 +28,8 @@ from lstsr_core.evaluation.table import (
     evaluate_pair,
     mean_by_method,
     measure,
-    paired_differences,
     sharpen_all,
     spectra_of,
-    summarise,
     write_table,
 )
 from lstsr_core.geo.raster import Raster
@@ -372,7 +371,7 @@ def test_a_table_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, full_
 def test_summaries_are_those_of_the_statistics_module(values: list[float], missing: int) -> None:
     base = {"method": "bicubic", "protocol": "georeferenced"}
     scenes = [{"scene": str(i), **base, "rmse_k": value} for i, value in enumerate([*values, *missing * [math.nan]])]
-    summary = summarise(pd.DataFrame(scenes, columns=COLUMNS))
+    summary = summarise(pd.DataFrame(scenes, columns=COLUMNS), METRIC_COLUMNS)
     row = summary[summary["metric"] == "rmse_k"].iloc[0]
     deciles = statistics.quantiles(values, n=10, method="inclusive")
     quartiles = statistics.quantiles(values, n=4, method="inclusive")
@@ -409,7 +408,7 @@ def values_of(table: pd.DataFrame, protocol: str, name: str, metric: str) -> dic
 
 def test_summaries_tell_protocols_and_methods_apart() -> None:
     table = random_table(41)
-    summary = summarise(table)
+    summary = summarise(table, METRIC_COLUMNS)
     assert list(zip(summary["protocol"], summary["method"], summary["metric"], strict=True)) == list(
         itertools.product(PROTOCOLS, ("bicubic", "dms", "sc-unet"), METRIC_COLUMNS)
     )
@@ -437,7 +436,7 @@ def test_means_are_over_the_scenes_that_count_or_say_why_there_are_none() -> Non
 def test_methods_are_paired_over_the_scenes_that_both_have() -> None:
     table = random_table(43)
     table.loc[(table["scene"] == "4") & (table["method"] == "bicubic"), "frr"] = np.nan
-    found = paired_differences(table)
+    found = differences_between_methods(table, METRIC_COLUMNS)
     # SC-Unet has no result, and LPIPS no value: neither has a difference.
     assert list(zip(found["protocol"], found["metric"], strict=True)) == [
         (protocol, metric) for protocol in PROTOCOLS for metric in METRIC_COLUMNS if metric != "lpips"
@@ -457,7 +456,7 @@ def test_a_difference_that_every_scene_shares_is_no_chance() -> None:
     table = random_table(44).query("status == 'ok'")
     bicubic = table[table["method"] == "bicubic"]
     colder = bicubic.assign(method="tsharp", rmse_k=bicubic["rmse_k"] - 0.5)
-    found = paired_differences(pd.concat([bicubic, colder])).set_index(["protocol", "metric"])
+    found = differences_between_methods(pd.concat([bicubic, colder]), METRIC_COLUMNS).set_index(["protocol", "metric"])
     for protocol in PROTOCOLS:
         row = found.loc[(protocol, "rmse_k")]
         assert list(row[["difference", "low", "high", "sign"]]) == pytest.approx([0.5, 0.5, 0.5, 1])
@@ -466,6 +465,6 @@ def test_a_difference_that_every_scene_shares_is_no_chance() -> None:
 
 @pytest.mark.parametrize("scenes", [0, 1])
 def test_differences_need_two_scenes(scenes: int) -> None:
-    found = paired_differences(random_table(45, scenes))
+    found = differences_between_methods(random_table(45, scenes), METRIC_COLUMNS)
     assert found.empty
     assert list(found.columns)[:6] == ["protocol", "metric", "method", "other", "scenes", "difference"]

@@ -17,10 +17,10 @@ from lstsr_core.evaluation.side_studies import (
     COMPARED,
     VARIED_METHODS,
     back_project,
-    differences,
     place_both_ways,
     vary,
 )
+from lstsr_core.evaluation.statistics import difference_of_states
 from lstsr_core.evaluation.table import evaluate_pair
 from lstsr_core.geo.raster import Raster
 from lstsr_core.pairs.pair import Pair, align, as_paired
@@ -191,7 +191,7 @@ def test_differences_are_those_of_slow_loops() -> None:
     table = random_table(70)
     table.loc[3, "status"] = "left out"
     table.loc[9, "frr"] = np.nan
-    found = differences(table, "variant", "old", "new", ["rmse_k", "frr"], keys=("protocol", "method"))
+    found = difference_of_states(table, "variant", "old", "new", ["rmse_k", "frr"], keys=("protocol", "method"))
     assert len(found) == 8
     assert list(found.columns) == [
         "protocol", "method", "metric", "scenes", "first", "second", "difference", "low", "high", "sign",
@@ -216,7 +216,7 @@ def test_differences_are_those_of_slow_loops() -> None:
 def test_a_difference_that_all_scenes_share_has_its_sign() -> None:
     table = random_table(71)
     old = table[table["variant"] == "old"].assign(variant="new", rmse_k=lambda rows: rows["rmse_k"] - 0.25)
-    (row,) = differences(
+    (row,) = difference_of_states(
         pd.concat([table[table["variant"] == "old"], old]).query("protocol == 'a' and method == 'x'"),
         "variant", "old", "new", ["rmse_k"],
     ).to_dict("records")  # fmt: skip
@@ -225,5 +225,5 @@ def test_a_difference_that_all_scenes_share_has_its_sign() -> None:
 
 def test_states_that_share_no_scene_have_no_difference() -> None:
     table = random_table(72).query("variant == 'old'")
-    assert differences(table, "variant", "old", "new", ["rmse_k"], keys=("protocol", "method")).empty
-    assert differences(table.assign(status="left out"), "variant", "old", "new", ["rmse_k"]).empty
+    assert difference_of_states(table, "variant", "old", "new", ["rmse_k"], keys=("protocol", "method")).empty
+    assert difference_of_states(table.assign(status="left out"), "variant", "old", "new", ["rmse_k"]).empty

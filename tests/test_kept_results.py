@@ -17,7 +17,8 @@ from lstsr_book.kept_results import RECORD, RESULTS, TABLES, TOLERANCE, KeptResu
 from lstsr_book.run_files import METRICS, METRICS_SUMMARY, SUMMARY
 from lstsr_core.base.errors import InputError
 from lstsr_core.base.project import PROJECT, REGISTRY, sha256
-from lstsr_core.evaluation.table import COLUMNS, METRIC_COLUMNS, evaluate, paired_differences, summarise
+from lstsr_core.evaluation.statistics import differences_between_methods, summarise
+from lstsr_core.evaluation.table import COLUMNS, METRIC_COLUMNS, evaluate
 from lstsr_core.pairs.pair import pair_ids
 from lstsr_core.sharpening.methods import Options
 from test_claims import FIGURES, make_run, metrics_rows
@@ -63,8 +64,8 @@ def test_the_kept_claims_follow_from_the_kept_tables() -> None:
 def test_the_kept_summaries_follow_from_the_kept_metrics() -> None:
     metrics = KEPT.files.table(METRICS)
     differences = KEPT.files.table("06_aster_evaluation/differences.csv").query("protocol == 'georeferenced'")
-    again = paired_differences(metrics[metrics["protocol"] == "georeferenced"])
-    for kept, made in ((KEPT.files.table(METRICS_SUMMARY), summarise(metrics)), (differences, again)):
+    again = differences_between_methods(metrics[metrics["protocol"] == "georeferenced"], METRIC_COLUMNS)
+    for kept, made in ((KEPT.files.table(METRICS_SUMMARY), summarise(metrics, METRIC_COLUMNS)), (differences, again)):
         # Made from metrics before they were rounded to 1e-6.
         pd.testing.assert_frame_equal(kept, made, check_dtype=False, rtol=0.0, atol=2e-5)
 
@@ -130,7 +131,7 @@ def complete_run(run: Path, synthetic: bool = False) -> Path:
     rows = metrics_rows(FIGURES)
     make_run(run, synthetic, rows=rows, pairs=2)
     table = pd.DataFrame(rows, columns=COLUMNS)
-    (run / METRICS_SUMMARY).write_text(summarise(table).to_csv(index=False))
+    (run / METRICS_SUMMARY).write_text(summarise(table, METRIC_COLUMNS).to_csv(index=False))
     records = json.loads((run / "provenance.json").read_text())
     for notebook, names in TABLES.items():
         for name in names:

@@ -13,7 +13,8 @@ from lstsr_book.kept_results import RESULTS, KeptResults
 from lstsr_book.results_prose import KEPT_FOLDER, Results, results_substitutions
 from lstsr_book.run_files import METRICS, METRICS_SUMMARY, RunFiles
 from lstsr_core.base.project import PROJECT
-from lstsr_core.evaluation.table import COLUMNS, summarise
+from lstsr_core.evaluation.statistics import summarise
+from lstsr_core.evaluation.table import COLUMNS, METRIC_COLUMNS
 from test_claims import FIGURES, make_run, metrics_rows, missing_rows
 
 KEPT = KeptResults.read(PROJECT / RESULTS)
@@ -23,7 +24,7 @@ def results_of(run: Path, figures: dict[str, dict[str, float]] = FIGURES, synthe
     """A run of two scenes in which sc-unet has no figures."""
     rows = metrics_rows({name: values for name, values in figures.items() if name != "sc-unet"}) + missing_rows("sc-unet")
     make_run(run, synthetic, rows=rows, pairs=2)
-    (run / METRICS_SUMMARY).write_text(summarise(pd.DataFrame(rows, columns=COLUMNS)).to_csv(index=False))
+    (run / METRICS_SUMMARY).write_text(summarise(pd.DataFrame(rows, columns=COLUMNS), METRIC_COLUMNS).to_csv(index=False))
     files = RunFiles(run)
     return Results(files, claims(files))
 

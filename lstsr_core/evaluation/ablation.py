@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from lstsr_core.base.errors import InputError
-from lstsr_core.evaluation.statistics import mean_intervals
+from lstsr_core.evaluation.statistics import mean_interval
 from lstsr_core.evaluation.table import evaluate
 from lstsr_core.networks.cross_validation import train_and_save, training_key
 from lstsr_core.networks.data import TrainingData
@@ -123,17 +123,16 @@ def summarise(scores: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         Columns model, varied, value, scenes, epochs, metric, mean, low, high, difference, difference_low, difference_high.
     """
-    rows = []
+    rows: list[list[object]] = []
     for model, of_model in scores.groupby("model", sort=False):
         base = of_model[of_model["varied"] == BASE].set_index("scene")
         for (varied, value), group in of_model.groupby(["varied", "value"], sort=False, dropna=False):
             group = group.set_index("scene")
             shared = group.index.intersection(base.index)
-            own = group.loc[shared, METRICS].to_numpy(float)
-            means = mean_intervals(own)
-            changes = mean_intervals(own - base.loc[shared, METRICS].to_numpy(float))
-            for metric, mean, change in zip(METRICS, means, changes, strict=True):
-                head = [model, varied, value, len(shared), int(group["epochs"].max()), metric]
-                rows.append([*head, mean.mean, mean.low, mean.high, change.mean, change.low, change.high])
+            head = [model, varied, value, len(shared), int(group["epochs"].max())]
+            for metric in METRICS:
+                mean = mean_interval(group.loc[shared, metric])
+                change = mean_interval(group.loc[shared, metric] - base.loc[shared, metric])
+                rows.append([*head, metric, mean.mean, mean.low, mean.high, change.mean, change.low, change.high])
     columns = ["model", "varied", "value", "scenes", "epochs", "metric", "mean", "low", "high"]
     return pd.DataFrame(rows, columns=[*columns, "difference", "difference_low", "difference_high"])

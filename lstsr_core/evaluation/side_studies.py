@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 from scipy import ndimage
 
 from lstsr_core.evaluation.back_projection import back_projected
@@ -19,7 +18,6 @@ from lstsr_core.evaluation.protocols import (
     Georeferenced,
     largest_rectangle,
 )
-from lstsr_core.evaluation.statistics import mean_intervals
 from lstsr_core.evaluation.table import sharpen_all, spectra_of
 from lstsr_core.geo.operators import block_mean
 from lstsr_core.geo.raster import Raster, warp_onto
@@ -179,32 +177,3 @@ def back_project(pair: Pair, methods: Sequence[str], options: Options, steps: in
             {**row, "status": "ok", "consistency_k": consistency_k, **_compared(outcome.product, outcome.aster, outcome.bicubic)}
         )
     return rows
-
-
-def differences(
-    table: pd.DataFrame, by: str, first: object, second: object, columns: Sequence[str], keys: Sequence[str] = ("method",)
-) -> pd.DataFrame:
-    """Means of two states of a table and their paired difference over scenes (second minus first), with its bootstrap interval.
-
-    Parameters
-    ----------
-    table : DataFrame
-        With `keys`, scene, status, the column `by` that tells the states, and `columns`.
-    first, second : str
-        Values of `by`.
-
-    Returns
-    -------
-    DataFrame
-        Columns: keys, metric, scenes, first, second, difference, low, high, sign.
-    """
-    rows = []
-    for key, group in table[table["status"] == "ok"].groupby(list(keys), sort=False):
-        for metric in columns:
-            wide = group.pivot(index="scene", columns=by, values=metric).astype(float).reindex(columns=[first, second]).dropna()
-            if wide.empty:
-                continue
-            (interval,) = mean_intervals((wide[second] - wide[first]).to_numpy()[:, None])
-            means = [wide[first].mean(), wide[second].mean()]
-            rows.append([*key, metric, len(wide), *means, interval.mean, interval.low, interval.high, interval.sign])
-    return pd.DataFrame(rows, columns=[*keys, "metric", "scenes", "first", "second", "difference", "low", "high", "sign"])

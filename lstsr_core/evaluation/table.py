@@ -1,4 +1,4 @@
-"""Judging methods on ASTER–MODIS pairs: one table, its distribution, and paired differences between methods."""
+"""Judging methods on ASTER–MODIS pairs: one table of all metrics."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import pandas as pd
 from lstsr_core.base.errors import InputError, NoResult
 from lstsr_core.base.files import written_atomically
 from lstsr_core.evaluation.protocols import PROTOCOLS, Comparison, Georeferenced, Placement
-from lstsr_core.evaluation.statistics import mean_intervals
 from lstsr_core.geo.operators import degrade
 from lstsr_core.geo.raster import FloatArray, Raster
 from lstsr_core.metrics import images as metrics
@@ -273,47 +272,3 @@ def mean_by_method(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
         labels.append(METHODS[str(name)].label)
         rows.append([protocol, scenes, *judged[list(columns)].astype(float).mean()])
     return pd.DataFrame(rows, index=labels, columns=["protocol", "scenes", *columns])
-
-
-def summarise(table: pd.DataFrame) -> pd.DataFrame:
-    """Mean, standard deviation, 10 %, Q1, median, Q3 and 90 % of each metric per protocol and method, in long form.
-
-    Returns
-    -------
-    DataFrame
-        Columns protocol, method, metric, scenes (how many count), mean, std, p10, q1, median, q3, p90.
-    """
-    rows = []
-    for (protocol, name), group in table.groupby(["protocol", "method"], sort=False):
-        for metric in METRIC_COLUMNS:
-            values = group[metric].dropna().astype(float)
-            quantiles = values.quantile([0.10, 0.25, 0.50, 0.75, 0.90]).tolist()
-            rows.append([protocol, name, metric, len(values), values.mean(), values.std(), *quantiles])
-    columns = ["protocol", "method", "metric", "scenes", "mean", "std", "p10", "q1", "median", "q3", "p90"]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def paired_differences(table: pd.DataFrame) -> pd.DataFrame:
-    """Mean difference of every two methods in every metric over the scenes that both have, with its 95 % bootstrap interval.
-
-    Returns
-    -------
-    DataFrame
-        Columns protocol, metric, method, other, scenes, difference (method minus other), low, high, and sign: 1 or −1 where the
-        whole interval lies on one side of zero, 0 where chance may have made the difference.
-    """
-    rows = []
-    judged = table[table["status"] == "ok"]
-    for protocol, group in judged.groupby("protocol", sort=False):
-        names = list(group["method"].unique())
-        for metric in METRIC_COLUMNS:
-            wide = group.pivot(index="scene", columns="method", values=metric).astype(float)
-            for name, other in itertools.combinations(names, 2):
-                differences = (wide[name] - wide[other]).to_numpy()
-                differences = differences[np.isfinite(differences)]
-                if len(differences) > 1:
-                    (interval,) = mean_intervals(differences[:, None])
-                    figures = [interval.mean, interval.low, interval.high, interval.sign]
-                    rows.append([protocol, metric, name, other, len(differences), *figures])
-    columns = ["protocol", "metric", "method", "other", "scenes", "difference", "low", "high", "sign"]
-    return pd.DataFrame(rows, columns=columns)

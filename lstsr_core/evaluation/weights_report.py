@@ -8,7 +8,7 @@ import pandas as pd
 
 from lstsr_core.base.errors import InputError
 from lstsr_core.base.progress import bar
-from lstsr_core.evaluation.statistics import mean_intervals
+from lstsr_core.evaluation.statistics import DIFFERENCE_COLUMNS, paired_difference
 from lstsr_core.evaluation.table import METRIC_COLUMNS, evaluate
 from lstsr_core.networks.curves import CURVE_COLUMNS
 from lstsr_core.networks.settings import MODELS
@@ -101,24 +101,23 @@ def _judged(pairs: Path, part: Part, directory: Path, name: str, seen: bool | No
 
 
 def differences(table: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
-    """Own weights out of fold less the published ones on the same scenes, with 95 % bootstrap intervals.
+    """The package's weights out of fold less the published ones on the same scenes, with 95 % bootstrap intervals.
 
     Returns
     -------
     DataFrame
-        Columns method, metric, scenes, first (own mean), second (published mean), difference, low, high, sign.
+        Columns method, metric, scenes, first (mean out of fold), second (published mean) and
+        `statistics.DIFFERENCE_COLUMNS`.
     """
     rows = []
     for method, group in table.groupby("method", sort=False):
-        wide = {name: part.set_index("scene")[metrics].astype(float) for name, part in group.groupby("weights")}
-        if not {OUT_OF_FOLD, PUBLISHED} <= wide.keys():
-            continue
-        own, other = wide[OUT_OF_FOLD].align(wide[PUBLISHED], join="inner")
-        for metric, interval in zip(metrics, mean_intervals((own - other).to_numpy()), strict=True):
-            means = [own[metric].mean(), other[metric].mean()]
-            rows.append([method, metric, len(own), *means, interval.mean, interval.low, interval.high, interval.sign])
-    columns = ["method", "metric", "scenes", "first", "second", "difference", "low", "high", "sign"]
-    return pd.DataFrame(rows, columns=columns)
+        for metric in metrics:
+            weights = group.pivot(index="scene", columns="weights", values=metric).reindex(columns=[OUT_OF_FOLD, PUBLISHED])
+            difference = paired_difference(weights[OUT_OF_FOLD], weights[PUBLISHED])
+            if difference is not None:
+                means = [difference.mean, difference.other_mean]
+                rows.append([method, metric, difference.scenes, *means, *difference.cells])
+    return pd.DataFrame(rows, columns=["method", "metric", "scenes", "first", "second", *DIFFERENCE_COLUMNS])
 
 
 def means_on_test_scenes(table: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:

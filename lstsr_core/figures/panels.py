@@ -522,7 +522,7 @@ def differences(table: pd.DataFrame) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        Of one protocol, as `evaluation.table.paired_differences` gives it.
+        Of one protocol, as `evaluation.statistics.differences_between_methods` gives it.
     """
     metrics = [("rmse_k", "RMSE (K)"), ("frr", "FRR"), ("attenuation_rmse_db", "attenuation RMSE (dB)"), ("ssim", "SSIM")]
     names = list(dict.fromkeys([*table["method"], *table["other"]]))

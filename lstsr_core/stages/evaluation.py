@@ -13,6 +13,8 @@ from lstsr_core.base.errors import InputError
 from lstsr_core.base.project import resolve
 from lstsr_core.evaluation import table as evaluation
 from lstsr_core.evaluation.protocols import Comparison
+from lstsr_core.evaluation.statistics import differences_between_methods, summarise
+from lstsr_core.evaluation.table import METRIC_COLUMNS
 from lstsr_core.figures import panels as figures
 from lstsr_core.figures.data import distributions, line
 from lstsr_core.geo.operators import low_pass
@@ -34,8 +36,8 @@ def evaluate_pairs(settings: AsterEvaluation) -> pd.DataFrame:
     for pair in pairs_of(settings, chosen_pairs(settings)):
         rows += evaluation.evaluate_pair(pair, settings.methods, settings.protocols, settings.options, lpips)
     table = write_csv(settings, "metrics.csv", evaluation.Evaluation(rows).table())
-    write_csv(settings, "summary.csv", evaluation.summarise(table))
-    write_csv(settings, "differences.csv", evaluation.paired_differences(table))
+    write_csv(settings, "summary.csv", summarise(table, METRIC_COLUMNS))
+    write_csv(settings, "differences.csv", differences_between_methods(table, METRIC_COLUMNS))
     return table
 
 

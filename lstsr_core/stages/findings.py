@@ -6,6 +6,7 @@ import pandas as pd
 from IPython.display import Image
 
 from lstsr_core.evaluation import side_studies as findings
+from lstsr_core.evaluation.statistics import difference_of_states
 from lstsr_core.figures import panels as figures
 from lstsr_core.stages.common import chosen_pairs, pairs_of, write_csv
 from lstsr_core.stages.parameters import Findings
@@ -23,7 +24,7 @@ def place_both_ways(settings: Findings) -> pd.DataFrame:
 
 def gains(settings: Findings, placed: pd.DataFrame) -> pd.DataFrame:
     """Write ``misregistration_gains.csv``: what each method gains when placed rightly, with intervals over scenes."""
-    table = findings.differences(placed, "placement", "as paired", "aligned", findings.COMPARED)
+    table = difference_of_states(placed, "placement", "as paired", "aligned", findings.COMPARED)
     return by_label(write_csv(settings, "misregistration_gains.csv", table))
 
 
@@ -34,7 +35,7 @@ def vary(settings: Findings) -> pd.DataFrame:
         rows += findings.vary(pair, settings.methods, settings.protocols, settings.options)
     columns = ["scene", "protocol", "method", "variant", "status", *findings.COMPARED, *findings.AS_PUBLISHED]
     table = write_csv(settings, "variants.csv", pd.DataFrame(rows, columns=columns))
-    changed = findings.differences(table, "variant", "default", "published", findings.COMPARED, ["protocol", "method"])
+    changed = difference_of_states(table, "variant", "default", "published", findings.COMPARED, ["protocol", "method"])
     return by_label(write_csv(settings, "variant_differences.csv", changed))
 
 
@@ -50,7 +51,7 @@ def back_project(settings: Findings) -> pd.DataFrame:
 def costs(settings: Findings, projected: pd.DataFrame) -> pd.DataFrame:
     """Write ``back_projection_costs.csv``: the last step against none, with intervals over scenes."""
     metrics = ["consistency_k", *findings.COMPARED]
-    table = findings.differences(projected, "step", 0, settings.steps, metrics)
+    table = difference_of_states(projected, "step", 0, settings.steps, metrics)
     return by_label(write_csv(settings, "back_projection_costs.csv", table))
 
 

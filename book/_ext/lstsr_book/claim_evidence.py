@@ -12,8 +12,7 @@ import pandas as pd
 from lstsr_book.markup import number
 from lstsr_book.run_files import METRICS, PROVENANCE, RunFiles
 from lstsr_core.base.errors import NoResult
-from lstsr_core.evaluation.statistics import mean_intervals
-from lstsr_core.geo.raster import FloatArray
+from lstsr_core.evaluation.statistics import mean_interval
 from lstsr_core.networks.weights import PUBLISHED_CHECKPOINTS
 from lstsr_core.sharpening.methods import METHODS
 
@@ -148,12 +147,11 @@ class Judged:
 
 
 def _figure(measure: Measure, of: str, values: pd.Series[float], difference: bool = False) -> Figure:
-    samples: FloatArray = values.to_numpy(dtype=float)[:, None]
-    (interval,) = mean_intervals(samples)
+    interval = mean_interval(values)
     quantity = f"|{measure.label}|" if difference and not measure.better else measure.label
     shown = measure.shown(interval.mean, interval.low, interval.high)
     mean, low, high = (round(value, 6) for value in (interval.mean, interval.low, interval.high))
-    return Figure(quantity, of, shown, mean, low, high, len(samples), interval.sign)
+    return Figure(quantity, of, shown, mean, low, high, len(values), interval.sign)
 
 
 @dataclass(frozen=True)

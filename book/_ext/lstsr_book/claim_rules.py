@@ -13,7 +13,7 @@ import pandas as pd
 from lstsr_book.claim_evidence import ABSENT, LABELS, UNTESTABLE, Evidence, Figure, Finding, Measure, verdict_of
 from lstsr_book.markup import number, thousands
 from lstsr_book.run_files import CURVES, INVERSION, METRICS, PAIRS, PROVENANCE, SUMMARY
-from lstsr_core.evaluation.statistics import COVERAGE, RESAMPLES, SEED, mean_intervals
+from lstsr_core.evaluation.statistics import COVERAGE, RESAMPLES, SEED, mean_interval
 from lstsr_core.geo.grid import SPHERE_RADIUS_M, TILE_SIZE_M, Tile
 from lstsr_core.metrics.contrast import CELL_PIXELS
 from lstsr_core.networks.unet import SharpeningUNet
@@ -298,7 +298,7 @@ def _inversion(evidence: Evidence, protocol: str) -> Finding:
 
 
 def _share(inverted: int, rising: int) -> str:
-    (interval,) = mean_intervals(100.0 * (np.arange(rising) < inverted)[:, None])
+    interval = mean_interval(100.0 * (np.arange(rising) < inverted))
     figures = (number(value, 0) for value in (interval.mean, interval.low, interval.high))
     return "{} % [{}, {}] ({} of {} tiles)".format(*figures, inverted, rising)
 

@@ -15,7 +15,7 @@ from lstsr_book.claims import Claim
 from lstsr_book.kept_results import RECORD, TOLERANCE, KeptResults, compare_metrics
 from lstsr_book.markup import RESULTS_FOLDER, link, listed, number, row_of, table, text, thousands, value_cell
 from lstsr_book.run_files import METRICS, METRICS_SUMMARY, SUMMARY, RunFiles
-from lstsr_core.evaluation.statistics import COVERAGE, mean_intervals
+from lstsr_core.evaluation.statistics import COVERAGE, mean_interval
 from lstsr_core.networks.weights import PUBLISHED_CHECKPOINTS
 
 KEPT_FOLDER = "_static/kept"
@@ -164,7 +164,7 @@ def _mean(metrics: pd.DataFrame, name: str, measure: Measure) -> tuple[float, st
     values = rows[measure.column].astype(float).dropna().to_numpy()
     if not len(values):
         return float("nan"), ""
-    (interval,) = mean_intervals(values[:, None])
+    interval = mean_interval(values)
     ends = [number(end, measure.digits) for end in (interval.low, interval.high)]
     return interval.mean, f"[{', '.join(ends)}]" if len(values) > 1 else ""
 
