@@ -45,8 +45,8 @@ BOOK_VARIABLE = "LSTSR_BOOK"
 ALLOWED_SKIPS = Path(__file__).with_name("allowed_skips.txt")
 
 SHARING = {
-    "a small run": ["test_flow_chart", "test_notebooks", "test_provenance", "test_runner"],
-    "a small book": ["test_book", "test_cheat_sheet", "test_page_assets", "test_reader"],
+    "a small run": ["stages/test_flow_chart", "project/test_notebooks", "base/test_fingerprint", "test_runner"],
+    "a small book": ["book/test_build", "book/test_cheat_sheet", "book/test_page_assets", "book/test_reader"],
 }
 """Test modules that share a costly fixture of the session, by that fixture."""
 
@@ -97,8 +97,9 @@ class ModuleScheduling(LoadScopeScheduling):
     """Gives each worker whole modules, and all that share a costly fixture to one worker, which makes it once."""
 
     def _split_scope(self, nodeid: str) -> str:
-        module = Path(nodeid.split("::")[0]).stem
-        return next((fixture for fixture, modules in SHARING.items() if module in modules), module)
+        module = nodeid.split("::")[0]
+        tested = module.removeprefix("tests/").removesuffix(".py")
+        return next((fixture for fixture, modules in SHARING.items() if tested in modules), module)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ModuleScheduling:
@@ -298,7 +299,7 @@ def lstsr(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, s
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The cover of a small book, built once for all tests. Its last notebook shows its figure far below a long text."""
-    from test_book import make_book_run
+    from tests.book.test_build import make_book_run
 
     run = make_book_run(tmp_path_factory.mktemp("runs") / "sample")
     path = run / "notebooks" / "10_ablation.ipynb"

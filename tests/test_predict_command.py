@@ -10,7 +10,7 @@ import pytest
 import rasterio
 
 from lstsr_core import cli
-from test_prediction import Granules, fields, write_granules
+from tests.maps.test_predict import Granules, fields, write_granules
 
 
 @pytest.fixture

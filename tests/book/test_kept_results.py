@@ -21,14 +21,14 @@ from lstsr_core.evaluation.statistics import differences_between_methods, summar
 from lstsr_core.evaluation.table import COLUMNS, METRIC_COLUMNS, evaluate
 from lstsr_core.pairs.pair import pair_ids
 from lstsr_core.sharpening.methods import Options
-from test_claims import FIGURES, make_run, metrics_rows
+from tests.book.test_claims import FIGURES, make_run, metrics_rows
 
 KEPT = KeptResults.read(PROJECT / RESULTS)
 
 # Two zones; 15 has a hot pixel and is a test scene, the published protocol skips 52, and AATPRK on 176.
 RECOMPUTED = ["0", "15", "52", "57", "136", "176"]
 
-REFERENCE = Path(__file__).with_name("data")
+REFERENCE = PROJECT / "tests" / "data"
 """What the published code (`published`) and a plain implementation (`georeferenced`) gave, scene by scene, for all pairs."""
 
 # The one line that the published notebook printed: scene 0, SIF-CNN-SR1.

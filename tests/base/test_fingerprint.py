@@ -21,7 +21,7 @@ from lstsr_core.base.errors import InputError
 from lstsr_core.base.fingerprint import code_of, digests, fingerprint, read_records, versions, write_records
 from lstsr_core.base.project import PROJECT
 from lstsr_core.stages.parameters import BY_NOTEBOOK
-from test_runner import NAMES, Interrupted, ProjectCopy, small_runs
+from tests.test_runner import NAMES, Interrupted, ProjectCopy, small_runs
 
 UPSTREAM = (
     {"02_patches": ["01_download"], "03_training": ["01_download", "02_patches"], "10_ablation": ["01_download"]}

@@ -28,7 +28,7 @@ from lstsr_book.results_prose import KEPT_FOLDER
 from lstsr_core.base.errors import InputError
 from lstsr_core.base.project import PROJECT
 from lstsr_core.figures.files import SUFFIXES, show
-from test_claims import FIGURES, make_run, metrics_rows, missing_rows
+from tests.book.test_claims import FIGURES, make_run, metrics_rows, missing_rows
 
 PIXEL = base64.b64encode(
     bytes.fromhex(

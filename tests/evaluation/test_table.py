@@ -37,7 +37,7 @@ from lstsr_core.metrics.images import gssim
 from lstsr_core.metrics.perceptual import Lpips
 from lstsr_core.pairs.pair import Pair, write_pair
 from lstsr_core.sharpening.methods import METHODS, WEIGHTS_MISSING, Options
-from test_placement import GAPS, NO_CORNERS, true_product, truth_under
+from tests.evaluation.test_protocols import GAPS, NO_CORNERS, true_product, truth_under
 
 GEOREFERENCED = ["georeferenced"]
 NETWORKS = ["sc-unet", "sif-cnn-sr1", "sif-cnn-sr2"]

@@ -19,7 +19,7 @@ from lstsr_book.figure_pages import PAPER_LIST
 from lstsr_core.base.project import NOTEBOOKS, PARAMETERS
 from lstsr_core.figures.files import SUFFIXES
 from lstsr_core.stages.parameters import BY_NOTEBOOK
-from test_runner import NAMES, ProjectCopy, small_runs
+from tests.test_runner import NAMES, ProjectCopy, small_runs
 
 Cell = dict[str, Any]
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import textwrap
-from pathlib import Path
 
 import pytest
+
+from lstsr_core.base.project import PROJECT
 
 pytest_plugins = ["pytester"]
 
@@ -26,7 +27,7 @@ SKIPPING = """
 def run_suite(pytester: pytest.Pytester, allowed: str, workers: int = 0, **modules: str) -> pytest.RunResult:
     """Run the conftest beside this file on other tests, in a directory of its own."""
     directory = pytester.mkdir("tests")
-    conftest = Path(__file__).with_name("conftest.py").read_text(encoding="utf-8")
+    conftest = (PROJECT / "tests" / "conftest.py").read_text(encoding="utf-8")
     (directory / "conftest.py").write_text(conftest, encoding="utf-8")
     (directory / "allowed_skips.txt").write_text(allowed, encoding="utf-8")
     for name, source in modules.items():

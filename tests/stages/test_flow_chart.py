@@ -16,8 +16,8 @@ from lstsr_core.base.project import PROJECT
 from lstsr_core.stages.flow_chart import KINDS, OUTPUT, count_kinds, flow, flow_chart, purpose
 from lstsr_core.stages.order import COMMITTED, UPSTREAM
 from lstsr_core.stages.parameters import BY_NOTEBOOK
-from test_architecture_figure import assert_no_text_touches_another, texts
-from test_runner import ProjectCopy, small_runs
+from tests.figures.test_architecture_figure import assert_no_text_touches_another, texts
+from tests.test_runner import ProjectCopy, small_runs
 
 LAST = "12_structure"
 BRACKET = "#777777"

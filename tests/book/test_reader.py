@@ -1,6 +1,7 @@
 """The built book as a reader meets it: in Chromium on a desk and on a phone, light and dark, by keyboard, on paper.
 
-The tests read the small book of the suite. ``LSTSR_BOOK=data/runs/paper/book/html pytest tests/test_reader.py`` reads another.
+The tests read the small book of the suite; ``LSTSR_BOOK=data/runs/paper/book/html pytest tests/book/test_reader.py`` reads
+another.
 """
 
 import re

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from lstsr_core.base.errors import InputError
+from lstsr_core.base.project import PROJECT
 from lstsr_core.geo.operators import upsample
 from lstsr_core.networks import cross_validation
 from lstsr_core.networks.cross_validation import CHECKPOINT, cross_validate, forget, split, train_weights
@@ -141,7 +142,7 @@ def test_one_network_is_trained_on_all_and_its_card_tells_how(tmp_path: Path) ->
 
 
 def test_the_licence_is_the_projects() -> None:
-    assert f"{cross_validation.LICENCE} License" in (Path(__file__).parent.parent / "LICENSE").read_text()
+    assert f"{cross_validation.LICENCE} License" in (PROJECT / "LICENSE").read_text()
 
 
 def test_splits_follow_the_settings() -> None:
