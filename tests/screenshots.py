@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from browser import chromium, served
+from worlds.browser import chromium, served
 
 MAIN_PAGES = [
     "index", "claims", "results", "method", "data", "figures", "atlas", "06_aster_evaluation", "07_map", "rerunning",

@@ -32,7 +32,7 @@ from lstsr_core.networks.weights import save_model
 from lstsr_core.pairs.pair import Pair, write_pair
 from lstsr_core.patches.statistics import Statistics
 from lstsr_core.sharpening.methods import METHODS
-from tests.pairs.test_unpickler import call, dictionary, name, text
+from worlds.pickles import call, dictionary, name, text
 
 CONTRACT = [
     "scene", "method", "protocol", "psnr_db", "ssim", "rmse_k", "rmse_low_gradient_k", "rmse_mid_gradient_k",

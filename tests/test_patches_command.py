@@ -12,7 +12,7 @@ import pytest
 from lstsr_core.networks.data import from_patches
 from lstsr_core.patches.cutting import PatchSettings
 from lstsr_core.patches.plan import plan
-from tests.patches.test_cutting import DAYS, REST, tile_lst, write_day
+from worlds.granule_days import DAYS, REST, tile_lst, write_day
 
 Command = Callable[..., tuple[int, str, str]]
 

@@ -10,7 +10,7 @@ import pytest
 import rasterio
 
 from lstsr_core import cli
-from tests.maps.test_predict import Granules, fields, write_granules
+from worlds.granules import Granules, fields, write_granules
 
 
 @pytest.fixture

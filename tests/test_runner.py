@@ -8,221 +8,32 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import re
-import shutil
-import signal
 import subprocess
-import sys
-import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lstsr_core.base.project import PROJECT
-
-NAMES = ["01_download", "02_patches", "03_training", "04_sharpening", "05_fourier", "06_aster_evaluation", "07_map"]
-NAMES += ["08_findings", "09_weights", "10_ablation", "11_atlas", "12_structure"]
-SMALL = [
-    "--set", "01_download.windows=2", "--set", "01_download.pairs=2", "--set", '01_download.days=["2018-07-19"]',
-    "--set", "03_training.epochs=1", "--set", "03_training.threads=1", "--set", "06_aster_evaluation.protocol=georeferenced",
-    "--set", "07_map.threads=1", "--set", "08_findings.methods=[bicubic,tsharp]", "--set", "08_findings.steps=1",
-    "--set", "08_findings.protocol=georeferenced", "--set", "11_atlas.methods=[bicubic,tsharp]", "--set", "11_atlas.processes=1",
-]  # fmt: skip
-COMMITTED = ("params", "training", "training_curves", "own_weights", "ablation")
-PATIENCE_S = 900.0  # beside other work a run takes several times as long as alone
-
-Completed = subprocess.CompletedProcess[str]
-
-
-def _hear_ctrl_c() -> None:
-    # A shell starts what goes on in the background deaf to it, and so its children.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-@dataclass(frozen=True)
-class ProjectCopy:
-    """A copy of the project that runs on its own."""
-
-    root: Path
-
-    @property
-    def run_directory(self) -> Path:
-        return self.root / "data" / "runs" / "sample"
-
-    @property
-    def environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if name != "LSTSR_TERMINAL"}
-        # Two threads that wait for each other beside other work take several times as long.
-        return {**kept, "PYTHONPATH": self.python_path, "OMP_NUM_THREADS": "1"}
-
-    @property
-    def python_path(self) -> str:
-        return os.pathsep.join([str(self.root), str(self.root / "book" / "_ext")])
-
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """``lstsr run`` with the small parameters, in a process group of its own."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "lstsr_core.cli", "run", *SMALL, *arguments],
-            env=self.environment, cwd=self.root.parent, start_new_session=True, text=True, preexec_fn=_hear_ctrl_c,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
-
-    def run(self, *arguments: str) -> Completed:
-        process = self.start(*arguments)
-        output, errors = process.communicate(timeout=PATIENCE_S)
-        return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
-
-    def python(self, code: str, *arguments: str) -> Completed:
-        """Python code with the copy's package."""
-        command = [sys.executable, "-c", code, *arguments]
-        return subprocess.run(command, env=self.environment, cwd=self.root.parent, text=True, capture_output=True)
-
-    def results(self, *notebooks: str) -> dict[str, bytes]:
-        """Content of every file that the notebooks wrote, by path; of all notebooks if none is named."""
-        folders = [self.run_directory / name for name in notebooks or NAMES]
-        files = (file for folder in folders for file in sorted(folder.rglob("*")) if file.is_file())
-        return {file.relative_to(self.run_directory).as_posix(): file.read_bytes() for file in files}
-
-    def records(self) -> dict[str, dict[str, Any]]:
-        path = self.run_directory / "provenance.json"
-        records: dict[str, dict[str, Any]] = json.loads(path.read_text()) if path.is_file() else {}
-        return records
-
-    def kernels(self) -> list[int]:
-        """Processes of notebooks that belong to this copy."""
-        marker = f"PYTHONPATH={self.python_path}".encode()
-        found = []
-        for process in Path("/proc").iterdir():
-            try:
-                if b"ipykernel" in (process / "cmdline").read_bytes():
-                    environment = (process / "environ").read_bytes().split(b"\0")
-                    found += [int(process.name)] if marker in environment else []
-            except OSError:  # no process, or one that has just ended
-                continue
-        return found
-
-    def clone(self, root: Path) -> ProjectCopy:
-        shutil.copytree(self.root, root)
-        return ProjectCopy(root)
-
-
-def copy_project(root: Path) -> ProjectCopy:
-    """The project's sources without any results."""
-    for name in ("lstsr_core", "book/_ext", "notebooks", *(f"data/{name}" for name in COMMITTED)):
-        shutil.copytree(PROJECT / name, root / name)
-    for path in [PROJECT / "pyproject.toml", *(PROJECT / "data").glob("*.*")]:
-        shutil.copy2(path, root / path.relative_to(PROJECT))
-    return ProjectCopy(root)
-
-
-def wait_for(condition: Callable[[], Any], process: subprocess.Popen[str] | None = None) -> bool:
-    """Wait until a condition holds; False if the process ends before, or after long."""
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        if process is not None and process.poll() is not None:
-            return False
-        time.sleep(0.01)
-    return False
-
-
-def has_begun_to_write(directory: Path) -> bool:
-    return directory.is_dir() and any(directory.iterdir())
-
-
-def vanish(copy: ProjectCopy, within_s: float = 60.0) -> bool:
-    """Whether all of a copy's kernels end soon."""
-    deadline = time.monotonic() + within_s
-    while copy.kernels() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return not copy.kernels()
-
-
-@dataclass
-class Interrupted:
-    """What was seen while a run was stopped with Ctrl-C, killed, and finished."""
-
-    copy: ProjectCopy
-    seen: dict[str, Any] = field(default_factory=dict)
-
-    def go(self) -> Interrupted:
-        self._stop()
-        self._kill()
-        self.seen["finished"] = self.copy.run()
-        return self
-
-    def _stop(self) -> None:
-        process = self.copy.start()
-        self.seen["stopped while writing"] = wait_for(
-            lambda: has_begun_to_write(self.copy.run_directory / "01_download"), process
-        )
-        self.seen["kernels before Ctrl-C"] = self.copy.kernels()
-        os.killpg(process.pid, signal.SIGINT)
-        output, errors = process.communicate(timeout=PATIENCE_S)
-        self.seen["stopped"] = subprocess.CompletedProcess(process.args, process.returncode, output, errors)
-        self.seen["no kernel after Ctrl-C"] = vanish(self.copy)
-        self.seen["results after Ctrl-C"] = self.copy.results()
-
-    def _kill(self) -> None:
-        process = self.copy.start()
-        self.seen["killed while writing"] = wait_for(lambda: has_begun_to_write(self.copy.run_directory / "03_training"), process)
-        process.kill()
-        process.communicate(timeout=PATIENCE_S)
-        self.seen["no kernel after kill"] = vanish(self.copy)
-        self.seen["records after kill"] = sorted(self.copy.records())
-
-
-@dataclass
-class SmallRuns:
-    """The session's two runs: one undisturbed, one (still going on, perhaps) interrupted."""
-
-    copy: ProjectCopy
-    first: Completed
-    interrupted: Future[Interrupted]
-
-
-_SMALL_RUNS = pytest.StashKey[SmallRuns]()
-
-
-def small_runs(config: pytest.Config, factory: pytest.TempPathFactory) -> SmallRuns:
-    """The session's runs, made on the first call; every test module shares them."""
-    if _SMALL_RUNS not in config.stash:
-        copies = [copy_project(factory.mktemp(name) / "project") for name in ("undisturbed", "interrupted")]
-        pool = ThreadPoolExecutor(1)
-        interrupted = pool.submit(Interrupted(copies[1]).go)
-        config.stash[_SMALL_RUNS] = SmallRuns(copies[0], copies[0].run(), interrupted)
-        pool.shutdown(wait=False)
-    return config.stash[_SMALL_RUNS]
-
-
-@pytest.fixture(scope="session")
-def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> SmallRuns:
-    return small_runs(request.config, tmp_path_factory)
-
-
-@pytest.fixture
-def undisturbed(runs: SmallRuns) -> ProjectCopy:
-    """The copy with a finished run, to look at and not to change."""
-    assert runs.first.returncode == 0, runs.first.stderr
-    return runs.copy
+from worlds.project_copy import (
+    NAMES,
+    PATIENCE_S,
+    Completed,
+    Interrupted,
+    ProjectCopy,
+    SmallRuns,
+    copy_project,
+    vanish,
+    wait_for,
+)
 
 
 @pytest.fixture
 def finished(undisturbed: ProjectCopy, tmp_path: Path) -> ProjectCopy:
     """A copy with a finished run of the test's own."""
     return undisturbed.clone(tmp_path / "project")
-
-
-@pytest.fixture
-def interrupted(runs: SmallRuns) -> Interrupted:
-    return runs.interrupted.result()
 
 
 def did(completed: Completed) -> dict[str, str]:
@@ -249,18 +60,18 @@ def all_skipped(*rerun: str) -> dict[str, str]:
 # What is run and what is skipped
 
 
-def test_every_notebook_is_run_in_order(runs: SmallRuns, undisturbed: ProjectCopy) -> None:
-    assert list(did(runs.first).items()) == [(name, "done") for name in NAMES]
+def test_every_notebook_is_run_in_order(small_runs: SmallRuns, undisturbed: ProjectCopy) -> None:
+    assert list(did(small_runs.first).items()) == [(name, "done") for name in NAMES]
     for name in NAMES:
         assert (undisturbed.run_directory / "notebooks" / f"{name}.ipynb").is_file()
         assert undisturbed.results(name)
     assert sorted(undisturbed.records()) == NAMES
 
 
-def test_progress_is_shown_for_each_notebook_and_cell(runs: SmallRuns, undisturbed: ProjectCopy) -> None:
+def test_progress_is_shown_for_each_notebook_and_cell(small_runs: SmallRuns, undisturbed: ProjectCopy) -> None:
     for name in NAMES:
         cells = json.loads((undisturbed.run_directory / "notebooks" / f"{name}.ipynb").read_text())["cells"]
-        assert re.search(rf"{name}: .*\b{len(cells)}/{len(cells)} \[", runs.first.stderr)
+        assert re.search(rf"{name}: .*\b{len(cells)}/{len(cells)} \[", small_runs.first.stderr)
 
 
 def test_nothing_leaves_the_run_directory(undisturbed: ProjectCopy) -> None:

@@ -21,7 +21,7 @@ from lstsr_core.base.errors import InputError
 from lstsr_core.base.fingerprint import code_of, digests, fingerprint, read_records, versions, write_records
 from lstsr_core.base.project import PROJECT
 from lstsr_core.stages.parameters import BY_NOTEBOOK
-from tests.test_runner import NAMES, Interrupted, ProjectCopy, small_runs
+from worlds.project_copy import NAMES, Interrupted, ProjectCopy
 
 UPSTREAM = (
     {"02_patches": ["01_download"], "03_training": ["01_download", "02_patches"], "10_ablation": ["01_download"]}
@@ -34,18 +34,6 @@ JSON_VALUES = st.recursive(
 )
 
 
-@pytest.fixture(scope="session")
-def finished(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ProjectCopy:
-    runs = small_runs(request.config, tmp_path_factory)
-    assert runs.first.returncode == 0, runs.first.stderr
-    return runs.copy
-
-
-@pytest.fixture(scope="session")
-def second(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Interrupted:
-    return small_runs(request.config, tmp_path_factory).interrupted.result()
-
-
 def sha256_of(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
@@ -56,12 +44,12 @@ def files_below(run: Path, names: list[str]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_records_say_what_a_notebook_was_made_of(finished: ProjectCopy, name: str) -> None:
-    record = finished.records()[name]
+def test_records_say_what_a_notebook_was_made_of(undisturbed: ProjectCopy, name: str) -> None:
+    record = undisturbed.records()[name]
     noted = {"parameters", "seed", "inputs", "outputs", "git_revision", "versions", "fingerprint", "seconds"}
     assert set(record) == noted
-    assert record["inputs"] == files_below(finished.run_directory, UPSTREAM.get(name, []))
-    assert record["outputs"] == files_below(finished.run_directory, [name])
+    assert record["inputs"] == files_below(undisturbed.run_directory, UPSTREAM.get(name, []))
+    assert record["outputs"] == files_below(undisturbed.run_directory, [name])
     assert set(record["parameters"]) == set(BY_NOTEBOOK[name].model_fields)
     assert record["seed"] == record["parameters"].get("seed")
     assert record["seconds"] > 0.1
@@ -69,8 +57,8 @@ def test_records_say_what_a_notebook_was_made_of(finished: ProjectCopy, name: st
     assert all(found == version(package) for package, found in record["versions"].items())
 
 
-def test_records_hold_the_parameters_that_were_set(finished: ProjectCopy) -> None:
-    records = finished.records()
+def test_records_hold_the_parameters_that_were_set(undisturbed: ProjectCopy) -> None:
+    records = undisturbed.records()
     assert (records["01_download"]["parameters"]["windows"], records["03_training"]["parameters"]["epochs"]) == (2, 1)
     assert records["01_download"]["seed"] == 42
 
@@ -83,7 +71,7 @@ def results_as_text(copy: ProjectCopy) -> dict[str, str]:
     return texts
 
 
-def test_results_hold_no_paths_hosts_or_times(finished: ProjectCopy) -> None:
+def test_results_hold_no_paths_hosts_or_times(undisturbed: ProjectCopy) -> None:
     told = [
         re.compile(r"(?:^|[\s\"',;=(])(?:/[\w.+-]+){2,}", re.MULTILINE),
         re.compile(r"\b[A-Za-z]:\\"),
@@ -91,25 +79,25 @@ def test_results_hold_no_paths_hosts_or_times(finished: ProjectCopy) -> None:
         re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}"),
         re.compile(rf"\b{re.escape(platform.node())}\b") if platform.node() else None,
     ]
-    for name, text in results_as_text(finished).items():
+    for name, text in results_as_text(undisturbed).items():
         found = [match[0] for pattern in told if pattern is not None for match in pattern.finditer(text)]
         assert found == [], name
 
 
-def test_two_copies_give_the_same_tables(finished: ProjectCopy, second: Interrupted) -> None:
-    ours, theirs = results_as_text(finished), results_as_text(second.copy)
-    assert finished.root != second.copy.root
+def test_two_copies_give_the_same_tables(undisturbed: ProjectCopy, interrupted: Interrupted) -> None:
+    ours, theirs = results_as_text(undisturbed), results_as_text(interrupted.copy)
+    assert undisturbed.root != interrupted.copy.root
     assert ours.keys() == theirs.keys()
     assert [name for name in ours if ours[name] != theirs[name]] == []
 
 
-def test_two_copies_give_the_same_weights(finished: ProjectCopy, second: Interrupted) -> None:
+def test_two_copies_give_the_same_weights(undisturbed: ProjectCopy, interrupted: Interrupted) -> None:
     weights = "03_training/weights/sif-cnn-sr1.safetensors"
-    assert finished.results()[weights] == second.copy.results()[weights]
+    assert undisturbed.results()[weights] == interrupted.copy.results()[weights]
 
 
-def test_the_revision_is_the_commit_and_tells_of_changes(finished: ProjectCopy, tmp_path: Path) -> None:
-    copy = finished.clone(tmp_path / "project")
+def test_the_revision_is_the_commit_and_tells_of_changes(undisturbed: ProjectCopy, tmp_path: Path) -> None:
+    copy = undisturbed.clone(tmp_path / "project")
     asked = "from lstsr_core.base.fingerprint import git_revision; print(git_revision())"
     assert copy.python(asked).stdout == "unknown\n"
 

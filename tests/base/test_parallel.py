@@ -17,14 +17,14 @@ from typing import Any
 import psutil
 import pytest
 
-from dask_processes import DaskProcesses, dask_processes, kill
-from granule_work import Settings, fail_in_june_die_in_july, sharpen_granule, sharpen_slowly
 from lstsr_core.base import parallel as cluster
 from lstsr_core.base.errors import InputError
 from lstsr_core.base.parallel import Outcome, run_all, worker_count
 from lstsr_core.base.project import PROJECT
 from lstsr_core.modis.day_pairs import granule_pairs
 from lstsr_core.simulation.scenes import simulate
+from worlds.dask_processes import DaskProcesses, dask_processes, kill
+from worlds.granule_work import Settings, fail_in_june_die_in_july, sharpen_granule, sharpen_slowly
 
 DAYS = [datetime.date(2018, 6, 1) + datetime.timedelta(days=5 * index) for index in range(12)]
 JUNE, JULY = (f"MOD21A1D.A2018{day}.h18v04.061.2020001000000.hdf" for day in (166, 196))  # 15 June and 15 July

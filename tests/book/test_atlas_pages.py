@@ -15,7 +15,7 @@ from lstsr_core.base.errors import InputError
 from lstsr_core.base.project import PROJECT
 from lstsr_core.evaluation.protocols import TOO_SMALL
 from lstsr_core.stages.atlas_scenes import FIGURES
-from tests.book.test_build import make_book_run
+from worlds.book import make_book_run
 
 SCENES = ["0", "57"]
 

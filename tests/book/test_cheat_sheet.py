@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from browser import chromium
+from worlds.browser import chromium
 
 
 def test_the_cheat_sheet_prints_on_one_page_of_a4(built: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from lstsr_book.figure_pages import PAPER_LIST, BookFigure, collect, figures_list, origin
 from lstsr_core.base.errors import InputError
 from lstsr_core.stages.parameters import BY_NOTEBOOK
-from tests.book.test_build import notebook, write_figure
+from worlds.book import notebook, write_figure
 
 SPEC_NUMBERS = list(range(1, 15))
 

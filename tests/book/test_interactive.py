@@ -16,9 +16,9 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from browser import chromium, served
 from lstsr_book.scatter import scatter_html
 from lstsr_core.base.project import PROJECT
+from worlds.browser import chromium, served
 
 STATIC = PROJECT / "book" / "_static"
 ROWS, COLUMNS = 40, 48

@@ -21,7 +21,7 @@ from lstsr_core.evaluation.statistics import differences_between_methods, summar
 from lstsr_core.evaluation.table import COLUMNS, METRIC_COLUMNS, evaluate
 from lstsr_core.pairs.pair import pair_ids
 from lstsr_core.sharpening.methods import Options
-from tests.book.test_claims import FIGURES, make_run, metrics_rows
+from worlds.claims import FIGURES, make_run, metrics_rows
 
 KEPT = KeptResults.read(PROJECT / RESULTS)
 

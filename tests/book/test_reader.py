@@ -15,7 +15,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from browser import Source, chromium, page_names, served
+from worlds.browser import Source, chromium, page_names, served
 
 EXPECTED_PAGES = {
     "index.html",

@@ -15,7 +15,7 @@ from lstsr_book.run_files import METRICS, METRICS_SUMMARY, RunFiles
 from lstsr_core.base.project import PROJECT
 from lstsr_core.evaluation.statistics import summarise
 from lstsr_core.evaluation.table import COLUMNS, METRIC_COLUMNS
-from tests.book.test_claims import FIGURES, make_run, metrics_rows, missing_rows
+from worlds.claims import FIGURES, make_run, metrics_rows, missing_rows
 
 KEPT = KeptResults.read(PROJECT / RESULTS)
 

@@ -19,7 +19,6 @@ from pathlib import Path
 
 import pytest
 
-from granule_server import HTML, HTML_PAGE, TILE, Archive, Fault, serving, small_granule
 from lstsr_core import cli
 from lstsr_core.base.errors import InputError
 from lstsr_core.download.download import Result, check_granule, download, estimate, make_plan, open_source
@@ -29,6 +28,7 @@ from lstsr_core.download.transfer import Patience
 from lstsr_core.modis.granule import read_lst
 from lstsr_core.modis.names import GranuleName
 from lstsr_core.modis.products import Product
+from worlds.archive import HTML, HTML_PAGE, TILE, Archive, Fault, serving, small_granule
 
 LST, NDVI = Product("MOD21A1D"), Product("MOD09GQ")
 DAYS = [datetime.date(2017, 1, 1) + datetime.timedelta(days=number) for number in range(3)]

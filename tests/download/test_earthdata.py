@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from granule_server import HTML, TILE, Archive, Fault, serving
 from lstsr_core import cli
 from lstsr_core.base.errors import InputError
 from lstsr_core.download.checksum import Checksum
@@ -19,6 +18,7 @@ from lstsr_core.download.sources import RemoteGranule
 from lstsr_core.download.transfer import Patience, TransferError
 from lstsr_core.geo.grid import Tile
 from lstsr_core.modis.products import Product
+from worlds.archive import HTML, TILE, Archive, Fault, serving
 
 FIRST, LAST = datetime.date(2017, 1, 1), datetime.date(2017, 1, 31)
 SECRET = "secret-that-nobody-may-read"

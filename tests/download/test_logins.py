@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 import requests
 
-from granule_server import Archive, serving
 from lstsr_core import cli
 from lstsr_core.base.errors import InputError
 from lstsr_core.download.earthdata import EarthdataSource
 from lstsr_core.download.logins import check_netrc_is_text, checked_token
 from lstsr_core.download.mirror import MirrorSource
 from lstsr_core.download.transfer import Client, Patience, TransferError
+from worlds.archive import Archive, serving
 
 SECRET = "secret-that-nobody-may-read"
 HOST = "127.0.0.1"

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from granule_server import HTML_PAGE, Archive, Fault, ecs_metadata, serving, small_granule
 from lstsr_core.base.project import PROJECT
+from worlds.archive import HTML_PAGE, Archive, Fault, ecs_metadata, serving, small_granule
 
 VARIABLE = "LSTSR_PYMODIS_PYTHON"
 DAYS = [datetime.date(2017, 1, 30) + datetime.timedelta(days=number) for number in range(4)]

@@ -12,9 +12,9 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from granule_server import Archive, Fault, serving
 from lstsr_core.base.errors import InputError
 from lstsr_core.download.transfer import Client, Patience, Stopped, TransferError
+from worlds.archive import Archive, Fault, serving
 
 MAGIC = b"\x0e\x03\x13\x01"
 CONTENT = MAGIC + bytes(range(256)) * 1000

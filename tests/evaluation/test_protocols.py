@@ -37,6 +37,7 @@ from lstsr_core.geo.raster import Raster, warp_onto
 from lstsr_core.metrics.images import rmse
 from lstsr_core.pairs.pair import Pair, align, fine_grid
 from lstsr_core.sharpening.methods import Options, sharpen
+from worlds.pairs import true_product, truth_under
 
 UTM_31N = CRS.from_epsg(32631)
 GAPS = "the product has gaps, which the published protocol would take for zeros"
@@ -68,20 +69,6 @@ def test_of_equal_rectangles_the_upper_one_is_taken_and_of_none_nothing() -> Non
     mask[1:3, 5:8], mask[5:7, 0:3] = True, True
     assert largest_rectangle(mask) == (slice(1, 3), slice(5, 8))
     assert mask[largest_rectangle(np.zeros((9, 9), dtype=bool))].size == 0
-
-
-def truth_under(truth: Raster, grid: Raster) -> Raster:
-    """The truth on a 250 m grid inside its own, cut out by coordinates."""
-    row = round((truth.top_m - grid.top_m) / truth.pixel_width_m)
-    column = round((grid.left_m - truth.left_m) / truth.pixel_width_m)
-    cut = truth.crop(slice(row, row + grid.rows), slice(column, column + grid.columns))
-    assert (cut.left_m, cut.top_m) == pytest.approx((grid.left_m, grid.top_m), abs=1e-3)
-    return grid.with_values(cut.values)
-
-
-def true_product(truth: Raster, pair: Pair) -> Raster:
-    """The truth under the aligned pair's LST."""
-    return truth_under(truth, fine_grid(align(pair)))
 
 
 def truth_of_ndvi(pair: Pair) -> Raster:

@@ -25,7 +25,7 @@ from lstsr_core.evaluation.table import evaluate_pair
 from lstsr_core.geo.raster import Raster
 from lstsr_core.pairs.pair import Pair, align, as_paired
 from lstsr_core.sharpening.methods import METHODS, WEIGHTS_MISSING, Options, sharpen
-from tests.evaluation.test_protocols import truth_under
+from worlds.pairs import truth_under
 
 
 @pytest.fixture(scope="module")

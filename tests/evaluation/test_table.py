@@ -37,7 +37,10 @@ from lstsr_core.metrics.images import gssim
 from lstsr_core.metrics.perceptual import Lpips
 from lstsr_core.pairs.pair import Pair, write_pair
 from lstsr_core.sharpening.methods import METHODS, WEIGHTS_MISSING, Options
-from tests.evaluation.test_protocols import GAPS, NO_CORNERS, true_product, truth_under
+from worlds.pairs import true_product, truth_under
+
+GAPS = "the product has gaps, which the published protocol would take for zeros"
+NO_CORNERS = "fewer than four corners found in a mask"
 
 GEOREFERENCED = ["georeferenced"]
 NETWORKS = ["sc-unet", "sif-cnn-sr1", "sif-cnn-sr2"]

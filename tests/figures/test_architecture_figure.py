@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from itertools import combinations
-
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
-from matplotlib.text import Text
+from matplotlib.patches import FancyArrowPatch, Rectangle
 from torch import nn
 
 from lstsr_core.figures.architecture import INPUT, Layer, layers
 from lstsr_core.figures.architecture_figure import architecture_figure
 from lstsr_core.networks.unet import DoubleConvolution, Down, SharpeningUNet, Up
+from worlds.drawings import assert_no_text_touches_another, texts
 
 TOLD = {INPUT: "upsampled LST\nand NDVI, z-scores", "outlet": "LST, z-scores"}
 
@@ -31,25 +28,6 @@ class Wider(SharpeningUNet):
 
 def drawn(network: nn.Module, side: int = 64) -> Figure:
     return architecture_figure(layers(network, 2, side, side), TOLD)
-
-
-def texts(figure: Figure) -> list[Text]:
-    return [text for text in figure.axes[0].texts if text.get_text()]
-
-
-def assert_no_text_touches_another(figure: Figure) -> None:
-    """Nor leaves the page, or the box in which it begins."""
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    extents = {text: text.get_window_extent(renderer) for text in texts(figure)}
-    for one, other in combinations(extents, 2):
-        assert not extents[one].overlaps(extents[other]), (one.get_text(), other.get_text())
-    boxes = [box.get_window_extent(renderer) for box in figure.axes[0].patches if isinstance(box, FancyBboxPatch)]
-    for text, extent in extents.items():
-        assert figure.bbox.x0 <= extent.x0 and extent.x1 <= figure.bbox.x1, text.get_text()
-        assert figure.bbox.y0 <= extent.y0 and extent.y1 <= figure.bbox.y1, text.get_text()
-        for box in boxes:
-            inside = box.x0 <= extent.x0 and extent.x1 <= box.x1 and box.y0 <= extent.y0 and extent.y1 <= box.y1
-            assert inside or not box.overlaps(extent), text.get_text()
 
 
 def bars(figure: Figure) -> list[Rectangle]:

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from dask_processes import DaskProcesses, dask_processes
-from granule_work import Settings, sharpen_granule
 from lstsr_core.base.errors import InputError
 from lstsr_core.maps.batch import Estimate, Job, Outputs, Trial
 from lstsr_core.modis.day_pairs import granule_pairs
 from lstsr_core.simulation.scenes import simulate
+from worlds.dask_processes import DaskProcesses, dask_processes
+from worlds.granule_work import Settings, sharpen_granule
 
 REST = "h18v04.061.2020001000000.hdf"
 LST = [f"MOD21A1D.A2018{day}.{REST}" for day in (150, 160, 170, 180, 190)]

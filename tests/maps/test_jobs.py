@@ -14,7 +14,6 @@ import pandas as pd
 import pytest
 import rasterio
 
-from dask_processes import DaskProcesses, dask_processes
 from lstsr_core.base.digests import Digests
 from lstsr_core.base.project import sha256
 from lstsr_core.geo.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL
@@ -26,6 +25,7 @@ from lstsr_core.modis.names import GranuleName
 from lstsr_core.patches.cutting import PatchSettings, update
 from lstsr_core.simulation.granule_writer import write_lst_granule, write_reflectance_granule
 from lstsr_core.simulation.scenes import simulate
+from worlds.dask_processes import DaskProcesses, dask_processes
 
 DAYS = [datetime.date(2018, 7, day) for day in (2, 5, 19)]
 

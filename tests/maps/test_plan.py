@@ -11,7 +11,7 @@ from lstsr_core.geo.grid import Tile
 from lstsr_core.maps.plan import plan_granule
 from lstsr_core.maps.predict import Request, predict_granule
 from lstsr_core.modis.names import GranuleName
-from tests.maps.test_predict import DAY, SIZE, Granules, fields, write_granules
+from worlds.granules import DAY, SIZE, Granules, fields, write_granules
 
 
 @pytest.fixture(scope="module")

@@ -36,51 +36,10 @@ from lstsr_core.modis.hdf_eos import GridDataset, write_granule
 from lstsr_core.modis.names import GranuleName
 from lstsr_core.networks.weights import PUBLISHED_CHECKPOINTS, load_model
 from lstsr_core.sharpening.methods import METHODS, OWN_METHODS
-from lstsr_core.simulation.granule_writer import write_lst_granule, write_reflectance_granule
+from lstsr_core.simulation.granule_writer import write_lst_granule
+from worlds.granules import DAY, FIRST_COLUMN, FIRST_ROW, SIZE, Granules, fields, smooth, write_granules
 
-FIRST_ROW, FIRST_COLUMN, SIZE = 500, 300, 96
-DAY = datetime.date(2018, 7, 19)
 SPHERE = pyproj.CRS.from_proj4(f"+proj=longlat +R={SPHERE_RADIUS_M}")
-
-
-@dataclass(frozen=True)
-class Granules:
-    lst: Path
-    reflectance: Path
-
-
-def write_granules(
-    directory: Path,
-    lst_k: FloatArray,
-    ndvi: FloatArray,
-    tile: str = "h18v04",
-    day: datetime.date = DAY,
-    ndvi_day: datetime.date = DAY,
-) -> Granules:
-    """Granules of a part of a tile, whose NDVI is NaN where `ndvi` is."""
-    place = Affine.translation(FIRST_COLUMN, FIRST_ROW)
-    lst = Raster(lst_k, Tile.parse(tile).transform(COARSE_PIXEL_M) @ place, SINUSOIDAL)
-    fine = lst.transform @ Affine.scale(0.25)
-    found = Granules(
-        directory / str(GranuleName("MOD21A1D", day, Tile.parse(tile))),
-        directory / str(GranuleName("MOD09GQ", ndvi_day, Tile.parse(tile))),
-    )
-    write_lst_granule(found.lst, lst)
-    red, nir = (Raster(np.where(np.isnan(ndvi), np.nan, band), fine, SINUSOIDAL) for band in (0.2 * (1 - ndvi), 0.2 * (1 + ndvi)))
-    write_reflectance_granule(found.reflectance, red, nir)
-    return found
-
-
-def smooth(size: int, seed: int, width: float = 2.0) -> FloatArray:
-    field = ndimage.gaussian_filter(np.random.default_rng(seed).standard_normal((size, size)), width)
-    return field / field.std()
-
-
-def fields() -> tuple[FloatArray, FloatArray]:
-    """LST and NDVI without gaps."""
-    ndvi = np.clip(0.55 + 0.12 * smooth(4 * SIZE, 1), 0.0, 0.95)
-    truth_k = 305.0 - 14.0 * (ndvi - 0.55) + 1.5 * smooth(4 * SIZE, 2, 12.0)
-    return degrade(truth_k), ndvi
 
 
 CLOUDS = np.zeros((SIZE, SIZE), dtype=np.bool_)

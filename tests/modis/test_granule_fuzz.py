@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from granule_damage import MUTATIONS, Reading, Whole, soak
 from lstsr_core.geo.grid import COARSE_PIXEL_M, FINE_PIXEL_M, Tile
 from lstsr_core.modis.granule import read_lst_granule, read_ndvi
 from lstsr_core.modis.hdf_eos import GridDataset, Storage, write_granule
 from lstsr_core.modis.names import GranuleName
 from lstsr_core.simulation.granule_metadata import archive_texts
+from worlds.granule_damage import MUTATIONS, Reading, Whole, soak
 
 SEED = 20190719
 COUNT = 500

@@ -14,12 +14,12 @@ import pytest
 import rasterio
 from numpy.typing import NDArray
 
-from granule_damage import Reading, Whole, soak
 from lstsr_core.base.errors import InputError
 from lstsr_core.geo.grid import TILE_SIZE_M, Tile
 from lstsr_core.geo.raster import Raster
 from lstsr_core.modis.granule import read_lst, read_lst_granule, read_ndvi, read_origin, read_rgb, read_water_mask
 from lstsr_core.modis.names import GranuleName
+from worlds.granule_damage import Reading, Whole, soak
 
 needs_gdal = pytest.mark.skipif(shutil.which("gdalinfo") is None, reason="gdalinfo (Debian's gdal-bin) is not installed")
 

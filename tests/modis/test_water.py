@@ -14,7 +14,7 @@ from lstsr_core.base.errors import InputError
 from lstsr_core.geo.grid import COARSE_PIXEL_M, SINUSOIDAL, Tile
 from lstsr_core.geo.raster import Raster
 from lstsr_core.modis.water import near_water, water_granule
-from tests.patches.test_cutting import write_water
+from worlds.granule_days import write_water
 
 TILE = Tile(18, 4)
 WET = [(3, 5), (20, 20), (47, 0)]  # row and column of 250 m pixels on a mask of 48×64

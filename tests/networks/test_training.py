@@ -18,7 +18,6 @@ from scipy import ndimage
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from lstsr_core.base.errors import InputError
-from lstsr_core.base.project import PROJECT
 from lstsr_core.geo.operators import degrade, upsample
 from lstsr_core.networks import training as training_module
 from lstsr_core.networks.checkpoint import read_checkpoint
@@ -248,7 +247,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from tests.networks.test_training import TRAINING, VALIDATION, settings, fit
+from test_training import TRAINING, VALIDATION, settings, fit
 from lstsr_core.networks.weights import save_model
 out = Path(sys.argv[1])
 model = fit(TRAINING, VALIDATION, settings(epochs=8), checkpoint=out / "x.checkpoint.safetensors", log=out / "x.csv")
@@ -257,7 +256,7 @@ save_model(model.network, model.statistics, out / "x.safetensors")
 
 
 def test_killed_in_the_middle_of_an_epoch_and_resumed_it_is_identical(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", SCRIPT, str(tmp_path), str(PROJECT)]
+    command = [sys.executable, "-c", SCRIPT, str(tmp_path), str(Path(__file__).parent)]
     process = subprocess.Popen(command)
     while not (tmp_path / "x.csv").is_file() or len((tmp_path / "x.csv").read_text().splitlines()) < 4:
         assert process.poll() is None

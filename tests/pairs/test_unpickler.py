@@ -14,41 +14,12 @@ import pytest
 from lstsr_core.base.errors import InputError
 from lstsr_core.geo.grid import FINE_PIXEL_M
 from lstsr_core.pairs.unpickler import read_arrays_pickle
+from worlds.pickles import call, dictionary, many, name, plain, text, whole
 
 RANDOM = np.random.default_rng(40)
 
 
 # A small assembler of pickles, for no Python object pickles itself into most of what follows.
-
-
-def text(characters: str) -> bytes:
-    encoded = characters.encode()
-    return pickle.SHORT_BINUNICODE + bytes([len(encoded)]) + encoded
-
-
-def name(module: str, attribute: str) -> bytes:
-    return text(module) + text(attribute) + pickle.STACK_GLOBAL
-
-
-def plain(value: object) -> bytes:
-    """The opcodes that push a plain value."""
-    return pickle.dumps(value, protocol=3)[2:-1]  # the last protocol without frames
-
-
-def many(*parts: bytes) -> bytes:
-    return pickle.MARK + b"".join(parts) + pickle.TUPLE
-
-
-def call(function: bytes, *arguments: bytes) -> bytes:
-    return function + many(*arguments) + pickle.REDUCE
-
-
-def whole(body: bytes) -> bytes:
-    return pickle.PROTO + b"\x04" + body + pickle.STOP
-
-
-def dictionary(value: bytes) -> bytes:
-    return whole(pickle.EMPTY_DICT + text("LST") + value + pickle.SETITEM)
 
 
 def hostile_calls(marker: Path) -> dict[str, bytes]:

@@ -30,9 +30,9 @@ from lstsr_core.runner import _planned as planned
 from lstsr_core.runner import check_parameters
 from lstsr_core.sharpening.methods import OWN_METHODS
 from lstsr_core.stages.parameters import BY_NOTEBOOK
-from markdown_pages import PAGES, Block, all_blocks, blocks_of
-from tests.book.test_build import make_book_run
-from tests.test_runner import NAMES, PATIENCE_S, ProjectCopy, copy_project
+from worlds.book import make_book_run
+from worlds.markdown_pages import PAGES, Block, all_blocks, blocks_of
+from worlds.project_copy import NAMES, PATIENCE_S, ProjectCopy, copy_project
 
 SHELL_BLOCKS = [block for block in all_blocks() if block.is_shell]
 RUN_PAGES = sorted({block.page for block in SHELL_BLOCKS if block.reason is None})

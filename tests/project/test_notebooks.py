@@ -19,7 +19,7 @@ from lstsr_book.figure_pages import PAPER_LIST
 from lstsr_core.base.project import NOTEBOOKS, PARAMETERS
 from lstsr_core.figures.files import SUFFIXES
 from lstsr_core.stages.parameters import BY_NOTEBOOK
-from tests.test_runner import NAMES, ProjectCopy, small_runs
+from worlds.project_copy import NAMES, ProjectCopy
 
 Cell = dict[str, Any]
 
@@ -223,22 +223,15 @@ def test_every_cell_that_shows_has_a_stored_output(name: str) -> None:
             assert expected in kinds, source_of(cell)
 
 
-@pytest.fixture(scope="session")
-def finished(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ProjectCopy:
-    runs = small_runs(request.config, tmp_path_factory)
-    assert runs.first.returncode == 0, runs.first.stderr
-    return runs.copy
-
-
 @pytest.mark.parametrize("name", NAMES)
-def test_a_runs_notebooks_show_figures_and_no_errors_paths_or_times(finished: ProjectCopy, name: str) -> None:
-    cells = json.loads((finished.run_directory / "notebooks" / f"{name}.ipynb").read_text())["cells"]
+def test_a_runs_notebooks_show_figures_and_no_errors_paths_or_times(undisturbed: ProjectCopy, name: str) -> None:
+    cells = json.loads((undisturbed.run_directory / "notebooks" / f"{name}.ipynb").read_text())["cells"]
     code = [cell for cell in cells if cell["cell_type"] == "code"]
     assert_outputs_are_clean(code)
     for cell in code:
         if "stage.show_" in source_of(cell):
             assert any("image/png" in output.get("data", {}) for output in cell["outputs"]), source_of(cell)
-            told, written = cell["metadata"]["lstsr"], finished.run_directory / name
+            told, written = cell["metadata"]["lstsr"], undisturbed.run_directory / name
             files = [*(f"{told['figure']}{suffix}" for suffix in SUFFIXES), *told["data"]]
             assert [file for file in files if not (written / file).is_file()] == []
 
@@ -246,9 +239,9 @@ def test_a_runs_notebooks_show_figures_and_no_errors_paths_or_times(finished: Pr
 # By hand
 
 
-def test_papermill_runs_a_notebook_by_hand_from_any_directory(finished: ProjectCopy, tmp_path: Path) -> None:
+def test_papermill_runs_a_notebook_by_hand_from_any_directory(undisturbed: ProjectCopy, tmp_path: Path) -> None:
     """The relative run directory of the parameter file is the project's, not the working directory's."""
-    copy, directory, name = finished.clone(tmp_path / "project"), tmp_path / "elsewhere", "06_aster_evaluation"
+    copy, directory, name = undisturbed.clone(tmp_path / "project"), tmp_path / "elsewhere", "06_aster_evaluation"
     directory.mkdir()
     command = [
         sys.executable, "-m", "papermill", f"../project/notebooks/{name}.ipynb", "out.ipynb",
@@ -256,7 +249,7 @@ def test_papermill_runs_a_notebook_by_hand_from_any_directory(finished: ProjectC
     ]  # fmt: skip
     completed = subprocess.run(command, cwd=directory, env=copy.environment, capture_output=True, text=True)
     assert completed.returncode == 0, completed.stderr
-    table, whole = (pd.read_csv(run / name / "metrics.csv") for run in (copy.run_directory, finished.run_directory))
+    table, whole = (pd.read_csv(run / name / "metrics.csv") for run in (copy.run_directory, undisturbed.run_directory))
     chosen = whole[whole["method"].isin(["bicubic", "tsharp"])].reset_index(drop=True)
     pd.testing.assert_frame_equal(table, chosen, check_dtype=False)
     code = [cell for cell in json.loads((directory / "out.ipynb").read_text())["cells"] if cell["cell_type"] == "code"]

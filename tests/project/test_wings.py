@@ -69,3 +69,11 @@ def test_a_wing_says_what_it_is_for_and_imports_nothing(name: str) -> None:
     (docstring,) = ast.parse((PROJECT / "lstsr_core" / name / "__init__.py").read_text(encoding="utf-8")).body
     assert isinstance(docstring, ast.Expr) and isinstance(docstring.value, ast.Constant)
     assert str(docstring.value.value).endswith(".")
+
+
+def test_no_test_module_imports_another() -> None:
+    """What several need stands in tests/worlds."""
+    for path in (PROJECT / "tests").rglob("test_*.py"):
+        nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        modules = [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+        assert not [module for module in modules if module.rpartition(".")[2].startswith("test_")], path

@@ -2,13 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
-import re
-import struct
-import zlib
-from typing import Any
-
 import numpy as np
 import pytest
 from affine import Affine
@@ -18,38 +11,13 @@ from hypothesis import strategies as st
 from lstsr_core.base.errors import InputError
 from lstsr_core.geo.raster import Raster
 from lstsr_core.stages.atlas_data import scene_script
+from worlds.atlas import decoded_k, read_script
 
 GRID = Affine(231.65, 0.0, 500_000.0, 0.0, -231.65, 5_000_000.0)
 
 
 def raster(values: object) -> Raster:
     return Raster(np.array(values, dtype=np.float64), GRID, "EPSG:32631")
-
-
-def read_script(script: str) -> dict[str, Any]:
-    """What a script sets ``window.lstsrScenes[…]`` to."""
-    first, second, rest = script.split("\n")
-    assert first == "window.lstsrScenes = window.lstsrScenes || {};" and rest == ""
-    found = re.fullmatch(r'window\.lstsrScenes\[("[^"]*")\] = (\{.*\});', second)
-    assert found is not None
-    content: dict[str, Any] = json.loads(found[2])
-    assert content["scene"] == json.loads(found[1])
-    return content
-
-
-def decoded_k(content: dict[str, Any], name: str) -> np.ndarray:
-    """A product in kelvin, pixel by pixel in plain Python."""
-    (product,) = [product for product in content["products"] if product["name"] == name]
-    stream = zlib.decompress(base64.b64decode(product["data"]), wbits=-15)
-    rows, columns = content["rows"], content["columns"]
-    stored = struct.unpack(f"<{rows * columns}H", stream)
-    values = []
-    for row in range(rows):
-        coded = 0
-        for column in range(columns):
-            coded = (coded + stored[row * columns + column]) % 65536
-            values.append(content["base_k"] + content["step_k"] * (coded - 1) if coded else float("nan"))
-    return np.array(values).reshape(rows, columns)
 
 
 @given(st.lists(st.lists(st.floats(200.0, 400.0) | st.just(float("nan")), min_size=4, max_size=4), min_size=1, max_size=5))

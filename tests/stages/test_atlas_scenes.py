@@ -17,7 +17,7 @@ from lstsr_core.pairs.pair import Pair, read_pair, write_pair
 from lstsr_core.sharpening.methods import Options, sharpen
 from lstsr_core.stages.atlas_figures import LAYERS
 from lstsr_core.stages.atlas_scenes import FIGURES, Request, compare_scene, draw_scene, nearest_onto
-from tests.stages.test_atlas_data import decoded_k, read_script
+from worlds.atlas import decoded_k, read_script
 
 REQUEST = Request(("bicubic", "tsharp"), "georeferenced", Options())
 

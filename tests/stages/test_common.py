@@ -10,24 +10,12 @@ import pytest
 
 from lstsr_core.base.errors import InputError
 from lstsr_core.geo.grid import Tile
-from lstsr_core.pairs.pair import Pair, write_pair
 from lstsr_core.stages import common as stages
 from lstsr_core.stages.parameters import AsterEvaluation, Fourier, Sharpening
+from worlds.runs import evaluation_of
 
 TILE = Tile(18, 4)
 NETWORKS = ["sc-unet", "sif-cnn-sr1", "sif-cnn-sr2"]
-
-
-def run_with(run: Path, *pairs: Pair) -> Path:
-    for pair in pairs:
-        write_pair(pair, run / "01_download" / "pairs")
-    return run
-
-
-def evaluation_of(run: Path, **values: Any) -> AsterEvaluation:
-    """Without weights, which networks miss, unless told otherwise."""
-    given = {"run_directory": str(run), "protocol": "georeferenced", "weights_directory": "none"}
-    return AsterEvaluation.check({**given, **values})
 
 
 def test_all_pairs_are_chosen_in_the_order_of_their_numbers(run: Path) -> None:

@@ -14,7 +14,6 @@ import pytest
 import rasterio.warp
 import shapely
 
-from granule_server import Archive, Fault, serving, small_granule
 from lstsr_core.base.errors import InputError
 from lstsr_core.download.earthdata import EarthdataSource
 from lstsr_core.download.transfer import Patience
@@ -22,6 +21,7 @@ from lstsr_core.pairs.pair import Pair
 from lstsr_core.stages import download as download_stages
 from lstsr_core.stages.download import link_granules
 from lstsr_core.stages.parameters import Download
+from worlds.archive import Archive, Fault, serving, small_granule
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from lstsr_core.evaluation.table import COLUMNS, METRIC_COLUMNS
 from lstsr_core.geo.grid import Tile
 from lstsr_core.pairs.pair import Pair
 from lstsr_core.stages import evaluation as evaluation_stages
-from tests.stages.test_common import evaluation_of, run_with
+from worlds.runs import evaluation_of, run_with
 
 TILE = Tile(18, 4)
 NETWORKS = ["sc-unet", "sif-cnn-sr1", "sif-cnn-sr2"]

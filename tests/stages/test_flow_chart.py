@@ -16,28 +16,12 @@ from lstsr_core.base.project import PROJECT
 from lstsr_core.stages.flow_chart import KINDS, OUTPUT, count_kinds, flow, flow_chart, purpose
 from lstsr_core.stages.order import COMMITTED, UPSTREAM
 from lstsr_core.stages.parameters import BY_NOTEBOOK
-from tests.figures.test_architecture_figure import assert_no_text_touches_another, texts
-from tests.test_runner import ProjectCopy, small_runs
+from worlds.drawings import assert_no_text_touches_another, texts
+from worlds.project_copy import ProjectCopy
+from worlds.runs import a_run
 
 LAST = "12_structure"
 BRACKET = "#777777"
-
-
-@pytest.fixture(scope="session")
-def finished(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ProjectCopy:
-    runs = small_runs(request.config, tmp_path_factory)
-    assert runs.first.returncode == 0, runs.first.stderr
-    return runs.copy
-
-
-def a_run(run: Path) -> Path:
-    """Of every notebook but the last, number n with n tables and a figure."""
-    for index, name in enumerate(UPSTREAM[LAST], start=1):
-        (run / name / "deeper").mkdir(parents=True)
-        for number in range(index):
-            (run / name / "deeper" / f"{number}.csv").write_text("")
-        (run / name / "figure.png").write_text("")
-    return run
 
 
 def edges(table: pd.DataFrame) -> set[tuple[str, str]]:
@@ -59,9 +43,9 @@ def test_counts_are_those_of_the_files(tmp_path: Path) -> None:
             assert dict(zip(rows["kind"], rows["files"], strict=True)) == {"tables": index, "figures": 1}
 
 
-def test_counts_are_those_of_a_runs_records(finished: ProjectCopy) -> None:
-    table = pd.read_csv(finished.run_directory / LAST / "flow.csv", keep_default_na=False)
-    records = finished.records()
+def test_counts_are_those_of_a_runs_records(undisturbed: ProjectCopy) -> None:
+    table = pd.read_csv(undisturbed.run_directory / LAST / "flow.csv", keep_default_na=False)
+    records = undisturbed.records()
     outputs = table[table["to"] == OUTPUT].groupby("from")["files"].sum().to_dict()
     assert outputs == {name: len(records[name]["outputs"]) for name in UPSTREAM[LAST]}
     notebooks = table[table["from"].isin(list(UPSTREAM)) & (table["to"] != OUTPUT)]

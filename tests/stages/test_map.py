@@ -17,7 +17,7 @@ from lstsr_core.geo.raster import Raster
 from lstsr_core.simulation.granule_writer import LstObservation, write_day_and_night_granule, write_lst_granule
 from lstsr_core.stages import map as stages
 from lstsr_core.stages.parameters import Map
-from tests.maps.test_predict import DAY, FIRST_COLUMN, FIRST_ROW, Granules, fields, write_granules
+from worlds.granules import DAY, FIRST_COLUMN, FIRST_ROW, Granules, fields, write_granules
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from lstsr_core.geo.grid import COARSE_PIXEL_M, Tile
 from lstsr_core.patches.patch import read_table
 from lstsr_core.stages import patches as patch_stages
 from lstsr_core.stages.parameters import Patches
-from tests.patches.test_cutting import DAYS, REST, tile_lst, write_day
+from worlds.granule_days import DAYS, REST, tile_lst, write_day
 
 TILE = Tile(18, 4)
 NETWORKS = ["sc-unet", "sif-cnn-sr1", "sif-cnn-sr2"]

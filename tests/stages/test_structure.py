@@ -13,7 +13,7 @@ from lstsr_core.stages import structure as structure_stages
 from lstsr_core.stages.flow_chart import KINDS
 from lstsr_core.stages.order import UPSTREAM
 from lstsr_core.stages.parameters import Structure
-from tests.stages.test_flow_chart import a_run
+from worlds.runs import a_run
 
 STATE = SharpeningUNet().state_dict()
 

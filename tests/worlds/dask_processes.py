@@ -44,7 +44,7 @@ class DaskProcesses:
 
 
 def _start(arguments: Sequence[str | Path], path: Sequence[Path] = ()) -> subprocess.Popen[bytes]:
-    modules = os.pathsep.join(map(str, [*path, PROJECT, Path(__file__).parent]))
+    modules = os.pathsep.join(map(str, [*path, PROJECT, Path(__file__).parents[1]]))
     environment = {**os.environ, "PYTHONPATH": modules}
     return subprocess.Popen(
         [sys.executable, DASK, *arguments], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

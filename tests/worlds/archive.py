@@ -23,6 +23,7 @@ from urllib.parse import parse_qs, urlsplit
 import earthaccess
 import numpy as np
 
+from lstsr_core.base.project import PROJECT
 from lstsr_core.geo.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, Tile
 from lstsr_core.geo.raster import Raster
 from lstsr_core.modis.names import GranuleName
@@ -30,7 +31,7 @@ from lstsr_core.simulation.granule_writer import write_lst_granule, write_reflec
 
 TILE = Tile(18, 4)
 HTML = b"<!DOCTYPE html><html><head><title>Earthdata Login</title></head><body>Service unavailable</body></html>"
-TEMPLATE = Path(__file__).with_name("cmr_granule.json").read_text(encoding="utf-8")
+TEMPLATE = (PROJECT / "tests" / "data" / "cmr_granule.json").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)

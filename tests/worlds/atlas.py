@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
+import struct
+import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -52,3 +57,29 @@ def _write_scene(directory: Path, scene: str) -> None:
     names = ["aster", "modis", *METHODS]
     script = scene_script(scene, dict.fromkeys(names, raster), {name: name.title() for name in names})
     (directory / "viewer.js").write_text(script)
+
+
+def read_script(script: str) -> dict[str, Any]:
+    """What a script sets ``window.lstsrScenes[…]`` to."""
+    first, second, rest = script.split("\n")
+    assert first == "window.lstsrScenes = window.lstsrScenes || {};" and rest == ""
+    found = re.fullmatch(r'window\.lstsrScenes\[("[^"]*")\] = (\{.*\});', second)
+    assert found is not None
+    content: dict[str, Any] = json.loads(found[2])
+    assert content["scene"] == json.loads(found[1])
+    return content
+
+
+def decoded_k(content: dict[str, Any], name: str) -> np.ndarray:
+    """A product in kelvin, pixel by pixel in plain Python."""
+    (product,) = [product for product in content["products"] if product["name"] == name]
+    stream = zlib.decompress(base64.b64decode(product["data"]), wbits=-15)
+    rows, columns = content["rows"], content["columns"]
+    stored = struct.unpack(f"<{rows * columns}H", stream)
+    values = []
+    for row in range(rows):
+        coded = 0
+        for column in range(columns):
+            coded = (coded + stored[row * columns + column]) % 65536
+            values.append(content["base_k"] + content["step_k"] * (coded - 1) if coded else float("nan"))
+    return np.array(values).reshape(rows, columns)
