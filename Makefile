@@ -2,6 +2,7 @@
 # make site                   the books of all profiles that have one, in site/, to publish
 # make screenshots            pictures of the built book's main pages, under data/runs/<profile>/screenshots
 # make test [WORKERS=2]       ruff, mypy, pytest with doctests in so many processes, nbval
+# make soak [WORKERS=2]       the long forms of tests: thousands of damaged granules, every page through axe, workers killed in turn
 # All set up .venv first. TORCH adds options to torch's installation (README.md).
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ WORKERS ?= 2
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 
-.PHONY: book site screenshots test bench weights results notebooks clean
+.PHONY: book site screenshots test soak bench weights results notebooks clean
 .DEFAULT_GOAL := book
 
 $(INSTALLED): requirements.lock pyproject.toml
@@ -39,6 +40,9 @@ test: $(INSTALLED)
 	$(VENV)/bin/mypy
 	$(VENV)/bin/pytest --numprocesses $(WORKERS) --durations=15
 	$(VENV)/bin/pytest --override-ini addopts= --nbval --nbval-cell-timeout=1200 notebooks
+
+soak: $(INSTALLED)
+	$(VENV)/bin/pytest -m soak --numprocesses $(WORKERS) --durations=0 tests
 
 # Each method beside a plain loop, in one run (benchmarks/README.md).
 bench: $(INSTALLED)

@@ -25,6 +25,7 @@ from lstsr_core.modis.day_pairs import granule_pairs
 from lstsr_core.simulation.scenes import simulate
 from worlds.dask_processes import DaskProcesses, dask_processes, kill
 from worlds.granule_work import Settings, fail_in_june_die_in_july, sharpen_granule, sharpen_slowly
+from worlds.soak import short_and_long
 
 DAYS = [datetime.date(2018, 6, 1) + datetime.timedelta(days=5 * index) for index in range(12)]
 JUNE, JULY = (f"MOD21A1D.A2018{day}.h18v04.061.2020001000000.hdf" for day in (166, 196))  # 15 June and 15 July
@@ -154,14 +155,16 @@ def test_workers_behind_a_scheduler_make_what_a_loop_makes(
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_worker_that_is_killed_loses_nothing(granules: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", short_and_long(1, 6))
+def test_workers_that_are_killed_lose_nothing(granules: Path, tmp_path: Path, kills: int) -> None:
     items = items_of(granules, tmp_path / "out", Settings())
     outcomes = []
     with dask_processes(tmp_path, workers=2) as running:
         for outcome in run_all(sharpen_slowly, items, scheduler=running.scheduler_file):
             outcomes.append(outcome)
-            if len(outcomes) == 2:
-                kill(running.workers[0])
+            if len(outcomes) % 2 == 0 and len(outcomes) <= 2 * kills:
+                kill(running.workers[-2])
+                running.start_worker()
     assert {name: outcome.reason for name, outcome in by_name(outcomes).items()} == dict.fromkeys(items, "")
     in_a_plain_loop(items_of(granules, tmp_path / "plain", Settings()))
     made = {name: content for name, content in contents(tmp_path / "out").items() if ".part" not in name}

@@ -200,6 +200,7 @@ def copied_run(built: Path, target: Path) -> Path:
     return Path(shutil.copytree(built.parents[2], target / "sample", ignore=shutil.ignore_patterns("book", "claims.json")))
 
 
+@pytest.mark.soak  # the next test compares all but six files in any case
 def test_a_book_that_was_deleted_comes_back_byte_by_byte(built: Path, tmp_path: Path) -> None:
     again = build_book(copied_run(built, tmp_path), PROJECT)
     assert changed_files(built.parent, again.parent) == set()

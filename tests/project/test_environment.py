@@ -7,7 +7,6 @@ import tomllib
 from importlib.metadata import version
 from typing import Any
 
-import pytest
 import yaml
 
 from lstsr_core.base.project import PROJECT
@@ -56,6 +55,6 @@ def test_the_conda_environment_has_the_locked_versions() -> None:
     }
 
 
-@pytest.mark.parametrize("name", sorted(declared()))
-def test_what_is_installed_is_what_is_locked(name: str) -> None:
-    assert version(name).partition("+")[0] == locked()[name]
+def test_what_is_installed_is_what_is_locked() -> None:
+    installed = {name: version(name).partition("+")[0] for name in declared()}
+    assert installed == {name: locked()[name] for name in declared()}

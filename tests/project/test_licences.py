@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
-
 from lstsr_core.base.project import PROJECT
 
 PAGE = (PROJECT / "book" / "licences.md").read_text(encoding="utf-8")
@@ -21,10 +19,10 @@ def shipped() -> list[Path]:
     return sorted(path for path in paths if not path.as_posix().startswith(UNTRACKED))
 
 
-@pytest.mark.parametrize("path", shipped(), ids=str)
-def test_each_shipped_file_has_exactly_one_line(path: Path) -> None:
-    matching = [pattern for pattern in PATTERNS if matches(path, pattern)]
-    assert len(matching) == 1, f"{path}: lines {matching} of book/licences.md; give it one, with origin and licence"
+def test_each_shipped_file_has_exactly_one_line() -> None:
+    lines = {path: [pattern for pattern in PATTERNS if matches(path, pattern)] for path in shipped()}
+    wrong = {str(path): patterns for path, patterns in lines.items() if len(patterns) != 1}
+    assert lines and not wrong, f"lines of book/licences.md by file: {wrong}; give each one line, with origin and licence"
 
 
 def test_every_line_says_whether_it_is_real_and_under_which_licence() -> None:
