@@ -21,6 +21,7 @@ from lstsr_core.base.project import PROJECT
 from lstsr_core.geo.raster import Raster
 from lstsr_core.pairs.pair import Pair, write_pair
 from worlds import pairs, pickles, weights
+from worlds.dask_processes import DaskProcesses, dask_processes
 from worlds.project_copy import Interrupted, ProjectCopy, SmallRuns, start_small_runs
 
 torch.set_num_threads(1)  # beside other work, two threads that wait for each other take five times as long
@@ -34,6 +35,7 @@ ALLOWED_SKIPS = Path(__file__).with_name("allowed_skips.txt")
 
 SHARING = {
     "a small run": ["stages/test_flow_chart", "project/test_notebooks", "base/test_fingerprint", "test_runner"],
+    "a Dask cluster": ["base/test_parallel", "maps/test_batch", "maps/test_jobs"],
     "a small book": ["book/test_build", "book/test_cheat_sheet", "book/test_page_assets", "book/test_reader"],
 }
 """Test modules that share a costly fixture of the session, by that fixture."""
@@ -168,6 +170,13 @@ def half_pixel_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def write_published_pickle() -> Callable[..., None]:
     """A function (path, content, coefficients=6, numpy_module=…) that pickles a dictionary in the published layout."""
     return pickles.write_published_pickle
+
+
+@pytest.fixture(scope="session")
+def dask_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskProcesses]:
+    """A scheduler and two workers, as a user starts them, which no test may end."""
+    with dask_processes(tmp_path_factory.mktemp("dask"), workers=2) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

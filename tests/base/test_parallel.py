@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -38,12 +37,6 @@ def granules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     days = [*DAYS, datetime.date(2018, 6, 15), datetime.date(2018, 7, 15)]
     simulate(directory, days=days, windows=1, pairs=0)
     return directory / "granules"
-
-
-@pytest.fixture(scope="module")
-def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskProcesses]:
-    with dask_processes(tmp_path_factory.mktemp("dask"), workers=2) as running:
-        yield running
 
 
 def items_of(granules: Path, out: Path, settings: Settings | None = None) -> dict[str, tuple[Any, ...]]:
@@ -144,14 +137,14 @@ def test_ctrl_c_stops_at_once_and_leaves_nothing(tmp_path: Path, moment: str) ->
 
 
 def test_workers_behind_a_scheduler_make_what_a_loop_makes(
-    granules: Path, processes: DaskProcesses, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    granules: Path, dask_cluster: DaskProcesses, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     items = items_of(granules, tmp_path / "out", Settings("atprk"))
-    found = by_name(list(run_all(sharpen_granule, items, scheduler=processes.scheduler_file, files=[granules, tmp_path])))
+    found = by_name(list(run_all(sharpen_granule, items, scheduler=dask_cluster.scheduler_file, files=[granules, tmp_path])))
     assert {name: outcome.reason for name, outcome in found.items()} == dict.fromkeys(items, "")
     in_a_plain_loop(items_of(granules, tmp_path / "plain", Settings("atprk")))
     assert contents(tmp_path / "out") == contents(tmp_path / "plain")
-    assert worker_count(processes.scheduler_file, None) == 2
+    assert worker_count(dask_cluster.scheduler_file, None) == 2
     assert capfd.readouterr() == ("", "")
 
 
@@ -180,10 +173,10 @@ def test_a_scheduler_that_goes_away_is_one_error(granules: Path, tmp_path: Path)
             next(outcomes)
 
 
-def test_what_workers_do_not_see_is_named(processes: DaskProcesses, tmp_path: Path) -> None:
+def test_what_workers_do_not_see_is_named(dask_cluster: DaskProcesses, tmp_path: Path) -> None:
     missing = tmp_path / "not mounted" / "granule.hdf"
     with pytest.raises(InputError, match=r"worker tcp://127\.0\.0\.1:[0-9]+ does not see .*not mounted as it is here"):
-        list(run_all(time.sleep, {"one": (0.1,)}, scheduler=processes.scheduler_file, files=[missing]))
+        list(run_all(time.sleep, {"one": (0.1,)}, scheduler=dask_cluster.scheduler_file, files=[missing]))
 
 
 @pytest.mark.parametrize("package", ["older", "none"])

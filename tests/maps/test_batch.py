@@ -7,7 +7,6 @@ import datetime
 import json
 import math
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from lstsr_core.base.errors import InputError
 from lstsr_core.maps.batch import Estimate, Job, Outputs, Trial
 from lstsr_core.modis.day_pairs import granule_pairs
 from lstsr_core.simulation.scenes import simulate
-from worlds.dask_processes import DaskProcesses, dask_processes
+from worlds.dask_processes import DaskProcesses
 from worlds.granule_work import Settings, sharpen_granule
 
 REST = "h18v04.061.2020001000000.hdf"
@@ -31,12 +30,6 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     days = [datetime.date(2018, 1, 1) + datetime.timedelta(days=day - 1) for day in (150, 160, 170, 180, 190)]
     simulate(directory, days=days, windows=1, pairs=0)
     return directory / "granules"
-
-
-@pytest.fixture(scope="module")
-def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskProcesses]:
-    with dask_processes(tmp_path_factory.mktemp("dask"), workers=2) as running:
-        yield running
 
 
 @pytest.fixture
@@ -74,11 +67,11 @@ def truncate(path: Path) -> bytes:
 
 
 def test_a_second_run_does_what_the_first_could_not(
-    granules: Path, processes: DaskProcesses, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    granules: Path, dask_cluster: DaskProcesses, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "maps"
     content = truncate(granules / NDVI[1])
-    done = job(granules, out).run(scheduler=processes.scheduler_file)
+    done = job(granules, out).run(scheduler=dask_cluster.scheduler_file)
     assert [outcome.name for outcome in done] == LST[:3]  # in order of date, whichever came first
     (failed,) = (outcome for outcome in done if outcome.reason)
     assert failed.name == LST[1]
@@ -90,7 +83,7 @@ def test_a_second_run_does_what_the_first_could_not(
 
     (granules / NDVI[1]).write_bytes(content)
     written = {path: path.stat().st_mtime_ns for path in out.glob("*.tif")}
-    done = job(granules, out).run(scheduler=processes.scheduler_file)
+    done = job(granules, out).run(scheduler=dask_cluster.scheduler_file)
     assert [(outcome.name, outcome.reason) for outcome in done] == [(LST[1], "")]
     assert names(out) == sorted([*map_names([0, 1, 2]), "settings.json"])
     assert {path: path.stat().st_mtime_ns for path in written} == written
@@ -108,12 +101,12 @@ def test_workers_get_absolute_paths(granules: Path, tmp_path: Path, monkeypatch:
     )  # fmt: skip
 
 
-def test_one_directory_holds_what_one_set_of_settings_made(granules: Path, processes: DaskProcesses, tmp_path: Path) -> None:
+def test_one_directory_holds_what_one_set_of_settings_made(granules: Path, dask_cluster: DaskProcesses, tmp_path: Path) -> None:
     weights, out = tmp_path / "weights", tmp_path / "maps"
     weights.mkdir()
     (weights / "network.safetensors").write_bytes(b"first")
     settings = Settings(seed=4, weights=weights)
-    job(granules, out, settings).run(scheduler=processes.scheduler_file)
+    job(granules, out, settings).run(scheduler=dask_cluster.scheduler_file)
     assert json.loads((out / "settings.json").read_text())["seed"] == 4
     weights.rename(tmp_path / "moved")
     settings = replace(settings, weights=tmp_path / "moved")
@@ -125,21 +118,21 @@ def test_one_directory_holds_what_one_set_of_settings_made(granules: Path, proce
         job(granules, out, settings).run()
 
 
-def test_what_a_killed_worker_left_is_cleared_away(granules: Path, processes: DaskProcesses, tmp_path: Path) -> None:
+def test_what_a_killed_worker_left_is_cleared_away(granules: Path, dask_cluster: DaskProcesses, tmp_path: Path) -> None:
     out = tmp_path / "maps"
     out.mkdir()
     stem = Path(LST[0]).stem
     (out / f".{stem}_250m.4711.part.tif").write_bytes(b"half a map")
     (out / ".other_250m.4711.part.tif").write_bytes(b"somebody else's")
-    job(granules, out).run(scheduler=processes.scheduler_file)
+    job(granules, out).run(scheduler=dask_cluster.scheduler_file)
     assert [name for name in names(out) if name.startswith(".")] == [".other_250m.4711.part.tif"]
 
 
-def test_an_estimate_says_what_will_come(granules: Path, processes: DaskProcesses, tmp_path: Path) -> None:
+def test_an_estimate_says_what_will_come(granules: Path, dask_cluster: DaskProcesses, tmp_path: Path) -> None:
     out = tmp_path / "maps"
     truncate(granules / LST[0])  # cannot be tried
     before = names(tmp_path)
-    estimate = job(granules, out).estimate(scheduler=processes.scheduler_file)
+    estimate = job(granules, out).estimate(scheduler=dask_cluster.scheduler_file)
     assert names(tmp_path) == before
     assert (estimate.pairs, estimate.to_do, estimate.workers) == (3, 3, 2)
     assert estimate.bytes_in == sum((granules / name).stat().st_size for name in [*LST[:3], *NDVI[:3]])
@@ -148,10 +141,12 @@ def test_an_estimate_says_what_will_come(granules: Path, processes: DaskProcesse
     assert f"{LST[3]}: without MOD09GQ" in text
     assert f"{NDVI[4]}: without LST" in text
 
-    done = job(granules, out).run(scheduler=processes.scheduler_file)
+    done = job(granules, out).run(scheduler=dask_cluster.scheduler_file)
     assert estimate.trial.bytes_out == (out / map_names([1])[0]).stat().st_size
     assert 0 < estimate.trial.peak_bytes <= max(outcome.peak_bytes for outcome in done)
-    assert "3 pairs of granules, 2 of them done, 1 to do" in str(job(granules, out).estimate(scheduler=processes.scheduler_file))
+    assert "3 pairs of granules, 2 of them done, 1 to do" in str(
+        job(granules, out).estimate(scheduler=dask_cluster.scheduler_file)
+    )
 
 
 def test_minutes_are_rounds_of_the_workers(tmp_path: Path) -> None:
@@ -165,10 +160,10 @@ def test_minutes_are_rounds_of_the_workers(tmp_path: Path) -> None:
     ]
 
 
-def test_granules_of_which_none_works_are_named(granules: Path, processes: DaskProcesses, tmp_path: Path) -> None:
+def test_granules_of_which_none_works_are_named(granules: Path, dask_cluster: DaskProcesses, tmp_path: Path) -> None:
     for name in LST[:3]:
         truncate(granules / name)
-    estimate = job(granules, tmp_path / "maps").estimate(scheduler=processes.scheduler_file)
+    estimate = job(granules, tmp_path / "maps").estimate(scheduler=dask_cluster.scheduler_file)
     assert estimate.trial is None
     assert math.isnan(estimate.minutes)
     remarks = str(estimate).splitlines()[1:]

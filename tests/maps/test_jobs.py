@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from lstsr_core.modis.names import GranuleName
 from lstsr_core.patches.cutting import PatchSettings, update
 from lstsr_core.simulation.granule_writer import write_lst_granule, write_reflectance_granule
 from lstsr_core.simulation.scenes import simulate
-from worlds.dask_processes import DaskProcesses, dask_processes
+from worlds.dask_processes import DaskProcesses
 
 DAYS = [datetime.date(2018, 7, day) for day in (2, 5, 19)]
 
@@ -140,12 +140,6 @@ def write_reflectance(path: Path) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskProcesses]:
-    with dask_processes(tmp_path_factory.mktemp("dask"), workers=1) as running:
-        yield running
-
-
 @dataclass(frozen=True)
 class World:
     """A directory of granules, its maps, and the command that makes them."""
@@ -180,9 +174,9 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path, processes: DaskProcesses, lstsr: Callable[..., tuple[int, str, str]]) -> World:
+def world(tmp_path: Path, dask_cluster: DaskProcesses, lstsr: Callable[..., tuple[int, str, str]]) -> World:
     """One day, its map made."""
-    made = World(tmp_path / "granules", tmp_path / "maps", processes.scheduler_file, lstsr)
+    made = World(tmp_path / "granules", tmp_path / "maps", dask_cluster.scheduler_file, lstsr)
     write_lst(made.granules / LST_NAME)
     write_reflectance(made.granules / REFLECTANCE_NAME)
     assert made.predict() == (0, "1 maps made, 0 there already, 0 failed", [])

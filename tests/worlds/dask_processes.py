@@ -11,7 +11,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import distributed
 import psutil
 
 from lstsr_core.base.project import PROJECT
@@ -39,6 +38,8 @@ class DaskProcesses:
         return self.workers[-1]
 
     def wait_for_workers(self, count: int) -> None:
+        import distributed  # a second, which most test modules do not need
+
         with distributed.Client(scheduler_file=self.scheduler_file, set_as_default=False) as client:
             client.wait_for_workers(count, timeout=60)
 
