@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lstsr_core.base.errors import InputError
 from lstsr_core.base.files import written_atomically
-from lstsr_core.base.project import sha256
+from lstsr_core.base.fingerprint import sha256
 from lstsr_core.modis.names import GranuleName
 
 MANIFEST = "manifest.csv"

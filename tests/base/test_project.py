@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 import lstsr_core
 from lstsr_core.base import project
-from lstsr_core.base.project import PROJECT, resolve, sha256
+from lstsr_core.base.fingerprint import sha256
+from lstsr_core.base.project import PROJECT, resolve
 
 
 def test_the_project_is_the_directory_that_holds_the_package() -> None:

@@ -176,6 +176,13 @@ def test_all_wrong_parameters_are_named_at_once() -> None:
     assert "'alpha' is 3:" in message and "'epochs' is 0:" in message and "gamma" not in message
 
 
+def test_a_value_of_several_types_has_a_reason_for_each_and_one_description() -> None:
+    with pytest.raises(InputError) as caught:
+        Training.check({"gamma": "steep"})
+    reasons = "input should be a valid number, or input should be 'scene'"
+    assert str(caught.value) == f"03_training: parameter 'gamma' is 'steep': {reasons} ({Training.model_fields['gamma'].description})"
+
+
 def test_what_a_notebook_holds_besides_parameters_is_left_alone() -> None:
     settings = Patches.check({"coverage": 0.25, "np": object(), "__name__": "__main__", "windows": "not of this notebook"})
     assert settings == Patches(coverage=0.25)
