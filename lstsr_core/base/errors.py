@@ -36,7 +36,8 @@ def invalid(error: ValidationError, model: type[BaseModel], kind: str, where: st
     where : str
         What to name first, such as the file that holds the values.
     """
-    lines: dict[tuple[str, str], list[str]] = {}  # by head and end; a value that may be of several types has a reason for each
+    # By head and end: a value that may be of several types has a reason for each.
+    lines: dict[tuple[str, str], list[str]] = {}
     for detail in error.errors():
         name = str(detail["loc"][0]) if detail["loc"] else ""
         meaning = f" ({model.model_fields[name].description})" if name in model.model_fields else ""
@@ -50,4 +51,5 @@ def invalid(error: ValidationError, model: type[BaseModel], kind: str, where: st
         else:
             reasons = lines.setdefault((f"{kind} '{name}' is {detail['input']!r}: ", meaning), [])
             reasons.append(reason[:1].lower() + reason[1:])
-    return InputError(f"{where}: {'; '.join(head + ', or '.join(reasons) + end for (head, end), reasons in lines.items())}")
+    told = [head + ", or ".join(reasons) + end for (head, end), reasons in lines.items()]
+    return InputError(f"{where}: {'; '.join(told)}")

@@ -1,7 +1,7 @@
-"""What a thing is made of: from these inputs, by this code, with these settings. All that is not made twice asks this module.
+"""What a thing is made of: from these inputs, by this code, with these settings. What is not made twice asks here.
 
-`fingerprint` is one digest of it all. Inputs count by their content (`sha256`, `digests`; `Digests` remembers those of large
-files), code by the modules that it imports (`code_of`), settings by their values.
+`fingerprint` is one digest of it all. Inputs count by their content (`sha256`, `digests`; `Digests` remembers those
+of large files), code by the modules that it imports (`code_of`), settings by their values.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _KEY_DIGITS = 16
 
 
 def fingerprint(*parts: object) -> str:
-    """One digest of anything that JSON can hold, and of files and folders, which count by their content wherever they lie."""
+    """One digest of anything that JSON can hold, and of files and folders, which count by content wherever they lie."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=_content).encode()).hexdigest()
 
 
@@ -78,15 +78,16 @@ def sha256_of_numbers(values: np.ndarray[Any, Any]) -> str:
 
 
 def digests(places: Iterable[Path], relative_to: Path, pattern: str = "*") -> dict[str, str]:
-    """sha256 of every file that is named or lies below a directory, by path; what a link points to counts as the file."""
+    """sha256 of each file that is named or lies below a directory, by path; a link counts as what it points to."""
     files = (path for place in places for path in (place, *sorted(place.rglob(pattern))) if path.is_file())
     return {path.relative_to(relative_to).as_posix(): sha256(path) for path in files}
 
 
 def identity(path: Path) -> list[int]:
-    """What tells a changed file without reading it: its size in bytes, and the times (ns) of its last change and its entry's.
+    """What tells a changed file without reading it: its size in bytes, the times (ns) of its change and its entry's.
 
-    The last (ctime) is set by the system whenever a file is written, moved or copied, so that content does not change behind it.
+    The last (ctime) is set by the system whenever a file is written, moved or copied, so that content does not
+    change behind it.
 
     Raises
     ------
@@ -105,7 +106,7 @@ def _unreadable(path: Path, error: OSError) -> InputError:
 
 
 class Digests:
-    """sha256 of files that are large and seldom change, by name, on record in a file: each holds while `identity` does.
+    """sha256 of files that are large and seldom change, on record in a file: each holds while `identity` does.
 
     Parameters
     ----------
@@ -175,7 +176,7 @@ def versions() -> dict[str, str]:
 
 
 def code_of(sources: Iterable[str]) -> dict[str, str]:
-    """sha256 of each module of the package that Python sources import, directly or through others, by the module's name.
+    """sha256 of each module of the package that sources import, directly or through others, by the module's name.
 
     Imports inside functions count; a module that is only named in a string does not.
 
@@ -204,7 +205,7 @@ def _file_of(module: str) -> Path:
 
 @lru_cache  # each notebook asks for the same modules
 def _imported(source: str) -> list[str]:
-    """Modules of the package that a source names in its imports; a name imported from a folder of modules is one of them."""
+    """Modules of the package that a source imports by name; a name imported from a folder of modules is one."""
     names: list[str] = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from lstsr_core.base.errors import InputError, invalid
+from lstsr_core.base.errors import invalid
 from lstsr_core.base.project import resolve
 from lstsr_core.base.text import parse_day
 from lstsr_core.evaluation.protocols import PROTOCOLS

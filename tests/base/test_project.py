@@ -26,12 +26,6 @@ def test_what_the_project_needs_is_there(path: Path) -> None:
     assert path.exists()
 
 
-@pytest.mark.parametrize("profile", ["sample", "paper"])
-def test_every_notebook_has_a_parameter_file_in_every_profile(profile: str) -> None:
-    notebooks = sorted(path.stem for path in project.NOTEBOOKS.glob("*.ipynb"))
-    assert notebooks and notebooks == sorted(path.stem for path in (project.PARAMETERS / profile).glob("*.yaml"))
-
-
 def test_paths_are_resolved_below_the_project_from_any_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert resolve("data/runs/sample") == PROJECT / "data" / "runs" / "sample"
