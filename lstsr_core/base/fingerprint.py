@@ -193,6 +193,11 @@ def code_of(sources: Iterable[str]) -> dict[str, str]:
 
 def _imports() -> grimp.ImportGraph:
     """Which module of the package imports which, as its files say now."""
+    return _imports_of(tuple((path, *identity(path)) for path in sorted((PROJECT / PACKAGE).rglob("*.py"))))
+
+
+@lru_cache(maxsize=1)  # each notebook asks for the same files
+def _imports_of(files: tuple[tuple[Path | int, ...], ...]) -> grimp.ImportGraph:
     import grimp  # takes a tenth of a second, and most commands never ask
 
     return grimp.build_graph(PACKAGE, cache_dir=None)
