@@ -85,7 +85,7 @@ def test_a_file_of_comments_alone_changes_nothing(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("05_spectra: {seed: 1}\n", "mine.yaml: '05_spectra' is neither a notebook nor a parameter of one; the notebooks are 01_"),
+        ("05_spectra: {seed: 1}\n", "'05_spectra' is neither a notebook nor a parameter of one; the notebooks are 0"),
         ("seeds: 1\n", "mine.yaml: 'seeds' is neither a notebook nor a parameter of one"),
         ("03_training: {epoch: 1, 5: 6}\n", "mine.yaml: 03_training: unknown parameter '5, epoch'; it has: run_directory, "),
         ("03_training: [epochs]\n", "mine.yaml: 03_training holds a list; expected lines of 'name: value'."),
