@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from lstsr_core.base.project import PROJECT
-from test_runner import NAMES, ProjectCopy, copy_project
-from test_wings import WINGS
+from tests.project.test_wings import WINGS
+from tests.test_runner import NAMES, ProjectCopy, copy_project
 
 TOUCHED = {
     "base": "base.memory", "geo": "geo.shorelines", "metrics": "metrics.perceptual", "modis": "modis.water",
