@@ -11,14 +11,14 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import yaml
 from tqdm import tqdm
 
 from lstsr_core.base.errors import InputError
 from lstsr_core.base.progress import announce_terminal, bar
-from lstsr_core.base.text import parse_day, parse_yaml
+from lstsr_core.base.text import parse_day
 
 if TYPE_CHECKING:
     from lstsr_core.geo.shorelines import Extent
@@ -151,7 +151,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     run = commands.add_parser("run", help="run the notebooks of a profile in order, those whose results would change")
     run.set_defaults(command=_run)
-    run.add_argument("--profile", default="sample", help="sample (default) or paper")
+    run.add_argument("--profile", default="sample", help="sample (default), paper, or another file of data/params")
     run.add_argument("--set", action="append", default=[], metavar="NOTEBOOK.NAME=VALUE", dest="settings",
                      help="a parameter over the profile's, such as 03_training.epochs=4; without a notebook, of all "
                      "that have it (may be repeated)")  # fmt: skip
@@ -290,49 +290,18 @@ def _add_cluster_options(command: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> int:
     from lstsr_core.runner import run_profile
     from lstsr_core.stages.order import UPSTREAM
+    from lstsr_core.stages.profiles import notebook_named, read_settings
 
     names = list(UPSTREAM)
     if options.only and options.start:
         raise InputError("--only and --from exclude each other; give one of them.")
     if options.only:
-        chosen = [_notebook(options.only, names)]
+        chosen = [notebook_named(options.only)]
     else:
-        chosen = names[names.index(_notebook(options.start, names)) :] if options.start else names
+        chosen = names[names.index(notebook_named(options.start)) :] if options.start else names
     announce_terminal()
-    run_profile(options.profile, _settings(options.settings, names), chosen, options.force, tqdm.write)
+    run_profile(options.profile, read_settings(options.settings), chosen, options.force, tqdm.write)
     return 0
-
-
-def _notebook(text: str, names: list[str]) -> str:
-    matches = [name for name in names if name == text or name.startswith(f"{text}_")]
-    if len(matches) != 1:
-        raise InputError(f"'{text}' is no notebook; expected one of {', '.join(names)}, or its number.")
-    return matches[0]
-
-
-def _notebooks_with(parameter: str, names: list[str]) -> list[str]:
-    from lstsr_core.stages.parameters import BY_NOTEBOOK
-
-    having = [name for name in names if parameter in BY_NOTEBOOK[name].model_fields]
-    if not having:
-        raise InputError(f"no notebook has a parameter '{parameter}'; name one as NOTEBOOK.NAME, such as 03_training.epochs.")
-    return having
-
-
-def _settings(texts: list[str], names: list[str]) -> dict[str, dict[str, Any]]:
-    settings: dict[str, dict[str, Any]] = {}
-    for text in texts:
-        target, equals, value = text.partition("=")
-        notebook, dot, parameter = target.rpartition(".")
-        if not (equals and parameter) or (dot and not notebook) or parameter in names:
-            raise InputError(
-                f"--set '{text}' is not NOTEBOOK.NAME=VALUE, such as 03_training.epochs=4, or NAME=VALUE for every notebook "
-                "that has it."
-            )
-        content = parse_yaml(value, f"--set '{text}': the value")
-        for name in [_notebook(notebook, names)] if dot else _notebooks_with(parameter, names):
-            settings.setdefault(name, {})[parameter] = content
-    return settings
 
 
 def _fetch(options: argparse.Namespace) -> int:

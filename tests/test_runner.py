@@ -118,7 +118,7 @@ def test_training_reruns_what_takes_its_weights_alone(finished: ProjectCopy, und
 
 def test_what_changes_no_result_reruns_nothing(finished: ProjectCopy) -> None:
     """Files that were touched, a notebook's stored outputs, and modules that no notebook imports."""
-    for path in [*(finished.root / "lstsr_core").rglob("*.py"), *finished.root.glob("data/params/sample/*.yaml")]:
+    for path in [*(finished.root / "lstsr_core").rglob("*.py"), *finished.root.glob("data/params/*.yaml")]:
         path.touch()
     for path in finished.run_directory.rglob("*.csv"):
         path.write_bytes(path.read_bytes())
@@ -181,8 +181,8 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "no YAML": (["--set", "03_training.epochs=[1"], "--set '03_training.epochs=[1': the value is not YAML"),
     "no day": (["--set", "07_map.day=2018-02-30"], "07_map: parameter 'day' is '2018-02-30': '2018-02-30' is no day"),
     "only and from": (["--only", "02", "--from", "03"], "--only and --from exclude each other"),
-    "unknown profile": (["--profile", "tiny"], "the profiles are sample, paper"),
-    "profile elsewhere": (["--profile", "../params/sample"], "the profiles are sample, paper"),
+    "unknown profile": (["--profile", "tiny"], "the profiles are paper, sample"),
+    "profile elsewhere": (["--profile", "../params/sample"], "the profiles are paper, sample"),
     "nothing upstream": (["--only", "06"], "06_aster_evaluation reads the results of 01_download"),
 }  # fmt: skip
 
@@ -241,36 +241,45 @@ def test_refused_commands_have_run_nothing(empty: ProjectCopy, refused: Mapping[
     assert not list((empty.root / "data").rglob("provenance.json"))
 
 
+SAMPLE = "data/params/sample.yaml"
 BROKEN_FILES = {
-    "data/params/sample/01_download.yaml": "- a list\n",
-    "data/params/sample/02_patches.yaml": "seed: [1\n",
-    "data/params/sample/03_training.yaml": "seed: 1\nseed: 2\n",
-    "data/params/sample/04_sharpening.yaml": "\tseed: 1\n",
-    "notebooks/03_training.ipynb": "{\n",
-    "notebooks/04_sharpening.ipynb": "{}\n",
-    "notebooks/05_fourier.ipynb": "[]\n",
-    "notebooks/06_aster_evaluation.ipynb": '{"cells": 1, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}\n',
-    "data/runs": "a file, not a directory\n",
-}
+    "a list": (SAMPLE, "- a list\n", "holds a list; expected lines of 'name: value'"),
+    "a bracket left open": (SAMPLE, "seed: [1\n", "is not YAML"),
+    "a name twice": (SAMPLE, "seed: 1\nseed: 2\n", "'seed' stands there twice"),
+    "a tab": (SAMPLE, "\tseed: 1\n", "is not YAML"),
+    "an unknown notebook": (SAMPLE, "13_extra: {seed: 1}\n", "'13_extra' is neither a notebook nor a parameter of one"),
+    "an unknown name for all": (SAMPLE, "sed: 1\n", "'sed' is neither a notebook nor a parameter of one"),
+    "an unknown name for one": (SAMPLE, "05_fourier: {sed: 1}\n", "05_fourier: unknown parameter 'sed'; it has: run_directory"),
+    "no names below a notebook": (SAMPLE, "05_fourier: 4\n", "05_fourier holds a int; expected lines of 'name: value'"),
+    "no JSON": ("notebooks/03_training.ipynb", "{\n", "not a readable notebook"),
+    "no cells": ("notebooks/04_sharpening.ipynb", "{}\n", "not a readable notebook"),
+    "no object": ("notebooks/05_fourier.ipynb", "[]\n", "not a readable notebook"),
+    "a number of cells": (
+        "notebooks/06_aster_evaluation.ipynb", '{"cells": 1, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}\n',
+        "not a readable notebook",
+    ),
+    "a file for a directory": ("data/runs", "a file, not a directory\n", "cannot be written to or locked (Not a directory)"),
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def told_of_broken_files(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, tuple[object, str]]:
     copy = copy_project(tmp_path_factory.mktemp("broken") / "project")
     commands: list[tuple[dict[str, str], list[str]]] = [
-        ({str(copy.root / name): text}, []) for name, text in BROKEN_FILES.items()
+        ({str(copy.root / name): text}, []) for name, text, _ in BROKEN_FILES.values()
     ]
     return dict(zip(BROKEN_FILES, run_many(copy, commands), strict=True))
 
 
-@pytest.mark.parametrize("name", BROKEN_FILES)
+@pytest.mark.parametrize("case", BROKEN_FILES)
 def test_broken_files_of_the_project_are_named_in_one_line(
-    name: str, told_of_broken_files: Mapping[str, tuple[object, str]]
+    case: str, told_of_broken_files: Mapping[str, tuple[object, str]]
 ) -> None:
-    code, told = told_of_broken_files[name]
+    name, _, reason = BROKEN_FILES[case]
+    code, told = told_of_broken_files[case]
     assert code == 1, (code, told)
     assert re.fullmatch(r"lstsr: [^\n]+\n", told), told
-    assert f"/project/{name}" in told
+    assert f"/project/{name}" in told and reason in told
 
 
 # What fails

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -55,3 +56,29 @@ def check_writable(path: Path) -> None:
     with suppress(_Probed), written_atomically(path) as temporary:
         temporary.touch()
         raise _Probed
+
+
+@contextmanager
+def rewriting(folder: Path) -> Iterator[None]:
+    """Let a block write a folder from nothing; if it fails, what was there is back; if killed, by `restore_folder`."""
+    previous = _previous(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.rename(previous)
+    try:
+        yield
+    except BaseException:
+        restore_folder(folder)
+        raise
+    shutil.rmtree(previous)
+
+
+def restore_folder(folder: Path) -> None:
+    """Give a folder back what was in it before a `rewriting` that did not end."""
+    previous = _previous(folder)
+    if previous.is_dir():
+        shutil.rmtree(folder, ignore_errors=True)
+        previous.rename(folder)
+
+
+def _previous(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.previous")

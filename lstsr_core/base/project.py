@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from pathlib import Path
 
@@ -40,9 +39,3 @@ def replace_folder(new: Path, target: Path) -> None:
         target.rename(older)
     new.rename(target)
     shutil.rmtree(older, ignore_errors=True)
-
-
-def sha256(path: Path) -> str:
-    """Hex digest of a file's content."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

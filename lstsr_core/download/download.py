@@ -14,8 +14,9 @@ from typing import Any
 from tqdm import tqdm
 
 from lstsr_core.base.errors import InputError
+from lstsr_core.base.locks import locked
 from lstsr_core.base.progress import counter
-from lstsr_core.download.manifest import Entry, enter, locked, read_manifest
+from lstsr_core.download.manifest import Entry, enter, read_manifest
 from lstsr_core.download.sources import SOURCES, RemoteGranule, SampleSource, Source
 from lstsr_core.download.transfer import Patience, TransferError
 from lstsr_core.geo.grid import Tile

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import csv
 import datetime
-import fcntl
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from lstsr_core.base.errors import InputError
 from lstsr_core.base.files import written_atomically
-from lstsr_core.base.project import sha256
+from lstsr_core.base.fingerprint import sha256
+from lstsr_core.base.locks import locked
 from lstsr_core.modis.names import GranuleName
 
 MANIFEST = "manifest.csv"
@@ -101,19 +98,3 @@ def enter(directory: Path, entry: Entry) -> None:
             writer = csv.writer(stream, lineterminator="\n")
             writer.writerow(_COLUMNS)
             writer.writerows(astuple(entries[name]) for name in sorted(entries))
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold a lock file against other threads and runs, waiting for it; a run that dies lets go of it."""
-    while True:
-        with path.open("ab") as stream:
-            fcntl.flock(stream, fcntl.LOCK_EX)
-            # Who held it before has removed it; a file that lost its name locks out nobody.
-            if os.fstat(stream.fileno()).st_nlink == 0:
-                continue
-            try:
-                yield
-                return
-            finally:
-                path.unlink(missing_ok=True)

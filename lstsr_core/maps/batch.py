@@ -20,9 +20,10 @@ from tqdm import tqdm
 
 from lstsr_core.base.errors import InputError
 from lstsr_core.base.files import check_writable, written_atomically
+from lstsr_core.base.fingerprint import plain
 from lstsr_core.base.parallel import Outcome, check_workers, run_all, worker_count
 from lstsr_core.base.progress import bar
-from lstsr_core.base.project import is_there, sha256
+from lstsr_core.base.project import is_there
 from lstsr_core.modis.day_pairs import REFLECTANCE_KIND, REFLECTANCE_PRODUCTS, GranulePair, newest_granules
 
 FAILURES_FILE = "failures.csv"
@@ -342,8 +343,7 @@ def _keep_settings(path: Path, settings: Any) -> None:
     ------
     InputError
     """
-    # As JSON gives them back, so that tuples compare with lists.
-    given = json.loads(json.dumps(asdict(settings), default=_digest))
+    given = plain(asdict(settings))
     if not path.exists():
         with written_atomically(path) as temporary:
             temporary.write_text(json.dumps(given, indent=2) + "\n")
@@ -358,15 +358,6 @@ def _keep_settings(path: Path, settings: Any) -> None:
                 f"{path.parent}: what it holds was made with {name} {kept.get(name)}, now it is {given.get(name)}; choose another"
                 " directory, or the same settings."
             )
-
-
-def _digest(value: object) -> Any:
-    """A file, or the files of a directory, by content: weights may lie elsewhere, but must be the same."""
-    if not isinstance(value, Path):
-        return str(value)
-    if value.is_dir():
-        return {path.relative_to(value).as_posix(): sha256(path) for path in sorted(value.rglob("*")) if path.is_file()}
-    return sha256(value) if value.is_file() else str(value)
 
 
 def _forget_remnants(output: Path) -> None:

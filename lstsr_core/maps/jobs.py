@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from lstsr_core.base.digests import Digests
 from lstsr_core.base.errors import InputError
 from lstsr_core.base.files import written_atomically
+from lstsr_core.base.fingerprint import Digests
 from lstsr_core.base.parallel import Outcome
 from lstsr_core.geo.grid import Tile
 from lstsr_core.maps import cog

@@ -21,9 +21,8 @@ import shapely
 import torch
 from affine import Affine
 
-from lstsr_core.base.digests import digest_of
 from lstsr_core.base.errors import InputError, NoResult
-from lstsr_core.base.fingerprint import fingerprint, git_revision
+from lstsr_core.base.fingerprint import fingerprint, git_revision, sha256
 from lstsr_core.base.outputs import refuse_inputs
 from lstsr_core.base.project import is_there
 from lstsr_core.geo.grid import FINE_PIXEL_M, SCALE
@@ -358,11 +357,11 @@ def request_tags(request: Request) -> dict[str, str]:
         values["bounds"] = asdict(request.bounds)
     for name, path in (("shape", request.shape), ("water", request.water)):
         if path is not None:
-            values |= {name: path.name, f"{name}_sha256": digest_of(path)}
+            values |= {name: path.name, f"{name}_sha256": sha256(path)}
     tags["LSTSR_PARAMETERS"] = json.dumps(values, sort_keys=True)
     if request.weights_path is not None:
         tags["LSTSR_WEIGHTS"] = request.weights_path.name
-        tags["LSTSR_WEIGHTS_SHA256"] = digest_of(request.weights_path)
+        tags["LSTSR_WEIGHTS_SHA256"] = sha256(request.weights_path)
         tags["LSTSR_WEIGHTS_GIT_REVISION"] = str(load_model(request.weights_path).card.get("git_revision", "unknown"))
     if request.method in OWN_METHODS:
         tags["LSTSR_METHOD_SHA256"] = OWN_METHODS[request.method]
@@ -370,7 +369,7 @@ def request_tags(request: Request) -> dict[str, str]:
 
 
 def map_tags(
-    lst_path: Path, reflectance_path: Path, shared: dict[str, str], digest: Callable[[Path], str] = digest_of
+    lst_path: Path, reflectance_path: Path, shared: dict[str, str], digest: Callable[[Path], str] = sha256
 ) -> dict[str, str]:
     """What a map is made from and by; LSTSR_FINGERPRINT is a digest of it all.
 

@@ -6,7 +6,6 @@ it has no window for.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from lstsr_core.base.errors import InputError
-from lstsr_core.base.project import sha256
+from lstsr_core.base.fingerprint import sha256, sha256_of_numbers
 from lstsr_core.geo.raster import FloatArray
 
 VGG16_FILE = "vgg16-397923af.pth"
@@ -207,7 +206,7 @@ def _linear_layers(path: Path) -> Tensor:
         stored = torch.load(path, map_location="cpu", weights_only=True)
         layers = stored.values() if isinstance(stored, Mapping) else stored
         numbers = torch.cat([layer.detach().flatten().to(torch.float32) for layer in layers])
-        found = hashlib.sha256(numbers.numpy().astype("<f4").tobytes()).hexdigest()
+        found = sha256_of_numbers(numbers.numpy())
     except Exception as error:  # torch raises many kinds on a damaged file, pickle's among them
         found = f"none, for it is unreadable ({type(error).__name__}; its own sha256 is {sha256(path)})"
     if found != LINEAR_SHA256:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from lstsr_core.base.errors import InputError
 from lstsr_core.base.files import written_atomically
-from lstsr_core.base.fingerprint import code_of, fingerprint, git_revision
+from lstsr_core.base.fingerprint import code_of, git_revision, key
 from lstsr_core.networks.data import TrainingData
 from lstsr_core.networks.settings import TrainingSettings
 from lstsr_core.networks.training import TrainedModel, origin_of, train
@@ -19,8 +19,6 @@ from lstsr_core.patches.splits import IntArray, group_folds, group_split, random
 
 LICENCE = "MIT"
 CHECKPOINT = "checkpoint.safetensors"
-
-_KEY_DIGITS = 16
 
 
 def split(data: TrainingData, chosen: IntArray, settings: TrainingSettings) -> tuple[IntArray, IntArray]:
@@ -153,7 +151,7 @@ def train_and_save(
 def training_key(data: TrainingData, training: IntArray, validation: IntArray, settings: TrainingSettings) -> str:
     """A directory's name for a training, another one whenever settings, patches or the code that trains change."""
     code = code_of([f"import {train.__module__}"])
-    return fingerprint(origin_of(data, training, validation, settings), code)[:_KEY_DIGITS]
+    return key(origin_of(data, training, validation, settings), code)
 
 
 def forget(model: str, directory: Path) -> None:

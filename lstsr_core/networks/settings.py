@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from lstsr_core.base.errors import InputError
+from lstsr_core.base.errors import InputError, invalid
 from lstsr_core.base.project import TRAINING_SETTINGS
 from lstsr_core.base.text import read_yaml
 from lstsr_core.geo.grid import SCALE
@@ -111,21 +111,7 @@ class TrainingSettings(BaseModel):
         try:
             return cls.model_validate(dict(values))
         except ValidationError as error:
-            reasons = dict.fromkeys(cls._explain(dict(detail)) for detail in error.errors())
-            raise InputError(f"{where}: {'; '.join(reasons)}") from None
-
-    @classmethod
-    def _explain(cls, detail: dict[str, Any]) -> str:
-        reason = detail["msg"].removeprefix("Value error, ")
-        if not detail["loc"]:
-            return str(reason)
-        name = str(detail["loc"][0])
-        if detail["type"] == "extra_forbidden":
-            return f"there is no setting '{name}'; known: {', '.join(cls.model_fields)}"
-        description = cls.model_fields[name].description
-        if detail["type"] == "missing":
-            return f"setting '{name}' is missing ({description})"
-        return f"setting '{name}' is {detail['input']!r} ({description})"
+            raise invalid(error, cls, "setting", where) from None
 
 
 def read_settings(path: Path) -> TrainingSettings:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from affine import Affine
 from rasterio.crs import CRS
 
 from lstsr_core.base.errors import InputError
+from lstsr_core.base.fingerprint import sha256_of_numbers
 from lstsr_core.geo.grid import FINE_PIXEL_M, SCALE, SINUSOIDAL, SPHERE_RADIUS_M
 from lstsr_core.geo.raster import BoolArray, FloatArray, Raster, read_raster, write_raster
 from lstsr_core.pairs.unpickler import read_arrays_pickle
@@ -81,7 +81,7 @@ class ModisPair:
     @property
     def digest(self) -> str:
         """First digits of the sha256 of the LST, by which weights tell whether they were trained on this scene."""
-        return hashlib.sha256(np.ascontiguousarray(self.lst.values, dtype=np.float32).tobytes()).hexdigest()[:DIGEST_DIGITS]
+        return sha256_of_numbers(self.lst.values)[:DIGEST_DIGITS]
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from pathlib import Path
 import pandas as pd
 
 from lstsr_core.base.errors import InputError
+from lstsr_core.base.fingerprint import sha256
 from lstsr_core.base.progress import bar
-from lstsr_core.base.project import REGISTRY, sha256
+from lstsr_core.base.project import REGISTRY
 
 REPOSITORY = "cgranerob/Land-Surface-Temperature-Super-Resolution-with-a-Scale-Invariance-Free-Neural-Approach"
 COMMIT = "5f5a9beabdae2ffe59657d4f564e7c2b47fbe678"

@@ -19,6 +19,7 @@ import pandas as pd
 
 from lstsr_core.base.errors import InputError, UnreadableGranule
 from lstsr_core.base.files import written_atomically
+from lstsr_core.base.fingerprint import identity
 from lstsr_core.base.progress import bar
 from lstsr_core.geo.raster import FloatArray
 from lstsr_core.modis.day_pairs import REFLECTANCE_PRODUCTS, GranulePair, granule_pairs, tell_other_origins
@@ -174,10 +175,10 @@ def _sources(lst_path: Path, reflectance_path: Path, water: Path | None, setting
 
 def _identity(path: Path) -> list[int]:
     try:
-        status = path.stat()
-    except OSError as error:
-        raise UnreadableGranule(f"{path}: cannot be read ({error.strerror}). Fetch it again.") from error
-    return [status.st_size, status.st_mtime_ns]
+        size, changed_ns, _ = identity(path)  # without the entry's own time: a folder of patches may be moved
+    except InputError as error:
+        raise UnreadableGranule(f"{error} Fetch it again.") from error
+    return [size, changed_ns]
 
 
 def _platform(name: GranuleName) -> str:

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstsr_core.base.errors import InputError, NoResult
-from lstsr_core.base.project import resolve, sha256
+from lstsr_core.base.fingerprint import sha256
+from lstsr_core.base.project import resolve
 from lstsr_core.geo.grid import SCALE
 from lstsr_core.geo.operators import upsample
 from lstsr_core.geo.raster import FloatArray, Raster, fill_nearest
@@ -264,11 +265,12 @@ def _own_methods() -> dict[str, str]:
     path, known = resolve(named), len(METHODS)
     try:
         code = sha256(path)
+    except InputError as error:
+        raise InputError(f"{error} {OWN_METHODS_VARIABLE} names it.") from None
+    try:
         runpy.run_path(str(path))
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); {OWN_METHODS_VARIABLE} names it.") from None
     except Exception as error:  # whatever the user's own code may raise
         raise InputError(f"{path}: stopped with {type(error).__name__}: {error} ({OWN_METHODS_VARIABLE} names it).") from error
     if len(METHODS) == known:

@@ -11,10 +11,9 @@ import pandas as pd
 from IPython.display import Image
 
 from lstsr_core.base.errors import InputError
-from lstsr_core.base.fingerprint import code_of, digests, fingerprint, versions
+from lstsr_core.base.fingerprint import code_of, fingerprint, key, versions
 from lstsr_core.base.parallel import run_all
 from lstsr_core.base.progress import counter
-from lstsr_core.base.project import sha256
 from lstsr_core.figures import panels as figures
 from lstsr_core.networks.weights import PACKAGE_WEIGHTS
 from lstsr_core.simulation.landscape import TILE
@@ -29,7 +28,6 @@ SCENES_FOLDER = "scenes"
 SEASON = "unknown"
 """Neither the published pairs nor simulated ones carry a date."""
 
-_KEY_DIGITS = 16
 _REASONS_SHOWN = 3
 
 
@@ -52,11 +50,9 @@ def draw_scenes(settings: Atlas) -> pd.DataFrame:
         If a scene cannot be drawn; the others are kept.
     """
     ids, request = chosen_pairs(settings), Request(tuple(settings.methods), settings.protocol, settings.options)
-    common = [settings.model_dump(include={"methods", "protocol", "seed"}), _weights(settings), versions()]
-    common.append(code_of(["from lstsr_core.stages import atlas_scenes as atlas"]))
-    kept = {
-        scene: kept_scenes(settings) / f"{scene}-{fingerprint(common, _files(settings, scene))[:_KEY_DIGITS]}" for scene in ids
-    }
+    code, weights = code_of(["from lstsr_core.stages import atlas_scenes as atlas"]), settings.options.weights or PACKAGE_WEIGHTS
+    common = fingerprint(settings.model_dump(include={"methods", "protocol", "seed"}), weights, code, versions())
+    kept = {scene: kept_scenes(settings) / f"{scene}-{key(common, _files(settings, scene))}" for scene in ids}
     waiting = [scene for scene in ids if not (kept[scene] / SCENE_FILE).is_file()]
     items = {scene: (pairs_directory(settings), scene, kept[scene], request) for scene in waiting}
     reasons = []
@@ -75,13 +71,8 @@ def draw_scenes(settings: Atlas) -> pd.DataFrame:
     return drawn_scenes(settings.directory / SCENES_FOLDER, ids)
 
 
-def _weights(settings: Atlas) -> dict[str, str]:
-    directory = settings.options.weights or PACKAGE_WEIGHTS
-    return digests([directory], directory)
-
-
-def _files(settings: Atlas, scene: str) -> dict[str, str]:
-    return {path.name: sha256(path) for path in sorted(pairs_directory(settings).glob(f"{scene}_*"))}
+def _files(settings: Atlas, scene: str) -> list[Path]:
+    return sorted(pairs_directory(settings).glob(f"{scene}_*"))
 
 
 def _forget_others(directory: Path, scene: str) -> None:

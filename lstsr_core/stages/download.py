@@ -13,7 +13,8 @@ import shapely
 from IPython.display import Image
 
 from lstsr_core.base.errors import InputError
-from lstsr_core.base.project import resolve, sha256
+from lstsr_core.base.fingerprint import sha256
+from lstsr_core.base.project import resolve
 from lstsr_core.download.download import download, make_plan, open_source
 from lstsr_core.download.manifest import read_manifest
 from lstsr_core.download.sources import Source

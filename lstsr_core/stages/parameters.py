@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from lstsr_core.base.errors import InputError
+from lstsr_core.base.errors import invalid
 from lstsr_core.base.project import resolve
 from lstsr_core.base.text import parse_day
 from lstsr_core.evaluation.protocols import PROTOCOLS
@@ -129,15 +129,7 @@ class NotebookParameters(BaseModel):
         try:
             return cls.model_validate(chosen)
         except ValidationError as error:
-            raise InputError("; ".join(cls._explain(dict(detail)) for detail in error.errors())) from None
-
-    @classmethod
-    def _explain(cls, detail: dict[str, Any]) -> str:
-        name, reason = str(detail["loc"][0]), detail["msg"].removeprefix("Value error, ")
-        return (
-            f"{cls.notebook}: parameter '{name}' is {detail['input']!r}: {reason[:1].lower()}{reason[1:]} "
-            f"({cls.model_fields[name].description})"
-        )
+            raise invalid(error, cls, "parameter", cls.notebook) from None
 
     @property
     def run(self) -> Path:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import platform
 import re
+import struct
 import subprocess
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -13,12 +14,25 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lstsr_core.base.errors import InputError
-from lstsr_core.base.fingerprint import code_of, digests, fingerprint, read_records, versions, write_records
+from lstsr_core.base.fingerprint import (
+    code_of,
+    digests,
+    fingerprint,
+    identity,
+    key,
+    plain,
+    read_records,
+    sha256,
+    sha256_of_numbers,
+    versions,
+    write_records,
+)
 from lstsr_core.base.project import PROJECT
 from lstsr_core.stages.parameters import BY_NOTEBOOK
 from worlds.project_copy import NAMES, Interrupted, ProjectCopy
@@ -141,6 +155,40 @@ def test_fingerprints_differ_where_their_parts_do(one: Any, other: Any) -> None:
 
 def test_fingerprints_do_not_depend_on_the_order_of_keys() -> None:
     assert fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1})
+
+
+def test_fingerprints_are_those_that_weights_files_on_disk_tell() -> None:
+    """A card's origin is compared with a new one: another way to write the parts would disown every file."""
+    expected = hashlib.sha256(b'[{"a": 1, "b": [0.5, null]}, ["x"]]').hexdigest()
+    assert fingerprint({"b": (0.5, None), "a": 1}, ["x"]) == expected
+    assert key({"b": (0.5, None), "a": 1}, ["x"]) == expected[:16]
+
+
+def test_files_and_folders_count_by_content_wherever_they_lie(tmp_path: Path) -> None:
+    for folder, number in (("a", 1), ("b", 1), ("c", 2)):
+        (tmp_path / folder / "deep").mkdir(parents=True)
+        (tmp_path / folder / "deep" / "x.csv").write_text(f"{number}\n")
+    here, moved, changed = (tmp_path / folder for folder in "abc")
+    assert fingerprint(here) == fingerprint(moved) != fingerprint(changed)
+    file = Path("deep/x.csv")
+    assert fingerprint(here / file) == fingerprint(moved / file) != fingerprint(changed / file)
+    digest = hashlib.sha256(b"1\n").hexdigest()
+    assert plain({"w": here, "f": here / file, "no": tmp_path / "none", "t": (1, 2)}) == {
+        "w": {"deep/x.csv": digest}, "f": digest, "no": str(tmp_path / "none"), "t": [1, 2],
+    }  # fmt: skip
+
+
+def test_numbers_count_in_single_precision_row_by_row() -> None:
+    values = np.arange(6.0).reshape(2, 3)
+    digest = hashlib.sha256(struct.pack("<6f", *range(6))).hexdigest()
+    assert sha256_of_numbers(values) == sha256_of_numbers(np.asfortranarray(values)) == digest
+    assert sha256_of_numbers(values.astype(">f4")) == digest != sha256_of_numbers(values.T)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    for look in (sha256, identity):
+        with pytest.raises(InputError, match=r"none\.tif: cannot be read \(No such file or directory\)"):
+            look(tmp_path / "none.tif")
 
 
 def test_records_round_trip(tmp_path: Path) -> None:

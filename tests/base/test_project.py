@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 import lstsr_core
 from lstsr_core.base import project
-from lstsr_core.base.project import PROJECT, resolve, sha256
+from lstsr_core.base.fingerprint import sha256
+from lstsr_core.base.project import PROJECT, resolve
 
 
 def test_the_project_is_the_directory_that_holds_the_package() -> None:
@@ -23,12 +24,6 @@ def test_the_project_is_the_directory_that_holds_the_package() -> None:
 @pytest.mark.parametrize("path", [project.NOTEBOOKS, project.PARAMETERS, project.REGISTRY, project.TRAINING_CURVES], ids=str)
 def test_what_the_project_needs_is_there(path: Path) -> None:
     assert path.exists()
-
-
-@pytest.mark.parametrize("profile", ["sample", "paper"])
-def test_every_notebook_has_a_parameter_file_in_every_profile(profile: str) -> None:
-    notebooks = sorted(path.stem for path in project.NOTEBOOKS.glob("*.ipynb"))
-    assert notebooks and notebooks == sorted(path.stem for path in (project.PARAMETERS / profile).glob("*.yaml"))
 
 
 def test_paths_are_resolved_below_the_project_from_any_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

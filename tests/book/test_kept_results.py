@@ -16,7 +16,8 @@ from lstsr_book.claims import CLAIMS_FILE
 from lstsr_book.kept_results import RECORD, RESULTS, TABLES, TOLERANCE, KeptResults, compare_metrics, keep
 from lstsr_book.run_files import METRICS, METRICS_SUMMARY, SUMMARY
 from lstsr_core.base.errors import InputError
-from lstsr_core.base.project import PROJECT, REGISTRY, sha256
+from lstsr_core.base.fingerprint import sha256
+from lstsr_core.base.project import PROJECT, REGISTRY
 from lstsr_core.evaluation.statistics import differences_between_methods, summarise
 from lstsr_core.evaluation.table import COLUMNS, METRIC_COLUMNS, evaluate
 from lstsr_core.pairs.pair import pair_ids

@@ -14,8 +14,7 @@ import pandas as pd
 import pytest
 import rasterio
 
-from lstsr_core.base.digests import Digests
-from lstsr_core.base.project import sha256
+from lstsr_core.base.fingerprint import Digests, sha256
 from lstsr_core.geo.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL
 from lstsr_core.geo.raster import Raster, write_raster
 from lstsr_core.maps import predict as prediction

@@ -22,7 +22,7 @@ from rio_cogeo import cog_validate
 from scipy import ndimage
 
 from lstsr_core.base.errors import InputError, NoResult
-from lstsr_core.base.project import sha256
+from lstsr_core.base.fingerprint import sha256
 from lstsr_core.geo.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, SPHERE_RADIUS_M, Tile
 from lstsr_core.geo.operators import degrade, upsample
 from lstsr_core.geo.raster import FloatArray, Raster

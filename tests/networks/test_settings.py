@@ -60,13 +60,13 @@ def refusal(tmp_path: Path, **values: object) -> str:
     ],
 )  # fmt: skip
 def test_a_mistyped_setting_is_named_with_its_value(tmp_path: Path, name: str, value: object) -> None:
-    assert f"setting '{name}' is {value!r} (" in refusal(tmp_path, **{name: value})
+    assert f"setting '{name}' is {value!r}: " in refusal(tmp_path, **{name: value})
 
 
 def test_an_unknown_setting_is_refused_with_the_known_ones(tmp_path: Path) -> None:
     message = refusal(tmp_path, learning_rat=0.1, epochs=0)
     assert "there is no setting 'learning_rat'; known: model, alpha, gamma" in message
-    assert "setting 'epochs' is 0 (most passes" in message
+    assert "setting 'epochs' is 0: input should be greater than or equal to 1 (most passes" in message
 
 
 @pytest.mark.parametrize(

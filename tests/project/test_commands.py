@@ -24,12 +24,11 @@ from lstsr_book import options as book_options
 from lstsr_book.manual import SHEET, commands
 from lstsr_core.base.errors import InputError
 from lstsr_core.base.project import PROJECT
-from lstsr_core.cli import _settings as settings_of
 from lstsr_core.cli import make_parser
-from lstsr_core.runner import _planned as planned
-from lstsr_core.runner import check_parameters
+from lstsr_core.runner import plan
 from lstsr_core.sharpening.methods import OWN_METHODS
 from lstsr_core.stages.parameters import BY_NOTEBOOK
+from lstsr_core.stages.profiles import check_profile, read_settings
 from worlds.book import make_book_run
 from worlds.markdown_pages import PAGES, Block, all_blocks, blocks_of
 from worlds.project_copy import NAMES, PATIENCE_S, ProjectCopy, copy_project
@@ -87,19 +86,14 @@ def parse(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Nam
 def check_lstsr(arguments: list[str]) -> None:
     options = parse(make_parser(), arguments)
     if options is not None and arguments[0] == "run":
-        try:
-            settings = settings_of(options.settings, NAMES)
-        except InputError as error:
-            raise AssertionError(str(error)) from error
-        for name, values in settings.items():
-            check_values(options.profile, name, values)
+        check_settings(options.profile, options.settings)
         for number in filter(None, (options.start, options.only)):
             assert sum(name.startswith(number) for name in NAMES) == 1, number
 
 
-def check_values(profile: str, name: str, values: dict[str, object]) -> None:
+def check_settings(profile: str, texts: list[str]) -> None:
     try:
-        check_parameters(profile, name, values)
+        check_profile(profile, read_settings(texts))
     except InputError as error:
         raise AssertionError(str(error)) from error
 
@@ -109,12 +103,18 @@ def check_papermill(arguments: list[str]) -> None:
     assert (PROJECT / source).is_file(), source
     known = papermill.inspect_notebook(PROJECT / source)
     given: dict[str, object] = {}
-    for option, value in zip(options[::2], options[1::2], strict=True):
-        assert option in ("-f", "-y"), option
-        given |= yaml.safe_load((PROJECT / value).read_text(encoding="utf-8") if option == "-f" else value)
-    assert given and given.keys() <= known.keys(), given.keys() - known.keys()
-    profile = Path(str(given["run_directory"])).name
-    check_values(profile, Path(source).stem, {name: value for name, value in given.items() if name != "run_directory"})
+    while options:
+        option, value, *options = options
+        if option == "-p":
+            given[value], options = options[0], options[1:]
+        else:
+            assert option in ("-f", "-y"), option
+            given |= yaml.safe_load((PROJECT / value).read_text(encoding="utf-8") if option == "-f" else value)
+    assert given.keys() <= known.keys(), given.keys() - known.keys()
+    try:
+        BY_NOTEBOOK[Path(source).stem].check(given)
+    except InputError as error:
+        raise AssertionError(str(error)) from error
 
 
 # What is printed
@@ -175,8 +175,10 @@ def test_the_parser_takes_each_example_of_the_cheat_sheet(name: str) -> None:
         "lstsr run --profil sample --fast", "lstsr run --set 06_aster_evaluation.method=[bicubic]", "lstsr evalute --pairs DIR",
         "lstsr book --profile sample", "lstsr-book keep --all",
         "lstsr run --set 03_training.epochs=none-at-all", "lstsr run --only 99", "make bok", "lstsr evaluate --pairs DIR",
-        "papermill notebooks/05_fourier.ipynb out.ipynb -f data/params/sample/05_fourier.yaml -y 'metods: [dms]'",
-        "papermill notebooks/05_spectra.ipynb out.ipynb -f data/params/sample/05_fourier.yaml",
+        "papermill notebooks/05_fourier.ipynb out.ipynb -p run_directory data/runs/sample -y 'metods: [dms]'",
+        "papermill notebooks/05_fourier.ipynb out.ipynb -p methods dms",
+        "papermill notebooks/05_spectra.ipynb out.ipynb -p run_directory data/runs/sample",
+        "papermill notebooks/05_fourier.ipynb out.ipynb -f data/params/paper.yaml",
     ],
 )  # fmt: skip
 def test_a_wrong_command_would_be_noticed(command: str) -> None:
@@ -200,11 +202,9 @@ def test_a_marker_is_read_where_it_stands_directly_above(tmp_path: Path) -> None
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> ProjectCopy:
-    """A copy whose parameter files make the sample small, with what the first three notebooks leave (nothing is trained)."""
+    """A copy whose profile makes the sample small, with what the first three notebooks leave (nothing is trained)."""
     copy = copy_project(tmp_path_factory.mktemp("commands") / "project")
-    for notebook, values in SMALLEST.items():
-        path = copy.root / "data" / "params" / "sample" / f"{notebook}.yaml"
-        path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), **values}))
+    (copy.root / "data" / "params" / "sample.yaml").write_text(yaml.safe_dump(SMALLEST))
     made = copy.python(PREPARE)
     assert made.returncode == 0, made.stderr
     return copy
@@ -275,7 +275,7 @@ def test_notebooks_that_take_methods_are_run_again_when_a_file_of_methods_change
 ) -> None:
     def fingerprints() -> dict[str, object]:
         chosen = ("02_patches", "05_fourier", "06_aster_evaluation", "07_map")
-        return {name: planned(prepared.run_directory, name, BY_NOTEBOOK[name].check({}))["fingerprint"] for name in chosen}
+        return {name: plan(prepared.run_directory, BY_NOTEBOOK[name].check({}))["fingerprint"] for name in chosen}
 
     before = fingerprints()
     monkeypatch.setitem(OWN_METHODS, "ndvi-detail", "12ab")

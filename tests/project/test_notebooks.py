@@ -13,12 +13,12 @@ from typing import Any
 
 import pandas as pd
 import pytest
-import yaml
 
 from lstsr_book.figure_pages import PAPER_LIST
-from lstsr_core.base.project import NOTEBOOKS, PARAMETERS
+from lstsr_core.base.project import NOTEBOOKS
 from lstsr_core.figures.files import SUFFIXES
 from lstsr_core.stages.parameters import BY_NOTEBOOK
+from lstsr_core.stages.profiles import check_profile
 from worlds.project_copy import NAMES, ProjectCopy
 
 Cell = dict[str, Any]
@@ -76,14 +76,7 @@ def test_parameters_are_those_of_the_model(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_parameters_are_those_of_the_sample(name: str) -> None:
-    assert yaml.safe_load((PARAMETERS / "sample" / f"{name}.yaml").read_text()) == parameters_of(name)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_the_papers_parameters_are_known_and_valid(name: str) -> None:
-    values = yaml.safe_load((PARAMETERS / "paper" / f"{name}.yaml").read_text())
-    assert values.keys() <= parameters_of(name).keys()
-    assert BY_NOTEBOOK[name].check(values).run_directory == "data/runs/paper"
+    assert check_profile("sample", {})[name] == BY_NOTEBOOK[name].check(parameters_of(name))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -240,12 +233,12 @@ def test_a_runs_notebooks_show_figures_and_no_errors_paths_or_times(undisturbed:
 
 
 def test_papermill_runs_a_notebook_by_hand_from_any_directory(undisturbed: ProjectCopy, tmp_path: Path) -> None:
-    """The relative run directory of the parameter file is the project's, not the working directory's."""
+    """The relative run directory of the notebook's first cell is the project's, not the working directory's."""
     copy, directory, name = undisturbed.clone(tmp_path / "project"), tmp_path / "elsewhere", "06_aster_evaluation"
     directory.mkdir()
     command = [
         sys.executable, "-m", "papermill", f"../project/notebooks/{name}.ipynb", "out.ipynb",
-        "-f", f"../project/data/params/sample/{name}.yaml", "-y", "{methods: [bicubic, tsharp], protocol: georeferenced}",
+        "-y", "{methods: [bicubic, tsharp], protocol: georeferenced}",
     ]  # fmt: skip
     completed = subprocess.run(command, cwd=directory, env=copy.environment, capture_output=True, text=True)
     assert completed.returncode == 0, completed.stderr

@@ -14,7 +14,6 @@ from pydantic import ValidationError
 
 from lstsr_core.base.errors import InputError
 from lstsr_core.base.project import PROJECT
-from lstsr_core.cli import _settings
 from lstsr_core.sharpening.methods import METHODS
 from lstsr_core.stages.parameters import (
     BY_NOTEBOOK,
@@ -32,6 +31,7 @@ from lstsr_core.stages.parameters import (
     Training,
     Weights,
 )
+from lstsr_core.stages.profiles import read_settings
 
 ALL = list(BY_NOTEBOOK.values())
 
@@ -176,6 +176,13 @@ def test_all_wrong_parameters_are_named_at_once() -> None:
     assert "'alpha' is 3:" in message and "'epochs' is 0:" in message and "gamma" not in message
 
 
+def test_a_value_of_several_types_has_a_reason_for_each_and_one_description() -> None:
+    with pytest.raises(InputError) as caught:
+        Training.check({"gamma": "steep"})
+    reasons, meaning = "input should be a valid number, or input should be 'scene'", Training.model_fields["gamma"].description
+    assert str(caught.value) == f"03_training: parameter 'gamma' is 'steep': {reasons} ({meaning})"
+
+
 def test_what_a_notebook_holds_besides_parameters_is_left_alone() -> None:
     settings = Patches.check({"coverage": 0.25, "np": object(), "__name__": "__main__", "windows": "not of this notebook"})
     assert settings == Patches(coverage=0.25)
@@ -253,7 +260,7 @@ TEXTS = [
 
 def set_to(parameters: type[NotebookParameters], name: str, text: str) -> NotebookParameters:
     """The notebook's parameters with ``--set NOTEBOOK.NAME=TEXT``."""
-    return parameters.check(_settings([f"{parameters.notebook}.{name}={text}"], list(BY_NOTEBOOK))[parameters.notebook])
+    return parameters.check(read_settings([f"{parameters.notebook}.{name}={text}"])[parameters.notebook])
 
 
 def test_the_parameters_that_are_days_are_known() -> None:
@@ -302,7 +309,7 @@ def test_switches_take_the_words_that_people_use(parameters: type[NotebookParame
 
 @pytest.mark.parametrize("text", ["010", "57:30", "yes", "off", "1e-3x", "0x1f", "a3", "57"])
 def test_ids_stay_as_they_are_written(text: str) -> None:
-    values = _settings([f"05_fourier.pairs=[{text}]", f"05_fourier.scene={text}"], ["05_fourier"])["05_fourier"]
+    values = read_settings([f"05_fourier.pairs=[{text}]", f"05_fourier.scene={text}"])["05_fourier"]
     assert Fourier.check(values) == Fourier(pairs=[text], scene=text)
 
 

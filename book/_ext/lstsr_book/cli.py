@@ -48,7 +48,7 @@ def _keep(options: argparse.Namespace) -> int:
 
 
 def _store(options: argparse.Namespace) -> int:
-    from lstsr_core.runner import store_outputs
+    from lstsr_book.stored_outputs import store_outputs
 
     store_outputs(RUNS / "sample")
     return 0

@@ -15,8 +15,8 @@ import pandas as pd
 from lstsr_book.claims import CLAIMS_FILE, Claim, claims, write_claims
 from lstsr_book.run_files import METRICS, PROVENANCE, SUMMARY, RunFiles
 from lstsr_core.base.errors import InputError
-from lstsr_core.base.fingerprint import Record, read_records
-from lstsr_core.base.project import replace_folder, sha256
+from lstsr_core.base.fingerprint import Record, read_records, sha256
+from lstsr_core.base.project import replace_folder
 from lstsr_core.evaluation.table import METRIC_COLUMNS
 
 RESULTS = "data/results"

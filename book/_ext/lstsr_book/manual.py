@@ -14,10 +14,9 @@ from lstsr_book import options as book_options
 from lstsr_book.markup import row, table, text
 from lstsr_book.run_files import PROVENANCE, RunFiles
 from lstsr_core import cli
-from lstsr_core.base.project import PARAMETERS
-from lstsr_core.runner import PROFILES
 from lstsr_core.stages.order import UPSTREAM
 from lstsr_core.stages.parameters import BY_NOTEBOOK, NotebookParameters
+from lstsr_core.stages.profiles import SHOWN, Values, read_profile
 
 FIGURE_SUFFIXES = {".png", ".svg", ".pdf"}
 
@@ -95,19 +94,16 @@ def _written(outputs: Iterable[str], name: str) -> str:
 
 def _parameters_tables() -> str:
     """A folded table for each notebook: every parameter, what it means, what it may be, and each profile's value."""
-    return "\n\n".join(_parameters_table(parameters) for parameters in BY_NOTEBOOK.values())
+    profiles = [read_profile(profile) for profile in SHOWN]
+    return "\n\n".join(_parameters_table(parameters, profiles) for parameters in BY_NOTEBOOK.values())
 
 
-def _parameters_table(parameters: type[NotebookParameters]) -> str:
-    profiles = {
-        profile: yaml.safe_load((PARAMETERS / profile / f"{parameters.notebook}.yaml").read_text(encoding="utf-8"))
-        for profile in PROFILES
-    }
+def _parameters_table(parameters: type[NotebookParameters], profiles: list[Values]) -> str:
     rows = []
     for name, schema in parameters.model_json_schema()["properties"].items():
-        values = [_yaml(profiles[profile].get(name, schema["default"])) for profile in PROFILES]
+        values = [_yaml(profile[parameters.notebook].get(name, schema["default"])) for profile in profiles]
         rows.append(_words(name, [schema["description"], allowed(schema), *values]))
-    head = ["parameter", "meaning", "may be", *PROFILES]
+    head = ["parameter", "meaning", "may be", *SHOWN]
     return f"<details><summary><code>{text(parameters.notebook)}</code></summary>\n{table(head, rows, 'manual')}\n</details>"
 
 

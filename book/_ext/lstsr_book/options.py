@@ -21,7 +21,7 @@ def make_parser(functions: Mapping[str, Callable[[argparse.Namespace], int]] | N
 
     build = commands.add_parser("build", help="build the book from a profile's results")
     build.set_defaults(command=functions.get("build"))
-    build.add_argument("--profile", default="sample", help="sample (default) or paper")
+    build.add_argument("--profile", default="sample", help="sample (default), paper, or another file of data/params")
     build.add_argument("--pdf", action="store_true", help="print it into a PDF, too, which its pages link (needs Chromium)")
 
     site = commands.add_parser(
