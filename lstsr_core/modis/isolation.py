@@ -101,7 +101,7 @@ class _Server:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-c", f"from {__name__} import serve; serve()"],
                 env={**os.environ, "PYTHONPATH": paths, "OPENBLAS_NUM_THREADS": "1"},  # threads do not fork well
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 process_group=0,  # out of reach of Ctrl-C, which is this process's own matter
             )
@@ -122,7 +122,7 @@ class _Server:
                 return {"failed": report}, []
             arrays = [np.empty(shape, dtype) for shape, dtype in report["arrays"]]
             for array in arrays:
-                answer.readinto(array.reshape(-1).view(np.uint8))
+                answer.readinto(array.reshape(-1).view(np.uint8).data)
             if answer.readline() != b"null\n":
                 raise EOFError
         return report, arrays
@@ -179,7 +179,8 @@ def _run(connection: socket.socket, function: Isolable, arguments: list[Any], li
         signal.alarm(limit_s)
         connection.sendall(b"\n")
 
-    status, arrays = 1, []
+    status = 1
+    arrays: list[NDArray[Any]] = []
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # a library that dies says so there
         signal.signal(signal.SIGALRM, signal.SIG_DFL)  # the default ends the process, whatever the library is at
@@ -201,7 +202,7 @@ def _run(connection: socket.socket, function: Isolable, arguments: list[Any], li
         report["arrays"] = [(array.shape, array.dtype.str) for array in arrays]
         connection.sendall(json.dumps(report).encode() + b"\n")
         for array in arrays:
-            connection.sendall(np.ascontiguousarray(array))
+            connection.sendall(np.ascontiguousarray(array).data)
         status = 0
     finally:
         os._exit(status)

@@ -24,7 +24,6 @@ from lstsr_core.base.errors import InputError
 from lstsr_core.modis import isolation
 from lstsr_core.modis.isolation import IsolatedError, isolated
 
-
 Wind = Callable[[], None]
 Return = tuple[Any, list[np.ndarray]]
 
