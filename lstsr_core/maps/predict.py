@@ -26,7 +26,7 @@ from lstsr_core.base.errors import InputError, NoResult
 from lstsr_core.base.fingerprint import fingerprint, git_revision
 from lstsr_core.base.outputs import refuse_inputs
 from lstsr_core.base.project import is_there
-from lstsr_core.geo.grid import FINE_PIXEL_M, SCALE
+from lstsr_core.geo.grid import FINE_PIXEL_M, SCALE, check_nested
 from lstsr_core.geo.operators import degrade
 from lstsr_core.geo.raster import BoolArray, FloatArray, Raster
 from lstsr_core.geo.shorelines import Extent
@@ -453,19 +453,17 @@ def _nothing(shares: str) -> str:
 def _read_scene(ground: Ground, reflectance_path: Path) -> _Scene:
     lst, window = ground.lst, ground.window
     ndvi = read_ndvi(reflectance_path)
-    _check_nested(lst, ndvi, reflectance_path)
+    _check_same_ground(lst, ndvi, reflectance_path)
     around = Window(_snapped(window.rows, lst.rows), _snapped(window.columns, lst.columns))
     fine = [slice(SCALE * span.start, SCALE * span.stop) for span in (around.rows, around.columns)]
     return _Scene(lst.crop(around.rows, around.columns), ndvi.crop(*fine), window.inside(around))
 
 
-def _check_nested(coarse: Raster, fine: Raster, path: Path) -> None:
+def _check_same_ground(coarse: Raster, fine: Raster, path: Path) -> None:
+    check_nested(coarse.values.shape, fine.values.shape, str(path))
     away_m = max(abs(coarse.left_m - fine.left_m), abs(coarse.top_m - fine.top_m))
-    if (fine.rows, fine.columns) != (SCALE * coarse.rows, SCALE * coarse.columns) or away_m > 1.0:
-        raise InputError(
-            f"{path}: {fine.rows}×{fine.columns} pixels (rows×columns), its corner {away_m:.0f} m away from that of the LST with "
-            f"{coarse.rows}×{coarse.columns}; expected {SCALE} times as many over the same ground."
-        )
+    if away_m > 1.0:
+        raise InputError(f"{path}: its corner is {away_m:.0f} m away from the LST's; expected both over the same ground.")
 
 
 def _snapped(span: slice, size: int) -> slice:

@@ -134,7 +134,7 @@ def read_origin(path: Path) -> Origin:
     return _origin(path, read_hdf(path, []))
 
 
-def read_lst(path: Path, layer: Layer = "day", policy: Policy | float = "produced") -> Raster:
+def read_lst(path: Path, layer: Layer = "day", policy: Policy = "produced") -> Raster:
     """Land surface temperature of a granule of MOD21A1D, MOD21A1N or MOD11A1, or of Aqua's MYD21A1D, MYD21A1N or MYD11A1.
 
     Parameters
@@ -160,12 +160,12 @@ def read_lst(path: Path, layer: Layer = "day", policy: Policy | float = "produce
     return _read_lst_granule(path, layer, policy, with_view_time=False).lst
 
 
-def read_lst_granule(path: Path, layer: Layer = "day", policy: Policy | float = "produced") -> LstGranule:
+def read_lst_granule(path: Path, layer: Layer = "day", policy: Policy = "produced") -> LstGranule:
     """Everything about a layer of a LST granule; parameters and errors as in `read_lst`."""
     return _read_lst_granule(path, layer, policy, with_view_time=True)
 
 
-def _read_lst_granule(path: Path, layer: Layer, policy: Policy | float, with_view_time: bool) -> LstGranule:
+def _read_lst_granule(path: Path, layer: Layer, policy: Policy, with_view_time: bool) -> LstGranule:
     check_policy(policy)
     candidates = (_21A1, _11A1[layer])
     wanted = [name for each in candidates for name in (each.lst, each.qc, each.view_time)[: 3 if with_view_time else 2]]
