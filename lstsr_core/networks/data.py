@@ -90,6 +90,7 @@ class TrainingData:
 
 def _moments(stack: Stack, chosen: IntArray) -> tuple[float, float, float, float]:
     # Patch by patch, so that a mapped file is never whole in memory; about the first patch's mean, for precision.
+    # Not patches.statistics.joined, whose last digit differs: trained weights and checkpoints would belong to other inputs.
     centre = float(stack[chosen[0]].mean(dtype=np.float64))
     sums = np.zeros(2)
     lowest, highest = np.inf, -np.inf
