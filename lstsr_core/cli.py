@@ -266,7 +266,7 @@ def make_parser() -> argparse.ArgumentParser:
     where = predict.add_mutually_exclusive_group()
     where.add_argument("--bounds", metavar="W,S,E,N", help="a box in degrees (--bounds=-1.5,… where it begins with a minus)")
     where.add_argument("--shape", type=Path, metavar="GEOJSON", help="polygons in degrees, outside which the map is masked")
-    predict.add_argument("--water", type=Path, metavar="HDF", help="MOD44W granule of the tile: its water is masked")
+    predict.add_argument("--water", type=Path, metavar="PATH", help="MOD44W granule, or directory of them: water is masked")
     predict.add_argument("--layer", default="day", choices=("day", "night"), help="of the LST granule (default day)")
     predict.add_argument(
         "--allow-different-days", action="store_true", help="take a reflectance up to 16 days away (for one map)"
@@ -549,11 +549,13 @@ def _predict_many(options: argparse.Namespace, bounds: Extent | None) -> int:
 
     if options.threads not in (None, 1):
         raise InputError(f"--threads is {options.threads}: with --granules each process has one; give --workers instead.")
+    if options.allow_different_days:
+        raise InputError("--allow-different-days is for one map: with --granules each LST goes with the reflectance of its day.")
     if options.out.is_file():
         raise InputError(f"{options.out}: is a file; with --granules --out is the maps' directory.")
     request = Request(
-        options.method, options.weights, options.layer, bounds, options.shape, options.water, options.allow_different_days,
-        options.quicklook, options.seed, threads=1,
+        options.method, options.weights, options.layer, bounds, options.shape, options.water, quicklook=options.quicklook,
+        seed=options.seed,
     )  # fmt: skip
     check_outputs(options, *(options.out / name for name in (FAILURES_FILE, SETTINGS_FILE, DIGESTS_FILE, NOTHING_FILE)))
     job = map_job(options.granules, options.out, request, options.product)

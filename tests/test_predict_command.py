@@ -76,6 +76,13 @@ def test_bad_input_is_one_line(
     assert not (tmp_path / "lst.tif").exists()
 
 
+def test_other_days_are_for_one_map_alone(granules: Granules, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["predict", "--granules", str(granules.lst.parent), "--out", str(tmp_path / "maps"), "--allow-different-days"]
+    assert cli.main(command) == 1
+    assert "--allow-different-days is for one map" in capsys.readouterr().err
+    assert not (tmp_path / "maps").exists()
+
+
 def test_what_a_dry_run_tells_is_what_the_map_tells(
     granules: Granules, tmp_path: Path, lstsr: Callable[..., tuple[int, str, str]]
 ) -> None:

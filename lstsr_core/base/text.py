@@ -12,13 +12,14 @@ import yaml
 
 from lstsr_core.base.errors import InputError
 
-_MARKS = {
+BYTE_ORDER_MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
     codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16's, which it begins with
     codecs.BOM_UTF32_BE: "utf-32",
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+"""What a file may begin with, and the codec that takes it off."""
 
 
 def read_bytes(path: Path, expected: str) -> bytes:
@@ -58,7 +59,7 @@ def decode(content: bytes, name: object, expected: str) -> str:
     InputError
         If it is neither, or no text.
     """
-    encoding = next((encoding for mark, encoding in _MARKS.items() if content.startswith(mark)), "utf-8")
+    encoding = next((encoding for mark, encoding in BYTE_ORDER_MARKS.items() if content.startswith(mark)), "utf-8")
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import os
 import re
 from netrc import NetrcParseError, netrc
@@ -11,10 +10,9 @@ from pathlib import Path
 from requests.utils import NETRC_FILES
 
 from lstsr_core.base.errors import InputError
-from lstsr_core.base.text import decode
+from lstsr_core.base.text import BYTE_ORDER_MARKS, decode
 
 _NETRC = "lines such as 'machine HOST login NAME password PASSWORD'"
-_MARKED = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def netrc_path() -> Path | None:
@@ -66,7 +64,7 @@ def netrc_has_login(path: Path, host: str) -> bool:
     except UnicodeDecodeError:
         raise _in_another_encoding(path) from None
     except NetrcParseError as error:
-        if path.read_bytes().startswith(_MARKED):
+        if path.read_bytes().startswith(tuple(BYTE_ORDER_MARKS)):
             raise _in_another_encoding(path) from None
         # The parser's own words would quote what it stopped at, which may be half a password.
         raise InputError(
@@ -78,7 +76,7 @@ def netrc_has_login(path: Path, host: str) -> bool:
 
 
 def _in_another_encoding(path: Path) -> InputError:
-    if path.read_bytes().startswith(_MARKED):
+    if path.read_bytes().startswith(tuple(BYTE_ORDER_MARKS)):
         return InputError(f"{path}: begins with a byte-order mark (UTF-16, say); save it as UTF-8 without one.")
     try:
         decode(path.read_bytes(), path, _NETRC)

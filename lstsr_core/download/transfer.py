@@ -134,6 +134,8 @@ class Client:
             If it fails for good.
         Stopped
         """
+        # Not urllib3's Retry, which sleeps through a stop and does not see a body break off; nor tenacity, since what is
+        # special here (attempts that advanced do not count, Retry-After has a limit, the reason in a line) would be ours still.
         failures = 0
         for number in itertools.count(1):
             if self.stop.is_set():

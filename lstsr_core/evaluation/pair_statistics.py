@@ -7,10 +7,11 @@ from scipy import ndimage
 
 from lstsr_core.base.errors import InputError
 from lstsr_core.evaluation.protocols import ASTER_EROSIONS, ASTER_VALID_K, largest_rectangle
-from lstsr_core.geo.grid import SCALE
+from lstsr_core.geo.grid import SCALE, check_nested
 from lstsr_core.geo.operators import block_mean
 from lstsr_core.geo.raster import FloatArray
 from lstsr_core.metrics.fourier import attenuation_db
+from lstsr_core.metrics.line import fit_line
 
 BANDS = ("low", "middle", "high")
 
@@ -41,19 +42,16 @@ def pair_statistics(lst_k: FloatArray, ndvi: FloatArray, aster_k: FloatArray) ->
     InputError
         If the shapes do not fit together, or ASTER has no swath.
     """
-    rows, columns = lst_k.shape
-    if ndvi.shape != (SCALE * rows, SCALE * columns):
-        raise InputError(f"NDVI has shape {ndvi.shape}; with LST of {lst_k.shape} expected {(SCALE * rows, SCALE * columns)}.")
+    check_nested(lst_k.shape, ndvi.shape)
     coarse = block_mean(ndvi.astype(np.float64))
-    both = np.isfinite(coarse) & np.isfinite(lst_k)
-    slope, _ = np.polyfit(coarse[both], lst_k[both], 1)
+    line = fit_line(coarse, lst_k)
     statistics = {
         "lst_mean_k": float(np.nanmean(lst_k)),
         "lst_std_k": float(np.nanstd(lst_k)),
         "ndvi_mean": float(np.nanmean(ndvi)),
         "ndvi_std": float(np.nanstd(ndvi)),
-        "slope_k_per_ndvi": float(slope),
-        "r_squared": float(np.corrcoef(coarse[both], lst_k[both])[0, 1] ** 2),
+        "slope_k_per_ndvi": line.slope,
+        "r_squared": line.r_squared,
     }
     for name, image in (("lst", lst_k), ("ndvi", ndvi), ("aster", _swath(aster_k))):
         for band, rings_db in zip(BANDS, np.array_split(attenuation_db(image)[1:], len(BANDS)), strict=True):

@@ -23,6 +23,7 @@ from lstsr_core.geo.operators import block_mean
 from lstsr_core.geo.raster import Raster, warp_onto
 from lstsr_core.metrics import images as metrics
 from lstsr_core.metrics.fourier import attenuation_db, compare_spectra
+from lstsr_core.metrics.line import fit_line
 from lstsr_core.pairs.pair import Pair, as_paired, fine_offset
 from lstsr_core.sharpening.methods import Options, sharpen
 
@@ -84,13 +85,8 @@ def place_both_ways(pair: Pair, methods: Sequence[str], options: Options) -> lis
 
 def _regression(pair: Pair) -> dict[str, float]:
     """How closely LST follows NDVI at 1 km."""
-    lst_k, ndvi = pair.lst.values, block_mean(pair.ndvi.values)
-    valid = np.isfinite(lst_k) & np.isfinite(ndvi)
-    if valid.sum() < 3 or np.ptp(ndvi[valid]) == 0.0 or np.ptp(lst_k[valid]) == 0.0:
-        return {"r_squared": float("nan"), "slope_k_per_ndvi": float("nan")}
-    correlation = metrics.correlation(lst_k[valid], ndvi[valid])
-    slope = correlation * float(np.std(lst_k[valid]) / np.std(ndvi[valid]))
-    return {"r_squared": correlation**2, "slope_k_per_ndvi": slope}
+    line = fit_line(block_mean(pair.ndvi.values), pair.lst.values)
+    return {"r_squared": line.r_squared, "slope_k_per_ndvi": line.slope}
 
 
 def _compared(product: Raster, aster: Raster, bicubic: Raster) -> dict[str, float]:

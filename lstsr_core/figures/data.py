@@ -1,4 +1,4 @@
-"""The numbers behind figures of pixels: an image's distribution, and how two images agree."""
+"""The numbers behind figures of pixels: an image's distribution."""
 
 from __future__ import annotations
 
@@ -34,22 +34,3 @@ def distributions(images: Mapping[str, FloatArray], name: str = "product") -> pd
         quantiles = np.quantile(valid, list(QUANTILES.values()))
         rows.append([key, valid.size, valid.mean(), valid.std(), valid.min(), *quantiles, valid.max()])
     return pd.DataFrame(rows, columns=[name, *DISTRIBUTION_COLUMNS])
-
-
-def line(x: FloatArray, y: FloatArray) -> dict[str, float]:
-    """Least-squares line y = intercept + slope · x over the pixels that both have, and its R².
-
-    Parameters
-    ----------
-    x, y : array of one shape
-        NaN is no value.
-
-    Returns
-    -------
-    dict
-        pixels, slope, intercept, r_squared.
-    """
-    both = np.isfinite(x) & np.isfinite(y)
-    slope, intercept = np.polyfit(x[both], y[both], 1)
-    r_squared = np.corrcoef(x[both], y[both])[0, 1] ** 2
-    return {"pixels": int(both.sum()), "slope": float(slope), "intercept": float(intercept), "r_squared": float(r_squared)}

@@ -50,11 +50,13 @@ def page(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def frame(axes: Axes, box: Box, colour: str = "#777777") -> None:
+def frame(axes: Axes, box: Box) -> None:
     """The outline of a box; left unfilled, so that it reads on a light page and a dark one."""
     style = f"round,pad=0,rounding_size={ROUND}"
     axes.add_patch(
-        FancyBboxPatch((box.left, box.bottom), box.width, box.height, boxstyle=style, fill=False, edgecolor=colour, linewidth=1.2)
+        FancyBboxPatch(
+            (box.left, box.bottom), box.width, box.height, boxstyle=style, fill=False, edgecolor="#777777", linewidth=1.2
+        )
     )
 
 
@@ -83,6 +85,6 @@ def dot(axes: Axes, x: float, y: float, colour: str = "#777777") -> None:
     axes.plot(x, y, "o", markersize=4.0, color=colour)
 
 
-def line(axes: Axes, points: Sequence[Point], colour: str = "#777777", dash: str = "-", width: float = 1.3) -> None:
+def line(axes: Axes, points: Sequence[Point], colour: str = "#777777", dash: str = "-") -> None:
     """A line through points."""
-    axes.plot(*zip(*points, strict=True), color=colour, linestyle=dash, linewidth=width)
+    axes.plot(*zip(*points, strict=True), color=colour, linestyle=dash, linewidth=1.3)

@@ -23,6 +23,7 @@ from lstsr_core.figures.tile_map import project, tile_map
 from lstsr_core.geo.grid import Tile
 from lstsr_core.geo.operators import low_pass
 from lstsr_core.geo.raster import FloatArray, Raster
+from lstsr_core.metrics.line import fit_line
 from lstsr_core.pairs.pair import Pair
 from lstsr_core.sharpening.methods import METHODS
 from lstsr_core.sharpening.variogram import FittedVariograms
@@ -83,8 +84,8 @@ def _label_outer(axes: Sequence[Axes], columns: int = 3) -> None:
             panel.set_xlabel("")
 
 
-def _legend_below(figure: Figure, axes: Axes, columns: int = 4) -> None:
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=columns)
+def _legend_below(figure: Figure, axes: Axes) -> None:
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=4)
 
 
 def _limits(*images: FloatArray) -> Normalize:
@@ -244,11 +245,11 @@ def regressions(ndvi: FloatArray, lst_k: FloatArray, fits: pd.DataFrame) -> Figu
     """
     figure, axes = _panels(4, columns=2, width_in=3.6, height_in=2.7)
     density = axes[0].hexbin(ndvi, lst_k, gridsize=45, bins="log", mincnt=1, cmap="viridis", linewidths=0.1)
-    slope, intercept = np.polyfit(ndvi, lst_k, 1)
-    r_squared = float(np.corrcoef(ndvi, lst_k)[0, 1] ** 2)
+    line = fit_line(ndvi, lst_k)
     ends = np.array([ndvi.min(), ndvi.max()])
-    axes[0].plot(ends, intercept + slope * ends, color="#D55E00", linewidth=2)
-    title = f"LST = {intercept:.1f} K {'−' if slope < 0 else '+'} {abs(slope):.1f} K · NDVI, R² = {r_squared:.2f}"
+    axes[0].plot(ends, line(ends), color="#D55E00", linewidth=2)
+    sign = "−" if line.slope < 0 else "+"
+    title = f"LST = {line.intercept:.1f} K {sign} {abs(line.slope):.1f} K · NDVI, R² = {line.r_squared:.2f}"
     axes[0].set(xlabel="NDVI at 1 km", ylabel="LST (K)", title=f"All pixels\n{title}")
     figure.colorbar(density, ax=axes[0], label="pixels")
     found: list[tuple[str, str, tuple[float, float] | None, str]]
@@ -450,10 +451,10 @@ def densities(comparisons: Mapping[str, Comparison]) -> Figure:
         x, r = comparison.product.values.ravel(), comparison.aster.values.ravel()
         density = panel.hexbin(r, x, gridsize=45, norm=counts, mincnt=1, cmap="viridis", extent=(*ends, *ends), linewidths=0.1)
         most = max(most, float(np.max(np.asarray(density.get_array()))))
-        slope, intercept = np.polyfit(r, x, 1)
+        line = fit_line(r, x)
         panel.plot(ends, ends, ":", color="black", linewidth=1.2)
-        panel.plot(ends, intercept + slope * ends, color="#D55E00", linewidth=1.8)
-        panel.set(title=f"{label(name)}: slope {slope:.2f}", xlabel="ASTER LST (K)", ylabel="product LST (K)", box_aspect=1)
+        panel.plot(ends, line(ends), color="#D55E00", linewidth=1.8)
+        panel.set(title=f"{label(name)}: slope {line.slope:.2f}", xlabel="ASTER LST (K)", ylabel="product LST (K)", box_aspect=1)
         panel.set(xlim=ends, ylim=ends)
     counts.vmax = most
     _label_outer(axes)

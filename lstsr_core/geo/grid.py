@@ -24,6 +24,27 @@ COARSE_PIXEL_M = TILE_SIZE_M / TILE_COARSE_PIXELS
 FINE_PIXEL_M = TILE_SIZE_M / TILE_FINE_PIXELS
 
 
+def check_nested(lst: tuple[int, ...], ndvi: tuple[int, ...], name: str = "") -> None:
+    """Refuse an NDVI that has not four times the LST's rows and columns.
+
+    Parameters
+    ----------
+    lst, ndvi : tuple of int
+        Shapes (rows, columns), or (patches, rows, columns).
+    name : str
+        What they are of, for the message.
+
+    Raises
+    ------
+    InputError
+    """
+    if len(lst) < 2 or ndvi != (*lst[:-2], *(SCALE * side for side in lst[-2:])):
+        raise InputError(
+            f"{name and name + ': '}NDVI has shape {ndvi} and LST {lst}; expected both (rows, columns) and NDVI with"
+            f" {SCALE} times the LST's, over the same ground."
+        )
+
+
 @dataclass(frozen=True)
 class Tile:
     """One tile of the MODIS sinusoidal grid, such as h18v04.

@@ -15,7 +15,7 @@ from lstsr_core.base.parallel import Outcome
 from lstsr_core.geo.grid import Tile
 from lstsr_core.maps import cog
 from lstsr_core.maps.batch import Job, Outputs, State, do_all
-from lstsr_core.maps.predict import Request, is_made, map_tags, picture_of, predict_granule, request_tags
+from lstsr_core.maps.predict import Request, is_made, map_tags, picture_of, predict_granule, request_tags, water_of
 from lstsr_core.modis.day_pairs import GranulePair, granule_pairs, tell_other_origins
 from lstsr_core.modis.names import GranuleName
 from lstsr_core.patches.cutting import PatchSettings, PatchTables, Split, collect, cut_granule, is_cut
@@ -98,7 +98,7 @@ class Maps(Outputs):
             path.unlink(missing_ok=True)
 
     def _tags(self, pair: GranulePair) -> dict[str, str]:
-        return map_tags(*pair.paths, self.shared, self._digests.of)
+        return map_tags(*pair.paths, self.shared, water_of(self.request, pair.lst), self._digests.of)
 
 
 def is_map(path: Path) -> bool:

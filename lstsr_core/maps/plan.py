@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lstsr_core.base.errors import InputError
 from lstsr_core.geo.grid import SCALE
-from lstsr_core.maps.predict import Request, check_names, read_area
+from lstsr_core.maps.predict import Request, check_names, read_area, water_of
 from lstsr_core.networks.weights import load_model
 
 
@@ -65,9 +65,9 @@ def plan_granule(lst_path: Path, reflectance_path: Path, request: Request) -> Pl
         If there is no LST in the area.
     """
     warnings = check_names(lst_path, reflectance_path, request)
-    ground = read_area(lst_path, request)
+    ground, water = read_area(lst_path, request), water_of(request, lst_path)
     try:
-        granules = {path.name: path.stat().st_size for path in (lst_path, reflectance_path, request.water) if path is not None}
+        granules = {path.name: path.stat().st_size for path in (lst_path, reflectance_path, water) if path is not None}
     except OSError as error:
         raise InputError(f"{error.filename}: cannot be read ({error.strerror}).") from error
     rows, columns = (SCALE * (span.stop - span.start) for span in (ground.window.rows, ground.window.columns))

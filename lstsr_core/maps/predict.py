@@ -25,7 +25,7 @@ from lstsr_core.base.errors import InputError, NoResult
 from lstsr_core.base.fingerprint import fingerprint, git_revision, sha256
 from lstsr_core.base.outputs import refuse_inputs
 from lstsr_core.base.project import is_there
-from lstsr_core.geo.grid import FINE_PIXEL_M, SCALE
+from lstsr_core.geo.grid import FINE_PIXEL_M, SCALE, check_nested
 from lstsr_core.geo.operators import degrade
 from lstsr_core.geo.raster import BoolArray, FloatArray, Raster
 from lstsr_core.geo.shorelines import Extent
@@ -46,9 +46,10 @@ from lstsr_core.maps.validity import (
     shares_of,
     unseen_warnings,
 )
-from lstsr_core.modis.day_pairs import LST_KINDS, REFLECTANCE_KIND, WATER_KIND, check_kind, other_origin
-from lstsr_core.modis.granule import Layer, read_lst, read_ndvi, read_origin, read_water_mask
+from lstsr_core.modis.day_pairs import LST_KINDS, REFLECTANCE_KIND, check_kind, other_origin
+from lstsr_core.modis.granule import Layer, read_lst_granule, read_ndvi_and_origin, read_water_and_origin
 from lstsr_core.modis.names import GranuleName
+from lstsr_core.modis.water import water_granule
 from lstsr_core.networks.settings import MOST_THREADS
 from lstsr_core.networks.tiling import Float32Array, Window
 from lstsr_core.networks.weights import PUBLISHED_CHECKPOINTS, Model, load_model, weights_file
@@ -80,7 +81,7 @@ class Request:
     shape : Path, optional
         A GeoJSON file with polygons; pixels outside them are masked.
     water : Path, optional
-        A MOD44W granule of the tile; its water is masked.
+        A MOD44W granule of the tile, or a directory of them, of which the one of the nearest year is taken; its water is masked.
     allow_different_days : bool
         Take a reflectance of another day, `MOST_DAYS_APART` at the most: NDVI changes slowly.
     quicklook : bool
@@ -189,7 +190,7 @@ class Ground:
     inside : bool array or None
         Which fine pixels of the window belong to the shape; None where no shape is asked for.
     warnings : tuple of str
-        One line each: what is asked for and not there, or too small.
+        One line each: what is asked for and not there, or too small, and what is odd about the granule.
     """
 
     lst: Raster
@@ -207,11 +208,17 @@ class _Scene:
     lst, ndvi : Raster
     coarse : Window
         The area's pixels in `lst`.
+    water : bool array or None
+        Of the area's fine shape; None where no mask is asked for.
+    warnings : tuple of str
+        Of the granules' own metadata, one line each.
     """
 
     lst: Raster
     ndvi: Raster
     coarse: Window
+    water: BoolArray | None
+    warnings: tuple[str, ...]
 
     @property
     def fine(self) -> Window:
@@ -246,26 +253,24 @@ def predict_granule(
         If the area lies outside, or no pixel of it has both a valid LST and a valid NDVI.
     """
     warnings = check_names(lst_path, reflectance_path, request)
-    picture = picture_of(out) if request.quicklook else None
+    picture, water = picture_of(out) if request.quicklook else None, water_of(request, lst_path)
     refuse_inputs(
         [path for path in (out, picture) if path is not None],
-        [path for path in (lst_path, reflectance_path, request.water, request.shape, request.weights_path) if path is not None],
+        [path for path in (lst_path, reflectance_path, water, request.shape, request.weights_path) if path is not None],
     )
-    tags = map_tags(lst_path, reflectance_path, shared or request_tags(request))
+    tags = map_tags(lst_path, reflectance_path, shared or request_tags(request), water)
     there = cog.read_tags(out)
     if there.get("LSTSR_FINGERPRINT") == tags["LSTSR_FINGERPRINT"]:
         summary = _recalled(out, there)
     else:
         ground = read_area(lst_path, request)
-        scene = _read_scene(ground, reflectance_path)
+        scene = _read_scene(ground, reflectance_path, water)
         model = load_model(request.weights_path) if request.weights_path is not None else None
         try:
             lst_k, residual_k, validity = _sharpened(scene, ground.inside, request, model)
         except NoResult as error:
             raise NoResult(f"{lst_path}: {error}") from error
-        warnings += ground.warnings
-        for path in (lst_path, reflectance_path, request.water):
-            warnings += read_origin(path).warnings if path is not None else ()
+        warnings += ground.warnings + scene.warnings
         if model is not None:
             warnings += range_warnings(scene.coarse.of(scene.lst.values), scene.fine.of(scene.ndvi.values), validity, model)
         summary = _summary(out, lst_k, residual_k, validity, warnings)
@@ -317,16 +322,23 @@ def check_names(lst_path: Path, reflectance_path: Path, request: Request) -> tup
             f"{reflectance_path}: is of tile {reflectance.tile}, and the LST ({lst_path.name}) is of tile {lst.tile}; give two "
             "granules of one tile."
         )
-    if request.water is not None:
-        water = check_kind(request.water, [WATER_KIND], "--water")
-        if water.tile != lst.tile:
-            raise InputError(
-                f"{request.water}: is the water mask of tile {water.tile}, and the LST is of tile {lst.tile}; give that tile's."
-            )
+    water_of(request, lst_path)
     warnings = [*_days_apart(lst, reflectance, reflectance_path, request), *other_origin(lst, reflectance)]
     if request.weights_path is not None and (request.weights is None or request.weights_path.suffix == ".pt"):
         warnings += unseen_warnings(lst.platform, request.layer)
     return tuple(warnings)
+
+
+def water_of(request: Request, lst_path: Path) -> Path | None:
+    """The water mask for a LST granule; None where none is asked for.
+
+    Raises
+    ------
+    InputError
+        If it is of another product or tile, or the directory has none of this tile.
+    """
+    lst = GranuleName.parse(lst_path.name)
+    return None if request.water is None else water_granule(request.water, lst.tile, lst.date)
 
 
 def _days_apart(lst: GranuleName, reflectance: GranuleName, path: Path, request: Request) -> Iterator[str]:
@@ -356,7 +368,7 @@ def request_tags(request: Request) -> dict[str, str]:
     if request.bounds is not None:
         values["bounds"] = asdict(request.bounds)
     for name, path in (("shape", request.shape), ("water", request.water)):
-        if path is not None:
+        if path is not None and not path.is_dir():  # which of a directory's masks is taken, `map_tags` tells
             values |= {name: path.name, f"{name}_sha256": sha256(path)}
     tags["LSTSR_PARAMETERS"] = json.dumps(values, sort_keys=True)
     if request.weights_path is not None:
@@ -369,7 +381,7 @@ def request_tags(request: Request) -> dict[str, str]:
 
 
 def map_tags(
-    lst_path: Path, reflectance_path: Path, shared: dict[str, str], digest: Callable[[Path], str] = sha256
+    lst_path: Path, reflectance_path: Path, shared: dict[str, str], water: Path | None, digest: Callable[[Path], str] = sha256
 ) -> dict[str, str]:
     """What a map is made from and by; LSTSR_FINGERPRINT is a digest of it all.
 
@@ -378,6 +390,8 @@ def map_tags(
     lst_path, reflectance_path : Path
     shared : dict of str to str
         By `request_tags`.
+    water : Path or None
+        By `water_of`.
     digest : callable
         Gives the sha256 of a granule.
 
@@ -391,6 +405,8 @@ def map_tags(
         name = GranuleName.parse(path.name)
         tags[f"LSTSR_{role}_GRANULE"], tags[f"LSTSR_{role}_SHA256"] = path.name, digest(path)
         tags[f"LSTSR_{role}_PLATFORM"], tags[f"LSTSR_{role}_COLLECTION"] = name.platform, name.collection
+    if water is not None and "water_sha256" not in json.loads(shared["LSTSR_PARAMETERS"]):
+        tags["LSTSR_WATER_GRANULE"], tags["LSTSR_WATER_SHA256"] = water.name, digest(water)
     return {**tags, "LSTSR_FINGERPRINT": fingerprint(tags)}
 
 
@@ -415,7 +431,8 @@ def read_area(lst_path: Path, request: Request) -> Ground:
     NoResult
         If the area lies outside of it, or has no LST.
     """
-    lst = read_lst(lst_path, request.layer)
+    granule = read_lst_granule(lst_path, request.layer, with_view_time=False)
+    lst = granule.lst
     window, inside, warnings = Window(slice(0, lst.rows), slice(0, lst.columns)), None, []
     geometry = request.geometry
     if geometry is not None:
@@ -436,7 +453,7 @@ def read_area(lst_path: Path, request: Request) -> Ground:
                 )
     if not np.isfinite(window.of(lst.values)).any():
         raise NoResult(f"{lst_path}: {_nothing(f'{FLAGS[CLOUD]}: 100%')}")
-    return Ground(lst, window, inside, tuple(warnings))
+    return Ground(lst, window, inside, (*warnings, *granule.origin.warnings))
 
 
 def _fine_grid(lst: Raster, window: Window) -> Raster:
@@ -449,22 +466,24 @@ def _nothing(shares: str) -> str:
     return f"no pixel of the area is valid ({shares}); choose another day or area."
 
 
-def _read_scene(ground: Ground, reflectance_path: Path) -> _Scene:
+def _read_scene(ground: Ground, reflectance_path: Path, water_path: Path | None) -> _Scene:
     lst, window = ground.lst, ground.window
-    ndvi = read_ndvi(reflectance_path)
-    _check_nested(lst, ndvi, reflectance_path)
+    ndvi, origin = read_ndvi_and_origin(reflectance_path)
+    _check_same_ground(lst, ndvi, reflectance_path)
     around = Window(_snapped(window.rows, lst.rows), _snapped(window.columns, lst.columns))
     fine = [slice(SCALE * span.start, SCALE * span.stop) for span in (around.rows, around.columns)]
-    return _Scene(lst.crop(around.rows, around.columns), ndvi.crop(*fine), window.inside(around))
+    water, warnings = None, origin.warnings
+    if water_path is not None:
+        water, water_warnings = _water(water_path, _fine_grid(lst, window))
+        warnings += water_warnings
+    return _Scene(lst.crop(around.rows, around.columns), ndvi.crop(*fine), window.inside(around), water, warnings)
 
 
-def _check_nested(coarse: Raster, fine: Raster, path: Path) -> None:
+def _check_same_ground(coarse: Raster, fine: Raster, path: Path) -> None:
+    check_nested(coarse.values.shape, fine.values.shape, str(path))
     away_m = max(abs(coarse.left_m - fine.left_m), abs(coarse.top_m - fine.top_m))
-    if (fine.rows, fine.columns) != (SCALE * coarse.rows, SCALE * coarse.columns) or away_m > 1.0:
-        raise InputError(
-            f"{path}: {fine.rows}×{fine.columns} pixels (rows×columns), its corner {away_m:.0f} m away from that of the LST with "
-            f"{coarse.rows}×{coarse.columns}; expected {SCALE} times as many over the same ground."
-        )
+    if away_m > 1.0:
+        raise InputError(f"{path}: its corner is {away_m:.0f} m away from the LST's; expected both over the same ground.")
 
 
 def _snapped(span: slice, size: int) -> slice:
@@ -499,9 +518,8 @@ def _sharpened(
         validity[outside_training(scene.coarse.of(lst_k), scene.fine.of(ndvi), model.statistics)] = OUTSIDE_TRAINING
     validity[lost] = NDVI_INVALID
     validity[cloud] = CLOUD
-    grid = scene.ndvi.crop(scene.fine.rows, scene.fine.columns)
-    if request.water is not None:
-        validity[_water(request.water, grid)] = WATER
+    if scene.water is not None:
+        validity[scene.water] = WATER
     if inside is not None:
         validity[~inside] = OUTSIDE_SHAPE
     masked = ~has_lst(validity)
@@ -512,12 +530,13 @@ def _sharpened(
     return fine_k, residual_k, validity
 
 
-def _water(path: Path, grid: Raster) -> BoolArray:
-    water = read_water_mask(path)
+def _water(path: Path, grid: Raster) -> tuple[BoolArray, tuple[str, ...]]:
+    """Where on a fine grid a mask has water, and what is odd about the mask."""
+    water, origin = read_water_and_origin(path)
     row, column = round((water.top_m - grid.top_m) / grid.pixel_width_m), round((grid.left_m - water.left_m) / grid.pixel_width_m)
     if min(row, column) < 0 or row + grid.rows > water.rows or column + grid.columns > water.columns:
         raise InputError(f"{path}: does not cover the area; expected the water mask of the same tile.")
-    return np.asarray(water.values[row : row + grid.rows, column : column + grid.columns] == 1.0)
+    return np.asarray(water.values[row : row + grid.rows, column : column + grid.columns] == 1.0), origin.warnings
 
 
 def _summary(out: Path, lst_k: FloatArray, residual_k: FloatArray, validity: FlagArray, warnings: tuple[str, ...]) -> Summary:

@@ -134,7 +134,7 @@ def read_origin(path: Path) -> Origin:
     return _origin(path, read_hdf(path, []))
 
 
-def read_lst(path: Path, layer: Layer = "day", policy: Policy | float = "produced") -> Raster:
+def read_lst(path: Path, layer: Layer = "day", policy: Policy = "produced") -> Raster:
     """Land surface temperature of a granule of MOD21A1D, MOD21A1N or MOD11A1, or of Aqua's MYD21A1D, MYD21A1N or MYD11A1.
 
     Parameters
@@ -142,7 +142,7 @@ def read_lst(path: Path, layer: Layer = "day", policy: Policy | float = "produce
     path : Path
     layer : {"day", "night"}
         MOD21A1D holds the day only, MOD21A1N the night.
-    policy : {"produced", "good"} or float
+    policy : {"produced", "good"}
         Which pixels are used, as `Quality.usable` says.
 
     Returns
@@ -157,15 +157,11 @@ def read_lst(path: Path, layer: Layer = "day", policy: Policy | float = "produce
         If the file is missing, damaged, another product's, of the other layer, or states another scale, fill value or
         valid range.
     """
-    return _read_lst_granule(path, layer, policy, with_view_time=False).lst
+    return read_lst_granule(path, layer, policy, with_view_time=False).lst
 
 
-def read_lst_granule(path: Path, layer: Layer = "day", policy: Policy | float = "produced") -> LstGranule:
-    """Everything about a layer of a LST granule; parameters and errors as in `read_lst`."""
-    return _read_lst_granule(path, layer, policy, with_view_time=True)
-
-
-def _read_lst_granule(path: Path, layer: Layer, policy: Policy | float, with_view_time: bool) -> LstGranule:
+def read_lst_granule(path: Path, layer: Layer = "day", policy: Policy = "produced", with_view_time: bool = True) -> LstGranule:
+    """Everything about a layer of a LST granule, with or without times of view; else as `read_lst`."""
     check_policy(policy)
     candidates = (_21A1, _11A1[layer])
     wanted = [name for each in candidates for name in (each.lst, each.qc, each.view_time)[: 3 if with_view_time else 2]]
@@ -226,8 +222,13 @@ def read_ndvi(path: Path) -> Raster:
     InputError
         If the file is missing, damaged, no such granule, or states another scale, fill value or valid range.
     """
-    grid, (red, nir) = _read_bands(path, "09GQ", _NDVI_BANDS, FINE_PIXEL_M)
-    return Raster(_ndvi(red, nir), grid.transform, SINUSOIDAL)
+    return read_ndvi_and_origin(path)[0]
+
+
+def read_ndvi_and_origin(path: Path) -> tuple[Raster, Origin]:
+    """As `read_ndvi`, with what the granule is."""
+    grid, (red, nir), origin = _read_bands(path, "09GQ", _NDVI_BANDS, FINE_PIXEL_M)
+    return Raster(_ndvi(red, nir), grid.transform, SINUSOIDAL), origin
 
 
 def read_ndvi_over(path: Path, grounds: Sequence[Raster]) -> list[Raster | None]:
@@ -251,7 +252,7 @@ def read_ndvi_over(path: Path, grounds: Sequence[Raster]) -> list[Raster | None]
     InputError
         As `read_ndvi`.
     """
-    grid, (red, nir) = _read_bands(path, "09GQ", _NDVI_BANDS, FINE_PIXEL_M)
+    grid, (red, nir), _ = _read_bands(path, "09GQ", _NDVI_BANDS, FINE_PIXEL_M)
     found: list[Raster | None] = []
     for ground in grounds:
         left, top = (round(index) for index in ~grid.transform @ (ground.left_m, ground.top_m))
@@ -278,7 +279,7 @@ def read_rgb(path: Path) -> tuple[Raster, Raster, Raster]:
     InputError
         If the file is missing, damaged, no such granule, or states another scale, fill value or valid range.
     """
-    grid, bands = _read_bands(path, "09GA", _RGB_BANDS, RGB_PIXEL_M)
+    grid, bands, _ = _read_bands(path, "09GA", _RGB_BANDS, RGB_PIXEL_M)
     red, green, blue = (
         np.where(_is_missing(band, REFLECTANCE_FILL, REFLECTANCE_VALID_RANGE), np.nan, band * REFLECTANCE_SCALE) for band in bands
     )
@@ -298,8 +299,14 @@ def read_water_mask(path: Path) -> Raster:
     InputError
         If the file is missing, damaged, another product's, or knows neither land nor water anywhere.
     """
+    return read_water_and_origin(path)[0]
+
+
+def read_water_and_origin(path: Path) -> tuple[Raster, Origin]:
+    """As `read_water_mask`, with what the granule is."""
     file = read_hdf(path, ["water_mask"])
-    _check_kind(path, _origin(path, file), (_YEARLY_KIND,))
+    origin = _origin(path, file)
+    _check_kind(path, origin, (_YEARLY_KIND,))
     if "water_mask" not in file.names:
         raise InputError(f"{path}: not a MOD44W granule (water_mask was expected; its datasets: {_listed(file)}).")
     grid = _grid(path, file, "water_mask", FINE_PIXEL_M)
@@ -307,13 +314,14 @@ def read_water_mask(path: Path) -> Raster:
     known = stored <= 1
     if not known.any():
         raise InputError(f"{path}: knows neither land (0) nor water (1) at any of its {stored.size} pixels; take another mask.")
-    return Raster(np.where(known, stored, np.nan), grid.transform, SINUSOIDAL)
+    return Raster(np.where(known, stored, np.nan), grid.transform, SINUSOIDAL), origin
 
 
-def _read_bands(path: Path, kind: str, names: Sequence[str], pixel_m: float) -> tuple[EosGrid, list[IntegerArray]]:
+def _read_bands(path: Path, kind: str, names: Sequence[str], pixel_m: float) -> tuple[EosGrid, list[IntegerArray], Origin]:
     """Digital numbers of bands on one grid."""
     file = read_hdf(path, names)
-    _check_kind(path, _origin(path, file), (kind,))
+    origin = _origin(path, file)
+    _check_kind(path, origin, (kind,))
     if not set(names) <= set(file.names):
         expected = " and ".join(names)
         raise InputError(f"{path}: not a MOD{kind} granule ({expected} were expected; its datasets: {_listed(file)}).")
@@ -322,7 +330,7 @@ def _read_bands(path: Path, kind: str, names: Sequence[str], pixel_m: float) -> 
         _checked(path, file, grid, name, np.int16, _REFLECTANCE_SCALES, REFLECTANCE_FILL, REFLECTANCE_VALID_RANGE)
         for name in names
     ]
-    return grid, bands
+    return grid, bands, origin
 
 
 def _ndvi(red: IntegerArray, nir: IntegerArray) -> FloatArray:

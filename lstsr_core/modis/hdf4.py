@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from pyhdf.SD import SD, SDC
 
 from lstsr_core.base.errors import InputError
 from lstsr_core.modis.hdf_directory import PixelStreams, check_intact
-from lstsr_core.modis.isolation import IsolatedError, Workspace, isolated
+from lstsr_core.modis.isolation import IsolatedError, isolated
 
 IntegerArray = NDArray[np.integer]
 
@@ -85,7 +85,7 @@ def read_hdf(path: Path, names: Sequence[str]) -> HdfFile:
     return HdfFile(report["names"], report["attributes"], datasets)
 
 
-def _read(workspace: Workspace, name: str, wanted: list[str]) -> dict[str, Any]:
+def _read(wind: Callable[[], None], name: str, wanted: list[str]) -> tuple[dict[str, Any], list[IntegerArray]]:
     path = Path(name)
     try:
         check_intact(path)
@@ -97,12 +97,15 @@ def _read(workspace: Workspace, name: str, wanted: list[str]) -> dict[str, Any]:
     # By number, since pyhdf takes a second for a million characters, and ArchiveMetadata tells nothing that is needed.
     texts = [(text.info()[0], text) for text in (file.attr(number) for number in range(file.info()[1]))]
     attributes = {key: str(text.get()) for key, text in texts if re.fullmatch(r"(?i)(struct|core)metadata\.[0-9]", key)}
-    datasets = {dataset: _read_dataset(path, file, dataset, streams, workspace) for dataset in wanted if dataset in held}
-    return {"names": held, "attributes": attributes, "datasets": datasets}
+    datasets = {dataset: _read_dataset(path, file, dataset, streams, wind) for dataset in wanted if dataset in held}
+    report = {"names": held, "attributes": attributes, "datasets": {name: of for name, (of, _) in datasets.items()}}
+    return report, [pixels for _, pixels in datasets.values()]
 
 
-def _read_dataset(path: Path, file: SD, name: str, streams: PixelStreams, workspace: Workspace) -> dict[str, Any]:
-    """Read pixels block by block into the workspace; their attributes are returned."""
+def _read_dataset(
+    path: Path, file: SD, name: str, streams: PixelStreams, wind: Callable[[], None]
+) -> tuple[dict[str, Any], IntegerArray]:
+    """Attributes, and pixels read block by block."""
     dataset = file.select(name)
     _, rank, shape, number_type, _ = dataset.info()
     # Refused before anything of that size is allocated.
@@ -111,15 +114,15 @@ def _read_dataset(path: Path, file: SD, name: str, streams: PixelStreams, worksp
     if number_type not in _NUMBER_TYPES:
         raise InputError(f"{path}: {name} has HDF's number type {number_type}; MODIS grids hold uint8, int16 or uint16.")
     rows, columns = shape
-    pixels = workspace.array((rows, columns), _NUMBER_TYPES[number_type])
+    pixels = np.empty((rows, columns), _NUMBER_TYPES[number_type])
     checksum = zlib.adler32(b"")
     step = max(1, _BLOCK_PIXELS // columns)
     for row in range(0, rows, step):
         block = pixels[row : row + step]
         block[:] = dataset.get(start=(row, 0), count=block.shape)
         checksum = zlib.adler32(block.astype(block.dtype.newbyteorder(">"), copy=False).data, checksum)
-        workspace.wind()
+        wind()
     streams.check(name, dataset.ref(), pixels.nbytes, checksum)
     attributes: dict[str, Any] = dataset.attributes()
     dataset.endaccess()
-    return attributes
+    return attributes, pixels

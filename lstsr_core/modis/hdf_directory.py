@@ -79,7 +79,8 @@ def check_intact(path: Path) -> None:
 class PixelStreams:
     """Where the pixels of a file's datasets lie, and the Adler-32 checksums that end their deflate streams.
 
-    The C library is not known to check them, nor that two references to the same pixels agree.
+    The C library does not check them: without them 17 of 500 granules damaged at random give wrong temperatures or
+    reflectances (``tests/granule_damage.py``). Nor does it see that two references lead to the same pixels.
     """
 
     def __init__(self, path: Path) -> None:

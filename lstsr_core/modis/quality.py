@@ -46,13 +46,10 @@ class QcLayout:
     number_type : numpy.dtype
     fields : tuple of BitField
         From bit 0 upwards; the first is the mandatory QA, the last the error of LST.
-    lst_error_k : tuple of float
-        Upper bound of the error of LST for each code of the last field; infinite where the product gives none.
     """
 
     number_type: np.dtype[np.unsignedinteger]
     fields: tuple[BitField, ...]
-    lst_error_k: tuple[float, float, float, float]
 
 
 _MANDATORY_QA = BitField(
@@ -67,7 +64,6 @@ MOD11A1_QC = QcLayout(
         BitField("emissivity error", 4, ("≤ 0.01", "≤ 0.02", "≤ 0.04", "> 0.04")),
         BitField("LST error", 6, ("≤ 1 K", "≤ 2 K", "≤ 3 K", "> 3 K")),
     ),
-    (1.0, 2.0, 3.0, np.inf),
 )
 
 MOD21A1_QC = QcLayout(
@@ -82,7 +78,6 @@ MOD21A1_QC = QcLayout(
         BitField("emissivity accuracy", 12, ("> 0.02", "0.015 to 0.02", "0.01 to 0.015", "< 0.01")),
         BitField("LST accuracy", 14, ("> 2 K", "1.5 to 2 K", "1 to 1.5 K", "< 1 K")),
     ),
-    (np.inf, 2.0, 1.5, 1.0),
 )
 
 
@@ -95,16 +90,15 @@ def not_produced(qc: IntegerArray) -> BoolArray:
     return np.asarray((qc & 0b11) >= 0b10)
 
 
-def check_policy(policy: Policy | float) -> None:
-    """Refuse what is neither the name of a policy nor a number of kelvin above 0.
+def check_policy(policy: Policy) -> None:
+    """Refuse what is not the name of a policy.
 
     Raises
     ------
     InputError
     """
-    if policy not in get_args(Policy) and not (isinstance(policy, (int, float)) and policy > 0):
-        names = ", ".join(get_args(Policy))
-        raise InputError(f"QC policy '{policy}' is unknown; expected {names}, or the largest error of LST in K, above 0.")
+    if policy not in get_args(Policy):
+        raise InputError(f"QC policy '{policy}' is unknown; expected one of {', '.join(get_args(Policy))}.")
 
 
 @dataclass(frozen=True)
@@ -139,14 +133,13 @@ class Quality:
         known = ", ".join(field.name for field in self.layout.fields)
         raise InputError(f"This product's QC has no field '{name}'; expected one of {known}.")
 
-    def usable(self, policy: Policy | float = "produced") -> BoolArray:
+    def usable(self, policy: Policy = "produced") -> BoolArray:
         """Where a policy admits the pixel.
 
         Parameters
         ----------
-        policy : {"produced", "good"} or float
-            All that was produced; of good quality alone; or produced with an error of LST up to a number of kelvin, of which
-            the products tell apart 1, 2 and 3 K (MOD11A1) and 1, 1.5 and 2 K (MOD21A1).
+        policy : {"produced", "good"}
+            All that was produced, or of good quality alone.
 
         Raises
         ------
@@ -156,8 +149,4 @@ class Quality:
         check_policy(policy)
         if policy == "good":
             return np.asarray((self.stored & 0b11) == 0b00)
-        produced = ~not_produced(self.stored)
-        if policy == "produced":
-            return produced
-        admitted = np.array(self.layout.lst_error_k) <= policy
-        return np.asarray(produced & admitted[self.code(self.layout.fields[-1].name)])
+        return ~not_produced(self.stored)

@@ -37,7 +37,7 @@ def water_granule(water: Path, tile: Tile, date: datetime.date) -> Path:
     InputError
         If there is none of this tile.
     """
-    if water.is_file():
+    if water.is_file() or water.suffix == ".hdf":
         name = check_kind(water, [WATER_KIND], "a water mask")
         if name.tile != tile:
             raise InputError(f"{water}: is the water mask of tile {name.tile}, and the LST is of {tile}; give that tile's mask.")

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lstsr_core.base.errors import InputError
 from lstsr_core.base.files import written_atomically
-from lstsr_core.geo.grid import SCALE
+from lstsr_core.geo.grid import SCALE, check_nested
 from lstsr_core.geo.operators import block_mean
 from lstsr_core.geo.raster import BoolArray, read_raster
 from lstsr_core.networks.settings import TrainingSettings
@@ -55,16 +55,15 @@ class TrainingData:
     digests: list[str] | None = None
 
     def __post_init__(self) -> None:
-        count, rows, columns = self.lst_k.shape
-        shapes = (len(self.names), len(self.groups)), self.ndvi.shape
-        if shapes != ((count, count), (count, SCALE * rows, SCALE * columns)):
-            raise ValueError(f"{shapes[0]} names and groups, LST of {self.lst_k.shape}, NDVI of {self.ndvi.shape}: no match.")
+        check_nested(self.lst_k.shape, self.ndvi.shape, "training patches")
+        if not len(self.names) == len(self.groups) == len(self.lst_k):
+            raise ValueError(f"{len(self.names)} names and {len(self.groups)} groups of {len(self.lst_k)} patches: no match.")
         patches = zip(self.names, self.lst_k, self.ndvi, strict=True)
         holes = [name for name, lst_k, ndvi in patches if not (np.isfinite(lst_k).all() and np.isfinite(ndvi).all())]
         if holes:
             raise InputError(
-                f"patches {', '.join(holes[:5])} hold invalid LST or NDVI ({len(holes)} of {count}); training needs whole ones: "
-                "'coverage' 0 in 02_patches."
+                f"patches {', '.join(holes[:5])} hold invalid LST or NDVI ({len(holes)} of {len(self)});"
+                " training needs whole ones: 'coverage' 0 in 02_patches."
             )
 
     def __len__(self) -> int:
@@ -91,6 +90,7 @@ class TrainingData:
 
 def _moments(stack: Stack, chosen: IntArray) -> tuple[float, float, float, float]:
     # Patch by patch, so that a mapped file is never whole in memory; about the first patch's mean, for precision.
+    # Not patches.statistics.joined, whose last digit differs: trained weights and checkpoints would belong to other inputs.
     centre = float(stack[chosen[0]].mean(dtype=np.float64))
     sums = np.zeros(2)
     lowest, highest = np.inf, -np.inf

@@ -207,6 +207,7 @@ class _Run:
     def _step(self, epoch: int, step: int, loss: Loss) -> None:
         settings = self._settings
         if settings.schedule == "cosine":
+            # Not torch's CosineAnnealingLR: it goes from rate to rate, and nine of ten differ in their last digits.
             steps = -(-len(self._training) // settings.batch_size)
             done = ((epoch - 1) * steps + step) / (settings.epochs * steps)
             for group in self._optimiser.param_groups:

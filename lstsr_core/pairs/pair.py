@@ -13,7 +13,7 @@ from rasterio.crs import CRS
 
 from lstsr_core.base.errors import InputError
 from lstsr_core.base.fingerprint import sha256_of_numbers
-from lstsr_core.geo.grid import FINE_PIXEL_M, SCALE, SINUSOIDAL, SPHERE_RADIUS_M
+from lstsr_core.geo.grid import FINE_PIXEL_M, SCALE, SINUSOIDAL, SPHERE_RADIUS_M, check_nested
 from lstsr_core.geo.raster import BoolArray, FloatArray, Raster, read_raster, write_raster
 from lstsr_core.pairs.unpickler import read_arrays_pickle
 
@@ -59,11 +59,7 @@ class ModisPair:
     def __post_init__(self) -> None:
         check_lst(self.lst.values, self.id)
         check_ndvi(self.ndvi.values, self.id)
-        if self.ndvi.values.shape != (SCALE * self.lst.rows, SCALE * self.lst.columns):
-            raise InputError(
-                f"pair {self.id}: NDVI is {self.ndvi.rows}×{self.ndvi.columns} (rows×columns) and LST "
-                f"{self.lst.rows}×{self.lst.columns}; expected NDVI to have {SCALE} times the LST's rows and columns."
-            )
+        check_nested(self.lst.values.shape, self.ndvi.values.shape, f"pair {self.id}")
         for name, raster, pixel_m in (("LST", self.lst, SCALE * FINE_PIXEL_M), ("NDVI", self.ndvi, FINE_PIXEL_M)):
             if abs(raster.pixel_width_m - pixel_m) > 0.001 * pixel_m:
                 raise InputError(f"pair {self.id}: {name} has pixels of {raster.pixel_width_m:g} m; expected {pixel_m:.3f} m.")

@@ -36,6 +36,7 @@ def read_registry(path: Path) -> dict[str, str]:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8"
         raise InputError(f"{path}: cannot be read ({reason}); the list of published files was expected there.") from error
+    # Not pooch's load_registry: it takes any word for a digest, names no file that is not UTF-8, and 0.4 s to import.
     registry = {}
     for number, line in enumerate(lines, start=1):
         if not line.strip() or line.startswith("#"):

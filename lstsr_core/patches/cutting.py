@@ -21,7 +21,6 @@ from lstsr_core.base.errors import InputError, UnreadableGranule
 from lstsr_core.base.files import written_atomically
 from lstsr_core.base.fingerprint import identity
 from lstsr_core.base.progress import bar
-from lstsr_core.geo.raster import FloatArray
 from lstsr_core.modis.day_pairs import REFLECTANCE_PRODUCTS, GranulePair, granule_pairs, tell_other_origins
 from lstsr_core.modis.granule import Layer, read_lst, read_ndvi_over
 from lstsr_core.modis.names import GranuleName
@@ -29,7 +28,7 @@ from lstsr_core.modis.quality import Policy
 from lstsr_core.modis.water import DEFAULT_DILATION, MOST_DILATION, near_water, water_granule
 from lstsr_core.patches.patch import Patch, table_of, windows, write_patch
 from lstsr_core.patches.splits import hashed_split, place_and_month_keys, random_split
-from lstsr_core.patches.statistics import Statistics
+from lstsr_core.patches.statistics import joined, moments
 
 Row = dict[str, Any]
 Split = Literal["groups", "random"]
@@ -107,7 +106,7 @@ def cut_granule(lst_path: Path, reflectance_path: Path, directory: Path, setting
     if record is None:
         path.unlink(missing_ok=True)
         patches, counts = _cut(lst_path, reflectance_path, water, settings)
-        rows = [write_patch(patch, directory) | _moments_of(patch) for patch in patches]
+        rows = [write_patch(patch, directory) | moments(patch.lst.values, patch.ndvi.values) for patch in patches]
         files = {file: _identity(directory / file) for row in rows for file in (row["lst_path"], row["ndvi_path"])}
         record = {"sources": sources, "counts": counts, "rows": rows, "files": files}
         with written_atomically(path) as temporary:
@@ -152,16 +151,6 @@ def _cut(
     ]
     counts = {"windows": len(cut), "lst_bad": len(cut) - len(clear), "ndvi_bad": len(clear) - len(patches), "kept": len(patches)}
     return patches, counts
-
-
-def _moments_of(patch: Patch) -> dict[str, list[float]]:
-    return {"lst_k": _moments(patch.lst.values), "ndvi": _moments(patch.ndvi.values)}
-
-
-def _moments(values: FloatArray) -> list[float]:
-    stored = values[np.isfinite(values)].astype(np.float32).astype(np.float64)
-    mean = stored.mean()
-    return [len(stored), *(float(number) for number in (mean, ((stored - mean) ** 2).sum(), stored.min(), stored.max()))]
 
 
 def _sources(lst_path: Path, reflectance_path: Path, water: Path | None, settings: PatchSettings) -> dict[str, Any]:
@@ -300,7 +289,7 @@ def collect(
         trains = random_split(len(table), training_share, seed)
     table.loc[trains, "split"] = "train"
     try:
-        statistics = _statistics([row for row, training in zip(rows, trains, strict=True) if training])
+        statistics = joined([row for row, training in zip(rows, trains, strict=True) if training])
     except ValueError as error:
         raise InputError(f"{directory}: the training patches cannot tell how to z-score a network's inputs ({error}).") from error
     with written_atomically(directory / "statistics.json") as temporary:
@@ -312,17 +301,6 @@ def collect(
 def _write_table(table: pd.DataFrame, path: Path) -> None:
     with written_atomically(path) as temporary:
         table.to_csv(temporary, index=False)
-
-
-def _statistics(rows: Sequence[Row]) -> Statistics:
-    joined = {}
-    for quantity in ("lst_k", "ndvi"):
-        counts, means, squares, lowest, highest = np.array([row[quantity] for row in rows]).T
-        mean = (counts * means).sum() / counts.sum()
-        variance = (squares + counts * (means - mean) ** 2).sum() / counts.sum()
-        joined[quantity] = [float(number) for number in (mean, np.sqrt(variance), lowest.min(), highest.max())]
-    (lst_mean_k, lst_std_k, lst_min_k, lst_max_k), (ndvi_mean, ndvi_std, ndvi_min, ndvi_max) = joined["lst_k"], joined["ndvi"]
-    return Statistics(lst_mean_k, lst_std_k, ndvi_mean, ndvi_std, lst_min_k, lst_max_k, ndvi_min, ndvi_max)
 
 
 def update(

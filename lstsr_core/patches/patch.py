@@ -16,7 +16,7 @@ from lstsr_core.geo.raster import FloatArray, Raster, read_raster, write_raster
 from lstsr_core.pairs.pair import PATCH_COARSE_PIXELS, align, check_lst, check_ndvi
 from lstsr_core.pairs.scenes import Part, read_part
 from lstsr_core.patches.splits import random_split
-from lstsr_core.patches.statistics import Statistics
+from lstsr_core.patches.statistics import Statistics, joined, moments
 
 TABLE_COLUMNS = ["lst_path", "ndvi_path", "date", "tile", "window_row", "window_column", "bad_share", "split"]
 
@@ -134,9 +134,7 @@ class PatchSet:
 
     def statistics(self) -> Statistics:
         """What z-scores a network's inputs, over the valid pixels of these patches."""
-        lst_k, ndvi = self.lst_k[np.isfinite(self.lst_k)], self.ndvi[np.isfinite(self.ndvi)]
-        extremes = [float(value) for value in (lst_k.min(), lst_k.max(), ndvi.min(), ndvi.max())]
-        return Statistics(float(lst_k.mean()), float(lst_k.std()), float(ndvi.mean()), float(ndvi.std()), *extremes)
+        return joined([moments(lst_k, ndvi) for lst_k, ndvi in zip(self.lst_k, self.ndvi, strict=True)])
 
 
 def read_patches(table: pd.DataFrame, directory: Path) -> PatchSet:

@@ -13,6 +13,8 @@ from scipy.sparse.csgraph import connected_components
 from lstsr_core.base.errors import InputError
 from lstsr_core.geo.raster import BoolArray, Raster
 
+# Not scikit-learn's GroupKFold and GroupShuffleSplit: for the published pairs they give other folds, by which the kept
+# tables and the weights' own figures would be void; `hashed_split`, which new patches leave as it is, they do not have.
 IntArray = NDArray[np.int64]
 
 BLOCK_WINDOWS = 3

@@ -8,15 +8,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lstsr_core.geo.grid import FINE_PIXEL_M, SCALE
+from lstsr_core.geo.grid import FINE_PIXEL_M, SCALE, check_nested
 from lstsr_core.geo.raster import BoolArray, FloatArray
+from lstsr_core.metrics.line import Line
 from lstsr_core.sharpening.regression import (
     MARGIN,
     WINDOW,
-    Line,
     LocalLines,
     aggregate_ndvi,
-    check_nested,
     fit_scene,
     fit_windows,
 )
@@ -178,7 +177,7 @@ def atprk(lst_k: FloatArray, ndvi: FloatArray, published: bool = False) -> Float
     NoResult
         If fewer than ten coarse pixels are valid, their NDVI is constant, or the residual has no semivariogram.
     """
-    check_nested(lst_k, ndvi)
+    check_nested(lst_k.shape, ndvi.shape)
     coarse_ndvi = aggregate_ndvi(ndvi, published)
     return _sharpened(lst_k, ndvi, fit_scene(lst_k, coarse_ndvi), coarse_ndvi, published)
 
@@ -201,7 +200,7 @@ def aatprk(lst_k: FloatArray, ndvi: FloatArray, published: bool = False) -> Floa
     InputError, NoResult
         As `atprk` does.
     """
-    check_nested(lst_k, ndvi)
+    check_nested(lst_k.shape, ndvi.shape)
     coarse_ndvi = aggregate_ndvi(ndvi, published)
     fine_k = _sharpened(lst_k, ndvi, fit_windows(lst_k, coarse_ndvi), coarse_ndvi, published)
     if published:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from lstsr_core.base.errors import InputError, NoResult
+from lstsr_core.base.errors import NoResult
 from lstsr_core.geo.grid import SCALE
 from lstsr_core.geo.raster import BoolArray, FloatArray
+from lstsr_core.metrics.line import Line, fit_line
 
 COLDEST_FITTED_K = 273.0
 """Snow and cloud edges below it do not follow NDVI and are left out of every fit."""
@@ -20,27 +21,6 @@ WINDOW = 5
 MARGIN = WINDOW // 2
 _ENOUGH_OF_A_WINDOW = 2.0 / 3.0
 _ROWS_AT_A_TIME = 64
-
-
-@dataclass(frozen=True)
-class Line:
-    """LST = intercept + slope · NDVI.
-
-    Attributes
-    ----------
-    slope : float
-        Kelvin per unit of NDVI.
-    intercept : float
-        Kelvin.
-    """
-
-    slope: float
-    intercept: float
-
-    def __call__(self, ndvi: FloatArray) -> FloatArray:
-        """LST in kelvin, of the NDVI's shape."""
-        lst_k: FloatArray = self.intercept + self.slope * ndvi
-        return lst_k
 
 
 @dataclass(frozen=True)
@@ -72,20 +52,6 @@ def blocks(fine: FloatArray) -> FloatArray:
     """View of a fine image as its 4×4 blocks, (4·rows, 4·columns) → (rows, 4, columns, 4)."""
     rows, columns = fine.shape
     return fine.reshape(rows // SCALE, SCALE, columns // SCALE, SCALE)
-
-
-def check_nested(lst_k: FloatArray, ndvi: FloatArray) -> None:
-    """Refuse an NDVI that has not four times the LST's rows and columns.
-
-    Raises
-    ------
-    InputError
-    """
-    if lst_k.ndim != 2 or ndvi.shape != tuple(SCALE * size for size in lst_k.shape):
-        raise InputError(
-            f"NDVI has shape {ndvi.shape} and LST {lst_k.shape}; expected both (rows, columns) and NDVI with {SCALE} times "
-            "the LST's. Align the pair first."
-        )
 
 
 def aggregate_ndvi(ndvi: FloatArray, published: bool = False) -> FloatArray:
@@ -144,9 +110,7 @@ def fit_scene(lst_k: FloatArray, coarse_ndvi: FloatArray) -> Line:
     x, y = coarse_ndvi[fitted].astype(np.float64), lst_k[fitted].astype(np.float64)
     if np.ptp(x) < SMALLEST_NDVI_SPAN:
         raise NoResult("the NDVI of all valid coarse pixels is the same; LST cannot be regressed on it.")
-    mean_x, mean_y = x.mean(), y.mean()
-    slope = float((x - mean_x) @ (y - mean_y) / ((x - mean_x) @ (x - mean_x)))
-    return Line(slope, float(mean_y - slope * mean_x))
+    return fit_line(x, y)
 
 
 def fit_windows(lst_k: FloatArray, coarse_ndvi: FloatArray) -> LocalLines:

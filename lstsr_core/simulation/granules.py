@@ -93,32 +93,6 @@ class _Overpass:
     view_time_h: FloatArray
 
 
-def sample_granule_names(product: str, tile: Tile, start: datetime.date, end: datetime.date) -> list[GranuleName]:
-    """The granules that the sample has of a product: one a day, of MOD44W one a year, dated its first day.
-
-    Parameters
-    ----------
-    product : str
-        Short name, such as ``MOD21A1D``.
-    tile : Tile
-    start, end : datetime.date
-        First and last day; a yearly granule belongs to them if its year meets them.
-
-    Raises
-    ------
-    InputError
-        If the sample has no such product, the tile lies beyond the globe's edge, or the last day lies before the first.
-    """
-    _check(product, tile)
-    if end < start:
-        raise InputError(f"The last day, {end}, lies before the first, {start}; expected the same day or a later one.")
-    if product == "MOD44W":
-        dates = [datetime.date(year, 1, 1) for year in range(start.year, end.year + 1)]
-    else:
-        dates = [start + datetime.timedelta(days=days) for days in range((end - start).days + 1)]
-    return [GranuleName(product, date, tile, production=f"{date.year + 2}001000000") for date in dates]
-
-
 def write_sample_granule(name: GranuleName, path: Path, seed: int = 42, windows: int | None = None) -> None:
     """Write the simulated granule of a product, day and tile; the same arguments give the same bytes.
 

@@ -122,23 +122,17 @@ def simulate_scene(
     return Scene(date, truth_raster, ndvi_raster, red_raster, nir_raster, lst, cloud)
 
 
-def simulate_night(
-    land: Landscape,
-    date: datetime.date,
-    mtf: float = DEFAULT_MTF,
-    sensor_noise_k: float = DEFAULT_SENSOR_NOISE_K,
-    draw: int = 0,
-) -> Raster:
+def simulate_night(land: Landscape, date: datetime.date, sensor_noise_k: float = DEFAULT_SENSOR_NOISE_K, draw: int = 0) -> Raster:
     """LST of a night over a landscape: kelvin at 1 km in steps of 0.02 K, NaN under the night's own clouds.
 
     Parameters
     ----------
-    land, date, mtf, sensor_noise_k, draw
+    land, date, sensor_noise_k, draw
         As of `simulate_scene`.
     """
     random = _stream(land, date, draw, _NIGHT)
     truth = _night_temperature(land, _northern_date(land, date), random)
-    return _observed(land, truth, _clouds(random, _coarse_side(land), 0), mtf, sensor_noise_k, random)
+    return _observed(land, truth, _clouds(random, _coarse_side(land), 0), DEFAULT_MTF, sensor_noise_k, random)
 
 
 def aster_reference(truth: Raster, bias_k: float, noise_k: float, rng: np.random.Generator) -> Raster:
@@ -185,9 +179,6 @@ def simulate(
     windows: int | None = 4,
     pairs: int = 6,
     mtf: float = DEFAULT_MTF,
-    sensor_noise_k: float = DEFAULT_SENSOR_NOISE_K,
-    aster_bias_k: float = DEFAULT_ASTER_BIAS_K,
-    aster_noise_k: float = DEFAULT_ASTER_NOISE_K,
 ) -> None:
     """Write granules and pairs; the same arguments give the same bytes.
 
@@ -205,8 +196,6 @@ def simulate(
         below and right of its LST patch.
     mtf : float
         Of the degradation D.
-    sensor_noise_k, aster_bias_k, aster_noise_k : float
-        Kelvin.
 
     Raises
     ------
@@ -221,7 +210,7 @@ def simulate(
     margin = SCALE * MARGIN_COARSE_PIXELS
     inner = slice(margin, land.height_m.shape[0] - margin)
     for day in days:
-        scene = simulate_scene(land, day, mtf, sensor_noise_k)
+        scene = simulate_scene(land, day, mtf)
         production = f"{day.year + 2}001000000"
         for product in ("MOD21A1D", "MOD09GQ"):
             name = GranuleName(product, day, TILE, production=production)
@@ -233,12 +222,10 @@ def simulate(
         for identifier in range(pairs):
             if summer_days[identifier % len(summer_days)] == day:
                 random = stream(seed, PAIRS_STREAM, identifier)
-                _write_pair(directory / "pairs", identifier, scene, random, aster_bias_k, aster_noise_k)
+                _write_pair(directory / "pairs", identifier, scene, random)
 
 
-def _write_pair(
-    directory: Path, identifier: int, scene: Scene, random: np.random.Generator, aster_bias_k: float, aster_noise_k: float
-) -> None:
+def _write_pair(directory: Path, identifier: int, scene: Scene, random: np.random.Generator) -> None:
     row, column = _clear_spot(scene.cloud, random)
     window = slice(row, row + PATCH_COARSE_PIXELS), slice(column, column + PATCH_COARSE_PIXELS)
     lst = scene.lst.crop(*window)
@@ -251,7 +238,7 @@ def _write_pair(
     truth = scene.truth_lst.crop(
         slice(fine_row - margin, fine_row + side + margin), slice(fine_column - margin, fine_column + side + margin)
     )
-    reference = aster_reference(truth, aster_bias_k, aster_noise_k, random)
+    reference = aster_reference(truth, DEFAULT_ASTER_BIAS_K, DEFAULT_ASTER_NOISE_K, random)
     write_pair(Pair(str(identifier), lst, ndvi, reference), directory)
 
 

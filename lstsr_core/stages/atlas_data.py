@@ -24,7 +24,7 @@ STEP_K = 0.1
 _LARGEST = 2**16 - 1
 
 
-def scene_script(scene: str, products: Mapping[str, Raster], labels: Mapping[str, str], step_k: float = STEP_K) -> str:
+def scene_script(scene: str, products: Mapping[str, Raster], labels: Mapping[str, str]) -> str:
     """The script of a scene.
 
     Parameters
@@ -34,8 +34,6 @@ def scene_script(scene: str, products: Mapping[str, Raster], labels: Mapping[str
         Kelvin, all of one shape, in the order in which they are offered; NaN is no value.
     labels : mapping of str to str
         What readers see for each product.
-    step_k : float
-        In kelvin; values are rounded to it.
 
     Raises
     ------
@@ -51,7 +49,7 @@ def scene_script(scene: str, products: Mapping[str, Raster], labels: Mapping[str
         raise InputError(f"scene {scene}: no product holds a value; expected kelvin.")
     # From a whole kelvin, so that ASTER's tenths stay what they are.
     base_k = math.floor(float(np.nanmin(stack)))
-    if (float(np.nanmax(stack)) - base_k) / step_k > _LARGEST - 1:
+    if (float(np.nanmax(stack)) - base_k) / STEP_K > _LARGEST - 1:
         raise InputError(f"scene {scene}: LST up to {np.nanmax(stack):g} K above {base_k} K; expected at most {_LARGEST} steps.")
     low_k, high_k = np.nanpercentile(stack, [1.0, 99.0])
     content = {
@@ -59,20 +57,19 @@ def scene_script(scene: str, products: Mapping[str, Raster], labels: Mapping[str
         "rows": stack.shape[1],
         "columns": stack.shape[2],
         "pixel_m": round(rasters[0].pixel_width_m, 3),
-        "step_k": step_k,
+        "step_k": STEP_K,
         "base_k": base_k,
         "limits_k": [round(float(low_k), 2), round(float(high_k), 2)],
         "products": [
-            {"name": name, "label": labels[name], "data": _packed(raster.values, base_k, step_k)}
-            for name, raster in products.items()
+            {"name": name, "label": labels[name], "data": _packed(raster.values, base_k)} for name, raster in products.items()
         ],
     }
     told = json.dumps(content, ensure_ascii=False)
     return f"window.lstsrScenes = window.lstsrScenes || {{}};\nwindow.lstsrScenes[{json.dumps(scene)}] = {told};\n"
 
 
-def _packed(lst_k: FloatArray, base_k: float, step_k: float) -> str:
-    steps = np.rint((lst_k - base_k) / step_k) + 1.0
+def _packed(lst_k: FloatArray, base_k: float) -> str:
+    steps = np.rint((lst_k - base_k) / STEP_K) + 1.0
     coded = np.nan_to_num(steps, nan=0.0).astype("<u2")
     coded[:, 1:] -= coded[:, :-1].copy()  # modulo 65536, as uint16 does
     packer = zlib.compressobj(level=9, wbits=-15)

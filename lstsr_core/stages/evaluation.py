@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
@@ -16,10 +16,11 @@ from lstsr_core.evaluation.protocols import Comparison
 from lstsr_core.evaluation.statistics import differences_between_methods, summarise
 from lstsr_core.evaluation.table import METRIC_COLUMNS
 from lstsr_core.figures import panels as figures
-from lstsr_core.figures.data import distributions, line
+from lstsr_core.figures.data import distributions
 from lstsr_core.geo.operators import low_pass
 from lstsr_core.geo.raster import FloatArray
 from lstsr_core.metrics.images import bias, rmse
+from lstsr_core.metrics.line import fit_line
 from lstsr_core.metrics.perceptual import load_lpips
 from lstsr_core.stages.common import chosen_pairs, pairs_of, shown_placement, why_absent, write_csv
 from lstsr_core.stages.parameters import AsterEvaluation
@@ -48,12 +49,14 @@ def lpips_availability(settings: AsterEvaluation) -> HTML:
     return HTML(f"<p>{html.escape(told)}</p>")  # type: ignore[no-untyped-call]
 
 
-def quantiles(settings: AsterEvaluation, metrics: Sequence[str] = MAIN_METRICS) -> pd.DataFrame:
-    """Mean, standard deviation, 10 %, Q1, median, Q3 and 90 % of chosen metrics under the first protocol."""
+def quantiles(settings: AsterEvaluation) -> pd.DataFrame:
+    """Mean, standard deviation, 10 %, Q1, median, Q3 and 90 % of the main metrics under the first protocol."""
     summary = pd.read_csv(settings.directory / "summary.csv")
-    chosen = summary[(summary["protocol"] == settings.protocols[0]) & summary["metric"].isin(metrics) & (summary["scenes"] > 0)]
+    chosen = summary[
+        (summary["protocol"] == settings.protocols[0]) & summary["metric"].isin(MAIN_METRICS) & (summary["scenes"] > 0)
+    ]
     chosen = chosen.assign(method=[figures.label(name) for name in chosen["method"]]).drop(columns="protocol")
-    order = [(metric, label) for metric in metrics for label in chosen["method"].unique()]
+    order = [(metric, label) for metric in MAIN_METRICS for label in chosen["method"].unique()]
     return chosen.set_index(["metric", "method"]).reindex(order).dropna(how="all")
 
 
@@ -147,7 +150,7 @@ def show_densities(settings: AsterEvaluation) -> Image:
     for name, comparison in comparisons.items():
         product_k, aster_k = comparison.product.values, comparison.aster.values
         differences = {"bias_k": bias(product_k, aster_k), "rmse_k": rmse(product_k, aster_k)}
-        rows.append({"method": name, **line(aster_k, product_k), **differences})
+        rows.append({"method": name, **asdict(fit_line(aster_k, product_k)), **differences})
     write_csv(settings, "densities.csv", pd.DataFrame(rows))
     return figures.show(figures.densities(comparisons), settings.directory, "densities")
 

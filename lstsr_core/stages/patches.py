@@ -15,9 +15,9 @@ from lstsr_core.base.errors import InputError
 from lstsr_core.base.progress import bar
 from lstsr_core.base.project import resolve
 from lstsr_core.figures import panels as figures
-from lstsr_core.figures.data import line
 from lstsr_core.geo.operators import block_mean
 from lstsr_core.geo.raster import read_raster
+from lstsr_core.metrics.line import fit_line
 from lstsr_core.modis.granule import Layer
 from lstsr_core.patches.cutting import GRANULE_COLUMNS, PatchSettings, update
 from lstsr_core.patches.patch import PatchSet, pair_patches, read_patches, read_table, write_patches
@@ -119,10 +119,8 @@ def regress_patches(settings: Patches) -> pd.DataFrame:
     rows = []
     for patch in _each_patch(settings, read_table(settings.directory)):
         lst_k, ndvi = patch.lst_k[0], block_mean(patch.ndvi)[0]
-        valid = np.isfinite(lst_k) & np.isfinite(ndvi)
-        slope, intercept = np.polyfit(ndvi[valid], lst_k[valid], 1)
-        r_squared = float(np.corrcoef(ndvi[valid], lst_k[valid])[0, 1] ** 2)
-        rows.append([patch.names[0], float(np.nanmean(lst_k)), slope, intercept, r_squared])
+        line = fit_line(ndvi, lst_k)
+        rows.append([patch.names[0], float(np.nanmean(lst_k)), line.slope, line.intercept, line.r_squared])
     columns = ["patch", "lst_mean_k", "slope_k_per_ndvi", "intercept_k", "r_squared"]
     return write_csv(settings, "regressions.csv", pd.DataFrame(rows, columns=columns))
 
@@ -144,5 +142,5 @@ def show_regressions(settings: Patches, regressions: pd.DataFrame) -> Image:
     pixels = [(patch.lst_k.ravel(), block_mean(patch.ndvi).ravel()) for patch in _each_patch(settings, table.iloc[chosen])]
     lst_k, ndvi = (np.concatenate(values) for values in zip(*pixels, strict=True))
     valid = np.isfinite(lst_k) & np.isfinite(ndvi)
-    write_csv(settings, "regression_of_all.csv", pd.DataFrame([line(ndvi, lst_k)]))
+    write_csv(settings, "regression_of_all.csv", pd.DataFrame([fit_line(ndvi, lst_k)]))
     return figures.show(figures.regressions(ndvi[valid], lst_k[valid], regressions), settings.directory, "regressions")

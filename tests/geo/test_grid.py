@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lstsr_core.base.errors import InputError
 from lstsr_core.geo import grid
-from lstsr_core.geo.grid import Tile
+from lstsr_core.geo.grid import Tile, check_nested
 
 TILES = st.builds(Tile, st.integers(0, 35), st.integers(0, 17))
 
@@ -85,3 +85,15 @@ def test_other_names_are_refused(name: str) -> None:
     with pytest.raises(InputError, match="is not a MODIS tile; expected a name from h00v00 to h35v17") as caught:
         Tile.parse(name)
     assert f"'{name}'" in str(caught.value)
+
+
+@pytest.mark.parametrize("shape", [(40, 39), (10, 10), (41, 40), (40,)])
+def test_ndvi_that_does_not_nest_is_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match=r"LST \(10, 10\); expected both \(rows, columns\) and NDVI with 4 times"):
+        check_nested((10, 10), shape)
+
+
+def test_ndvi_of_patches_nests_patch_by_patch() -> None:
+    check_nested((3, 16, 8), (3, 64, 32))
+    with pytest.raises(InputError, match=r"^patches: NDVI has shape \(2, 64, 32\)"):
+        check_nested((3, 16, 8), (2, 64, 32), "patches")

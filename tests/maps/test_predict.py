@@ -185,6 +185,34 @@ def test_water_is_masked(granules: Granules, tmp_path: Path) -> None:
     assert np.isnan(found.lst_k[water == 1]).all() and np.isnan(found.residual_k[water == 1]).all()
 
 
+def test_of_a_directory_of_water_masks_the_nearest_years_is_taken(granules: Granules, tmp_path: Path) -> None:
+    masks, place = tmp_path / "masks", Tile(18, 4).transform(FINE_PIXEL_M)
+    place = place @ Affine.translation(4 * FIRST_COLUMN, 4 * FIRST_ROW)
+    request, out = Request("tsharp", water=masks), tmp_path / "map.tif"
+
+    def write_mask(year: int, name: str, rows: slice) -> None:
+        water = np.zeros((4 * SIZE, 4 * SIZE), dtype=np.uint8)
+        water[rows] = 1
+        dataset = GridDataset("water_mask", water, 250, (0, 1), None, "water mask", "n/a")
+        path = masks / str(year) / str(GranuleName("MOD44W", datetime.date(year, 1, 1), Tile.parse(name)))
+        write_granule(path, "MOD44W_250m_GRID", [dataset], place)
+
+    def water_rows() -> list[int]:
+        return np.flatnonzero((read_map(out).validity == WATER).any(axis=1)).tolist()
+
+    write_mask(DAY.year, "h19v04", slice(0, 4))
+    with pytest.raises(InputError, match="masks: holds no MOD44W granule of tile h18v04"):
+        predict_granule(granules.lst, granules.reflectance, out, request)
+    write_mask(DAY.year - 3, "h18v04", slice(40, 44))
+    assert predict_granule(granules.lst, granules.reflectance, out, request).made
+    assert water_rows() == [40, 41, 42, 43]
+    assert not predict_granule(granules.lst, granules.reflectance, out, request).made
+    write_mask(DAY.year - 1, "h18v04", slice(80, 82))
+    assert predict_granule(granules.lst, granules.reflectance, out, request).made
+    assert water_rows() == [80, 81] and f"A{DAY.year - 1}001" in read_map(out).tags["LSTSR_WATER_GRANULE"]
+    assert any(f"A{DAY.year - 1}001" in name for name in plan_granule(granules.lst, granules.reflectance, request).granules)
+
+
 @pytest.mark.parametrize("name", ["h18v04", "h12v04", "h30v11", "h12v11"])
 def test_a_landmark_stays_where_it_is(tmp_path: Path, name: str) -> None:
     """A hot spot drawn at a longitude and latitude is there in the map, and in UTM."""
@@ -462,7 +490,7 @@ LST_NAME, REFLECTANCE_NAME, WATER_NAME = (
             REFLECTANCE_NAME,
             REFLECTANCE_NAME,
             "day",
-            f"{REFLECTANCE_NAME}: is a MOD09GQ granule, and --water takes MOD44W",
+            f"{REFLECTANCE_NAME}: is a MOD09GQ granule, and a water mask takes MOD44W",
         ),
         (LST_NAME.replace("1D", "1N"), REFLECTANCE_NAME, None, "day", "a MOD21A1N granule holds no day LST; add --layer night"),
         (
@@ -485,7 +513,7 @@ LST_NAME, REFLECTANCE_NAME, WATER_NAME = (
             REFLECTANCE_NAME,
             WATER_NAME.replace("h18", "h19"),
             "day",
-            "is the water mask of tile h19v04, and the LST is of tile h18v04",
+            "is the water mask of tile h19v04, and the LST is of h18v04",
         ),
         ("MOD21A1D*.hdf", REFLECTANCE_NAME, None, "day", "MOD21A1D*.hdf: no file matches this pattern"),
         (LST_NAME, "MOD09GQ.A201820[01].hdf", None, "day", "MOD09GQ.A201820[01].hdf: no file matches this pattern"),

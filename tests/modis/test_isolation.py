@@ -22,58 +22,67 @@ import pytest
 
 from lstsr_core.base.errors import InputError
 from lstsr_core.modis import isolation
-from lstsr_core.modis.isolation import IsolatedError, Workspace, isolated
+from lstsr_core.modis.isolation import IsolatedError, isolated
+
+Wind = Callable[[], None]
+Return = tuple[Any, list[np.ndarray]]
 
 
-def multiplied(workspace: Workspace, rows: int, columns: int, factor: float) -> dict[str, Any]:
-    ramp = workspace.array((rows, columns), np.int16)
-    ramp[:] = np.arange(rows * columns).reshape(rows, columns)
-    workspace.array((3,), np.float64)[:] = factor
-    return {"pid": os.getpid(), "factor": factor}
+def multiplied(wind: Wind, rows: int, columns: int, factor: float) -> Return:
+    ramp = np.arange(rows * columns, dtype=np.int16).reshape(rows, columns)
+    return {"pid": os.getpid(), "factor": factor}, [ramp, np.full(3, factor)]
 
 
-def process_id(workspace: Workspace) -> int:
-    return os.getpid()
+def process_id(wind: Wind) -> Return:
+    return os.getpid(), []
 
 
-def directory(workspace: Workspace) -> str:
-    return str(Path.cwd())
+def directory(wind: Wind) -> Return:
+    return str(Path.cwd()), []
 
 
-def refused(workspace: Workspace) -> None:
+def odd_arrays(wind: Wind) -> Return:
+    return None, [np.arange(12, dtype=">u2").reshape(3, 4).T, np.zeros((0, 5), np.uint8), np.array(7.5)]
+
+
+def large(wind: Wind) -> Return:
+    return None, [np.arange(4800 * 4800, dtype=np.uint16).reshape(4800, 4800)]
+
+
+def refused(wind: Wind) -> Return:
     raise InputError("granule.hdf: no good.")
 
 
-def failed(workspace: Workspace) -> None:
+def failed(wind: Wind) -> Return:
     raise KeyError("something")
 
 
-def dereferenced(workspace: Workspace) -> None:
-    ctypes.string_at(0)
+def dereferenced(wind: Wind) -> Return:
+    return ctypes.string_at(0), []
 
 
-def aborted(workspace: Workspace) -> None:
+def aborted(wind: Wind) -> Return:
     os.abort()
 
 
-def stalled(workspace: Workspace) -> None:
+def stalled(wind: Wind) -> Return:
     """Stalls where Python cannot interrupt, as C code does: the interpreter's lock is held."""
-    ctypes.PyDLL(None).sleep(600)
+    return ctypes.PyDLL(None).sleep(600), []
 
 
-def slow_but_steady(workspace: Workspace) -> str:
+def slow_but_steady(wind: Wind) -> Return:
     for _ in range(4):
         time.sleep(0.5)
-        workspace.wind()
-    return "done"
+        wind()
+    return "done", []
 
 
-def greedy(workspace: Workspace) -> int:
-    return len(bytearray(4 << 30))
+def greedy(wind: Wind) -> Return:
+    return len(bytearray(4 << 30)), []
 
 
-def greedy_with_results(workspace: Workspace) -> None:
-    workspace.array((4 << 30,), np.uint8)[:] = 1
+def greedy_with_results(wind: Wind) -> Return:
+    return None, [np.ones(4 << 30, np.uint8)]
 
 
 def children() -> list[psutil.Process]:
@@ -97,6 +106,13 @@ def test_a_value_and_arrays_come_back() -> None:
     np.testing.assert_array_equal(numbers, [0.25, 0.25, 0.25])
     ramp += 1  # the caller's own, to write to
     assert ramp[0, 0] == 1
+
+
+def test_arrays_of_any_order_and_size_come_back() -> None:
+    _, (turned, empty, number) = isolated(odd_arrays)
+    np.testing.assert_array_equal(turned, np.arange(12).reshape(3, 4).T)
+    assert empty.shape == (0, 5) and number.shape == () and number == 7.5
+    np.testing.assert_array_equal(isolated(large)[1][0], large(lambda: None)[1][0])
 
 
 def test_every_call_has_a_process_of_its_own_and_servers_are_kept() -> None:
@@ -135,7 +151,7 @@ def test_refused_input_is_raised_as_it_was() -> None:
         (greedy_with_results, "needs more than 1024 MiB of memory"),
     ],
 )
-def test_what_breaks_a_call_is_named_and_breaks_nothing_else(function: Callable[[Workspace], Any], message: str) -> None:
+def test_what_breaks_a_call_is_named_and_breaks_nothing_else(function: Callable[[Wind], Return], message: str) -> None:
     isolated(process_id)
     servers = {child.pid for child in children()}
     with pytest.raises(IsolatedError, match=message):

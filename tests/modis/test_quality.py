@@ -64,29 +64,9 @@ def test_produced_and_good_go_by_the_mandatory_bits(layout: QcLayout) -> None:
     assert decoded.usable("good").tolist() == [[True, False, False, False]]
 
 
-@pytest.mark.parametrize(
-    ("limit_k", "mod11a1", "mod21a1"),
-    # Errors of the four codes: up to 1, 2, 3 K and more; over 2 K, up to 2, 1.5 and 1 K.
-    [
-        (0.5, "0000", "0000"),
-        (1, "1000", "0001"),
-        (1.5, "1000", "0011"),
-        (2.0, "1100", "0111"),
-        (3.0, "1110", "0111"),
-        (99.0, "1110", "0111"),
-    ],
-)
-def test_an_error_of_lst_admits_what_is_certainly_below_it(limit_k: float, mod11a1: str, mod21a1: str) -> None:
-    codes = ("00", "01", "10", "11")
-    for layout, expected, low in ((MOD11A1_QC, mod11a1, "000001"), (MOD21A1_QC, mod21a1, "00000000000001")):
-        usable = quality(layout, *(code + low for code in codes)).usable(limit_k)[0]
-        assert "".join("01"[int(admitted)] for admitted in usable) == expected
-        assert not quality(layout, *(code + low[:-2] + "10" for code in codes)).usable(limit_k).any()
-
-
-@pytest.mark.parametrize("policy", ["best", "", 0, -1.0, float("nan"), None])
+@pytest.mark.parametrize("policy", ["best", "", 2.0, None])
 def test_an_unknown_policy_is_refused(policy: object) -> None:
-    with pytest.raises(InputError, match=r"QC policy .* is unknown; expected produced, good, or the largest error"):
+    with pytest.raises(InputError, match=r"QC policy .* is unknown; expected one of produced, good"):
         quality(MOD21A1_QC, "0").usable(policy)  # type: ignore[arg-type]
 
 

@@ -405,7 +405,7 @@ def test_pixels_of_another_size_are_refused(which: str, pixel_m: float) -> None:
 
 def test_ndvi_must_be_four_times_as_large() -> None:
     pair = numbered_pair(0, 0)
-    with pytest.raises(InputError, match=r"pair 7: NDVI is 44×48 \(rows×columns\) and LST 12×12"):
+    with pytest.raises(InputError, match=r"pair 7: NDVI has shape \(44, 48\) and LST \(12, 12\)"):
         replace(pair, ndvi=pair.ndvi.crop(slice(0, 44), slice(0, 48)))
 
 

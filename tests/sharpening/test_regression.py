@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from lstsr_core.base.errors import InputError, NoResult
-from lstsr_core.sharpening.regression import Line, LocalLines, aggregate_ndvi, check_nested, fit_scene, fit_windows
+from lstsr_core.base.errors import NoResult
+from lstsr_core.metrics.line import Line
+from lstsr_core.sharpening.regression import LocalLines, aggregate_ndvi, fit_scene, fit_windows
 
 
 def scene(seed: int, rows: int = 13, columns: int = 11) -> tuple[np.ndarray, np.ndarray]:
@@ -151,10 +152,4 @@ def test_local_lines_hold_for_whole_blocks() -> None:
 
 def test_lines_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
-        Line(1.0, 2.0).slope = 3.0  # type: ignore[misc]
-
-
-@pytest.mark.parametrize("shape", [(40, 39), (10, 10), (41, 40), (40,)])
-def test_ndvi_that_does_not_nest_is_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(InputError, match=r"LST \(10, 10\); expected both \(rows, columns\) and NDVI with 4 times"):
-        check_nested(np.zeros((10, 10)), np.zeros(shape))
+        Line(10, 1.0, 2.0, 0.5).slope = 3.0  # type: ignore[misc]
