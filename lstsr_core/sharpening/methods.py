@@ -135,8 +135,8 @@ def sharpen(pair: ModisPair, name: str, options: Options | None = None) -> Raste
     Returns
     -------
     Raster
-        LST in kelvin, (4·rows, 4·columns), placed by the LST's own transform; NaN exactly where the LST has none or, for
-        methods that use NDVI, the NDVI.
+        LST in kelvin to single precision, as files hold it, (4·rows, 4·columns), placed by the LST's own transform; NaN exactly
+        where the LST has none or, for methods that use NDVI, the NDVI.
 
     Raises
     ------
@@ -150,13 +150,21 @@ def sharpen(pair: ModisPair, name: str, options: Options | None = None) -> Raste
     if not np.isfinite(pair.lst.values).any():
         raise NoResult("no coarse pixel has an LST.")
     fine_k = METHODS[name].sharpener(pair.lst.values, pair.ndvi.values, options)
-    return fine_grid(pair).with_values(fine_k)
+    if not np.isfinite(fine_k).any():
+        raise NoResult("the product has no value.")
+    # The half of a step, 15 µK, is lost here, so that a product is the same whether it was just made or read from its file.
+    return fine_grid(pair).with_values(fine_k.astype(np.float32).astype(np.float64))
 
 
 def in_sample(pair: ModisPair, name: str, options: Options) -> bool | None:
     """Whether a network that a method takes for this pair, as read, was trained on it; None if that is not known."""
-    path = weights_file(_for_scene(pair.id, name, options).weights, name) if name in PUBLISHED_CHECKPOINTS else None
+    path = weights_of(pair.id, name, options)
     return None if path is None else _model(path, path.stat().st_mtime_ns).has_seen(pair.digest)
+
+
+def weights_of(scene: str, name: str, options: Options) -> Path | None:
+    """The weights file that a method takes for a scene; None for a method that takes none, or where there is none."""
+    return weights_file(_for_scene(scene, name, options).weights, name) if name in PUBLISHED_CHECKPOINTS else None
 
 
 def _for_scene(scene: str, name: str, options: Options) -> Options:

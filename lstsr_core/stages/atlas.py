@@ -11,16 +11,16 @@ import pandas as pd
 from IPython.display import Image
 
 from lstsr_core.base.errors import InputError
-from lstsr_core.base.fingerprint import code_of, digests, fingerprint, versions
+from lstsr_core.base.fingerprint import code_of, fingerprint, versions
 from lstsr_core.base.parallel import run_all
 from lstsr_core.base.progress import counter
 from lstsr_core.base.project import sha256
+from lstsr_core.evaluation.products import FOLDER
 from lstsr_core.figures import panels as figures
-from lstsr_core.networks.weights import PACKAGE_WEIGHTS
 from lstsr_core.simulation.landscape import TILE
 from lstsr_core.stages import atlas_figures
 from lstsr_core.stages.atlas_scenes import SCENE_FILE, Request, draw_scene, drawn_scenes
-from lstsr_core.stages.common import chosen_pairs, link_or_copy, pairs_directory, read_footprints, write_csv
+from lstsr_core.stages.common import Choice, choice_of, link_or_copy, pairs_directory, read_footprints, write_csv
 from lstsr_core.stages.parameters import AsterEvaluation, Atlas, Download
 
 METRICS_FILE = "metrics.csv"
@@ -39,7 +39,7 @@ def kept_scenes(settings: Atlas) -> Path:
 
 
 def draw_scenes(settings: Atlas) -> pd.DataFrame:
-    """Draw each chosen scene into ``scenes/``, unless it was drawn before from the same pair, weights, parameters and code.
+    """Draw each chosen scene into ``scenes/``, unless it was drawn before from the same pair, products, parameters and code.
 
     Returns
     -------
@@ -51,12 +51,11 @@ def draw_scenes(settings: Atlas) -> pd.DataFrame:
     InputError
         If a scene cannot be drawn; the others are kept.
     """
-    ids, request = chosen_pairs(settings), Request(tuple(settings.methods), settings.protocol, settings.options)
-    common = [settings.model_dump(include={"methods", "protocol", "seed"}), _weights(settings), versions()]
-    common.append(code_of(["from lstsr_core.stages import atlas_scenes as atlas"]))
-    kept = {
-        scene: kept_scenes(settings) / f"{scene}-{fingerprint(common, _files(settings, scene))[:_KEY_DIGITS]}" for scene in ids
-    }
+    choice = choice_of(settings, [settings.protocol])
+    ids, request = choice.pairs, Request(tuple(choice.methods), settings.protocol, choice.products.directory)
+    common = [choice.methods, settings.protocol, versions(), code_of(["from lstsr_core.stages import atlas_scenes as atlas"])]
+    keys = {scene: fingerprint(common, _files(settings, choice, scene))[:_KEY_DIGITS] for scene in ids}
+    kept = {scene: kept_scenes(settings) / f"{scene}-{key}" for scene, key in keys.items()}
     waiting = [scene for scene in ids if not (kept[scene] / SCENE_FILE).is_file()]
     items = {scene: (pairs_directory(settings), scene, kept[scene], request) for scene in waiting}
     reasons = []
@@ -75,13 +74,12 @@ def draw_scenes(settings: Atlas) -> pd.DataFrame:
     return drawn_scenes(settings.directory / SCENES_FOLDER, ids)
 
 
-def _weights(settings: Atlas) -> dict[str, str]:
-    directory = settings.options.weights or PACKAGE_WEIGHTS
-    return digests([directory], directory)
-
-
-def _files(settings: Atlas, scene: str) -> dict[str, str]:
-    return {path.name: sha256(path) for path in sorted(pairs_directory(settings).glob(f"{scene}_*"))}
+def _files(settings: Atlas, choice: Choice, scene: str) -> dict[str, str]:
+    """sha256 of the pair's files and of its products; of a method without one the reason."""
+    pair = {path.name: sha256(path) for path in sorted(pairs_directory(settings).glob(f"{scene}_*"))}
+    folder = choice.products.directory / FOLDER / settings.protocol / scene
+    products = {path.name: sha256(path) for path in sorted(folder.glob("*.tif")) if path.stem in choice.methods}
+    return pair | products | {name: choice.products.reason(settings.protocol, scene, name) for name in choice.methods}
 
 
 def _forget_others(directory: Path, scene: str) -> None:
