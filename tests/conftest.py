@@ -34,6 +34,8 @@ from lstsr_core.networks.unet import SharpeningUNet
 from lstsr_core.networks.weights import PUBLISHED_CHECKPOINTS, PUBLISHED_STATISTICS, save_model
 from lstsr_core.pairs.pair import Pair, write_pair
 from lstsr_core.patches.statistics import Statistics
+from lstsr_core.stages.parameters import Sharpening
+from lstsr_core.stages.sharpening import sharpen_pairs
 
 torch.set_num_threads(1)  # beside other work, two threads that wait for each other take five times as long
 settings.register_profile("suite", deadline=None, max_examples=40)  # a shared machine may stall for longer than any deadline
@@ -204,6 +206,14 @@ def run(tmp_path_factory: pytest.TempPathFactory, synthetic_pair: Pair) -> Path:
     run = tmp_path_factory.mktemp("run")
     for name in ("10", "9"):
         write_pair(replace(synthetic_pair, id=name), run / "01_download" / "pairs")
+    return run
+
+
+@pytest.fixture(scope="module")
+def sharpened(run: Path) -> Path:
+    """The run after 04_sharpening, georeferenced and without weights, which networks miss."""
+    values = {"run_directory": str(run), "weights_directory": "none", "protocol": "georeferenced"}
+    sharpen_pairs(Sharpening.check(values))
     return run
 
 

@@ -20,14 +20,14 @@ import numpy as np
 
 from lstsr_core.base.errors import InputError, NoResult
 from lstsr_core.base.files import written_atomically
-from lstsr_core.base.fingerprint import code_of, digests, fingerprint, versions
+from lstsr_core.base.fingerprint import PACKAGE, code_of, digests, fingerprint, versions
 from lstsr_core.base.project import sha256
 from lstsr_core.evaluation.protocols import Placement
 from lstsr_core.geo.raster import Raster, read_raster, read_tags, write_raster
 from lstsr_core.networks.weights import FOLDS_TABLE, PACKAGE_WEIGHTS
 from lstsr_core.pairs.pair import ModisPair, Pair, fine_grid
 from lstsr_core.sharpening import methods as registry
-from lstsr_core.sharpening.methods import METHODS, OWN_METHODS, Options, in_sample, sharpen, weights_of
+from lstsr_core.sharpening.methods import METHODS, OWN_METHODS, Method, Options, in_sample, sharpen, weights_of
 
 MANIFEST = "products.json"
 FOLDER = "products"
@@ -252,7 +252,7 @@ def _made_from(pair: ModisPair, method: str, options: Options) -> str:
     weights = weights_of(pair.id, method, options)
     digest = weights and _digest_of(weights, weights.stat().st_mtime_ns)
     settings = [options.published, options.seed, options.rows_down, options.columns_right]
-    return fingerprint(_inputs(pair), settings, digest, _code_of_method(method))
+    return fingerprint(_inputs(pair), settings, digest, code_of_method(METHODS[method]), OWN_METHODS.get(method), versions())
 
 
 @lru_cache(maxsize=64)
@@ -261,24 +261,23 @@ def _digest_of(path: Path, modified_ns: int) -> str:
 
 
 @lru_cache(maxsize=64)
-def _code_of_method(name: str) -> str:
-    """A digest of what decides a method's product beside its input: its functions, the modules that they call, libraries.
+def code_of_method(method: Method) -> dict[str, str]:
+    """sha256 of what decides a method's product beside its input: functions, modules that they call, constants.
 
-    Of the module in which all methods are registered only the functions that this one calls count: a change to another
-    method leaves this one's products as they are.
+    Of the module in which all methods are registered only the functions that this one calls count, so that a change to
+    another method leaves this one's products as they are.
     """
-    functions: list[Any] = [METHODS[name].sharpener]
+    functions: list[Any] = [method.sharpener]
     modules: set[str] = set()
     constants: dict[str, str] = {}
-    for function in functions:
-        for called, value in inspect.getclosurevars(function).globals.items():
+    for function in functions:  # which grows
+        for name, value in inspect.getclosurevars(function).globals.items():
             home, inner = getattr(value, "__module__", None), inspect.unwrap(value) if callable(value) else value
             if inspect.isfunction(inner) and home == registry.__name__:
                 functions += [] if inner in functions else [inner]
-            elif home is not None and home.startswith("lstsr_core.") and home != registry.__name__:
+            elif home is not None and home.startswith(f"{PACKAGE}.") and home != registry.__name__:
                 modules.add(home)
             elif not callable(value) and not inspect.ismodule(value):
-                constants[called] = repr(value)
-    sources = [inspect.getsource(function) for function in functions]
-    code = code_of(f"import {module}" for module in sorted(modules))
-    return fingerprint(sources, constants, code, OWN_METHODS.get(name), versions())
+                constants[name] = repr(value)
+    sources = {function.__qualname__: fingerprint(inspect.getsource(function)) for function in functions}
+    return sources | constants | code_of(f"import {module}" for module in sorted(modules))

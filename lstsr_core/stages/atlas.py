@@ -52,7 +52,7 @@ def draw_scenes(settings: Atlas) -> pd.DataFrame:
         If a scene cannot be drawn; the others are kept.
     """
     choice = choice_of(settings, [settings.protocol])
-    ids, request = choice.pairs, Request(tuple(choice.methods), settings.protocol, choice.products.directory)
+    ids, request = choice.pairs, Request(tuple(choice.methods), settings.protocol, choice.products)
     common = [choice.methods, settings.protocol, versions(), code_of(["from lstsr_core.stages import atlas_scenes as atlas"])]
     keys = {scene: fingerprint(common, _files(settings, choice, scene))[:_KEY_DIGITS] for scene in ids}
     kept = {scene: kept_scenes(settings) / f"{scene}-{key}" for scene, key in keys.items()}

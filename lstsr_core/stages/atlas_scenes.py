@@ -14,7 +14,7 @@ import rasterio.warp
 
 from lstsr_core.base.files import written_atomically
 from lstsr_core.evaluation import table as evaluation
-from lstsr_core.evaluation.products import WrittenProducts
+from lstsr_core.evaluation.products import Products
 from lstsr_core.evaluation.protocols import PROTOCOLS, Comparison
 from lstsr_core.evaluation.spectra import spectra_of_images
 from lstsr_core.figures import panels as figures
@@ -42,13 +42,13 @@ class Request:
     methods : tuple of str
     protocol : str
         A name in `evaluation.protocols.PROTOCOLS`.
-    products : Path
-        Directory of 04_sharpening, which the products are read from.
+    products : Products
+        Where the methods' products come from.
     """
 
     methods: tuple[str, ...]
     protocol: str
-    products: Path
+    products: Products
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Scene:
 def compare_scene(pair: Pair, request: Request) -> Scene:
     """Cut all products of a pair, ASTER and the 1 km LST to one grid."""
     placement = PROTOCOLS[request.protocol](pair)
-    found, reasons = evaluation.compare_all(placement, request.methods, WrittenProducts(request.products))
+    found, reasons = evaluation.compare_all(placement, request.methods, request.products)
     comparisons = _shared_extent(found)
     grid = next((comparison.product for comparison in comparisons.values()), None)
     lst = None if grid is None else nearest_onto(placement.pair.lst, grid)

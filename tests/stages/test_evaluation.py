@@ -50,20 +50,20 @@ def test_the_difference_at_1_km_counts_bias_and_scatter(
     assert plain["coarse_rmse_k"].item() < 0.2
 
 
-def test_pairs_are_evaluated_and_summarised(run: Path) -> None:
-    table = evaluation_stages.evaluate_pairs(evaluation_of(run, methods=["bicubic", "tsharp", "sc-unet"]))
+def test_pairs_are_evaluated_and_summarised(sharpened: Path) -> None:
+    table = evaluation_stages.evaluate_pairs(evaluation_of(sharpened, methods=["bicubic", "tsharp", "sc-unet"]))
     assert table.columns.tolist() == COLUMNS
     rows = table[["scene", "method"]].to_numpy().tolist()
     assert rows == [[scene, method] for scene in ("9", "10") for method in ("bicubic", "tsharp", "sc-unet")]
-    summary = pd.read_csv(run / "06_aster_evaluation" / "summary.csv")
+    summary = pd.read_csv(sharpened / "06_aster_evaluation" / "summary.csv")
     counted = summary[summary["metric"] == "rmse_k"].set_index("method")["scenes"].to_dict()
     assert counted == {"bicubic": 2, "tsharp": 2, "sc-unet": 0}
     mean = summary.set_index(["method", "metric"]).loc[("tsharp", "rmse_k"), "mean"]
     assert mean == pytest.approx(table[table["method"] == "tsharp"]["rmse_k"].astype(float).mean(), abs=1e-6)
 
 
-def test_a_method_without_weights_shows_its_reason_among_the_means(run: Path) -> None:
-    table = evaluation_stages.evaluate_pairs(evaluation_of(run))
+def test_a_method_without_weights_shows_its_reason_among_the_means(sharpened: Path) -> None:
+    table = evaluation_stages.evaluate_pairs(evaluation_of(sharpened))
     means = evaluation_stages.mean_metrics(table)
     assert means.index.tolist() == ["Bicubic", "TsHARP", "ATPRK", "AATPRK", "DMS", "SC-Unet", "SIF-CNN-SR1", "SIF-CNN-SR2"]
     assert means["scenes"].tolist() == [*[2] * 5, *["weights missing"] * 3]
@@ -72,22 +72,22 @@ def test_a_method_without_weights_shows_its_reason_among_the_means(run: Path) ->
     assert set(evaluation_stages.MAIN_METRICS) <= set(METRIC_COLUMNS)
 
 
-def test_a_scene_with_nothing_to_show_says_why(run: Path) -> None:
+def test_a_scene_with_nothing_to_show_says_why(sharpened: Path) -> None:
     with pytest.raises(InputError, match=r"pair 9 has no product to show \(sc-unet: weights missing\); choose another 'scene'"):
-        evaluation_stages.shown_comparisons(evaluation_of(run, methods=["sc-unet"]))
+        evaluation_stages.shown_comparisons(evaluation_of(sharpened, methods=["sc-unet"]))
 
 
-def test_only_methods_that_can_be_judged_are_shown(run: Path) -> None:
-    assert list(evaluation_stages.shown_comparisons(evaluation_of(run))) == ["bicubic", "tsharp", "atprk", "aatprk", "dms"]
+def test_only_methods_that_can_be_judged_are_shown(sharpened: Path) -> None:
+    assert list(evaluation_stages.shown_comparisons(evaluation_of(sharpened))) == ["bicubic", "tsharp", "atprk", "aatprk", "dms"]
 
 
-def test_figures_of_pixels_leave_their_numbers(run: Path) -> None:
-    settings = evaluation_of(run, methods=["bicubic", "tsharp"])
+def test_figures_of_pixels_leave_their_numbers(sharpened: Path) -> None:
+    settings = evaluation_of(sharpened, methods=["bicubic", "tsharp"])
     evaluation_stages.show_maps(settings)
     evaluation_stages.show_distributions(settings)
     evaluation_stages.show_densities(settings)
     maps, distributions, densities = (
-        pd.read_csv(run / "06_aster_evaluation" / f"{name}.csv") for name in ("maps", "distributions", "densities")
+        pd.read_csv(sharpened / "06_aster_evaluation" / f"{name}.csv") for name in ("maps", "distributions", "densities")
     )
     compared = evaluation_stages.shown_comparisons(settings)["tsharp"]
     product_k, aster_k = compared.product.values, compared.aster.values
