@@ -1,7 +1,7 @@
-"""Where the products that are judged come from: made as they are asked for, or read as 04_sharpening wrote them.
+"""Where the products that are judged come from: made when asked for, or read as 04_sharpening wrote them.
 
-Written products are GeoTIFFs, one for each protocol, scene and method, so that a method that changes is one file that changes;
-``products.json`` beside them holds what they were made with and why a method has none.
+Written products are GeoTIFFs, one for each protocol, scene and method, so that a method that changes is one file
+that changes; ``products.json`` beside them holds what they were made with and why a method has none.
 """
 
 from __future__ import annotations
@@ -84,13 +84,14 @@ class Products:
 
 
 class KeptProducts(Products):
-    """Products that are made once: a file holds each until its arrays, options, weights, code or libraries change.
+    """Products that are made once: a file holds each until its images, options, weights, code or libraries change.
 
     Parameters
     ----------
     options : Options
     directory : Path
-        Holds ``<protocol>/<scene>/<method>.tif``, each written as soon as it is made. A damaged one is made again.
+        Holds ``<protocol>/<scene>/<method>.tif``, each written as soon as it is made. A damaged one is made
+        again.
     """
 
     def __init__(self, options: Options, directory: Path) -> None:
@@ -264,8 +265,13 @@ def _digest_of(path: Path, modified_ns: int) -> str:
 def code_of_method(method: Method) -> dict[str, str]:
     """sha256 of what decides a method's product beside its input: functions, modules that they call, constants.
 
-    Of the module in which all methods are registered only the functions that this one calls count, so that a change to
-    another method leaves this one's products as they are.
+    Of the module in which all methods are registered only the functions that this one calls count, so that a
+    change to another method leaves this one's products as they are.
+
+    Returns
+    -------
+    dict of str to str
+        sha256 by the name of a function or module; a constant's value by its name.
     """
     functions: list[Any] = [method.sharpener]
     modules: set[str] = set()

@@ -135,15 +135,15 @@ def sharpen(pair: ModisPair, name: str, options: Options | None = None) -> Raste
     Returns
     -------
     Raster
-        LST in kelvin to single precision, as files hold it, (4·rows, 4·columns), placed by the LST's own transform; NaN exactly
-        where the LST has none or, for methods that use NDVI, the NDVI.
+        LST in kelvin to single precision, as files hold it, (4·rows, 4·columns), placed by the LST's own
+        transform; NaN exactly where the LST has none or, for methods that use NDVI, the NDVI.
 
     Raises
     ------
     InputError
         If the method is unknown or its weights cannot be used.
     NoResult
-        If the method cannot work on this pair, or is a network without weights.
+        If the method cannot work on this pair, gives no value, or is a network without weights.
     """
     check_methods([name])
     options = _for_scene(pair.id, name, options or Options())
@@ -152,7 +152,7 @@ def sharpen(pair: ModisPair, name: str, options: Options | None = None) -> Raste
     fine_k = METHODS[name].sharpener(pair.lst.values, pair.ndvi.values, options)
     if not np.isfinite(fine_k).any():
         raise NoResult("the product has no value.")
-    # The half of a step, 15 µK, is lost here, so that a product is the same whether it was just made or read from its file.
+    # Half a step of float32, 15 µK, is lost here: a product is the same just made or read from its file.
     return fine_grid(pair).with_values(fine_k.astype(np.float32).astype(np.float64))
 
 
@@ -163,7 +163,7 @@ def in_sample(pair: ModisPair, name: str, options: Options) -> bool | None:
 
 
 def weights_of(scene: str, name: str, options: Options) -> Path | None:
-    """The weights file that a method takes for a scene; None for a method that takes none, or where there is none."""
+    """The weights file that a method takes for a scene; None if it takes none, or there is none."""
     return weights_file(_for_scene(scene, name, options).weights, name) if name in PUBLISHED_CHECKPOINTS else None
 
 

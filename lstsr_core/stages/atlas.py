@@ -39,7 +39,7 @@ def kept_scenes(settings: Atlas) -> Path:
 
 
 def draw_scenes(settings: Atlas) -> pd.DataFrame:
-    """Draw each chosen scene into ``scenes/``, unless it was drawn before from the same pair, products, parameters and code.
+    """Draw each chosen scene into ``scenes/``, unless it was drawn from the same pair, products and code before.
 
     Returns
     -------

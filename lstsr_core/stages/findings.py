@@ -16,7 +16,7 @@ from lstsr_core.stages.parameters import Findings
 
 
 def _choice(settings: Findings, protocols: Sequence[str]) -> Choice:
-    # As paired and in their other variant products are made here, with the weights that the others were made with.
+    # Products as paired and of the other variant are made here, with the weights of those that were read.
     choice = choice_of(settings, protocols)
     choice.products.check_weights()
     return choice

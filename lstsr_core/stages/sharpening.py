@@ -25,7 +25,7 @@ PRODUCT_COLUMNS = ["scene", "method", "protocol", "status", *PRODUCT_STATISTICS]
 
 
 def kept_products(settings: Sharpening) -> KeptProducts:
-    """Products are kept beside the notebook's results, so that a killed run goes on and a changed method alone is made again."""
+    """Products, kept beside the notebook's results: a killed run goes on, and a changed method alone is made again."""
     return KeptProducts(settings.options, settings.run / ".products")
 
 

@@ -44,7 +44,7 @@ SMALLEST = {
 }
 PREPARE = """
 from lstsr_core.runner import run_profile
-run_profile("sample", {}, ["01_download", "02_patches", "03_training"], False, print)
+run_profile("sample", {}, ["01_download", "02_patches", "03_training", "04_sharpening"], False, print)
 """
 ASSEMBLE = "import pathlib, sys; from lstsr_book.build import assemble; assemble(*map(pathlib.Path, sys.argv[1:]))"
 
