@@ -8,7 +8,7 @@ import pandas as pd
 from IPython.display import Image
 
 from lstsr_core.evaluation import table as evaluation
-from lstsr_core.evaluation.products import FOLDER, KeptProducts, product_file, write_manifest
+from lstsr_core.evaluation.products import FOLDER, MANIFEST, KeptProducts, product_file, write_manifest
 from lstsr_core.evaluation.protocols import PROTOCOLS
 from lstsr_core.evaluation.table import PRODUCT_STATISTICS, product_statistics
 from lstsr_core.figures import panels as figures
@@ -44,6 +44,7 @@ def sharpen_pairs(settings: Sharpening) -> pd.DataFrame:
     DataFrame
         Per protocol and method, means over the scenes.
     """
+    (settings.directory / MANIFEST).unlink(missing_ok=True)  # or, stopped here, old words would stand beside new files
     shutil.rmtree(settings.directory / FOLDER, ignore_errors=True)
     kept, rows = kept_products(settings), []
     reasons_by_scene: dict[str, dict[str, dict[str, str]]] = {protocol: {} for protocol in settings.protocols}
