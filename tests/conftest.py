@@ -20,6 +20,8 @@ from xdist.scheduler import LoadScopeScheduling
 from lstsr_core.base.project import PROJECT
 from lstsr_core.geo.raster import Raster
 from lstsr_core.pairs.pair import Pair, write_pair
+from lstsr_core.stages.parameters import Sharpening
+from lstsr_core.stages.sharpening import sharpen_pairs
 from worlds import pairs, pickles, weights
 from worlds.dask_processes import DaskProcesses, dask_processes
 from worlds.project_copy import Interrupted, ProjectCopy, SmallRuns, start_small_runs
@@ -145,6 +147,14 @@ def run(tmp_path_factory: pytest.TempPathFactory, synthetic_pair: Pair) -> Path:
     run = tmp_path_factory.mktemp("run")
     for name in ("10", "9"):
         write_pair(replace(synthetic_pair, id=name), run / "01_download" / "pairs")
+    return run
+
+
+@pytest.fixture(scope="module")
+def sharpened(run: Path) -> Path:
+    """The run after 04_sharpening, georeferenced and without weights, which networks miss."""
+    values = {"run_directory": str(run), "weights_directory": "none", "protocol": "georeferenced"}
+    sharpen_pairs(Sharpening.check(values))
     return run
 
 

@@ -102,18 +102,28 @@ def test_a_changed_parameter_reruns_its_notebook_and_what_reads_it(finished: Pro
     assert finished.records()["06_aster_evaluation"]["parameters"]["methods"] == ["bicubic"]
 
 
+def products_on_disk(copy: ProjectCopy) -> dict[Path, int]:
+    """The inode of each product that 04_sharpening keeps."""
+    products = copy.run_directory / ".products"
+    return {path.relative_to(products): path.stat().st_ino for path in products.rglob("*.tif")}
+
+
 def test_training_reruns_what_takes_its_weights_alone(finished: ProjectCopy, undisturbed: ProjectCopy) -> None:
     def products(copy: ProjectCopy) -> dict[str, str]:
         rows = (copy.run_directory / "04_sharpening" / "products.csv").read_text().splitlines()[1:]
         return {",".join(row.split(",")[:3]): row for row in rows}
 
     assert did(finished.run("--set", "03_training.alpha=0.5")) == all_skipped("03_training", "12_structure")
+    made = products_on_disk(finished)
     own = finished.run("--only", "04", "--set", "weights_directory=03_training/weights", "--set", "03_training.alpha=0.5")
     assert did(own) == {"04_sharpening": "done"}
     before, after = products(undisturbed), products(finished)
     assert before.keys() == after.keys()
     # The one network that was trained here; the others' weights are the package's in both.
     assert {key.split(",")[1] for key in before if before[key] != after[key]} == {"sif-cnn-sr1"}
+    remade = products_on_disk(finished)
+    assert made.keys() == remade.keys()
+    assert {path.stem for path in made if made[path] != remade[path]} == {"sif-cnn-sr1"}
 
 
 def test_what_changes_no_result_reruns_nothing(finished: ProjectCopy) -> None:

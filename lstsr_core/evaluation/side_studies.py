@@ -9,6 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from lstsr_core.evaluation.back_projection import back_projected
+from lstsr_core.evaluation.products import Products, sharpen_all
 from lstsr_core.evaluation.protocols import (
     PRODUCT_EROSIONS,
     PROTOCOLS,
@@ -18,14 +19,14 @@ from lstsr_core.evaluation.protocols import (
     Georeferenced,
     largest_rectangle,
 )
-from lstsr_core.evaluation.table import sharpen_all, spectra_of
+from lstsr_core.evaluation.table import spectra_of
 from lstsr_core.geo.operators import block_mean
 from lstsr_core.geo.raster import Raster, warp_onto
 from lstsr_core.metrics import images as metrics
 from lstsr_core.metrics.fourier import attenuation_db, compare_spectra
 from lstsr_core.metrics.line import fit_line
 from lstsr_core.pairs.pair import Pair, as_paired, fine_offset
-from lstsr_core.sharpening.methods import Options, sharpen
+from lstsr_core.sharpening.methods import sharpen
 
 VARIED_METHODS = ["tsharp", "atprk", "aatprk", "dms", "sc-unet"]
 """Methods whose published variant differs from the default."""
@@ -36,7 +37,7 @@ AS_PUBLISHED = ["frr_published", "attenuation_rmse_published_db", "gssim", "gssi
 """Metrics with and without the published quirks of metrics."""
 
 
-def place_both_ways(pair: Pair, methods: Sequence[str], options: Options) -> list[dict[str, object]]:
+def place_both_ways(pair: Pair, methods: Sequence[str], products: Products) -> list[dict[str, object]]:
     """Judge each method with LST and NDVI as the database pairs them, and aligned, over the same pixels of ASTER.
 
     Returns
@@ -47,10 +48,9 @@ def place_both_ways(pair: Pair, methods: Sequence[str], options: Options) -> lis
     """
     right = Georeferenced(pair)
     wrong = as_paired(pair)
-    options = replace(options, published=False)
     rows_down, columns_right = fine_offset(pair)
-    aligned, reasons = sharpen_all(right.pair, methods, options)
-    misplaced, further_reasons = sharpen_all(wrong, methods, options)
+    aligned, reasons = products.of(right, methods)
+    misplaced, further_reasons = sharpen_all(wrong, methods, replace(products.options, published=False))
     reasons |= further_reasons
     both = [name for name in methods if name in aligned and name in misplaced]
     bicubic = sharpen(right.pair, "bicubic").warp_onto(pair.aster)
@@ -68,17 +68,17 @@ def place_both_ways(pair: Pair, methods: Sequence[str], options: Options) -> lis
     }
     for name in both:
         mask = right.aster_valid
-        for raster in (bicubic, *(products[name] for products in on_aster.values())):
+        for raster in (bicubic, *(rasters[name] for rasters in on_aster.values())):
             mask = mask & ndimage.binary_erosion(np.isfinite(raster.values), iterations=PRODUCT_EROSIONS, border_value=0)
         cut = largest_rectangle(mask)
         small = min(part.stop - part.start for part in cut) <= SMALLEST_SIDE
-        for placement, products in on_aster.items():
+        for placement, rasters in on_aster.items():
             row: dict[str, object] = {**place, "method": name, "placement": placement, **regressions[placement]}
             if small:
                 rows.append({**row, "status": TOO_SMALL})
             else:
                 rows.append(
-                    {**row, "status": "ok", **_compared(products[name].crop(*cut), pair.aster.crop(*cut), bicubic.crop(*cut))}
+                    {**row, "status": "ok", **_compared(rasters[name].crop(*cut), pair.aster.crop(*cut), bicubic.crop(*cut))}
                 )
     return rows
 
@@ -99,7 +99,7 @@ def _compared(product: Raster, aster: Raster, bicubic: Raster) -> dict[str, floa
     }
 
 
-def vary(pair: Pair, methods: Sequence[str], protocols: Sequence[str], options: Options) -> list[dict[str, object]]:
+def vary(pair: Pair, methods: Sequence[str], protocols: Sequence[str], products: Products) -> list[dict[str, object]]:
     """Judge the default and the published variant of each method that has both.
 
     Returns
@@ -114,8 +114,12 @@ def vary(pair: Pair, methods: Sequence[str], protocols: Sequence[str], options: 
         placement = PROTOCOLS[protocol](pair)
         made: dict[str, Raster] = {}
         for variant, published in (("default", False), ("published", True)):
-            products, reasons = sharpen_all(placement.pair, varied, placement.options(replace(options, published=published)))
-            made |= {f"{name}/{variant}": raster for name, raster in products.items()}
+            if published == placement.published:
+                rasters, reasons = products.of(placement, varied)
+            else:
+                options = placement.options(replace(products.options, published=published))
+                rasters, reasons = sharpen_all(placement.pair, varied, options)
+            made |= {f"{name}/{variant}": raster for name, raster in rasters.items()}
             rows += [_variant_row(pair, protocol, name, variant, reason) for name, reason in reasons.items()]
         for key, outcome in placement.compare(made).items():
             name, _, variant = key.partition("/")
@@ -143,7 +147,7 @@ def _variant_row(pair: Pair, protocol: str, method: str, variant: str, outcome: 
     }
 
 
-def back_project(pair: Pair, methods: Sequence[str], options: Options, steps: int) -> list[dict[str, object]]:
+def back_project(pair: Pair, methods: Sequence[str], products: Products, steps: int) -> list[dict[str, object]]:
     """Judge each method's product after 0 … `steps` steps of back-projection, georeferenced.
 
     Returns
@@ -152,17 +156,17 @@ def back_project(pair: Pair, methods: Sequence[str], options: Options, steps: in
         A row for each method and step: scene, method, step, status, consistency_k and `COMPARED`.
     """
     placement = Georeferenced(pair)
-    made, reasons = sharpen_all(placement.pair, methods, placement.options(options))
+    made, reasons = products.of(placement, methods)
     lst_k = placement.pair.lst.values
     rows: list[dict[str, object]] = [
         {"scene": pair.id, "method": name, "step": 0, "status": reason} for name, reason in reasons.items()
     ]
-    products = {
+    steps_of_products = {
         f"{name}/{step}": fine.with_values(values)
         for name, fine in made.items()
         for step, values in enumerate(back_projected(fine.values, lst_k, steps))
     }
-    for key, outcome in placement.compare(products).items():
+    for key, outcome in placement.compare(steps_of_products).items():
         name, _, step = key.partition("/")
         row: dict[str, object] = {"scene": pair.id, "method": name, "step": int(step)}
         if isinstance(outcome, str):

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from lstsr_core.evaluation.products import Products
 from lstsr_core.evaluation.protocols import PROTOCOLS
 from lstsr_core.evaluation.table import compare_all, compared_images
 from lstsr_core.geo.raster import Raster
 from lstsr_core.metrics.fourier import PUBLISHED_PIXEL_M, attenuation_db, frequencies_per_m
 from lstsr_core.pairs.pair import Pair
-from lstsr_core.sharpening.methods import Options
 
 SPECTRA_COLUMNS = ["scene", "method", "protocol", "frequency_per_m", "attenuation_db"]
 MEAN_FREQUENCIES = 100
@@ -40,7 +40,7 @@ def spectra_of_images(images: Mapping[str, Raster], published: bool) -> pd.DataF
     return pd.concat(parts, ignore_index=True)
 
 
-def spectra_of_pair(pair: Pair, protocols: Sequence[str], methods: Sequence[str], options: Options) -> pd.DataFrame:
+def spectra_of_pair(pair: Pair, protocols: Sequence[str], methods: Sequence[str], products: Products) -> pd.DataFrame:
     """Spectra of all that a pair's products are compared in, under each protocol; no row where nothing can be compared.
 
     Returns
@@ -51,7 +51,7 @@ def spectra_of_pair(pair: Pair, protocols: Sequence[str], methods: Sequence[str]
     parts = []
     for protocol in protocols:
         placement = PROTOCOLS[protocol](pair)
-        comparisons, _ = compare_all(placement, methods, options)
+        comparisons, _ = compare_all(placement, methods, products)
         if images := compared_images(comparisons):
             parts.append(spectra_of_images(images, placement.published).assign(scene=pair.id, protocol=protocol))
     return pd.concat(parts, ignore_index=True)[SPECTRA_COLUMNS] if parts else pd.DataFrame(columns=SPECTRA_COLUMNS)

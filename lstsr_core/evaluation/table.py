@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lstsr_core.base.errors import InputError, NoResult
+from lstsr_core.base.errors import InputError
 from lstsr_core.base.files import written_atomically
+from lstsr_core.evaluation.products import Products
 from lstsr_core.evaluation.protocols import PROTOCOLS, Comparison, Georeferenced, Placement
 from lstsr_core.geo.operators import degrade
 from lstsr_core.geo.raster import FloatArray, Raster
@@ -20,7 +21,7 @@ from lstsr_core.metrics.contrast import Inversion, inversion
 from lstsr_core.metrics.fourier import FourierMetrics, attenuation_db, compare_spectra
 from lstsr_core.metrics.perceptual import Lpips, texture_similarity
 from lstsr_core.pairs.pair import Pair, fine_grid, read_pair
-from lstsr_core.sharpening.methods import METHODS, Options, check_methods, in_sample, sharpen
+from lstsr_core.sharpening.methods import METHODS, Options, check_methods
 
 METRIC_COLUMNS = [
     "psnr_db", "ssim", "rmse_k", "rmse_low_gradient_k", "rmse_mid_gradient_k", "rmse_high_gradient_k", "gssim", "lpips",
@@ -47,22 +48,10 @@ def check_protocols(names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def sharpen_all(pair: Pair, methods: Iterable[str], options: Options) -> tuple[dict[str, Raster], dict[str, str]]:
-    """Each method's product for a pair, and for each method without one the reason."""
-    made: dict[str, Raster] = {}
-    reasons: dict[str, str] = {}
-    for name in methods:
-        try:
-            made[name] = sharpen(pair, name, options)
-        except NoResult as error:
-            reasons[name] = str(error)
-    return made, reasons
-
-
-def compare_all(placement: Placement, methods: Sequence[str], options: Options) -> tuple[dict[str, Comparison], dict[str, str]]:
-    """Each method's product, made in the placement's variant, beside ASTER; and for each method without one the reason."""
-    made, reasons = sharpen_all(placement.pair, methods, placement.options(options))
-    outcomes: Mapping[str, Comparison | str] = {**reasons, **placement.compare(made)}
+def compare_all(placement: Placement, methods: Sequence[str], products: Products) -> tuple[dict[str, Comparison], dict[str, str]]:
+    """Each method's product under a protocol, beside ASTER; and for each method without one the reason."""
+    rasters, reasons = products.of(placement, methods)
+    outcomes: Mapping[str, Comparison | str] = {**reasons, **placement.compare(rasters)}
     found = [(name, outcomes[name]) for name in methods]
     comparisons = {name: outcome for name, outcome in found if not isinstance(outcome, str)}
     return comparisons, {name: outcome for name, outcome in found if isinstance(outcome, str)}
@@ -117,9 +106,9 @@ def coarse_differences(pair: Pair) -> dict[str, float]:
     return {"coarse_bias_k": found[0], "coarse_rmse_k": found[1], "coarse_pixels": count}
 
 
-def count_inversions(pair: Pair, methods: Sequence[str], options: Options) -> dict[str, Inversion]:
+def count_inversions(pair: Pair, methods: Sequence[str], products: Products) -> dict[str, Inversion]:
     """Where ASTER's detail rises with NDVI's and a product's falls, by georeference, for each product on ASTER's grid."""
-    comparisons, _ = compare_all(Georeferenced(pair), methods, options)
+    comparisons, _ = compare_all(Georeferenced(pair), methods, products)
     images = compared_images(comparisons)
     shape = images["aster"].values.shape if images else ()
     comparable = [name for name in methods if name in images and images[name].values.shape == shape]
@@ -185,17 +174,17 @@ class Evaluation:
 
 
 def evaluate_pair(
-    pair: Pair, methods: Sequence[str], protocols: Sequence[str], options: Options, lpips: Lpips | None = None
+    pair: Pair, methods: Sequence[str], protocols: Sequence[str], products: Products, lpips: Lpips | None = None
 ) -> list[dict[str, object]]:
     """Rows of one pair, one for each protocol and method; a method that cannot be judged has its reason as status."""
     rows: list[dict[str, object]] = []
     for protocol in protocols:
         placement = PROTOCOLS[protocol](pair)
-        published = bool(placement.options(options).published)
-        comparisons, reasons = compare_all(placement, methods, options)
+        published = bool(placement.options(products.options).published)
+        comparisons, reasons = compare_all(placement, methods, products)
         for name in methods:
             row: dict[str, object] = {"scene": pair.id, "method": name, "protocol": protocol}
-            row["in_sample"] = in_sample(pair, name, options)
+            row["in_sample"] = products.in_sample(pair, name)
             if name in reasons:
                 rows.append({**row, "status": reasons[name]})
             else:
@@ -236,7 +225,7 @@ def evaluate(
     for pair_id in ids:
         try:
             pair = read_pair(directory, pair_id)
-            evaluation.rows += evaluate_pair(pair, methods, protocols, options, lpips)
+            evaluation.rows += evaluate_pair(pair, methods, protocols, Products(options), lpips)
             if pair.remarks:
                 evaluation.remarks[pair_id] = pair.remarks
         except InputError as error:

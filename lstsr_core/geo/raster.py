@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import rasterio
 import rasterio.warp
+import rasterio.windows
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.crs import CRS
@@ -172,6 +173,18 @@ def read_raster(path: Path, scale: float = 1.0, fill: float | None = None) -> Ra
     if not np.isfinite(values).any():
         raise InputError(f"{path}: holds no valid pixel; expected some that are neither nodata nor NaN.")
     return Raster(values, transform, crs)
+
+
+def read_tags(path: Path) -> dict[str, str]:
+    """The tags of a GeoTIFF's dataset; empty where there is no file, or one that is damaged or cut short."""
+    try:
+        with rasterio.open(path) as source:
+            # The last block of the last band is the end of the file.
+            source.read(source.count, window=rasterio.windows.Window(source.width - 1, source.height - 1, 1, 1))
+            tags: dict[str, str] = source.tags()
+            return tags
+    except RasterioError:
+        return {}
 
 
 def write_raster(raster: Raster, path: Path, tags: dict[str, str] | None = None, nodata: float | None = np.nan) -> None:

@@ -84,18 +84,6 @@ def _overviews(size: int) -> list[int]:
     return factors
 
 
-def read_tags(path: Path) -> dict[str, str]:
-    """The tags of a GeoTIFF's dataset; empty where there is no file, or one that is damaged or cut short."""
-    try:
-        with rasterio.open(path) as source:
-            # The last block of the last band is the end of the file.
-            source.read(source.count, window=rasterio.windows.Window(source.width - 1, source.height - 1, 1, 1))
-            tags: dict[str, str] = source.tags()
-            return tags
-    except RasterioError:
-        return {}
-
-
 def read_reduced(path: Path, largest: int) -> tuple[list[NDArray[np.float32]], Affine, CRS]:
     """All bands of a GeoTIFF, by its overviews reduced to no more than so many pixels a side, nearest pixels taken.
 

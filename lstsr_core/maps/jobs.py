@@ -13,7 +13,7 @@ from lstsr_core.base.files import written_atomically
 from lstsr_core.base.fingerprint import Digests
 from lstsr_core.base.parallel import Outcome
 from lstsr_core.geo.grid import Tile
-from lstsr_core.maps import cog
+from lstsr_core.geo.raster import read_tags
 from lstsr_core.maps.batch import Job, Outputs, State, do_all
 from lstsr_core.maps.predict import Request, is_made, map_tags, picture_of, predict_granule, request_tags, water_of
 from lstsr_core.modis.day_pairs import GranulePair, granule_pairs, tell_other_origins
@@ -81,7 +81,7 @@ class Maps(Outputs):
             others.append(self.path(pair))
             return [f"nothing to map: {outcome.reason}", *_removed(others, f"{name} replaces its granule")]
         if outcome is not None:
-            tags = cog.read_tags(self.path(pair))
+            tags = read_tags(self.path(pair))
             for path, role in zip(pair.paths, ("LST", "REFLECTANCE"), strict=True):
                 self._digests.learn(path, tags[f"LSTSR_{role}_SHA256"])
             self._nothing.pop(pair.lst.name, None)
@@ -103,7 +103,7 @@ class Maps(Outputs):
 
 def is_map(path: Path) -> bool:
     """Whether `predict_granule` made a file."""
-    return "LSTSR_FINGERPRINT" in cog.read_tags(path)
+    return "LSTSR_FINGERPRINT" in read_tags(path)
 
 
 def _removed(paths: list[Path], why: str) -> list[str]:

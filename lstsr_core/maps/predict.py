@@ -27,7 +27,7 @@ from lstsr_core.base.outputs import refuse_inputs
 from lstsr_core.base.project import is_there
 from lstsr_core.geo.grid import FINE_PIXEL_M, SCALE, check_nested
 from lstsr_core.geo.operators import degrade
-from lstsr_core.geo.raster import BoolArray, FloatArray, Raster
+from lstsr_core.geo.raster import BoolArray, FloatArray, Raster, read_tags
 from lstsr_core.geo.shorelines import Extent
 from lstsr_core.maps import area, cog
 from lstsr_core.maps.quicklook import write_quicklook
@@ -259,7 +259,7 @@ def predict_granule(
         [path for path in (lst_path, reflectance_path, water, request.shape, request.weights_path) if path is not None],
     )
     tags = map_tags(lst_path, reflectance_path, shared or request_tags(request), water)
-    there = cog.read_tags(out)
+    there = read_tags(out)
     if there.get("LSTSR_FINGERPRINT") == tags["LSTSR_FINGERPRINT"]:
         summary = _recalled(out, there)
     else:
@@ -412,7 +412,7 @@ def map_tags(
 
 def is_made(out: Path, tags: dict[str, str], request: Request) -> bool:
     """Whether a map is there, whole and of the same inputs, with the quicklook that a request asks for."""
-    same = cog.read_tags(out).get("LSTSR_FINGERPRINT") == tags["LSTSR_FINGERPRINT"]
+    same = read_tags(out).get("LSTSR_FINGERPRINT") == tags["LSTSR_FINGERPRINT"]
     return same and (not request.quicklook or picture_of(out).is_file())
 
 

@@ -16,7 +16,7 @@ from lstsr_core.base.files import written_atomically
 from lstsr_core.figures.files import styled
 from lstsr_core.figures.panels import DIFFERENCE_COLOURS, LST_COLOURS, NO_VALUE_COLOUR, label
 from lstsr_core.geo.grid import SPHERE_RADIUS_M
-from lstsr_core.geo.raster import Raster
+from lstsr_core.geo.raster import Raster, read_tags
 from lstsr_core.geo.shorelines import lines
 from lstsr_core.maps import cog
 from lstsr_core.maps.area import extent_of
@@ -48,7 +48,7 @@ def lst_map(path: Path) -> Figure:
     figure = Figure(figsize=(7.2, 6.0), layout="constrained")
     axes = figure.add_subplot(projection=_SINUSOIDAL)
     image = _draw(axes, Raster(bands[0], transform, crs), LST_COLOURS, Normalize(*np.nanpercentile(bands[0], [1.0, 99.0])))
-    tags = cog.read_tags(path)
+    tags = read_tags(path)
     axes.set_title(f"LST, 250 m: {label(tags.get('LSTSR_METHOD', ''))}\n{tags.get('LSTSR_LST_GRANULE', '')}")
     figure.colorbar(image, ax=axes, label="LST (K)", shrink=0.8)
     return figure

@@ -136,28 +136,36 @@ def sharpen(pair: ModisPair, name: str, options: Options | None = None) -> Raste
     Returns
     -------
     Raster
-        LST in kelvin, (4·rows, 4·columns), placed by the LST's own transform; NaN exactly where the LST has none or, for
-        methods that use NDVI, the NDVI.
+        LST in kelvin to single precision, as files hold it, (4·rows, 4·columns), placed by the LST's own
+        transform; NaN exactly where the LST has none or, for methods that use NDVI, the NDVI.
 
     Raises
     ------
     InputError
         If the method is unknown or its weights cannot be used.
     NoResult
-        If the method cannot work on this pair, or is a network without weights.
+        If the method cannot work on this pair, gives no value, or is a network without weights.
     """
     check_methods([name])
     options = _for_scene(pair.id, name, options or Options())
     if not np.isfinite(pair.lst.values).any():
         raise NoResult("no coarse pixel has an LST.")
     fine_k = METHODS[name].sharpener(pair.lst.values, pair.ndvi.values, options)
-    return fine_grid(pair).with_values(fine_k)
+    if not np.isfinite(fine_k).any():
+        raise NoResult("the product has no value.")
+    # Half a step of float32, 15 µK, is lost here: a product is the same just made or read from its file.
+    return fine_grid(pair).with_values(fine_k.astype(np.float32).astype(np.float64))
 
 
 def in_sample(pair: ModisPair, name: str, options: Options) -> bool | None:
     """Whether a network that a method takes for this pair, as read, was trained on it; None if that is not known."""
-    path = weights_file(_for_scene(pair.id, name, options).weights, name) if name in PUBLISHED_CHECKPOINTS else None
+    path = weights_of(pair.id, name, options)
     return None if path is None else _model(path, path.stat().st_mtime_ns).has_seen(pair.digest)
+
+
+def weights_of(scene: str, name: str, options: Options) -> Path | None:
+    """The weights file that a method takes for a scene; None if it takes none, or there is none."""
+    return weights_file(_for_scene(scene, name, options).weights, name) if name in PUBLISHED_CHECKPOINTS else None
 
 
 def _for_scene(scene: str, name: str, options: Options) -> Options:

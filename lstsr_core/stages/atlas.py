@@ -11,15 +11,15 @@ import pandas as pd
 from IPython.display import Image
 
 from lstsr_core.base.errors import InputError
-from lstsr_core.base.fingerprint import code_of, fingerprint, key, versions
+from lstsr_core.base.fingerprint import code_of, key, sha256, versions
 from lstsr_core.base.parallel import run_all
 from lstsr_core.base.progress import counter
+from lstsr_core.evaluation.products import FOLDER
 from lstsr_core.figures import panels as figures
-from lstsr_core.networks.weights import PACKAGE_WEIGHTS
 from lstsr_core.simulation.landscape import TILE
 from lstsr_core.stages import atlas_figures
 from lstsr_core.stages.atlas_scenes import SCENE_FILE, Request, draw_scene, drawn_scenes
-from lstsr_core.stages.common import chosen_pairs, link_or_copy, pairs_directory, read_footprints, write_csv
+from lstsr_core.stages.common import Choice, choice_of, link_or_copy, pairs_directory, read_footprints, write_csv
 from lstsr_core.stages.parameters import AsterEvaluation, Atlas, Download
 
 METRICS_FILE = "metrics.csv"
@@ -37,7 +37,7 @@ def kept_scenes(settings: Atlas) -> Path:
 
 
 def draw_scenes(settings: Atlas) -> pd.DataFrame:
-    """Draw each chosen scene into ``scenes/``, unless it was drawn before from the same pair, weights, parameters and code.
+    """Draw each chosen scene into ``scenes/``, unless it was drawn from the same pair, products and code before.
 
     Returns
     -------
@@ -49,10 +49,10 @@ def draw_scenes(settings: Atlas) -> pd.DataFrame:
     InputError
         If a scene cannot be drawn; the others are kept.
     """
-    ids, request = chosen_pairs(settings), Request(tuple(settings.methods), settings.protocol, settings.options)
-    code, weights = code_of(["from lstsr_core.stages import atlas_scenes as atlas"]), settings.options.weights or PACKAGE_WEIGHTS
-    common = fingerprint(settings.model_dump(include={"methods", "protocol", "seed"}), weights, code, versions())
-    kept = {scene: kept_scenes(settings) / f"{scene}-{key(common, _files(settings, scene))}" for scene in ids}
+    choice = choice_of(settings, [settings.protocol])
+    ids, request = choice.pairs, Request(tuple(choice.methods), settings.protocol, choice.products)
+    common = [choice.methods, settings.protocol, versions(), code_of(["from lstsr_core.stages import atlas_scenes as atlas"])]
+    kept = {scene: kept_scenes(settings) / f"{scene}-{key(common, _files(settings, choice, scene))}" for scene in ids}
     waiting = [scene for scene in ids if not (kept[scene] / SCENE_FILE).is_file()]
     items = {scene: (pairs_directory(settings), scene, kept[scene], request) for scene in waiting}
     reasons = []
@@ -71,8 +71,12 @@ def draw_scenes(settings: Atlas) -> pd.DataFrame:
     return drawn_scenes(settings.directory / SCENES_FOLDER, ids)
 
 
-def _files(settings: Atlas, scene: str) -> list[Path]:
-    return sorted(pairs_directory(settings).glob(f"{scene}_*"))
+def _files(settings: Atlas, choice: Choice, scene: str) -> dict[str, str]:
+    """sha256 of the pair's files and of its products; of a method without one the reason."""
+    pair = {path.name: sha256(path) for path in sorted(pairs_directory(settings).glob(f"{scene}_*"))}
+    folder = choice.products.directory / FOLDER / settings.protocol / scene
+    products = {path.name: sha256(path) for path in sorted(folder.glob("*.tif")) if path.stem in choice.methods}
+    return pair | products | {name: choice.products.reason(settings.protocol, scene, name) for name in choice.methods}
 
 
 def _forget_others(directory: Path, scene: str) -> None:

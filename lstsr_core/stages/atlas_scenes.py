@@ -1,4 +1,4 @@
-"""One scene of the atlas: sharpened and compared once, then drawn in five figures and packed for the viewer."""
+"""One scene of the atlas: compared once, then drawn in five figures and packed for the viewer."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import rasterio.warp
 
 from lstsr_core.base.files import written_atomically
 from lstsr_core.evaluation import table as evaluation
+from lstsr_core.evaluation.products import Products
 from lstsr_core.evaluation.protocols import PROTOCOLS, Comparison
 from lstsr_core.evaluation.spectra import spectra_of_images
 from lstsr_core.figures import panels as figures
 from lstsr_core.geo.raster import Raster
 from lstsr_core.pairs.pair import Pair, read_pair
-from lstsr_core.sharpening.methods import Options
 from lstsr_core.stages import atlas_figures
 from lstsr_core.stages.atlas_data import scene_script
 
@@ -42,13 +42,13 @@ class Request:
     methods : tuple of str
     protocol : str
         A name in `evaluation.protocols.PROTOCOLS`.
-    options : Options
-        Of the methods.
+    products : Products
+        Where the methods' products come from.
     """
 
     methods: tuple[str, ...]
     protocol: str
-    options: Options
+    products: Products
 
 
 @dataclass(frozen=True)
@@ -76,9 +76,9 @@ class Scene:
 
 
 def compare_scene(pair: Pair, request: Request) -> Scene:
-    """Sharpen a pair by each method and cut all products, ASTER and the 1 km LST to one grid."""
+    """Cut all products of a pair, ASTER and the 1 km LST to one grid."""
     placement = PROTOCOLS[request.protocol](pair)
-    found, reasons = evaluation.compare_all(placement, request.methods, request.options)
+    found, reasons = evaluation.compare_all(placement, request.methods, request.products)
     comparisons = _shared_extent(found)
     grid = next((comparison.product for comparison in comparisons.values()), None)
     lst = None if grid is None else nearest_onto(placement.pair.lst, grid)

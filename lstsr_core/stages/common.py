@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +17,15 @@ from lstsr_core.base.errors import InputError
 from lstsr_core.base.files import written_atomically
 from lstsr_core.base.progress import bar
 from lstsr_core.evaluation import table as evaluation
+from lstsr_core.evaluation.products import WrittenProducts
 from lstsr_core.evaluation.protocols import PROTOCOLS, Placement
 from lstsr_core.geo.raster import FloatArray
-from lstsr_core.networks.weights import PUBLISHED_CHECKPOINTS, weights_file
 from lstsr_core.pairs.pair import Pair, pair_ids, read_pair
-from lstsr_core.sharpening.methods import WEIGHTS_MISSING
-from lstsr_core.stages.parameters import AsterEvaluation, Atlas, Download, Findings, Fourier, NotebookParameters, Sharpening
+from lstsr_core.sharpening.methods import METHODS, WEIGHTS_MISSING
+from lstsr_core.stages.parameters import AsterEvaluation, Download, Fourier, Judging, NotebookParameters, Sharpening
 
 # Notebooks show every row and every sentence; pandas would leave out the middle of the ones and the end of the others.
 pd.set_option("display.max_rows", 100, "display.max_colwidth", None)
-
-Showing = Sharpening | Fourier | AsterEvaluation
-
-
-Judging = Showing | Findings | Atlas
 
 
 def write_json(settings: NotebookParameters, name: str, content: Mapping[str, Any]) -> None:
@@ -49,7 +45,7 @@ def pairs_directory(settings: NotebookParameters) -> Path:
     return settings.run / Download.notebook / "pairs"
 
 
-def chosen_pairs(settings: Judging) -> list[str]:
+def pairs_to_sharpen(settings: Sharpening) -> list[str]:
     """The ids that `pairs` asks for, of those that 01_download brought.
 
     Raises
@@ -57,16 +53,62 @@ def chosen_pairs(settings: Judging) -> list[str]:
     InputError
         If 01_download has not been run, or an id is not there.
     """
+    present = _downloaded_pairs(settings)
+    if settings.pairs == ["all"]:
+        return present
+    _check_downloaded(settings, settings.pairs, present)
+    return settings.pairs
+
+
+def _downloaded_pairs(settings: NotebookParameters) -> list[str]:
     directory = pairs_directory(settings)
     if not directory.is_dir():
         raise InputError(f"{directory}: no such directory; run 01_download first (lstsr run --profile … --only 01).")
-    present = pair_ids(directory)
-    if settings.pairs == ["all"]:
-        return present
-    absent = [name for name in settings.pairs if name not in present]
+    return pair_ids(directory)
+
+
+def _check_downloaded(settings: NotebookParameters, pairs: Sequence[str], present: Sequence[str]) -> None:
+    absent = [name for name in pairs if name not in present]
     if absent:
         raise InputError(f"{settings.notebook}: parameter 'pairs' names {', '.join(absent)}, of which there is no pair here.")
-    return settings.pairs
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a notebook's parameters choose among the products that 04_sharpening wrote."""
+
+    products: WrittenProducts
+    pairs: list[str]
+    methods: list[str]
+
+
+def choice_of(settings: Judging, protocols: Sequence[str]) -> Choice:
+    """The products that `methods` and `pairs` ask for, under protocols.
+
+    Raises
+    ------
+    InputError
+        If 04_sharpening has not been run, or did not write one that is asked for.
+    """
+    present = _downloaded_pairs(settings)
+    products = WrittenProducts(settings.run / Sharpening.notebook)
+    _check_written(settings, "protocol", protocols, products.protocols, ",".join(PROTOCOLS))
+    pairs = products.pairs if settings.pairs == ["all"] else settings.pairs
+    _check_downloaded(settings, pairs, present)
+    _check_written(settings, "pairs", pairs, products.pairs, "[all]")
+    methods = [name for name in METHODS if name in products.methods] if settings.methods == ["all"] else settings.methods
+    _check_written(settings, "methods", methods, products.methods, "[all]")
+    return Choice(products, pairs, methods)
+
+
+def _check_written(settings: Judging, parameter: str, names: Sequence[str], written: Sequence[str], remedy: str) -> None:
+    absent = [name for name in names if name not in written]
+    if absent:
+        raise InputError(
+            f"{settings.notebook}: parameter '{parameter}' needs products of {', '.join(absent)}, which 04_sharpening did not "
+            f"write; write them first: lstsr run --profile {settings.run.name} --from 04 "
+            f"--set '04_sharpening.{parameter}={remedy}'"
+        )
 
 
 def pairs_of(settings: NotebookParameters, ids: Sequence[str]) -> Iterator[Pair]:
@@ -75,9 +117,8 @@ def pairs_of(settings: NotebookParameters, ids: Sequence[str]) -> Iterator[Pair]
         yield read_pair(pairs_directory(settings), pair_id)
 
 
-def shown_pair(settings: Showing) -> Pair:
+def shown_pair(settings: Sharpening | Fourier | AsterEvaluation, ids: Sequence[str]) -> Pair:
     """The pair that `scene` asks for; "first" is the first of the chosen ones."""
-    ids = chosen_pairs(settings)
     scene = ids[0] if settings.scene == "first" else settings.scene
     if scene not in ids:
         raise InputError(
@@ -91,15 +132,15 @@ def steady_figures(table: pd.DataFrame) -> pd.DataFrame:
     return table.map(lambda value: f"{round(value, 2) + 0.0:.2f}" if isinstance(value, float) else value)
 
 
-def shown_placement(settings: Showing) -> Placement:
+def shown_placement(settings: Sharpening | AsterEvaluation, ids: Sequence[str]) -> Placement:
     """The chosen scene under the first protocol, which figures show."""
-    return PROTOCOLS[settings.protocols[0]](shown_pair(settings))
+    return PROTOCOLS[settings.protocols[0]](shown_pair(settings, ids))
 
 
-def why_absent(settings: Judging, name: str) -> str:
-    needs_weights = name in PUBLISHED_CHECKPOINTS
-    found = weights_file(settings.options.weights, name)
-    return WEIGHTS_MISSING if needs_weights and not found else "no scene could be compared"
+def why_absent(choice: Choice, protocol: str, name: str) -> str:
+    """Why a method is in no row of a table."""
+    reasons = {choice.products.reason(protocol, scene, name) for scene in choice.pairs}
+    return WEIGHTS_MISSING if WEIGHTS_MISSING in reasons else "no scene could be compared"
 
 
 def link_or_copy(source: Path, target: Path) -> None:

@@ -12,7 +12,7 @@ from IPython.display import HTML, Image
 from lstsr_core.base.errors import InputError
 from lstsr_core.base.project import resolve
 from lstsr_core.evaluation import table as evaluation
-from lstsr_core.evaluation.protocols import Comparison
+from lstsr_core.evaluation.protocols import Comparison, Georeferenced
 from lstsr_core.evaluation.statistics import differences_between_methods, summarise
 from lstsr_core.evaluation.table import METRIC_COLUMNS
 from lstsr_core.figures import panels as figures
@@ -22,7 +22,7 @@ from lstsr_core.geo.raster import FloatArray
 from lstsr_core.metrics.images import bias, rmse
 from lstsr_core.metrics.line import fit_line
 from lstsr_core.metrics.perceptual import load_lpips
-from lstsr_core.stages.common import chosen_pairs, pairs_of, shown_placement, why_absent, write_csv
+from lstsr_core.stages.common import choice_of, pairs_of, shown_placement, why_absent, write_csv
 from lstsr_core.stages.parameters import AsterEvaluation
 
 MAIN_METRICS = [
@@ -33,9 +33,10 @@ MAIN_METRICS = [
 def evaluate_pairs(settings: AsterEvaluation) -> pd.DataFrame:
     """Write ``metrics.csv`` (one row for each scene, protocol and method), ``summary.csv`` and ``differences.csv``."""
     lpips = load_lpips(resolve(settings.lpips_directory) if settings.lpips_directory else None)
+    choice = choice_of(settings, settings.protocols)
     rows: list[dict[str, object]] = []
-    for pair in pairs_of(settings, chosen_pairs(settings)):
-        rows += evaluation.evaluate_pair(pair, settings.methods, settings.protocols, settings.options, lpips)
+    for pair in pairs_of(settings, choice.pairs):
+        rows += evaluation.evaluate_pair(pair, choice.methods, settings.protocols, choice.products, lpips)
     table = write_csv(settings, "metrics.csv", evaluation.Evaluation(rows).table())
     write_csv(settings, "summary.csv", summarise(table, METRIC_COLUMNS))
     write_csv(settings, "differences.csv", differences_between_methods(table, METRIC_COLUMNS))
@@ -71,7 +72,7 @@ def show_differences(settings: AsterEvaluation) -> Image | None:
 
 def against_aster(settings: AsterEvaluation) -> pd.DataFrame:
     """Write ``modis.csv``: how far the 1 km LST itself lies from ASTER degraded to 1 km, for each scene."""
-    pairs = pairs_of(settings, chosen_pairs(settings))
+    pairs = pairs_of(settings, choice_of(settings, settings.protocols).pairs)
     rows = [{"scene": pair.id, **evaluation.coarse_differences(pair)} for pair in pairs]
     return write_csv(settings, "modis.csv", pd.DataFrame(rows))
 
@@ -84,18 +85,19 @@ def count_inversions(settings: AsterEvaluation) -> pd.DataFrame:
     DataFrame
         Per method: scenes (or why there is none), cells, rising, inverted and the inverted share of the rising ones.
     """
+    choice = choice_of(settings, [Georeferenced.name])
     rows = []
-    for pair in pairs_of(settings, chosen_pairs(settings)):
-        for name, counts in evaluation.count_inversions(pair, settings.methods, settings.options).items():
+    for pair in pairs_of(settings, choice.pairs):
+        for name, counts in evaluation.count_inversions(pair, choice.methods, choice.products).items():
             rows.append([pair.id, name, counts.cells, counts.rising, counts.inverted])
     counted = ["tiles", "tiles_rising", "tiles_inverted"]
     table = write_csv(settings, "inversion.csv", pd.DataFrame(rows, columns=["scene", "method", *counted]))
     totals = table.groupby("method", sort=False)[counted].sum()
     shares = totals.assign(inverted_share=totals["tiles_inverted"] / totals["tiles_rising"].clip(lower=1))
-    absent = [name for name in settings.methods if name not in shares.index]
+    absent = [name for name in choice.methods if name not in shares.index]
     shares.insert(0, "scenes", table.groupby("method", sort=False).size().astype(object))
     for name in absent:
-        shares.loc[name, "scenes"] = why_absent(settings, name)
+        shares.loc[name, "scenes"] = why_absent(choice, Georeferenced.name, name)
     return shares.rename(index=figures.label).rename_axis(None)
 
 
@@ -112,8 +114,9 @@ def shown_comparisons(settings: AsterEvaluation) -> dict[str, Comparison]:
     InputError
         If there is none.
     """
-    placement = shown_placement(settings)
-    comparisons, reasons = evaluation.compare_all(placement, settings.methods, settings.options)
+    choice = choice_of(settings, settings.protocols)
+    placement = shown_placement(settings, choice.pairs)
+    comparisons, reasons = evaluation.compare_all(placement, choice.methods, choice.products)
     if not comparisons:
         why = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
         raise InputError(f"pair {placement.pair.id} has no product to show ({why}); choose another 'scene'.")

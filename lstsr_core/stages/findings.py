@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 from IPython.display import Image
 
 from lstsr_core.evaluation import side_studies as findings
+from lstsr_core.evaluation.protocols import Georeferenced
 from lstsr_core.evaluation.statistics import difference_of_states
 from lstsr_core.figures import panels as figures
-from lstsr_core.stages.common import chosen_pairs, pairs_of, write_csv
+from lstsr_core.stages.common import Choice, choice_of, pairs_of, write_csv
 from lstsr_core.stages.parameters import Findings
+
+
+def _choice(settings: Findings, protocols: Sequence[str]) -> Choice:
+    # Products as paired and of the other variant are made here, with the weights of those that were read.
+    choice = choice_of(settings, protocols)
+    choice.products.check_weights()
+    return choice
 
 
 def place_both_ways(settings: Findings) -> pd.DataFrame:
     """Write ``misregistration.csv``: each scene and method with the pair as the database has it, and aligned."""
     rows: list[dict[str, object]] = []
-    for pair in pairs_of(settings, chosen_pairs(settings)):
-        rows += findings.place_both_ways(pair, settings.methods, settings.options)
+    choice = _choice(settings, [Georeferenced.name])
+    for pair in pairs_of(settings, choice.pairs):
+        rows += findings.place_both_ways(pair, choice.methods, choice.products)
     columns = ["scene", "method", "placement", "rows_down", "columns_right", "r_squared", "slope_k_per_ndvi", "status"]
     columns += findings.COMPARED
     return write_csv(settings, "misregistration.csv", pd.DataFrame(rows, columns=columns))
@@ -31,8 +42,9 @@ def gains(settings: Findings, placed: pd.DataFrame) -> pd.DataFrame:
 def vary(settings: Findings) -> pd.DataFrame:
     """Write ``variants.csv`` and ``variant_differences.csv``: default and published variants of methods."""
     rows: list[dict[str, object]] = []
-    for pair in pairs_of(settings, chosen_pairs(settings)):
-        rows += findings.vary(pair, settings.methods, settings.protocols, settings.options)
+    choice = _choice(settings, settings.protocols)
+    for pair in pairs_of(settings, choice.pairs):
+        rows += findings.vary(pair, choice.methods, settings.protocols, choice.products)
     columns = ["scene", "protocol", "method", "variant", "status", *findings.COMPARED, *findings.AS_PUBLISHED]
     table = write_csv(settings, "variants.csv", pd.DataFrame(rows, columns=columns))
     changed = difference_of_states(table, "variant", "default", "published", findings.COMPARED, ["protocol", "method"])
@@ -42,8 +54,9 @@ def vary(settings: Findings) -> pd.DataFrame:
 def back_project(settings: Findings) -> pd.DataFrame:
     """Write ``back_projection.csv``: consistency, RMSE and FRR of each product after every step."""
     rows: list[dict[str, object]] = []
-    for pair in pairs_of(settings, chosen_pairs(settings)):
-        rows += findings.back_project(pair, settings.methods, settings.options, settings.steps)
+    choice = choice_of(settings, [Georeferenced.name])
+    for pair in pairs_of(settings, choice.pairs):
+        rows += findings.back_project(pair, choice.methods, choice.products, settings.steps)
     columns = ["scene", "method", "step", "status", "consistency_k", *findings.COMPARED]
     return write_csv(settings, "back_projection.csv", pd.DataFrame(rows, columns=columns))
 

@@ -13,13 +13,13 @@ UPSTREAM = {
     "02_patches": ["01_download"],
     "03_training": ["01_download", "02_patches"],
     "04_sharpening": ["01_download", "03_training"],
-    "05_fourier": ["01_download", "03_training"],
-    "06_aster_evaluation": ["01_download", "03_training"],
+    "05_fourier": ["01_download", "04_sharpening"],
+    "06_aster_evaluation": ["01_download", "04_sharpening"],
     "07_map": ["01_download", "03_training"],
-    "08_findings": ["01_download", "03_training"],
+    "08_findings": ["01_download", "04_sharpening"],
     "09_weights": [],
     "10_ablation": ["01_download"],
-    "11_atlas": ["01_download", "03_training", "06_aster_evaluation"],
+    "11_atlas": ["01_download", "04_sharpening", "06_aster_evaluation"],
 }
 UPSTREAM["12_structure"] = list(UPSTREAM)  # it counts the files of all the others
 """The notebooks in order, each with those whose results it may read."""
@@ -27,8 +27,11 @@ UPSTREAM["12_structure"] = list(UPSTREAM)  # it counts the files of all the othe
 COMMITTED = {
     "02_patches": [SCENES],
     "03_training": [SCENES, TRAINING_SETTINGS, TRAINING_CURVES],
+    "05_fourier": [],
+    "06_aster_evaluation": [],
     "09_weights": [OWN_WEIGHTS, PACKAGE_WEIGHTS, TRAINING_CURVES],
     "10_ablation": [SCENES, TRAINING_SETTINGS, ABLATION],
+    "11_atlas": [],
 }
 COMMITTED["12_structure"] = list(dict.fromkeys(directory for directories in COMMITTED.values() for directory in directories))
 """Files and directories of the project that a notebook reads beside the run's; any other may read the package's weights."""

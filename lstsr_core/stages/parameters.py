@@ -63,6 +63,15 @@ def _as_texts(ids: object) -> object:
 
 
 Methods = Annotated[list[str], AfterValidator(check_methods), Field(description=f"any of {', '.join(METHODS)}; or [all]")]
+
+
+def _check_named(names: list[str]) -> list[str]:
+    return ["all"] if "all" in names else check_methods(names)
+
+
+WrittenMethods = Annotated[
+    list[str], AfterValidator(_check_named), Field(description=f"any of {', '.join(METHODS)}; or [all] that 04_sharpening wrote")
+]
 Pairs = Annotated[list[str], BeforeValidator(_as_texts), Field(min_length=1, description="ids of pairs, or [all]")]
 
 
@@ -259,61 +268,63 @@ class Ablation(_Trained):
     judged: int = Field(1, ge=1, le=20, description="parts that each network is judged on, trained on all the others")
 
 
-class _Judging(NotebookParameters):
-    methods: Methods = ["all"]
-    pairs: Pairs = ["all"]
-    weights_directory: WeightsDirectory = ""
-    seed: Seed = 0
-
-    @property
-    def options(self) -> Options:
-        return Options(weights=self.run / self.weights_directory if self.weights_directory else None, seed=self.seed)
-
-
-class _Placing(_Judging):
-    protocol: Protocols = "georeferenced"
+class _Protocols(NotebookParameters):
+    protocol: Protocols = "georeferenced,published"
 
     @property
     def protocols(self) -> list[str]:
         return self.protocol.split(",")
 
 
-class _Showing(_Placing):
-    scene: Scene = "first"
-
-
-class Sharpening(_Showing):
+class Sharpening(_Protocols):
     """04_sharpening: every method's product, before any comparison."""
 
     notebook = "04_sharpening"
+    methods: Methods = ["all"]
+    pairs: Pairs = ["all"]
+    weights_directory: WeightsDirectory = ""
+    seed: Seed = 0
+    scene: Scene = "first"
     mtf: Mtf = 0.1
 
+    @property
+    def options(self) -> Options:
+        return Options(weights=self.run / self.weights_directory if self.weights_directory else None, seed=self.seed)
 
-class Fourier(_Showing):
+
+class Judging(NotebookParameters):
+    """What a notebook chooses among the products that 04_sharpening wrote."""
+
+    methods: WrittenMethods = ["all"]
+    pairs: Pairs = ["all"]
+
+
+class Fourier(Judging, _Protocols):
     """05_fourier: spectra of the products and of ASTER."""
 
     notebook = "05_fourier"
+    protocol: Protocols = "georeferenced"
+    scene: Scene = "first"
 
 
-class AsterEvaluation(_Showing):
+class AsterEvaluation(Judging, _Protocols):
     """06_aster_evaluation: the table of all metrics."""
 
     notebook = "06_aster_evaluation"
-    protocol: Protocols = "georeferenced,published"
+    scene: Scene = "first"
     lpips_directory: OptionalText = Field(
         "", description="directory of the LPIPS weights, relative to the project; without it torch's cache is looked in"
     )
 
 
-class Findings(_Placing):
+class Findings(Judging, _Protocols):
     """08_findings: misregistration, variants of methods, distortion against texture."""
 
     notebook = "08_findings"
-    protocol: Protocols = "georeferenced,published"
     steps: int = Field(10, ge=1, le=100, description="steps of back-projection")
 
 
-class Atlas(_Judging):
+class Atlas(Judging):
     """11_atlas: every scene's figures, and its numbers for the book's viewer."""
 
     notebook = "11_atlas"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pandas as pd
 from IPython.display import Image
 
 from lstsr_core.evaluation import table as evaluation
+from lstsr_core.evaluation.products import FOLDER, MANIFEST, KeptProducts, product_file, write_manifest
 from lstsr_core.evaluation.protocols import PROTOCOLS
 from lstsr_core.evaluation.table import PRODUCT_STATISTICS, product_statistics
 from lstsr_core.figures import panels as figures
@@ -15,32 +18,43 @@ from lstsr_core.pairs.pair import Pair
 from lstsr_core.sharpening.kriging import coarse_residual_k
 from lstsr_core.sharpening.methods import sharpen
 from lstsr_core.sharpening.variogram import fit_variograms
-from lstsr_core.stages.common import Showing, chosen_pairs, pairs_of, shown_placement, write_csv
+from lstsr_core.stages.common import link_or_copy, pairs_of, pairs_to_sharpen, shown_placement, write_csv
 from lstsr_core.stages.parameters import Sharpening
 
 PRODUCT_COLUMNS = ["scene", "method", "protocol", "status", *PRODUCT_STATISTICS]
 
 
-def shown_products(settings: Showing) -> tuple[Pair, dict[str, Raster]]:
+def kept_products(settings: Sharpening) -> KeptProducts:
+    """Products, kept beside the notebook's results: a killed run goes on, and a changed method alone is made again."""
+    return KeptProducts(settings.options, settings.run / ".products")
+
+
+def shown_products(settings: Sharpening) -> tuple[Pair, dict[str, Raster]]:
     """The chosen scene as methods take it, and each method's product before any warp."""
-    placement = shown_placement(settings)
-    made, _ = evaluation.sharpen_all(placement.pair, settings.methods, placement.options(settings.options))
-    return placement.pair, made
+    placement = shown_placement(settings, pairs_to_sharpen(settings))
+    rasters, _ = kept_products(settings).of(placement, settings.methods)
+    return placement.pair, rasters
 
 
 def sharpen_pairs(settings: Sharpening) -> pd.DataFrame:
-    """Write ``products.csv``: each product's statistics and its consistency with the 1 km LST it was made from.
+    """Write every product, and ``products.csv``: its statistics and its consistency with the 1 km LST it was made from.
 
     Returns
     -------
     DataFrame
         Per protocol and method, means over the scenes.
     """
-    rows = []
-    for pair in pairs_of(settings, chosen_pairs(settings)):
+    (settings.directory / MANIFEST).unlink(missing_ok=True)  # or, stopped here, old words would stand beside new files
+    shutil.rmtree(settings.directory / FOLDER, ignore_errors=True)
+    kept, rows = kept_products(settings), []
+    reasons_by_scene: dict[str, dict[str, dict[str, str]]] = {protocol: {} for protocol in settings.protocols}
+    seen: dict[str, dict[str, bool | None]] = {}
+    for pair in pairs_of(settings, pairs_to_sharpen(settings)):
+        seen[pair.id] = {name: kept.in_sample(pair, name) for name in settings.methods}
         for protocol in settings.protocols:
             placement = PROTOCOLS[protocol](pair)
-            made, reasons = evaluation.sharpen_all(placement.pair, settings.methods, placement.options(settings.options))
+            rasters, reasons = kept.of(placement, settings.methods)
+            reasons_by_scene[protocol][pair.id] = reasons
             for name in settings.methods:
                 row: dict[str, object] = {
                     "scene": pair.id,
@@ -48,17 +62,20 @@ def sharpen_pairs(settings: Sharpening) -> pd.DataFrame:
                     "protocol": protocol,
                     "status": reasons.get(name, "ok"),
                 }
-                if name in made:
-                    row |= product_statistics(made[name].values, placement.pair.lst.values, settings.mtf)
+                if name in rasters:
+                    row |= product_statistics(rasters[name].values, placement.pair.lst.values, settings.mtf)
+                    files = (product_file(place, placement, name) for place in (kept.directory, settings.directory / FOLDER))
+                    link_or_copy(*files)
                 rows.append(row)
+    write_manifest(settings.directory, settings.options, settings.protocols, settings.methods, reasons_by_scene, seen)
     table = write_csv(settings, "products.csv", pd.DataFrame(rows, columns=PRODUCT_COLUMNS))
     return evaluation.mean_by_method(table, PRODUCT_STATISTICS)
 
 
 def show_products(settings: Sharpening) -> Image:
     """The chosen scene: the 1 km LST with every product."""
-    pair, made = shown_products(settings)
-    return figures.show(figures.products(pair.lst, made), settings.directory, "products")
+    pair, rasters = shown_products(settings)
+    return figures.show(figures.products(pair.lst, rasters), settings.directory, "products")
 
 
 def show_added_texture(settings: Sharpening) -> Image | None:
@@ -74,7 +91,7 @@ def show_added_texture(settings: Sharpening) -> Image | None:
 
 def show_variograms(settings: Sharpening) -> Image:
     """The chosen scene: the semivariograms that ATPRK and AATPRK fit to their residuals; writes ``variograms.csv``."""
-    placement = shown_placement(settings)
+    placement = shown_placement(settings, pairs_to_sharpen(settings))
     lst_k, ndvi, published = placement.pair.lst.values, placement.pair.ndvi.values, placement.published
     residuals = {name: coarse_residual_k(lst_k, ndvi, name == "aatprk", published) for name in ("atprk", "aatprk")}
     fitted = {name: fit_variograms(residual_k, published) for name, residual_k in residuals.items()}

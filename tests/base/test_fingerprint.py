@@ -39,8 +39,9 @@ from worlds.project_copy import NAMES, Interrupted, ProjectCopy
 
 UPSTREAM = (
     {"02_patches": ["01_download"], "03_training": ["01_download", "02_patches"], "10_ablation": ["01_download"]}
-    | {name: ["01_download"] for name in NAMES[3:8]}
-    | {"11_atlas": ["01_download", "06_aster_evaluation"]}
+    | {name: ["01_download"] for name in ("04_sharpening", "07_map")}
+    | {name: ["01_download", "04_sharpening"] for name in ("05_fourier", "06_aster_evaluation", "08_findings")}
+    | {"11_atlas": ["01_download", "04_sharpening", "06_aster_evaluation"]}
     | {"12_structure": NAMES[:-1]}
 )
 JSON_VALUES = st.recursive(

@@ -210,7 +210,7 @@ def test_curves_with_another_best_epoch(tmp_path: Path, registry: Path) -> None:
 def test_other_weights_are_not_taken_for_the_published_ones(tmp_path: Path, registry: Path) -> None:
     run = make_run(tmp_path / "paper")
     record = {"parameters": {"weights_directory": "03_training/weights"}, "inputs": {"03_training/weights/x": "0" * 64}}
-    (run / "provenance.json").write_text(json.dumps({"06_aster_evaluation": record}))
+    (run / "provenance.json").write_text(json.dumps({"04_sharpening": record}))
     rows = judge(run, registry)
     assert rows[0].ours.endswith("; weights other than the published ones: SIF-CNN-SR1, SIF-CNN-SR2")
     assert "0 of 3 published checkpoints loaded" in rows[7].ours

@@ -66,7 +66,7 @@ def test_notebooks_are_listed_with_what_they_read_and_write(substitutions: dict[
     rows = re.findall(r'<tr><th scope="row">(\w+)</th><td class="words">(.*?)</td></tr>', substitutions["notebooks_table"])
     assert [name for name, _ in rows] == list(UPSTREAM)
     cells = dict(rows)["05_fourier"].split('</td><td class="words">')
-    assert cells[1:] == ["01, 03", "62", "spectra.csv, scenes/, 1 figure"]
+    assert cells[1:] == ["01, 04", "62", "spectra.csv, scenes/, 1 figure"]
 
 
 LIMITED = [

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from lstsr_core.evaluation.products import Products
 from lstsr_core.evaluation.protocols import PROTOCOLS
 from lstsr_core.evaluation.side_studies import (
     AS_PUBLISHED,
@@ -42,7 +43,7 @@ def figure(rows: list[dict[str, object]], name: str, **chosen: object) -> float:
 
 
 def test_aligning_helps_where_ndvi_tells_the_truth(pair_that_follows_ndvi: Pair) -> None:
-    rows = place_both_ways(pair_that_follows_ndvi, ["bicubic", "tsharp"], Options())
+    rows = place_both_ways(pair_that_follows_ndvi, ["bicubic", "tsharp"], Products(Options()))
     assert [(row["method"], row["placement"]) for row in rows] == [
         (name, placement) for name in ("bicubic", "tsharp") for placement in ("as paired", "aligned")
     ]
@@ -59,7 +60,7 @@ def test_aligning_helps_where_ndvi_tells_the_truth(pair_that_follows_ndvi: Pair)
 
 
 def test_the_regression_at_1_km_is_told_for_both_placements(pair_that_follows_ndvi: Pair) -> None:
-    rows = place_both_ways(pair_that_follows_ndvi, ["bicubic"], Options())
+    rows = place_both_ways(pair_that_follows_ndvi, ["bicubic"], Products(Options()))
     for placement, pair in (("as paired", as_paired(pair_that_follows_ndvi)), ("aligned", align(pair_that_follows_ndvi))):
         coarse_ndvi = pair.ndvi.values.reshape(pair.lst.rows, 4, pair.lst.columns, 4).mean(axis=(1, 3))
         line = stats.linregress(coarse_ndvi.ravel(), pair.lst.values.ravel())
@@ -70,7 +71,7 @@ def test_the_regression_at_1_km_is_told_for_both_placements(pair_that_follows_nd
 
 def test_a_pair_without_an_offset_scores_alike_both_ways(pair_that_follows_ndvi: Pair) -> None:
     pair = align(pair_that_follows_ndvi)
-    rows = place_both_ways(pair, ["bicubic", "tsharp", "dms"], Options())
+    rows = place_both_ways(pair, ["bicubic", "tsharp", "dms"], Products(Options()))
     assert {(row["rows_down"], row["columns_right"]) for row in rows} == {(0, 0)}
     for name in ("bicubic", "tsharp", "dms"):
         for metric in COMPARED:
@@ -80,34 +81,36 @@ def test_a_pair_without_an_offset_scores_alike_both_ways(pair_that_follows_ndvi:
 
 def test_both_placements_are_judged_over_the_same_pixels_as_the_evaluation(pair_that_follows_ndvi: Pair) -> None:
     """The aligned half is what the georeferenced evaluation says, if its rectangle is the same."""
-    rows = place_both_ways(pair_that_follows_ndvi, ["tsharp"], Options())
-    (judged,) = evaluate_pair(pair_that_follows_ndvi, ["tsharp"], ["georeferenced"], Options())
+    rows = place_both_ways(pair_that_follows_ndvi, ["tsharp"], Products(Options()))
+    (judged,) = evaluate_pair(pair_that_follows_ndvi, ["tsharp"], ["georeferenced"], Products(Options()))
     for metric in COMPARED:
         assert figure(rows, metric, placement="aligned") == pytest.approx(float(str(judged[metric])), abs=1e-9)
 
 
 def test_methods_without_a_product_have_their_reason_in_both_placements(synthetic_pair: Pair, tmp_path: Path) -> None:
     even = replace(synthetic_pair, ndvi=synthetic_pair.ndvi.with_values(np.full_like(synthetic_pair.ndvi.values, 0.5)))
-    rows = place_both_ways(even, ["tsharp", "sc-unet", "bicubic"], Options(weights=tmp_path))
+    rows = place_both_ways(even, ["tsharp", "sc-unet", "bicubic"], Products(Options(weights=tmp_path)))
     assert len(rows) == 6
     for row in rows:
         told = {"tsharp": "the NDVI of all valid coarse pixels is the same", "sc-unet": WEIGHTS_MISSING, "bicubic": "ok"}
         assert str(row["status"]).startswith(told[str(row["method"])])
         assert ("rmse_k" in row) == (row["method"] == "bicubic")
         assert math.isnan(float(str(row["r_squared"])))
-    assert len(place_both_ways(even, ["tsharp"], Options())) == 2
+    assert len(place_both_ways(even, ["tsharp"], Products(Options()))) == 2
 
 
 def test_a_small_overlap_is_told_in_both_placements(synthetic_pair: Pair, tmp_path: Path) -> None:
     aster_k = np.full_like(synthetic_pair.aster.values, np.nan)
     aster_k[:, 80:120] = synthetic_pair.aster.values[:, 80:120]
-    rows = place_both_ways(replace(synthetic_pair, aster=synthetic_pair.aster.with_values(aster_k)), ["bicubic"], Options())
+    rows = place_both_ways(
+        replace(synthetic_pair, aster=synthetic_pair.aster.with_values(aster_k)), ["bicubic"], Products(Options())
+    )
     assert [row["status"] for row in rows] == 2 * ["overlap with ASTER not over 40×40 pixels"]
 
 
 @pytest.fixture(scope="module")
 def varied(synthetic_pair: Pair, random_weights: Path) -> list[dict[str, object]]:
-    return vary(synthetic_pair, list(METHODS), list(PROTOCOLS), Options(random_weights))
+    return vary(synthetic_pair, list(METHODS), list(PROTOCOLS), Products(Options(random_weights)))
 
 
 def test_every_variant_of_every_protocol_has_a_row(varied: list[dict[str, object]]) -> None:
@@ -137,7 +140,7 @@ def test_variants_differ_and_methods_without_one_are_left_out(
 def test_a_protocols_own_variant_is_what_the_evaluation_judges(
     varied: list[dict[str, object]], synthetic_pair: Pair, random_weights: Path
 ) -> None:
-    judged = evaluate_pair(synthetic_pair, VARIED_METHODS, list(PROTOCOLS), Options(random_weights))
+    judged = evaluate_pair(synthetic_pair, VARIED_METHODS, list(PROTOCOLS), Products(Options(random_weights)))
     for row in judged:
         name, protocol = row["method"], row["protocol"]
         published = protocol == "published"
@@ -150,12 +153,12 @@ def test_a_protocols_own_variant_is_what_the_evaluation_judges(
 
 
 def test_variants_without_a_product_have_their_reason(synthetic_pair: Pair, tmp_path: Path) -> None:
-    rows = vary(synthetic_pair, ["sc-unet", "bicubic"], ["georeferenced"], Options(weights=tmp_path))
+    rows = vary(synthetic_pair, ["sc-unet", "bicubic"], ["georeferenced"], Products(Options(weights=tmp_path)))
     assert [(row["variant"], row["status"]) for row in rows] == [("default", WEIGHTS_MISSING), ("published", WEIGHTS_MISSING)]
 
 
 def test_back_projection_gains_consistency_step_by_step(synthetic_pair: Pair, tmp_path: Path) -> None:
-    rows = back_project(synthetic_pair, ["bicubic", "sc-unet", "tsharp"], Options(weights=tmp_path), steps=3)
+    rows = back_project(synthetic_pair, ["bicubic", "sc-unet", "tsharp"], Products(Options(weights=tmp_path)), steps=3)
     assert [(row["method"], row["step"]) for row in rows] == [
         ("sc-unet", 0), *(("bicubic", step) for step in range(4)), *(("tsharp", step) for step in range(4)),
     ]  # fmt: skip
@@ -163,7 +166,7 @@ def test_back_projection_gains_consistency_step_by_step(synthetic_pair: Pair, tm
     for name in ("bicubic", "tsharp"):
         consistency_k = [figure(rows, "consistency_k", method=name, step=step) for step in range(4)]
         assert (np.diff(consistency_k) < 0.0).all()
-        (judged,) = evaluate_pair(synthetic_pair, [name], ["georeferenced"], Options())
+        (judged,) = evaluate_pair(synthetic_pair, [name], ["georeferenced"], Products(Options()))
         for metric in ("consistency_k", *COMPARED):
             assert figure(rows, metric, method=name, step=0) == pytest.approx(float(str(judged[metric])), abs=1e-12)
 
@@ -172,7 +175,7 @@ def test_back_projection_keeps_to_the_products_gaps(synthetic_pair: Pair) -> Non
     ndvi = synthetic_pair.ndvi.values.copy()
     ndvi[30:44, 30:100] = np.nan
     gapped = replace(synthetic_pair, ndvi=synthetic_pair.ndvi.with_values(ndvi))
-    rows = back_project(gapped, ["tsharp"], Options(), steps=2)
+    rows = back_project(gapped, ["tsharp"], Products(Options()), steps=2)
     assert [row["status"] for row in rows] == ["ok"] * 3
     assert all(math.isfinite(float(str(row[name]))) for row in rows for name in ("consistency_k", *COMPARED))
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lstsr_core.evaluation.products import Products
 from lstsr_core.evaluation.protocols import PROTOCOLS
 from lstsr_core.evaluation.spectra import MEAN_FREQUENCIES, SPECTRA_COLUMNS, mean_spectra, spectra_of_images, spectra_of_pair
 from lstsr_core.metrics.fourier import attenuation_db
@@ -27,7 +28,9 @@ def test_the_axis_of_an_image_ends_at_its_nyquist_frequency(synthetic_pair: Pair
 
 
 def test_a_pair_has_spectra_of_aster_ndvi_and_each_product(synthetic_pair: Pair, tmp_path: Path) -> None:
-    table = spectra_of_pair(synthetic_pair, list(PROTOCOLS), ["bicubic", "sc-unet", "tsharp"], Options(weights=tmp_path))
+    table = spectra_of_pair(
+        synthetic_pair, list(PROTOCOLS), ["bicubic", "sc-unet", "tsharp"], Products(Options(weights=tmp_path))
+    )
     assert table.columns.tolist() == SPECTRA_COLUMNS
     for protocol in PROTOCOLS:
         of_protocol = table[table["protocol"] == protocol]
@@ -38,7 +41,7 @@ def test_a_pair_has_spectra_of_aster_ndvi_and_each_product(synthetic_pair: Pair,
 
 def test_a_pair_that_cannot_be_compared_has_none(synthetic_pair: Pair) -> None:
     blind = replace(synthetic_pair, aster=synthetic_pair.aster.with_values(np.full_like(synthetic_pair.aster.values, np.nan)))
-    table = spectra_of_pair(blind, ["georeferenced"], ["bicubic"], Options())
+    table = spectra_of_pair(blind, ["georeferenced"], ["bicubic"], Products(Options()))
     assert table.empty and table.columns.tolist() == SPECTRA_COLUMNS
 
 

@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lstsr_core.base.errors import InputError
+from lstsr_core.evaluation.products import Products, sharpen_all
 from lstsr_core.evaluation.protocols import PROTOCOLS, TOO_SMALL, Comparison, Georeferenced, Placement, Published
 from lstsr_core.evaluation.statistics import differences_between_methods, summarise
 from lstsr_core.evaluation.table import (
@@ -28,7 +29,6 @@ from lstsr_core.evaluation.table import (
     evaluate_pair,
     mean_by_method,
     measure,
-    sharpen_all,
     spectra_of,
     write_table,
 )
@@ -82,7 +82,7 @@ def test_a_known_bias_is_recovered(
 
 
 def test_bicubic_recovers_no_spectrum_and_the_truth_beats_it(synthetic_truth: Raster, synthetic_pair: Pair) -> None:
-    bicubic, tsharp = evaluate_pair(synthetic_pair, ["bicubic", "tsharp"], GEOREFERENCED, Options())
+    bicubic, tsharp = evaluate_pair(synthetic_pair, ["bicubic", "tsharp"], GEOREFERENCED, Products(Options()))
     truth = judge(synthetic_pair, true_product(synthetic_truth, synthetic_pair))
     assert bicubic["frr"] == 0.0
     assert bicubic["status"] == tsharp["status"] == "ok"
@@ -91,7 +91,7 @@ def test_bicubic_recovers_no_spectrum_and_the_truth_beats_it(synthetic_truth: Ra
 
 
 def test_the_truth_beats_bicubic_under_the_published_protocol_too(synthetic_truth: Raster, synthetic_pair: Pair) -> None:
-    (bicubic,) = evaluate_pair(synthetic_pair, ["bicubic"], ["published"], Options())
+    (bicubic,) = evaluate_pair(synthetic_pair, ["bicubic"], ["published"], Products(Options()))
     found = judged(Published(synthetic_pair), truth_under(synthetic_truth, synthetic_pair.ndvi))
     truth = measure(found, synthetic_pair.lst.values, published=True)
     assert truth["rmse_k"] < 0.2 * figure(bicubic, "rmse_k")
@@ -105,7 +105,7 @@ def test_the_published_protocol_takes_published_variants_unless_told_otherwise(
     synthetic_pair: Pair, published: bool | None
 ) -> None:
     options, placement = Options(published=published), Published(synthetic_pair)
-    (row,) = evaluate_pair(synthetic_pair, ["tsharp"], ["published"], options)
+    (row,) = evaluate_pair(synthetic_pair, ["tsharp"], ["published"], Products(options))
     made, _ = sharpen_all(placement.pair, ["tsharp"], placement.options(options))
     found = judged(placement, made["tsharp"])
     quirks, plain = (
@@ -141,7 +141,7 @@ def test_lpips_is_filled_where_it_is_given(synthetic_pair: Pair) -> None:
             return 0.25 if x.shape == r.shape else -1.0
 
     for lpips, expected in ((None, math.nan), (Lpips("no weights"), math.nan), (Constant(), 0.25)):
-        (row,) = evaluate_pair(synthetic_pair, ["bicubic"], GEOREFERENCED, Options(), lpips)
+        (row,) = evaluate_pair(synthetic_pair, ["bicubic"], GEOREFERENCED, Products(Options()), lpips)
         assert row["lpips"] == pytest.approx(expected, nan_ok=True)
 
 
@@ -227,7 +227,7 @@ EXPECTED = {
 @pytest.mark.parametrize(("lacking", "protocol"), EXPECTED)
 def test_what_a_pair_lacks_is_masked_or_told(synthetic_pair: Pair, random_weights: Path, lacking: str, protocol: str) -> None:
     pair = LACKING[lacking](synthetic_pair)
-    rows = evaluate_pair(pair, list(METHODS), [protocol], Options(random_weights))
+    rows = evaluate_pair(pair, list(METHODS), [protocol], Products(Options(random_weights)))
     assert [row["method"] for row in rows] == list(METHODS)
     bicubic, regressions, dms, networks = EXPECTED[lacking, protocol]
     for row in rows:
@@ -285,7 +285,7 @@ def test_tables_have_one_row_for_each_scene_protocol_and_method(pairs_directory:
 
 def test_files_give_what_the_pair_in_memory_gives(pairs_directory: Path, synthetic_pair: Pair) -> None:
     from_files = evaluate(pairs_directory, ["1"], ["tsharp"], list(PROTOCOLS), Options()).rows
-    in_memory = evaluate_pair(synthetic_pair, ["tsharp"], list(PROTOCOLS), Options())
+    in_memory = evaluate_pair(synthetic_pair, ["tsharp"], list(PROTOCOLS), Products(Options()))
     for ours, theirs in zip(from_files, in_memory, strict=True):
         for column in METRIC_COLUMNS:
             assert ours[column] == pytest.approx(theirs[column], rel=1e-3, abs=1e-5, nan_ok=True), column

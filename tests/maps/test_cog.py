@@ -15,7 +15,8 @@ from rio_cogeo import cog_validate
 
 from lstsr_core.base.errors import InputError
 from lstsr_core.geo.grid import FINE_PIXEL_M, SINUSOIDAL, SPHERE_RADIUS_M, Tile
-from lstsr_core.maps.cog import Band, read_reduced, read_tags, write_cog
+from lstsr_core.geo.raster import read_tags
+from lstsr_core.maps.cog import Band, read_reduced, write_cog
 
 TRANSFORM = Tile(18, 4).transform(FINE_PIXEL_M)
 

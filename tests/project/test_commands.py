@@ -43,7 +43,7 @@ SMALLEST = {
 }
 PREPARE = """
 from lstsr_core.runner import run_profile
-run_profile("sample", {}, ["01_download", "02_patches", "03_training"], False, print)
+run_profile("sample", {}, ["01_download", "02_patches", "03_training", "04_sharpening"], False, print)
 """
 ASSEMBLE = "import pathlib, sys; from lstsr_book.build import assemble; assemble(*map(pathlib.Path, sys.argv[1:]))"
 
@@ -246,7 +246,7 @@ def test_the_method_of_the_page_is_in_every_table_and_figure(copy: ProjectCopy) 
     name, label = re.search(r'@method\("([\w-]+)", "([^"]+)"\)', block.text).groups()  # type: ignore[union-attr]
     (copy.root / "my_method.py").write_text(block.text)
 
-    for notebook in ("05_fourier", "06_aster_evaluation"):
+    for notebook in ("04_sharpening", "05_fourier", "06_aster_evaluation"):
         command = f"lstsr run --profile sample --only {notebook[:2]} --set '{notebook}.methods=[bicubic, {name}]'"
         outcome = shell(copy, command, LSTSR_METHODS="my_method.py")
         assert f"{notebook}: done" in outcome.stdout, outcome.stderr

@@ -18,19 +18,25 @@ from lstsr_core.stages import atlas as atlas_stages
 from lstsr_core.stages import common as stages
 from lstsr_core.stages import download as download_stages
 from lstsr_core.stages import evaluation as evaluation_stages
-from lstsr_core.stages.parameters import AsterEvaluation, Atlas, Download
+from lstsr_core.stages.parameters import AsterEvaluation, Atlas, Download, Sharpening
+from lstsr_core.stages.sharpening import sharpen_pairs
 
 METHODS = ["bicubic", "tsharp"]
 
 
 def atlas_of(run: Path, **values: Any) -> Atlas:
-    return Atlas.check({"run_directory": str(run), "methods": METHODS, "weights_directory": "", "processes": 1, **values})
+    return Atlas.check({"run_directory": str(run), "methods": METHODS, "processes": 1, **values})
+
+
+def sharpen(run: Path) -> None:
+    sharpen_pairs(Sharpening.check({"run_directory": str(run), "methods": METHODS}))
 
 
 def evaluate(run: Path) -> None:
-    """What 01_download and 06_aster_evaluation leave, from the run's pairs."""
+    """What 01_download, 04_sharpening and 06_aster_evaluation leave, from the run's pairs."""
     download_stages.describe_pairs(Download.check({"run_directory": str(run)}))
-    settings = AsterEvaluation.check({"run_directory": str(run), "methods": METHODS})
+    sharpen(run)
+    settings = AsterEvaluation.check({"run_directory": str(run)})
     evaluation_stages.evaluate_pairs(settings)
     evaluation_stages.against_aster(settings)
 
@@ -81,6 +87,7 @@ def test_a_changed_pair_is_drawn_again_and_the_others_are_not(
     shutil.copytree(atlas_stages.kept_scenes(atlas_of(drawn[0])), kept, copy_function=os.link)
     colder = replace(synthetic_pair, id="9", aster=synthetic_pair.aster.with_values(synthetic_pair.aster.values - 1.0))
     write_pair(colder, run / "01_download" / "pairs")
+    sharpen(run)
     atlas_stages.draw_scenes(atlas_of(run))
     ours, theirs = inodes(run), inodes(drawn[0])
     assert ours["10"] == theirs["10"] and ours["9"] != theirs["9"]
@@ -137,6 +144,7 @@ def test_missing_results_are_named_with_their_notebook(run: Path) -> None:
 
 def test_a_pair_that_cannot_be_read_is_named(tmp_path: Path, synthetic_pair: Pair) -> None:
     write_pair(replace(synthetic_pair, id="9"), tmp_path / "01_download" / "pairs")
+    sharpen(tmp_path)
     next((tmp_path / "01_download" / "pairs").glob("9_ndvi*")).write_bytes(b"no raster")
     with pytest.raises(InputError, match=r"11_atlas: scene 9: .*not a readable GeoTIFF.*Leave them out of 'pairs'"):
         atlas_stages.draw_scenes(atlas_of(tmp_path))

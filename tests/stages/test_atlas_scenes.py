@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lstsr_core.evaluation.products import Products
 from lstsr_core.evaluation.protocols import Georeferenced
 from lstsr_core.evaluation.table import compare_all
 from lstsr_core.geo.raster import Raster
@@ -19,7 +20,7 @@ from lstsr_core.stages.atlas_figures import LAYERS
 from lstsr_core.stages.atlas_scenes import FIGURES, Request, compare_scene, draw_scene, nearest_onto
 from worlds.atlas import decoded_k, read_script
 
-REQUEST = Request(("bicubic", "tsharp"), "georeferenced", Options())
+REQUEST = Request(("bicubic", "tsharp"), "georeferenced", Products(Options()))
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def drawn(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_scene_is_compared_as_in_the_evaluation(synthetic_pair: Pair) -> None:
     scene = compare_scene(synthetic_pair, REQUEST)
-    comparisons, _ = compare_all(Georeferenced(synthetic_pair), REQUEST.methods, REQUEST.options)
+    comparisons, _ = compare_all(Georeferenced(synthetic_pair), REQUEST.methods, REQUEST.products)
     assert list(scene.comparisons) == list(comparisons) == list(REQUEST.methods) and scene.reasons == {}
     for name, comparison in comparisons.items():
         np.testing.assert_array_equal(scene.comparisons[name].product.values, comparison.product.values)
@@ -123,7 +124,7 @@ def test_a_scene_of_which_nothing_can_be_compared_says_why(synthetic_pair: Pair,
 
 
 def test_a_method_without_weights_is_left_out_with_its_reason(synthetic_pair: Pair, tmp_path: Path) -> None:
-    request = Request(("bicubic", "sc-unet"), "georeferenced", Options(weights=tmp_path))
+    request = Request(("bicubic", "sc-unet"), "georeferenced", Products(Options(weights=tmp_path)))
     scene = compare_scene(synthetic_pair, request)
     assert list(scene.comparisons) == ["bicubic"] and scene.reasons == {"sc-unet": "weights missing"}
 

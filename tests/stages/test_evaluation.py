@@ -15,7 +15,7 @@ from lstsr_core.evaluation.table import COLUMNS, METRIC_COLUMNS
 from lstsr_core.geo.grid import Tile
 from lstsr_core.pairs.pair import Pair
 from lstsr_core.stages import evaluation as evaluation_stages
-from worlds.runs import evaluation_of, run_with
+from worlds.runs import bicubic_run, evaluation_of
 
 TILE = Tile(18, 4)
 NETWORKS = ["sc-unet", "sif-cnn-sr1", "sif-cnn-sr2"]
@@ -34,36 +34,36 @@ def test_modis_is_as_far_from_aster_as_the_pair_was_made(
     tmp_path: Path, synthetic_pair: Pair, synthetic_pair_with_bias: Callable[[float], Pair]
 ) -> None:
     """ASTER colder by b kelvin: MODIS is warmer by b, and the mean square difference grows by b² + 2 b · bias."""
-    assert coarse_bias_k(run_with(tmp_path / "none", synthetic_pair)) == pytest.approx(0.0, abs=0.02)
+    assert coarse_bias_k(bicubic_run(tmp_path / "none", synthetic_pair)) == pytest.approx(0.0, abs=0.02)
     for bias_k in (1.5, -2.25):
-        directory = run_with(tmp_path / str(bias_k), synthetic_pair_with_bias(bias_k))
+        directory = bicubic_run(tmp_path / str(bias_k), synthetic_pair_with_bias(bias_k))
         assert coarse_bias_k(directory) == pytest.approx(bias_k, abs=0.02)
 
 
 def test_the_difference_at_1_km_counts_bias_and_scatter(
     tmp_path: Path, synthetic_pair: Pair, synthetic_pair_with_bias: Callable[[float], Pair]
 ) -> None:
-    plain = evaluation_stages.against_aster(evaluation_of(run_with(tmp_path / "plain", synthetic_pair)))
-    biased = evaluation_stages.against_aster(evaluation_of(run_with(tmp_path / "biased", synthetic_pair_with_bias(2.0))))
+    plain = evaluation_stages.against_aster(evaluation_of(bicubic_run(tmp_path / "plain", synthetic_pair)))
+    biased = evaluation_stages.against_aster(evaluation_of(bicubic_run(tmp_path / "biased", synthetic_pair_with_bias(2.0))))
     expected = math.sqrt(plain["coarse_rmse_k"].item() ** 2 + 4.0 + 4.0 * plain["coarse_bias_k"].item())
     assert biased["coarse_rmse_k"].item() == pytest.approx(expected, abs=1e-3)
     assert plain["coarse_rmse_k"].item() < 0.2
 
 
-def test_pairs_are_evaluated_and_summarised(run: Path) -> None:
-    table = evaluation_stages.evaluate_pairs(evaluation_of(run, methods=["bicubic", "tsharp", "sc-unet"]))
+def test_pairs_are_evaluated_and_summarised(sharpened: Path) -> None:
+    table = evaluation_stages.evaluate_pairs(evaluation_of(sharpened, methods=["bicubic", "tsharp", "sc-unet"]))
     assert table.columns.tolist() == COLUMNS
     rows = table[["scene", "method"]].to_numpy().tolist()
     assert rows == [[scene, method] for scene in ("9", "10") for method in ("bicubic", "tsharp", "sc-unet")]
-    summary = pd.read_csv(run / "06_aster_evaluation" / "summary.csv")
+    summary = pd.read_csv(sharpened / "06_aster_evaluation" / "summary.csv")
     counted = summary[summary["metric"] == "rmse_k"].set_index("method")["scenes"].to_dict()
     assert counted == {"bicubic": 2, "tsharp": 2, "sc-unet": 0}
     mean = summary.set_index(["method", "metric"]).loc[("tsharp", "rmse_k"), "mean"]
     assert mean == pytest.approx(table[table["method"] == "tsharp"]["rmse_k"].astype(float).mean(), abs=1e-6)
 
 
-def test_a_method_without_weights_shows_its_reason_among_the_means(run: Path) -> None:
-    table = evaluation_stages.evaluate_pairs(evaluation_of(run))
+def test_a_method_without_weights_shows_its_reason_among_the_means(sharpened: Path) -> None:
+    table = evaluation_stages.evaluate_pairs(evaluation_of(sharpened))
     means = evaluation_stages.mean_metrics(table)
     assert means.index.tolist() == ["Bicubic", "TsHARP", "ATPRK", "AATPRK", "DMS", "SC-Unet", "SIF-CNN-SR1", "SIF-CNN-SR2"]
     assert means["scenes"].tolist() == [*[2] * 5, *["weights missing"] * 3]
@@ -72,22 +72,22 @@ def test_a_method_without_weights_shows_its_reason_among_the_means(run: Path) ->
     assert set(evaluation_stages.MAIN_METRICS) <= set(METRIC_COLUMNS)
 
 
-def test_a_scene_with_nothing_to_show_says_why(run: Path) -> None:
+def test_a_scene_with_nothing_to_show_says_why(sharpened: Path) -> None:
     with pytest.raises(InputError, match=r"pair 9 has no product to show \(sc-unet: weights missing\); choose another 'scene'"):
-        evaluation_stages.shown_comparisons(evaluation_of(run, methods=["sc-unet"]))
+        evaluation_stages.shown_comparisons(evaluation_of(sharpened, methods=["sc-unet"]))
 
 
-def test_only_methods_that_can_be_judged_are_shown(run: Path) -> None:
-    assert list(evaluation_stages.shown_comparisons(evaluation_of(run))) == ["bicubic", "tsharp", "atprk", "aatprk", "dms"]
+def test_only_methods_that_can_be_judged_are_shown(sharpened: Path) -> None:
+    assert list(evaluation_stages.shown_comparisons(evaluation_of(sharpened))) == ["bicubic", "tsharp", "atprk", "aatprk", "dms"]
 
 
-def test_figures_of_pixels_leave_their_numbers(run: Path) -> None:
-    settings = evaluation_of(run, methods=["bicubic", "tsharp"])
+def test_figures_of_pixels_leave_their_numbers(sharpened: Path) -> None:
+    settings = evaluation_of(sharpened, methods=["bicubic", "tsharp"])
     evaluation_stages.show_maps(settings)
     evaluation_stages.show_distributions(settings)
     evaluation_stages.show_densities(settings)
     maps, distributions, densities = (
-        pd.read_csv(run / "06_aster_evaluation" / f"{name}.csv") for name in ("maps", "distributions", "densities")
+        pd.read_csv(sharpened / "06_aster_evaluation" / f"{name}.csv") for name in ("maps", "distributions", "densities")
     )
     compared = evaluation_stages.shown_comparisons(settings)["tsharp"]
     product_k, aster_k = compared.product.values, compared.aster.values

@@ -108,7 +108,7 @@ WRONG: list[tuple[type[NotebookParameters], str, Any, str]] = [
     (Sharpening, "methods", "all", "list"),
     (Sharpening, "methods", [], ", ".join(METHODS)),
     (Fourier, "pairs", [], "at least 1"),
-    (Fourier, "weights_directory", 7, "string"),
+    (Sharpening, "weights_directory", 7, "string"),
     (AsterEvaluation, "protocol", "eyeballed", "georeferenced, published"),
     (AsterEvaluation, "protocol", "", "georeferenced, published"),
     (AsterEvaluation, "protocol", ["georeferenced"], "string"),

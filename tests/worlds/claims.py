@@ -67,5 +67,5 @@ def make_run(
     )
     weights = {f"01_download/weights/{PUBLISHED_CHECKPOINTS[m]}": digest for m, digest in CHECKPOINT_DIGESTS.items()}
     record = {"parameters": {"weights_directory": "01_download/weights"}, "inputs": weights}
-    (run / "provenance.json").write_text(json.dumps({"06_aster_evaluation": record}))
+    (run / "provenance.json").write_text(json.dumps({"04_sharpening": record}))
     return run

@@ -7,7 +7,8 @@ from typing import Any
 
 from lstsr_core.pairs.pair import Pair, write_pair
 from lstsr_core.stages.order import UPSTREAM
-from lstsr_core.stages.parameters import AsterEvaluation
+from lstsr_core.stages.parameters import AsterEvaluation, Sharpening
+from lstsr_core.stages.sharpening import sharpen_pairs
 
 LAST = "12_structure"
 
@@ -22,13 +23,15 @@ def a_run(run: Path) -> Path:
     return run
 
 
-def run_with(run: Path, *pairs: Pair) -> Path:
-    for pair in pairs:
-        write_pair(pair, run / "01_download" / "pairs")
+def bicubic_run(run: Path, pair: Pair) -> Path:
+    """A run of one pair, sharpened by bicubic alone."""
+    write_pair(pair, run / "01_download" / "pairs")
+    methods = {"methods": ["bicubic"], "protocol": "georeferenced"}
+    sharpen_pairs(Sharpening.check({"run_directory": str(run), **methods}))
     return run
 
 
 def evaluation_of(run: Path, **values: Any) -> AsterEvaluation:
-    """Without weights, which networks miss, unless told otherwise."""
-    given = {"run_directory": str(run), "protocol": "georeferenced", "weights_directory": "none"}
+    """Georeferenced, unless told otherwise."""
+    given = {"run_directory": str(run), "protocol": "georeferenced"}
     return AsterEvaluation.check({**given, **values})

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from lstsr_book.markup import number
-from lstsr_book.run_files import METRICS, PROVENANCE, RunFiles
+from lstsr_book.run_files import PROVENANCE, RunFiles
 from lstsr_core.base.errors import NoResult
 from lstsr_core.evaluation.statistics import mean_interval
 from lstsr_core.networks.weights import PUBLISHED_CHECKPOINTS
 from lstsr_core.sharpening.methods import METHODS
+from lstsr_core.stages.parameters import Sharpening
 
 REPRODUCED = "reproduced"
 NOT_REPRODUCED = "not reproduced"
@@ -168,7 +168,7 @@ class Evidence:
 
     def published_weights(self, method: str) -> bool:
         """Whether the file that a network was filled from is the published checkpoint, by its sha256."""
-        record = self.files.json(PROVENANCE).get(Path(METRICS).parent.name, {})
+        record = self.files.json(PROVENANCE).get(Sharpening.notebook, {})
         folder, inputs = record.get("parameters", {}).get("weights_directory", ""), record.get("inputs", {})
         published = PUBLISHED_CHECKPOINTS[method]
         # In the order in which networks.weights_file looks.

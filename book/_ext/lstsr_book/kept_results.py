@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from lstsr_book.claims import CLAIMS_FILE, Claim, claims, write_claims
-from lstsr_book.run_files import METRICS, PROVENANCE, SUMMARY, RunFiles
+from lstsr_book.run_files import METRICS, PROVENANCE, SUMMARY, RunFiles, inputs_in_short
 from lstsr_core.base.errors import InputError
 from lstsr_core.base.fingerprint import Record, read_records, sha256
 from lstsr_core.base.project import replace_folder
@@ -146,7 +146,7 @@ def _check_made_by(records: dict[str, Record], name: str, digest: str, run: Path
 
 
 def _noted(record: Record) -> Record:
-    inputs = {name: digest for name, digest in record["inputs"].items() if not name.endswith(_PICTURES)}
+    inputs = {name: digest for name, digest in inputs_in_short(record).items() if not name.endswith(_PICTURES)}
     return {**{name: record[name] for name in _NOTED}, "inputs": inputs}
 
 

@@ -13,6 +13,7 @@ from lstsr_book.figure_pages import BookFigure, changed_parameters, origin, with
 from lstsr_book.kept_results import DIGEST_DIGITS
 from lstsr_book.markup import facts_table
 from lstsr_book.prose import REAL_NOTE, REAL_NOTEBOOKS, Edition
+from lstsr_book.run_files import inputs_in_short
 from lstsr_core.base.errors import InputError
 
 _ASSIGNMENT = re.compile(r"^(\w+)((?:: [^=\n]+)?) = (.*)$", re.MULTILINE)
@@ -118,7 +119,7 @@ def _provenance_section(provenance: dict[str, Any]) -> str:
         "seconds": f"{float(provenance.get('seconds', math.nan)):.0f}",
     }
     parameters = {name: json.dumps(value, ensure_ascii=False) for name, value in provenance.get("parameters", {}).items()}
-    inputs = {name: str(digest)[:DIGEST_DIGITS] or "absent" for name, digest in sorted(provenance.get("inputs", {}).items())}
+    inputs = {name: str(digest)[:DIGEST_DIGITS] or "absent" for name, digest in sorted(inputs_in_short(provenance).items())}
     versions = dict(sorted(provenance.get("versions", {}).items()))
     return "\n\n".join(
         [

@@ -26,7 +26,7 @@ from lstsr_book.results_prose import (
     real_results,
     results_substitutions,
 )
-from lstsr_book.run_files import PAIRS, PROVENANCE, RunFiles
+from lstsr_book.run_files import PAIRS, PROVENANCE, RunFiles, inputs_in_short
 from lstsr_book.scenes_prose import scenes_substitutions
 from lstsr_core.base.project import REGISTRY
 from lstsr_core.evaluation import protocols as placement
@@ -198,7 +198,7 @@ def _provenance_table(provenance: dict[str, Any]) -> str:
         seed = "none" if facts.get("seed") is None else facts["seed"]
         commit, changed, _ = str(facts.get("git_revision", "unknown")).partition("+")
         revision = commit[:DIGEST_DIGITS] + (" with changes" if changed else "")
-        lines.append(row(name, [seed, f"{float(facts.get('seconds', math.nan)):.0f}", len(facts.get("inputs", {})), revision]))
+        lines.append(row(name, [seed, f"{float(facts.get('seconds', math.nan)):.0f}", len(inputs_in_short(facts)), revision]))
     return table(["notebook", "seed", "seconds", "inputs", "revision"], lines)
 
 

@@ -12,6 +12,9 @@ from typing import Any
 import pandas as pd
 
 from lstsr_core.base.errors import InputError
+from lstsr_core.base.fingerprint import Record, fingerprint
+from lstsr_core.evaluation.products import FOLDER
+from lstsr_core.stages.parameters import Sharpening
 
 SUMMARY = "01_download/summary.json"
 PAIRS = "01_download/pairs.csv"
@@ -20,6 +23,15 @@ METRICS = "06_aster_evaluation/metrics.csv"
 METRICS_SUMMARY = "06_aster_evaluation/summary.csv"
 INVERSION = "06_aster_evaluation/inversion.csv"
 PROVENANCE = "provenance.json"
+PRODUCTS = f"{Sharpening.notebook}/{FOLDER}/"
+
+
+def inputs_in_short(record: Record) -> dict[str, str]:
+    """The sha256 of a notebook's inputs by name; the products, over a thousand of the paper's pairs, as one."""
+    inputs: dict[str, str] = record.get("inputs", {})
+    products = {name: digest for name, digest in inputs.items() if name.startswith(PRODUCTS)}
+    short = {name: digest for name, digest in inputs.items() if name not in products}
+    return short | ({PRODUCTS: fingerprint(products)} if products else {})
 
 
 @dataclass(frozen=True)
