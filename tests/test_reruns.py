@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from lstsr_core.base.project import PROJECT
-from tests.project.test_wings import WINGS
 from worlds.project_copy import NAMES, ProjectCopy, copy_project
+from worlds.wings import WINGS
 
 TOUCHED = {
     "base": "base.memory", "geo": "geo.shorelines", "metrics": "metrics.perceptual", "modis": "modis.water",

@@ -9,12 +9,7 @@ import grimp
 import pytest
 
 from lstsr_core.base.project import PROJECT
-
-WINGS = [
-    "base", "geo", "metrics", "modis", "pairs", "simulation", "download", "patches", "networks", "sharpening",
-    "evaluation", "figures", "maps", "stages",
-]  # fmt: skip
-"""From the ground up."""
+from worlds.wings import WINGS
 
 TOP = ["runner", "cli"]
 
