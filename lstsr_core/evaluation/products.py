@@ -22,7 +22,7 @@ from lstsr_core.base.errors import InputError, NoResult
 from lstsr_core.base.files import written_atomically
 from lstsr_core.base.fingerprint import PACKAGE, code_of, digests, fingerprint, sha256, versions
 from lstsr_core.evaluation.protocols import Placement
-from lstsr_core.geo.raster import Raster, read_raster, read_tags, write_raster
+from lstsr_core.geo.raster import FloatArray, Raster, read_raster, read_tags, write_raster
 from lstsr_core.networks.weights import FOLDS_TABLE, PACKAGE_WEIGHTS
 from lstsr_core.pairs.pair import ModisPair, Pair, fine_grid
 from lstsr_core.sharpening import methods as registry
@@ -101,9 +101,10 @@ class KeptProducts(Products):
         pair, options = placement.pair, placement.options(self.options)
         path = product_file(self.directory, placement, method)
         made_from = _made_from(pair, method, options)
-        if read_tags(path).get(_MADE_FROM) == made_from:
-            with suppress(InputError):  # damaged: made again
-                return fine_grid(pair).with_values(_read_whole(path).values)
+        with suppress(InputError):  # missing or damaged: made below
+            values, tags = _read_whole(path)
+            if tags.get(_MADE_FROM) == made_from:
+                return fine_grid(pair).with_values(values)
         product = sharpen(pair, method, options)
         tags = {"LSTSR_METHOD": method, "UNITS": "K", _INPUTS: _inputs(pair), _MADE_FROM: made_from, _VALUES: _values(product)}
         write_raster(product, path, tags)
@@ -156,14 +157,14 @@ class WrittenProducts(Products):
             raise NoResult(reason)
         path = product_file(self.directory / FOLDER, placement, method)
         try:
-            product = _read_whole(path)
+            values, tags = _read_whole(path)
         except InputError as error:
             raise InputError(f"{error} {self.directory.name} makes it again: {self._again}") from error
-        if read_tags(path).get(_INPUTS) != _inputs(placement.pair):
+        if tags.get(_INPUTS) != _inputs(placement.pair):
             raise InputError(
                 f"{path}: was made from another LST or NDVI than pair {placement.pair.id} has now; make it again: {self._again}"
             )
-        return fine_grid(placement.pair).with_values(product.values)
+        return fine_grid(placement.pair).with_values(values)
 
     def reason(self, protocol: str, scene: str, method: str) -> str:
         """Why a method has no product; empty if it has one."""
@@ -229,11 +230,11 @@ def _weights_digest(options: Options) -> str:
     return fingerprint([digests([place], place, pattern) for pattern in ("*.safetensors", "*.pt", FOLDS_TABLE)])
 
 
-def _read_whole(path: Path) -> Raster:
-    product = read_raster(path)
-    if read_tags(path).get(_VALUES) != _values(product):
+def _read_whole(path: Path) -> tuple[FloatArray, dict[str, str]]:
+    product, tags = read_raster(path), read_tags(path)
+    if tags.get(_VALUES) != _values(product):
         raise InputError(f"{path}: its values are not those that were written; somebody changed them.")
-    return product
+    return product.values, tags
 
 
 def _values(raster: Raster) -> str:
@@ -252,7 +253,7 @@ def _made_from(pair: ModisPair, method: str, options: Options) -> str:
     weights = weights_of(pair.id, method, options)
     digest = weights and _digest_of(weights, weights.stat().st_mtime_ns)
     settings = [options.published, options.seed, options.rows_down, options.columns_right]
-    return fingerprint(_inputs(pair), settings, digest, code_of_method(METHODS[method]), OWN_METHODS.get(method), versions())
+    return fingerprint(_inputs(pair), settings, digest, code_of_method(METHODS[method]), OWN_METHODS.get(method))
 
 
 @lru_cache(maxsize=64)
@@ -262,7 +263,7 @@ def _digest_of(path: Path, modified_ns: int) -> str:
 
 @lru_cache(maxsize=64)
 def code_of_method(method: Method) -> dict[str, str]:
-    """sha256 of what decides a method's product beside its input: functions, modules that they call, constants.
+    """sha256 of what decides a method's product beside its input: functions, modules that they call, constants, libraries.
 
     Of the module in which all methods are registered only the functions that this one calls count, so that a
     change to another method leaves this one's products as they are.
@@ -270,7 +271,7 @@ def code_of_method(method: Method) -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        sha256 by the name of a function or module; a constant's value by its name.
+        sha256 by the name of a function or module; a constant's value, and a library's version, by its name.
     """
     functions: list[Any] = [method.sharpener]
     modules: set[str] = set()
@@ -285,4 +286,4 @@ def code_of_method(method: Method) -> dict[str, str]:
             elif not callable(value) and not inspect.ismodule(value):
                 constants[name] = repr(value)
     sources = {function.__qualname__: fingerprint(inspect.getsource(function)) for function in functions}
-    return sources | constants | code_of(f"import {module}" for module in sorted(modules))
+    return sources | constants | code_of(f"import {module}" for module in sorted(modules)) | versions()
