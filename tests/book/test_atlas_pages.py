@@ -130,12 +130,6 @@ def test_the_chooser_has_a_row_and_an_outline_for_each_scene(run: Path) -> None:
     )
 
 
-def test_the_scatter_leads_to_the_pages(run: Path) -> None:
-    block = atlas_substitutions(run)["atlas_scatter"]
-    assert all(f'<a href="atlas/{scene}.html"' in block for scene in ("0", "57"))
-    assert "{{ atlas_scatter }}" in (PROJECT / "book" / "atlas.md").read_text()
-
-
 def test_a_scene_with_nothing_to_compare_says_why_and_shows_nothing(tmp_path: Path) -> None:
     run = make_book_run(tmp_path / "sample")
     path = run / "11_atlas" / "scenes" / "57" / "scene.json"

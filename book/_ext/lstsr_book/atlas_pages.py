@@ -13,7 +13,6 @@ from lstsr_book.atlas_scene_page import scene_page
 from lstsr_book.claim_evidence import LABELS
 from lstsr_book.markup import table, text, value_cell
 from lstsr_book.run_files import RunFiles
-from lstsr_book.scatter import scatter_html
 from lstsr_core.stages.atlas_figures import LAYERS
 from lstsr_core.stages.atlas_scenes import FIGURES, SCRIPT_FILE
 
@@ -80,15 +79,9 @@ def atlas_substitutions(run: Path) -> dict[str, str]:
     return {
         "atlas_sentence": _sentence(atlas),
         "atlas_map": f'<div class="atlas-chooser">\n{atlas.map.chooser(addresses, names)}\n</div>',
-        "atlas_scatter": _scatter(atlas),
         "atlas_places": _places_table(atlas),
         **{f"atlas_{metric}": _choice_table(atlas, metric) for metric in CHOICES},
     }
-
-
-def _scatter(atlas: AtlasResults) -> str:
-    described = atlas.scenes.merge(atlas.statistics.reset_index(), on="scene", how="left", suffixes=("", "_of_pair"))
-    return scatter_html(atlas.metrics, described, lambda scene: f"{atlas.page(scene)}.html")
 
 
 def _sentence(atlas: AtlasResults) -> str:
