@@ -13,7 +13,6 @@ from lstsr_book.atlas_scene_page import scene_page
 from lstsr_book.claim_evidence import LABELS
 from lstsr_book.markup import table, text, value_cell
 from lstsr_book.run_files import RunFiles
-from lstsr_core.stages.atlas_figures import LAYERS
 from lstsr_core.stages.atlas_scenes import FIGURES, SCRIPT_FILE
 
 EXTRA_FOLDER = "_unchanged"
@@ -59,7 +58,7 @@ def _copy_files(atlas: AtlasResults, scene: str, target: Path) -> None:
         return
     (target / scene).mkdir(parents=True)
     shutil.copyfile(atlas.files.path(atlas.file(scene, SCRIPT_FILE)), target / f"{scene}.js")
-    for name in [f"{figure}_{layer}.webp" for figure in FIGURES for layer in LAYERS]:
+    for name in [f"{figure}.webp" for figure in FIGURES]:
         shutil.copyfile(atlas.files.path(atlas.file(scene, name)), target / scene / name)
 
 

@@ -18,9 +18,6 @@ from lstsr_core.stages.atlas_scenes import FIGURES
 SHOWN_FIRST = "sif-cnn-sr1"
 """What the viewer shows beside the 1 km LST where there is a choice."""
 
-_LAYER_KINDS = {"pixels": "dark-light", "light": "only-light", "dark": "only-dark"}
-"""The theme's class of each layer of a figure: what it does to an image on dark pages."""
-
 _FIGURE_TEXTS = {
     "maps": (
         "Maps",
@@ -158,16 +155,11 @@ def _viewer(scene: str, methods: list[str]) -> str:
 
 def _figure(scene: str, name: str, size: dict[str, int]) -> str:
     _, alternative, caption = _FIGURE_TEXTS[name]
-    images = "\n".join(
-        f'<img class="{kind}" src="../{STATIC_FOLDER}/{text(scene)}/{name}_{layer}.webp" width="{size["width"]}" '
-        f'height="{size["height"]}" loading="lazy" decoding="async" '
-        f'alt="{text(alternative if layer == "pixels" else "Axes and labels of the same figure.")}">'
-        for layer, kind in _LAYER_KINDS.items()
-    )
     return (
-        f'<figure class="atlas-figure" id="figure-{name}">\n'
-        f'<div class="atlas-layers" role="img" aria-label="{text(alternative)}" style="max-width: {size["width"]}px">\n'
-        f"{images}\n</div>\n<figcaption>{text(caption)}</figcaption>\n</figure>"
+        f'<figure class="atlas-figure" id="figure-{name}" style="--figure-width: {size["width"]}px">\n'
+        f'<img src="../{STATIC_FOLDER}/{text(scene)}/{name}.webp" width="{size["width"]}" '
+        f'height="{size["height"]}" loading="lazy" decoding="async" alt="{text(alternative)}">\n'
+        f"<figcaption>{text(caption)}</figcaption>\n</figure>"
     )
 
 

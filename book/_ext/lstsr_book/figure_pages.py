@@ -83,15 +83,14 @@ class BookFigure:
     width_px: int
     height_px: int
 
-    def images(self, suffix: str = "", shrunk: bool = False) -> str:
-        """The light and the dark picture, of which a page shows one."""
+    def image(self, suffix: str = "", shrunk: bool = False) -> str:
+        """The picture, as HTML."""
         width, height = self.width_px, self.height_px
         if shrunk:
             width, height = THUMBNAIL_PX, round(height * THUMBNAIL_PX / width)
-        return "".join(
-            f'<img class="{kind}" src="{FIGURES_FOLDER}/{self.notebook}/{self.name}{suffix}{png}" alt="{text(self.alt)}" '
+        return (
+            f'<img src="{FIGURES_FOLDER}/{self.notebook}/{self.name}{suffix}.png" alt="{text(self.alt)}" '
             f'width="{width}" height="{height}" loading="lazy">'
-            for kind, png in (("only-light", ".png"), ("only-dark", ".dark.png"))
         )
 
     def markdown(self, origin: str) -> str:
@@ -107,7 +106,7 @@ class BookFigure:
                 f":::{{container}} figure-place\n:name: figure-{self.name}\n",
                 f'<figure class="lstsr-figure" id="fig-{self.name}" style="--figure-width: {self.width_px}px">',
                 f'<div class="figure-images" tabindex="0" role="region" aria-label="Figure {self.number}, scrolls sideways">',
-                f"{self.images()}\n</div>\n<figcaption>\n",
+                f"{self.image()}\n</div>\n<figcaption>\n",
                 f"**Figure {self.number}**{of_paper}. {self.caption}\n",
                 f'<div class="figure-facts">\n\n{facts}{listed(files)}.\n\n</div>\n</figcaption>\n</figure>\n:::',
             ]
@@ -209,11 +208,10 @@ def copy_files(run: Path, figures: Sequence[BookFigure], source: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for suffix in SUFFIXES:
             shutil.copyfile(run / figure.notebook / f"{figure.name}{suffix}", folder / f"{figure.name}{suffix}")
-        for suffix in (".png", ".dark.png"):
-            with Image.open(folder / f"{figure.name}{suffix}") as picture:
-                small = picture.convert("RGB")
-                small.thumbnail((2 * THUMBNAIL_PX, 10 * THUMBNAIL_PX))  # twice as fine, for sharper screens
-            in_few_colours(small, 64).save(folder / f"{figure.name}.small{suffix}", optimize=True)
+        with Image.open(folder / f"{figure.name}.png") as picture:
+            small = picture.convert("RGB")
+            small.thumbnail((2 * THUMBNAIL_PX, 10 * THUMBNAIL_PX))  # twice as fine, for sharper screens
+        in_few_colours(small, 64).save(folder / f"{figure.name}.small.png", optimize=True)
 
 
 def changed_parameters(notebook: str, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -256,7 +254,7 @@ def _title(figure: BookFigure) -> str:
 
 
 def _entry(target: str, heading: str, figures: Sequence[BookFigure], remark: str) -> str:
-    pictures = " ".join(f"[{figure.images('.small', shrunk=True)}](#figure-{figure.name})" for figure in figures)
+    pictures = " ".join(f"[{figure.image('.small', shrunk=True)}](#figure-{figure.name})" for figure in figures)
     links = [f"[Figure {each.number}](#figure-{each.name}) of [{each.notebook}]({each.notebook}.ipynb)" for each in figures]
     parts = [heading, pictures, f"{listed(links)}. {remark}".strip() if links else remark]
     return f":::{{container}} figure-entry\n:name: {target}\n\n" + "\n\n".join(part for part in parts if part) + "\n:::"

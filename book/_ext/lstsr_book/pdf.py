@@ -109,7 +109,7 @@ def prepare_for_print(page: Path, style: str, title: str, subtitle: str) -> Path
     article = soup.find("article")
     if not isinstance(article, Tag):
         raise InputError(f"{page}: holds no article; expected Jupyter Book's single page.")
-    for unwanted in article.select("a.headerlink, button, script, .cell_input, .only-dark, source[media*=dark], .lstsr-controls"):
+    for unwanted in article.select("a.headerlink, button, script, .cell_input"):
         unwanted.decompose()
     _unfold(soup, article)
     for image in article.find_all("img"):
