@@ -21,6 +21,7 @@ from lstsr_core.figures.panels import DIFFERENCE_COLOURS, LST_COLOURS, _limits, 
 from lstsr_core.figures.tile_map import project, tile_map
 from lstsr_core.geo.grid import Tile
 from lstsr_core.geo.raster import FloatArray, Raster
+from lstsr_core.metrics.names import COARSE_METRICS
 
 LST_LABEL = "MODIS LST, 1 km"
 
@@ -89,7 +90,7 @@ def scene_map(footprints: Mapping[str, FloatArray], biases_k: pd.Series[float], 
     for outlines in (unknown, coloured):
         outlines.set(edgecolor="black", linewidth=0.6, alpha=0.75, zorder=3.5)
         drawn.axes.add_collection(outlines, autolim=False)
-    drawn.figure.colorbar(coloured, ax=drawn.axes, label="MODIS − ASTER at 1 km (K)", shrink=0.8)
+    drawn.figure.colorbar(coloured, ax=drawn.axes, label=COARSE_METRICS["coarse_bias_k"].axis, shrink=0.8)
     drawn.explain()
     return drawn.figure
 

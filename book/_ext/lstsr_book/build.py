@@ -128,35 +128,36 @@ def assemble(run: Path, project: Path) -> Path:
     if not config.is_file() or not (project / "book" / "_toc.yml").is_file():
         raise InputError(f"{project}: holds no _config.yml with book/_toc.yml; expected the project's folder.")
     edition = _edition(files)
-    own, kept = Results(files, claims(files)), KeptResults.read(project / RESULTS)
-    write_claims(own.claims, run / CLAIMS_FILE)
+    results, kept_results = Results(files, claims(files)), KeptResults.read(project / RESULTS)
+    write_claims(results.claims, run / CLAIMS_FILE)
 
     source = run / "book" / "source"
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(project / "book", source, ignore=shutil.ignore_patterns("_build", "_ext", ".*"))
     fill_pages(source / "api")
     provenance = files.json(PROVENANCE)
-    shown = collect(run, project / "notebooks", _reading_order(project / "book" / "_toc.yml"))
-    copy_files(run, shown, source)
+    figures = collect(run, project / "notebooks", _reading_order(project / "book" / "_toc.yml"))
+    copy_files(run, figures, source)
     for name in NOTEBOOKS:
         if name not in provenance:
             raise InputError(f"{run / PROVENANCE}: says nothing of {name}. Run it again: lstsr run --profile {run.name}")
-        write_notebook(files.path(f"notebooks/{name}.ipynb"), source / f"{name}.ipynb", edition, provenance[name], shown)
-    results = _copy_results(run, source / RESULTS_FOLDER)
+        path = files.path(f"notebooks/{name}.ipynb")
+        write_notebook(path, source / f"{name}.ipynb", edition, provenance[name], figures)
+    result_files = _copy_results(run, source / RESULTS_FOLDER)
     write_atlas(run, source)
     if edition.synthetic:
-        kept.files.copy(kept.names, source / KEPT_FOLDER)
-    figures = (
-        substitutions(files, edition, own, kept, project, results)
+        kept_results.files.copy(kept_results.names, source / KEPT_FOLDER)
+    values = (
+        substitutions(files, edition, results, kept_results, project, result_files)
         | atlas_substitutions(run)
         | {
-            "figures_list": figures_list(shown, "For every scene: [the atlas](atlas.md)."),
+            "figures_list": figures_list(figures, "For every scene: [the atlas](atlas.md)."),
             "teaser": teaser(run, source, edition.synthetic),
         }
     )
     settings = yaml.safe_load(config.read_text(encoding="utf-8"))
     settings["title"] = f"{settings['title']}: {edition.name}"
-    settings.setdefault("parse", {})["myst_substitutions"] = figures
+    settings.setdefault("parse", {})["myst_substitutions"] = values
     settings.setdefault("html", {})["announcement"] = edition.banner
     options = settings.setdefault("sphinx", {}).setdefault("config", {})
     options["html_extra_path"] = [EXTRA_FOLDER]

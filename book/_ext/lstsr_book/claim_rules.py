@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from lstsr_book.claim_evidence import ABSENT, LABELS, UNTESTABLE, Evidence, Figure, Finding, Measure, verdict_of
+from lstsr_book.claim_evidence import ABSENT, LABELS, UNTESTABLE, Evidence, Figure, Finding, verdict_of
 from lstsr_book.markup import number, thousands
 from lstsr_book.run_files import CURVES, INVERSION, METRICS, PAIRS, PROVENANCE, SUMMARY
 from lstsr_core.evaluation.statistics import COVERAGE, RESAMPLES, SEED, mean_interval
 from lstsr_core.geo.grid import SPHERE_RADIUS_M, TILE_SIZE_M, Tile
 from lstsr_core.metrics.contrast import CELL_PIXELS
+from lstsr_core.metrics.names import BY_COLUMN, Metric
 from lstsr_core.networks.unet import SharpeningUNet
 from lstsr_core.networks.weights import PUBLISHED_CHECKPOINTS
 from lstsr_core.pairs.pair import PUBLISHED_PAIRS
@@ -34,25 +35,15 @@ SIF_NETWORKS = ["sif-cnn-sr1", "sif-cnn-sr2"]
 RIVALS = ["bicubic", "tsharp", "atprk", "dms", "sc-unet", "sif-cnn-sr2"]
 """What the abstract compares SIF-CNN-SR1 with."""
 
-CONSISTENCY = Measure("consistency_k", "consistency", " K", 2, -1)
-LPIPS = Measure("lpips", "LPIPS", "", 3, -1)
-FRR = Measure("frr", "FRR", "", 3, 1)
-FRO = Measure("fro", "FRO", "", 3, -1)
-FRU = Measure("fru", "FRU", "", 5, 0)
-ATTENUATION = Measure("attenuation_rmse_db", "attenuation RMSE", " dB", 2, -1)
+RMSE, LPIPS, CONSISTENCY = BY_COLUMN["rmse_k"], BY_COLUMN["lpips"], BY_COLUMN["consistency_k"]
+FRR, FRO, ATTENUATION = BY_COLUMN["frr"], BY_COLUMN["fro"], BY_COLUMN["attenuation_rmse_db"]
+FRU = replace(BY_COLUMN["fru"], digits=5)  # methods differ by less than its third decimal
 FOURIER = [FRR, FRO, FRU, ATTENUATION]
 
 PUBLISHED_LINE = {
-    "psnr_db": ("PSNR", "22.25"),
-    "ssim": ("SSIM", "0.69"),
-    "rmse_k": ("RMSE", "1.95"),
-    "rmse_low_gradient_k": ("RMSE low", "1.75"),
-    "rmse_mid_gradient_k": ("RMSE mid", "1.82"),
-    "rmse_high_gradient_k": ("RMSE high", "2.35"),
-    "gssim": ("GSSIM", "0.34"),
-    "lpips": ("LPIPS", "0.24"),
-    "rmse_gradient": ("gradient RMSE", "6.96"),
-}
+    "psnr_db": "22.25", "ssim": "0.69", "rmse_k": "1.95", "rmse_low_gradient_k": "1.75", "rmse_mid_gradient_k": "1.82",
+    "rmse_high_gradient_k": "2.35", "gssim": "0.34", "lpips": "0.24", "rmse_gradient": "6.96",
+}  # fmt: skip
 """The published evaluation of scene 0 with SIF-CNN-SR1, to the digits printed."""
 
 PUBLISHED_CURVES = {
@@ -127,18 +118,18 @@ def _textures(evidence: Evidence, protocol: str) -> Finding:
     checks: dict[str, bool] = {}
     parts: list[str] = []
     figures: list[Figure] = []
-    for measure in (FRR, ATTENUATION):
-        means = judged.means(present, measure)
-        parts.append(f"{measure.label}: {_told(means)}")
+    for metric in (FRR, ATTENUATION):
+        means = judged.means(present, metric)
+        parts.append(f"{metric.label}: {_told(means)}")
         for name in networks:
-            difference = judged.differences(name, ["bicubic"], measure)["bicubic"]
-            checks[f"{LABELS[name]} in {measure.label}"] = difference.sign == measure.better
+            difference = judged.differences(name, ["bicubic"], metric)["bicubic"]
+            checks[f"{LABELS[name]} in {metric.label}"] = difference.sign == metric.sign
             figures.append(difference)
     ours = f"{'; '.join(parts)} ({_mean_of(means)}){evidence.other_weights(networks)}"
     return Finding(ours, verdict_of(checks, missing), tuple(figures))
 
 
-def _against_rivals(evidence: Evidence, protocol: str, measures: Sequence[Measure]) -> Finding:
+def _against_rivals(evidence: Evidence, protocol: str, metrics: Sequence[Metric]) -> Finding:
     judged, best = evidence.judged(protocol), SIF_NETWORKS[0]
     own_reason = judged.reason(best)
     if own_reason is not None:
@@ -149,21 +140,21 @@ def _against_rivals(evidence: Evidence, protocol: str, measures: Sequence[Measur
     checks: dict[str, bool] = {}
     parts: list[str] = []
     figures: list[Figure] = []
-    for measure in measures:
-        differences = judged.differences(best, rivals, measure)
+    for metric in metrics:
+        differences = judged.differences(best, rivals, metric)
         # Where nearer to zero is better, the difference is of magnitudes, so that less is better.
-        better_sign = measure.better or -1
+        better_sign = metric.sign or -1
         worse, open_against = ([LABELS[name] for name in rivals if differences[name].sign == sign] for sign in (-better_sign, 0))
         better = len(rivals) - len(worse) - len(open_against)
         if open_against and not worse:
-            untested[measure.label] = "chance may have decided"
+            untested[metric.label] = "chance may have decided"
         else:
-            checks[measure.label] = not worse
+            checks[metric.label] = not worse
         told = [f"better than {better} of {len(rivals)}"]
         told += [f"worse than {', '.join(worse)}"] if worse else []
         told += [f"not told apart from {', '.join(open_against)}"] if open_against else []
-        means = judged.means([best, *rivals], measure)
-        parts.append(f"{measure.label} {means[best].text}: {', '.join(told)}")
+        means = judged.means([best, *rivals], metric)
+        parts.append(f"{metric.label} {means[best].text}: {', '.join(told)}")
         figures += differences.values()
     ours = f"{'; '.join(parts)} ({_mean_of(means)}){evidence.other_weights([best, *rivals])}"
     return Finding(ours, verdict_of(checks, untested), tuple(figures))
@@ -192,16 +183,17 @@ def _published_line(evidence: Evidence, protocol: str) -> Finding:
     if protocol != "published":
         return Finding(ours, f"{UNTESTABLE}: the line was published for the published protocol")
     checks, untested = {}, {}
-    for metric, (label, printed) in PUBLISHED_LINE.items():
-        if math.isnan(row[metric]):
+    for column, printed in PUBLISHED_LINE.items():
+        label = BY_COLUMN[column].label
+        if math.isnan(row[column]):
             untested[label] = NO_FIGURE
         else:
-            checks[label] = f"{row[metric]:.2f}" == printed
+            checks[label] = f"{row[column]:.2f}" == printed
     return Finding(ours, verdict_of(checks, untested))
 
 
 def _line(row: pd.Series[Any]) -> str:
-    return _listed({label: number(float(row[metric]), 2) for metric, (label, _) in PUBLISHED_LINE.items()})
+    return _listed({BY_COLUMN[column].label: number(float(row[column]), 2) for column in PUBLISHED_LINE})
 
 
 def _database(evidence: Evidence, protocol: str) -> Finding:
@@ -262,13 +254,13 @@ def _scale_invariance(evidence: Evidence, protocol: str) -> Finding:
     checks: dict[str, bool] = {}
     parts: list[str] = []
     figures: list[Figure] = []
-    for measure in (FRR, ATTENUATION):
-        means, differences = judged.means([other, best], measure), judged.differences(best, [other], measure)
+    for metric in (FRR, ATTENUATION):
+        means, differences = judged.means([other, best], metric), judged.differences(best, [other], metric)
         difference = differences[other]
         if difference.samples < 2:
             return Finding(NO_FIGURE, verdict_of({}, {"bootstrap": "fewer than two scenes"}))
-        checks[measure.label] = difference.sign == measure.better
-        parts.append(f"{measure.label}: {_told(means)}, difference {difference.text}")
+        checks[metric.label] = difference.sign == metric.sign
+        parts.append(f"{metric.label}: {_told(means)}, difference {difference.text}")
         figures.append(difference)
     ours = f"{'; '.join(parts)} ({_mean_of(means)}){evidence.other_weights([best, other])}"
     return Finding(ours, verdict_of(checks), tuple(figures))
@@ -345,7 +337,7 @@ RULES = [
     Rule(
         "Scene 0, SIF-CNN-SR1: one line of nine figures.",
         "evaluation notebook",
-        _listed({label: printed for label, printed in PUBLISHED_LINE.values()}),
+        _listed({BY_COLUMN[column].label: printed for column, printed in PUBLISHED_LINE.items()}),
         "Under the published protocol each figure agrees to the digits printed.",
         METRICS,
         _published_line,

@@ -12,12 +12,13 @@ from typing import Any
 
 from PIL import Image
 
-from lstsr_book.markup import RESULTS_FOLDER, link, listed, text
+from lstsr_book.markup import RESULTS_FOLDER, listed, part
 from lstsr_core.base.errors import InputError
 from lstsr_core.figures.files import PAGE_PIXELS_PER_INCH, PIXELS_PER_INCH, SUFFIXES, in_few_colours
 from lstsr_core.stages.parameters import BY_NOTEBOOK
 
 FIGURES_FOLDER = "_static/figures"
+_TEMPLATE = "figure.md"
 THUMBNAIL_PX = 320
 
 PAPER_LIST = {
@@ -41,9 +42,11 @@ PAPER_LIST = {
 _REMARKS = {
     5: "The published pairs carry no dates; in their edition the distribution of mean LST stands in for the seasons.",
     11: "The sixth notebook's metrics FRR, FRO and FRU are sums over these curves.",
-    12: "The paper's third panel, against the time between the acquisitions, cannot be made: the published data carry no times.",
-    13: "A table, not a figure: means on [the page of results](results.md), and there every metric with its mean, standard "
-    "deviation, 10 %, quartiles and 90 % for each method; the main ones in [the sixth notebook](06_aster_evaluation.ipynb).",
+    12: "The paper's third panel, against the time between the acquisitions, cannot be made: the published data carry no "
+    "times.",
+    13: "A table, not a figure: means on [the page of results](results.md), and there every metric with its mean, "
+    "standard deviation, 10 %, quartiles and 90 % for each method; the main ones in "
+    "[the sixth notebook](06_aster_evaluation.ipynb).",
     14: "The sweep is over α, γ and the network's upsampling, on the published pairs, in every edition.",
 }
 _BY_SCENE, _TABLE = (8, 9, 10, 11), 13
@@ -83,34 +86,18 @@ class BookFigure:
     width_px: int
     height_px: int
 
-    def image(self, suffix: str = "", shrunk: bool = False) -> str:
-        """The picture, as HTML."""
-        width, height = self.width_px, self.height_px
-        if shrunk:
-            width, height = THUMBNAIL_PX, round(height * THUMBNAIL_PX / width)
-        return (
-            f'<img src="{FIGURES_FOLDER}/{self.notebook}/{self.name}{suffix}.png" alt="{text(self.alt)}" '
-            f'width="{width}" height="{height}" loading="lazy">'
-        )
+    @property
+    def folder(self) -> str:
+        """Of its files, as a page beside ``_static`` names it."""
+        return f"{FIGURES_FOLDER}/{self.notebook}"
+
+    def height_at(self, width_px: int) -> int:
+        """Its height in pixels where it is so wide."""
+        return round(self.height_px * width_px / self.width_px)
 
     def markdown(self, origin: str) -> str:
         """The figure with its caption, where `origin` says how it was made, as MyST for a page beside ``_static``."""
-        folder = f"{FIGURES_FOLDER}/{self.notebook}"
-        data = [link(file, f"{RESULTS_FOLDER}/{self.notebook}") for file in self.data]
-        files = [f'<a href="{folder}/{self.name}.{kind}" download>{kind.upper()}</a>' for kind in ("svg", "pdf")]
-        of_paper = f" ([{self.paper} of the paper's list](#list-{self.paper}))" if self.paper else ""
-        numbers = f" Its numbers: {listed(data)}." if data else ""
-        facts = f"Made by [{self.notebook}](#provenance-{self.notebook}) {origin}.{numbers} The figure: "
-        return "\n".join(
-            [
-                f":::{{container}} figure-place\n:name: figure-{self.name}\n",
-                f'<figure class="lstsr-figure" id="fig-{self.name}" style="--figure-width: {self.width_px}px">',
-                f'<div class="figure-images" tabindex="0" role="region" aria-label="Figure {self.number}, scrolls sideways">',
-                f"{self.image()}\n</div>\n<figcaption>\n",
-                f"**Figure {self.number}**{of_paper}. {self.caption}\n",
-                f'<div class="figure-facts">\n\n{facts}{listed(files)}.\n\n</div>\n</figcaption>\n</figure>\n:::',
-            ]
-        )
+        return part("page", self, origin, f"{RESULTS_FOLDER}/{self.notebook}", template=_TEMPLATE)
 
 
 def collect(run: Path, notebooks: Path, names: Sequence[str]) -> list[BookFigure]:
@@ -131,7 +118,7 @@ def collect(run: Path, notebooks: Path, names: Sequence[str]) -> list[BookFigure
     InputError
         If a cell failed, or shows a figure without alternative text, caption or one of its files.
     """
-    found: list[BookFigure] = []
+    figures: list[BookFigure] = []
     for name in names:
         path = run / "notebooks" / f"{name}.ipynb"
         of_project = {cell.get("id"): cell for cell in _cells(notebooks / f"{name}.ipynb")}
@@ -141,8 +128,8 @@ def collect(run: Path, notebooks: Path, names: Sequence[str]) -> list[BookFigure
                 newer = of_project.get(cell.get("id"), cell)
                 same = "".join(newer["source"]) == "".join(cell["source"])
                 metadata = (newer if same else cell)["metadata"]
-                found.append(_figure(run / name, path, position, metadata, len(found) + 1))
-    return found
+                figures.append(_figure(run / name, path, position, metadata, len(figures) + 1))
+    return figures
 
 
 def shows_image(cell: dict[str, Any]) -> bool:
@@ -171,7 +158,8 @@ def _refuse_error(path: Path, position: int, cell: dict[str, Any]) -> None:
     for output in cell.get("outputs", []):
         if output["output_type"] == "error":
             raise InputError(
-                f"{path}: cell {position} failed ({output['ename']}: {output['evalue']}). Run it again before the book is built."
+                f"{path}: cell {position} failed ({output['ename']}: {output['evalue']}). Run it again before the book is "
+                "built."
             )
 
 
@@ -183,22 +171,24 @@ def _figure(directory: Path, path: Path, position: int, metadata: dict[str, Any]
             f"{place} shows a figure without alternative text. Give the cell the metadata "
             '{"mystnb": {"image": {"alt": "…"}}}.'
         )
-    told = metadata.get("lstsr", {})
-    name, caption, data = (told.get(key) for key in ("figure", "caption", "data"))
+    entries = metadata.get("lstsr", {})
+    name, caption, data = (entries.get(key) for key in ("figure", "caption", "data"))
     if not (name and str(caption or "").strip()) or data is None:
         raise InputError(
             f"{place} shows a figure without caption or files. Give the cell the metadata "
             '{"lstsr": {"figure": "<stem of its files>", "caption": "…", "data": ["<table of its numbers>"]}}.'
         )
-    paper = told.get("paper")
+    paper = entries.get("paper")
     if paper is not None and paper not in PAPER_LIST:
-        raise InputError(f"{place}: its figure is number {paper!r} of the paper's list; expected 1 … {len(PAPER_LIST)}, or none.")
+        raise InputError(
+            f"{place}: its figure is number {paper!r} of the paper's list; expected 1 … {len(PAPER_LIST)}, or none."
+        )
     for file in (*(f"{name}{suffix}" for suffix in SUFFIXES), *data):
         if not (directory / file).is_file():
             raise InputError(f"{directory / file}: no such file, but {place} names it. Run {directory.name} again.")
     with Image.open(directory / f"{name}.png") as picture:
-        width_px, height_px = (round(size * PAGE_PIXELS_PER_INCH / PIXELS_PER_INCH) for size in picture.size)
-    return BookFigure(directory.name, position, name, number, paper, str(caption).strip(), alt, list(data), width_px, height_px)
+        sizes_px = [round(size * PAGE_PIXELS_PER_INCH / PIXELS_PER_INCH) for size in picture.size]
+    return BookFigure(directory.name, position, name, number, paper, str(caption).strip(), alt, list(data), *sizes_px)
 
 
 def copy_files(run: Path, figures: Sequence[BookFigure], source: Path) -> None:
@@ -242,11 +232,11 @@ def figures_list(figures: Sequence[BookFigure], by_scene: str = "") -> str:
         here = [figure for figure in figures if figure.paper == number]
         absent = "" if here or number == _TABLE else "Not in this edition: none of its notebooks has made it."
         remarks = [absent, _REMARKS.get(number, ""), by_scene if number in _BY_SCENE else ""]
-        entries.append(_entry(f"list-{number}", f"**{number}. {subject}**", here, " ".join(filter(None, remarks))))
+        entries.append(_entry(f"list-{number}", f"{number}. {subject}", here, " ".join(filter(None, remarks))))
     further = [figure for figure in figures if figure.paper is None]
-    own = [_entry(f"list-{figure.name}", f"**{_title(figure)}**", [figure], "") for figure in further]
-    told = f"The book has {len(figures)} figures; {len(further)} of them the paper does not have."
-    return "\n\n".join([told, *entries, "Beyond the paper:", *own])
+    others = [_entry(f"list-{figure.name}", _title(figure), [figure], "") for figure in further]
+    count = f"The book has {len(figures)} figures; {len(further)} of them the paper does not have."
+    return "\n\n".join([count, *entries, "Beyond the paper:", *others])
 
 
 def _title(figure: BookFigure) -> str:
@@ -254,7 +244,4 @@ def _title(figure: BookFigure) -> str:
 
 
 def _entry(target: str, heading: str, figures: Sequence[BookFigure], remark: str) -> str:
-    pictures = " ".join(f"[{figure.image('.small', shrunk=True)}](#figure-{figure.name})" for figure in figures)
-    links = [f"[Figure {each.number}](#figure-{each.name}) of [{each.notebook}]({each.notebook}.ipynb)" for each in figures]
-    parts = [heading, pictures, f"{listed(links)}. {remark}".strip() if links else remark]
-    return f":::{{container}} figure-entry\n:name: {target}\n\n" + "\n\n".join(part for part in parts if part) + "\n:::"
+    return part("entry", target, heading, figures, remark, THUMBNAIL_PX, template=_TEMPLATE)

@@ -17,7 +17,7 @@ from lstsr_book.run_files import METRICS, PROVENANCE, SUMMARY, RunFiles, inputs_
 from lstsr_core.base.errors import InputError
 from lstsr_core.base.fingerprint import Record, read_records, sha256
 from lstsr_core.base.project import replace_folder
-from lstsr_core.evaluation.table import METRIC_COLUMNS
+from lstsr_core.metrics.names import METRIC_COLUMNS
 
 RESULTS = "data/results"
 RECORD = "record.json"

@@ -1,4 +1,4 @@
-"""The book's pages of notebooks: an executed notebook as a reader wants it, with the edition's note, figures and provenance."""
+"""The book's pages of notebooks: an executed one as readers want it, with edition, figures and provenance."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ _ASSIGNMENT = re.compile(r"^(\w+)((?:: [^=\n]+)?) = (.*)$", re.MULTILINE)
 _WITHIN_A_RUN = {"run_directory"}  # differs from the default in every run but the sample's
 
 
-def write_notebook(path: Path, target: Path, edition: Edition, provenance: dict[str, Any], figures: Sequence[BookFigure]) -> None:
+def write_notebook(
+    path: Path, target: Path, edition: Edition, provenance: dict[str, Any], figures: Sequence[BookFigure]
+) -> None:
     """Write the page of an executed notebook.
 
     Parameters
@@ -77,21 +79,25 @@ def write_notebook(path: Path, target: Path, edition: Edition, provenance: dict[
 
 
 def with_parameters_used(cells: Sequence[dict[str, Any]], names: set[str]) -> list[dict[str, Any]]:
-    """The cells with one of parameters, which explains them and has the values that were used, in place of papermill's two.
+    """The cells with one of parameters, which explains them and has the values used, in place of papermill's two.
 
     Parameters
     ----------
     cells : sequence of dict
-        Of a notebook that papermill ran: one tagged "parameters" and, unless none was given, "injected-parameters" after it.
+        Of a notebook that papermill ran: one tagged "parameters" and, unless none was given, "injected-parameters"
+        after it.
     names : set of str
-        Parameters whose given values are shown; the others keep the defaults as they are written, such as ``["all"]``.
+        Parameters whose given values are shown; the others keep the defaults as they are written, such as
+        ``["all"]``.
     """
     used = {match[1]: match[3] for cell in _tagged(cells, "injected-parameters") for match in _assignments(cell)}
-    chosen = names & used.keys()
+    shown = names & used.keys()
+
+    def shown_value(match: re.Match[str]) -> str:
+        return f"{match[1]}{match[2]} = {used[match[1]] if match[1] in shown else match[3]}"
+
     for cell in _tagged(cells, "parameters"):
-        cell["source"] = _ASSIGNMENT.sub(
-            lambda match: f"{match[1]}{match[2]} = {used[match[1]] if match[1] in chosen else match[3]}", "".join(cell["source"])
-        )
+        cell["source"] = _ASSIGNMENT.sub(shown_value, "".join(cell["source"]))
     return [cell for cell in cells if "injected-parameters" not in cell["metadata"].get("tags", [])]
 
 
@@ -118,8 +124,10 @@ def _provenance_section(provenance: dict[str, Any]) -> str:
         "seed": "none" if provenance.get("seed") is None else provenance["seed"],
         "seconds": f"{float(provenance.get('seconds', math.nan)):.0f}",
     }
-    parameters = {name: json.dumps(value, ensure_ascii=False) for name, value in provenance.get("parameters", {}).items()}
-    inputs = {name: str(digest)[:DIGEST_DIGITS] or "absent" for name, digest in sorted(inputs_in_short(provenance).items())}
+    values, digests = provenance.get("parameters", {}), inputs_in_short(provenance)
+    parameters = {name: json.dumps(value, ensure_ascii=False) for name, value in values.items()}
+    inputs = {name: str(digest)[:DIGEST_DIGITS] or "absent" for name, digest in sorted(digests.items())}
+    files = f"Inputs ({len(inputs)}), with the first {DIGEST_DIGITS} digits of their sha256"
     versions = dict(sorted(provenance.get("versions", {}).items()))
     return "\n\n".join(
         [
@@ -127,7 +135,7 @@ def _provenance_section(provenance: dict[str, Any]) -> str:
             "How this page was made.",
             facts_table(facts),
             _dropdown(f"Parameters ({len(parameters)})", parameters, "The parameters cell at its defaults."),
-            _dropdown(f"Inputs ({len(inputs)}), with the first {DIGEST_DIGITS} digits of their sha256", inputs, "No files read."),
+            _dropdown(files, inputs, "No files read."),
             _dropdown(f"Versions ({len(versions)})", versions, "None recorded."),
         ]
     )
