@@ -1,4 +1,4 @@
-"""The footprints of an atlas as an inline SVG in the page's colours: a chooser of links, or a locator of a scene."""
+"""The footprints of an atlas as SVG in the page's colours: a chooser of links, or a locator of a scene."""
 
 from __future__ import annotations
 
@@ -82,7 +82,8 @@ class FootprintMap:
         lines = [np.column_stack([np.full_like(along, degrees), along]) for degrees in longitudes]
         lines += [np.array([[extent.west, degrees], [extent.east, degrees]]) for degrees in latitudes]
         labels = [
-            _Label(*self._place(degrees, extent.south), 4, -6, _degrees_text(degrees, "E", "W")) for degrees in longitudes
+            _Label(*self._place(degrees, extent.south), 4, -6, _degrees_text(degrees, "E", "W"))
+            for degrees in longitudes
         ]
         labels += [
             _Label(0.0, self._place(extent.west, degrees)[1], 6, -4, _degrees_text(degrees, "N", "S"))
@@ -113,7 +114,9 @@ class FootprintMap:
         for kind in ("shorelines", "borders"):
             paths = [line for line in lines(kind, self.extent, resolution) if len(line) > 1]
             inside = [shapely.LineString(path).intersection(box) for path in paths]
-            parts = [each for line in inside for each in shapely.get_parts(line) if each.length > _SHORTEST_DEGREES]
+            parts = [
+                each for line in inside for each in shapely.get_parts(line) if each.length > _SHORTEST_DEGREES
+            ]
             ground[kind] = "".join(self._path(np.asarray(each.coords), closed=False) for each in parts)
         return ground
 

@@ -1,4 +1,4 @@
-"""The atlas in the book: a page for every scene, and what the page to choose from takes from the run's files."""
+"""The atlas in the book: a page for every scene, and what the page to choose from takes from the run."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from lstsr_core.metrics.names import COARSE_METRICS, Metric, metrics_of
 from lstsr_core.stages.atlas_scenes import FIGURES, SCRIPT_FILE
 
 EXTRA_FOLDER = "_unchanged"
-"""What lies below it in the book's source is copied beside the pages; a script in ``_static`` is on every page."""
+"""What lies below it is copied beside the pages; a script of ``_static`` would be on every page."""
 
 CHOICES = metrics_of(["rmse_k", "frr", "attenuation_rmse_db", "consistency_k"])
 """Metrics that the chooser has a table of."""
 
 
 def write_atlas(run: Path, source: Path) -> list[str]:
-    """Write a page for each scene into the book's source, with what it shows, and list it in the table of contents.
+    """Write a page for each scene into the book's source, with what it shows, and list it in the contents.
 
     Parameters
     ----------
@@ -93,7 +93,8 @@ def _sentence(atlas: AtlasResults) -> str:
     if not count:
         return sentence
     return (
-        f"{sentence} From {count} of them the published protocol leaves out at least one method; their pages say why."
+        f"{sentence} From {count} of them the published protocol leaves out at least one method; their pages "
+        "say why."
     )
 
 
@@ -105,7 +106,10 @@ def _places_table(atlas: AtlasResults) -> str:
     }  # fmt: skip
     scenes = atlas.scenes.assign(pixels=atlas.scenes["rows"] * atlas.scenes["columns"])
     rows = [
-        row(_scene_cell(atlas, str(record["scene"])), [value_cell(float(record[name]), digits[name]) for name in digits])
+        row(
+            _scene_cell(atlas, str(record["scene"])),
+            [value_cell(float(record[name]), digits[name]) for name in digits],
+        )
         for record in scenes.to_dict("records")
     ]
     coarse = [metric.heading for metric in COARSE_METRICS.values()]

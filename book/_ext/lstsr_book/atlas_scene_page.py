@@ -21,6 +21,7 @@ from lstsr_core.stages.atlas_scenes import FIGURES
 SHOWN_FIRST = "sif-cnn-sr1"
 """What the viewer shows beside the 1 km LST where there is a choice."""
 
+
 @dataclass(frozen=True)
 class _FigureText:
     """What the page says of a figure."""
@@ -34,33 +35,40 @@ _FIGURE_TEXTS = {
     "maps": _FigureText(
         "Maps",
         "Maps of ASTER, of the 1 km LST and of every product over the same ground, on one colour scale.",
-        "ASTER, the 1 km LST and every product on one grid and one colour scale. Look for the fields, rivers and towns of "
+        "ASTER, the 1 km LST and every product on one grid and one colour scale. Look for the fields, rivers "
+        "and towns of "
         "ASTER that a product has and the 1 km LST lacks, and for texture that ASTER has not.",
     ),
     "differences": _FigureText(
         "Differences from ASTER",
         "Maps of the 1 km LST and of every product minus ASTER, on one symmetric colour scale.",
-        "Each minus ASTER, on one symmetric scale. A tint over the whole map is bias between the instruments; shapes of "
-        "fields and rivers are detail that is missing or overdone; a relief, light on one side of things and dark on the "
+        "Each minus ASTER, on one symmetric scale. A tint over the whole map is bias between the "
+        "instruments; shapes of "
+        "fields and rivers are detail that is missing or overdone; a relief, light on one side of things and "
+        "dark on the "
         "other, means that the two images are displaced.",
     ),
     "distributions": _FigureText(
         "Distributions",
         "Violin and box plots of temperature and of its fine detail, for ASTER and every product.",
-        "Top: temperatures. Bottom: fine detail, what is left when the sensor's blur at 1 km is taken off (T − G T). A "
-        "product as contrasted as ASTER has ASTER's shape in both; the bottom row shows whether a product is too smooth or "
+        "Top: temperatures. Bottom: fine detail, what is left when the sensor's blur at 1 km is taken off (T "
+        "− G T). A "
+        "product as contrasted as ASTER has ASTER's shape in both; the bottom row shows whether a product is "
+        "too smooth or "
         "too lively.",
     ),
     "densities": _FigureText(
         "Pixel by pixel",
         "Density plots of every product against ASTER, with the regression line and the one-to-one line.",
-        "Each product against ASTER, pixel by pixel, with the regression line; on the dotted line both agree. A slope below "
+        "Each product against ASTER, pixel by pixel, with the regression line; on the dotted line both "
+        "agree. A slope below "
         "1 means that hot and cold places are drawn together, a cloud beside the dotted line means bias.",
     ),
     "spectra": _FigureText(
         "Spectra",
         "Attenuation against spatial frequency for ASTER, NDVI (dashed) and every product.",
-        "Attenuation of each spatial frequency, NDVI's dashed. Right of the dotted line is detail that the 1 km LST cannot "
+        "Attenuation of each spatial frequency, NDVI's dashed. Right of the dotted line is detail that the 1 "
+        "km LST cannot "
         "hold: a curve below ASTER's lacks detail there, one above it has too much.",
     ),
 }
@@ -80,7 +88,8 @@ def scene_page(atlas: AtlasResults, scene: str, previous: str | None, following:
     content = atlas.content(scene)
     methods = content["methods"]
     figures = [
-        {"name": name, **vars(_FIGURE_TEXTS[name]), **content["figures"][name]} for name in (FIGURES if methods else ())
+        {"name": name, **vars(_FIGURE_TEXTS[name]), **content["figures"][name]}
+        for name in (FIGURES if methods else ())
     ]
     page = render(
         "atlas_scene.md",
@@ -112,13 +121,15 @@ def _place(atlas: AtlasResults, scene: str) -> dict[str, str]:
     rows, columns = int(facts["rows"]), int(facts["columns"])
     side_km = FINE_PIXEL_M / 1000.0
     bias, rmse = (
-        f"{number(float(facts[metric.column]), metric.digits)}{metric.suffix}" for metric in COARSE_METRICS.values()
+        f"{number(float(facts[metric.column]), metric.digits)}{metric.suffix}"
+        for metric in COARSE_METRICS.values()
     )
     return {
         "Middle of the footprint": f"{place}; UTM zone {int(facts['utm_zone'])}",
         "Offset of the patches": _offset(int(facts["ndvi_rows_down"]), int(facts["ndvi_columns_right"])),
         "MODIS − ASTER at 1 km": f"bias {bias}, RMSE {rmse}",
-        "Compared with ASTER": f"{rows} × {columns} pixels ({rows * side_km:.0f} × {columns * side_km:.0f} km)",
+        "Compared with ASTER": f"{rows} × {columns} pixels ({rows * side_km:.0f} × {columns * side_km:.0f} "
+        "km)",
         "Season": f"{facts['season']}: the pairs carry no date",
     } | (_landscape(statistics[0]) if statistics else {})
 
@@ -133,7 +144,9 @@ def _offset(down: int, right: int) -> str:
 def _landscape(statistics: dict[Any, Any]) -> dict[str, str]:
     facts = {}
     if {"lst_mean_k", "lst_std_k"} <= statistics.keys():
-        facts["LST at 1 km"] = f"{number(statistics['lst_mean_k'], 1)} ± {number(statistics['lst_std_k'], 1)} K"
+        facts["LST at 1 km"] = (
+            f"{number(statistics['lst_mean_k'], 1)} ± {number(statistics['lst_std_k'], 1)} K"
+        )
     if {"slope_k_per_ndvi", "r_squared"} <= statistics.keys():
         slope, share = number(statistics["slope_k_per_ndvi"], 1), number(statistics["r_squared"], 2)
         facts["LST against NDVI at 1 km"] = f"{slope} K per unit of NDVI, R² {share}"
@@ -150,7 +163,9 @@ def _best(atlas: AtlasResults, scene: str) -> str:
     sentence = f"Nearest to ASTER by RMSE is {nearest}"
     if frr.max() > 0.0:
         most = LABELS[str(frr.idxmax())]
-        sentence += f"; {most} recovers most of the fine detail that Bicubic lacks (FRR {number(frr.max(), 2)})"
+        sentence += (
+            f"; {most} recovers most of the fine detail that Bicubic lacks (FRR {number(frr.max(), 2)})"
+        )
     return f"{sentence}."
 
 
@@ -191,7 +206,8 @@ def _label(method: object) -> str:
 def _plainly(reason: str, protocol: str) -> str:
     if (reason, protocol) == (TOO_SMALL, "published"):
         return (
-            "The published evaluation cuts both images to a rectangle between the four strongest corners that it finds in "
+            "The published evaluation cuts both images to a rectangle between the four strongest corners "
+            "that it finds in "
             "their outlines, and leaves a product out where a side of that rectangle is not over "
             f"{SMALLEST_SIDE} pixels, as here."
         )
@@ -217,5 +233,7 @@ def _downloads(scene: str, drawn: bool) -> dict[str, str]:
         f"../{RESULTS_FOLDER}/05_fourier/spectra.csv": "spectra of every pair (CSV)",
     }
     if drawn:
-        files[f"../{STATIC_FOLDER}/{scene}.js"] = "this pair's temperatures to 0.1 K, as the viewer reads them"
+        files[f"../{STATIC_FOLDER}/{scene}.js"] = (
+            "this pair's temperatures to 0.1 K, as the viewer reads them"
+        )
     return files

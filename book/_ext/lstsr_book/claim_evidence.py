@@ -1,4 +1,4 @@
-"""What a claim is judged from: means of metrics, differences paired over scenes, and a verdict out of checks."""
+"""What a claim is judged from: means of metrics, differences paired over scenes, a verdict out of checks."""
 
 from __future__ import annotations
 
@@ -93,7 +93,9 @@ class Judged:
     def judged(self, methods: Sequence[str]) -> tuple[list[str], dict[str, str]]:
         """Those of `methods` that have figures, and for the others label and reason."""
         reasons = {name: self.reason(name) for name in methods}
-        return [name for name in methods if reasons[name] is None], {LABELS[n]: r for n, r in reasons.items() if r is not None}
+        return [name for name in methods if reasons[name] is None], {
+            LABELS[n]: r for n, r in reasons.items() if r is not None
+        }
 
     def paired(self, methods: Sequence[str], metric: str) -> pd.DataFrame:
         """A metric by scene (rows) and method (columns), over the scenes for which all methods have it."""
@@ -112,7 +114,7 @@ class Judged:
         return {name: _figure(metric, LABELS[name], table[name]) for name in methods}
 
     def differences(self, name: str, others: Sequence[str], metric: Metric) -> dict[str, Figure]:
-        """A method's difference from each of the others, paired over the scenes that all of them have, by the other.
+        """A method's difference from each of the others, paired over the scenes that all have, by the other.
 
         Raises
         ------
@@ -122,12 +124,17 @@ class Judged:
         table = self._shared([name, *others], metric)
         values = oriented(metric, table[name])
         named = {other: f"{LABELS[name]} − {LABELS[other]}" for other in others}
-        return {other: _figure(metric, named[other], values - oriented(metric, table[other]), True) for other in others}
+        return {
+            other: _figure(metric, named[other], values - oriented(metric, table[other]), True)
+            for other in others
+        }
 
     def _shared(self, methods: Sequence[str], metric: Metric) -> pd.DataFrame:
         table = self.paired(methods, metric.column)
         if table.empty:
-            raise NoResult(f"no scene has {metric.label} for all of {', '.join(LABELS[name] for name in methods)}")
+            raise NoResult(
+                f"no scene has {metric.label} for all of {', '.join(LABELS[name] for name in methods)}"
+            )
         return table
 
 
@@ -158,16 +165,22 @@ class Evidence:
         published = PUBLISHED_CHECKPOINTS[method]
         # In the order in which networks.weights_file looks.
         for path in (
-            f"{folder}/{subfolder}{name}" for subfolder in ("", "models/") for name in (f"{method}.safetensors", published)
+            f"{folder}/{subfolder}{name}"
+            for subfolder in ("", "models/")
+            for name in (f"{method}.safetensors", published)
         ):
             if path in inputs:
                 return bool(inputs[path] == self.registry.get(f"models/{published}"))
         return False
 
     def other_weights(self, methods: Sequence[str]) -> str:
-        """Names the networks whose weights are not the published ones, so that their figures are not taken for those."""
-        own = [LABELS[name] for name in methods if name in PUBLISHED_CHECKPOINTS and not self.published_weights(name)]
-        return f"; weights other than the published ones: {', '.join(own)}" if own else ""
+        """Names the networks with weights other than the published ones, whose figures they do not give."""
+        others = [
+            LABELS[name]
+            for name in methods
+            if name in PUBLISHED_CHECKPOINTS and not self.published_weights(name)
+        ]
+        return f"; weights other than the published ones: {', '.join(others)}" if others else ""
 
 
 def verdict_of(checks: dict[str, bool], untested: dict[str, str] | None = None) -> str:

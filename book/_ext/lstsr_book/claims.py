@@ -56,7 +56,8 @@ class Claim:
     rule : str
         The rule that gives the verdict.
     verdict : str
-        "reproduced", "not reproduced", "partly reproduced" or "cannot be tested here", the last two followed by
+        "reproduced", "not reproduced", "partly reproduced" or "cannot be tested here", the last two followed
+        by
         a colon and why.
     file : str
         The run's file that `ours` comes from.
@@ -119,8 +120,8 @@ def claims(files: RunFiles, registry: Path = REGISTRY) -> list[Claim]:
             verdict = _on_synthetic(verdict)
             beside = [replace(other, verdict=verdict) for other in beside]
         claim = Claim(
-            number, rule.text, rule.source, rule.published, deciding, finding.ours, rule.rule, verdict, rule.file,
-            finding.figures, tuple(beside),
+            number, rule.text, rule.source, rule.published, deciding, finding.ours, rule.rule, verdict,
+            rule.file, finding.figures, tuple(beside),
         )  # fmt: skip
         rows.append(claim)
     return rows

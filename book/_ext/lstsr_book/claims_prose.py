@@ -23,7 +23,8 @@ def claims_sentence(rows: Sequence[Claim], judged_on: str) -> str:
         for outcome in (REPRODUCED, PARTLY, NOT_REPRODUCED, UNTESTABLE)
     }
     return (
-        f"Of the paper's {in_words(len(rows))} claims, judged on {judged_on}, {counts[REPRODUCED]} came out as "
+        f"Of the paper's {in_words(len(rows))} claims, judged on {judged_on}, {counts[REPRODUCED]} came out "
+        f"as "
         f"reproduced, {counts[PARTLY]} as partly reproduced and {counts[NOT_REPRODUCED]} as not reproduced; "
         f"{counts[UNTESTABLE]} cannot be tested here."
     )
@@ -39,13 +40,14 @@ def protocols_sentence(rows: Sequence[Claim]) -> str:
     ]
     compared = sum(any(other.figures for other in claim.beside) for claim in rows)
     return (
-        f"{in_words(compared).capitalize()} claims could be judged under both protocols. Under the one that does not "
+        f"{in_words(compared).capitalize()} claims could be judged under both protocols. Under the one that "
+        f"does not "
         f"decide, {listed(otherwise)} would come out otherwise."
     )
 
 
 def claims_table(rows: Sequence[Claim], folder: str) -> str:
-    """The table of claims, each with the anchor ``claim-<number>``; `folder` holds the files that are linked."""
+    """The table of claims, each with the anchor ``claim-<number>``; `folder` holds the linked files."""
     return _part("all_claims", rows, folder)
 
 

@@ -1,4 +1,4 @@
-"""The editions of the book beside each other: each page links the same one of the others; all go into one site."""
+"""The editions of the book beside each other: pages link the same one of the others; all go into one site."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lstsr_core.base.project import replace_folder
 
 _LINKS = re.compile(r'(<span class="edition-links" data-edition="([^"]*)">)(.*?)(</span>)', re.DOTALL)
 _SITE_MARK = ".nojekyll"
-"""By this file GitHub Pages serves folders that begin with an underscore; here it also tells a site from others."""
+"""By this file GitHub Pages serves folders that begin with an underscore; here it also marks a site."""
 
 
 def links_place(name: str) -> str:
@@ -36,7 +36,7 @@ def edition_of(html: Path) -> str:
 
 
 def link_editions(books: Sequence[Path]) -> None:
-    """Make every page of each book link the same page of the others, or their cover where they lack it, and its PDF.
+    """Make every page of each book link the same page of the others, or their cover, and its PDF.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def _anchor(target: Path, page: Path, words: str) -> str:
 
 
 def assemble_site(runs: Path, site: Path) -> list[Path]:
-    """Put all books into one folder to publish: the paper edition at its root, others below it by their run's name.
+    """Put all books into one folder to publish: the paper edition at its root, others below it by their run.
 
     With a single book, that one is the root.
 
@@ -101,7 +101,8 @@ def assemble_site(runs: Path, site: Path) -> list[Path]:
     books = built_books(runs)
     if not books:
         raise InputError(
-            f"{runs}: no run has a book; expected <run>/book/html. Build one first: lstsr-book build --profile sample"
+            f"{runs}: no run has a book; expected <run>/book/html. Build one first: lstsr-book build "
+            f"--profile sample"
         )
     place = site.resolve()
     for book in (book.resolve() for book in books):
@@ -109,9 +110,14 @@ def assemble_site(runs: Path, site: Path) -> list[Path]:
             raise InputError(
                 f"{site}: is or holds the book {book}, or lies in it; name a folder apart from the books."
             )
-    if site.exists() and not (site / _SITE_MARK).is_file() and not (site.is_dir() and not any(site.iterdir())):
+    if (
+        site.exists()
+        and not (site / _SITE_MARK).is_file()
+        and not (site.is_dir() and not any(site.iterdir()))
+    ):
         raise InputError(
-            f"{site}: is no earlier site, and would be replaced; name an empty folder or one that does not exist."
+            f"{site}: is no earlier site, and would be replaced; name an empty folder or one that does not "
+            f"exist."
         )
     site.parent.mkdir(parents=True, exist_ok=True)
     new = site.with_name(f".{site.name}.new")

@@ -40,12 +40,13 @@ PAPER_LIST = {
 """What the companion reproduces of the paper, in the paper's order."""
 
 _REMARKS = {
-    5: "The published pairs carry no dates; in their edition the distribution of mean LST stands in for the seasons.",
+    5: "The published pairs carry no dates; in their edition the distribution of mean LST stands in for the "
+    "seasons.",
     11: "The sixth notebook's metrics FRR, FRO and FRU are sums over these curves.",
-    12: "The paper's third panel, against the time between the acquisitions, cannot be made: the published data carry no "
-    "times.",
-    13: "A table, not a figure: means on [the page of results](results.md), and there every metric with its mean, "
-    "standard deviation, 10 %, quartiles and 90 % for each method; the main ones in "
+    12: "The paper's third panel, against the time between the acquisitions, cannot be made: the published "
+    "data carry no times.",
+    13: "A table, not a figure: means on [the page of results](results.md), and there every metric with its "
+    "mean, standard deviation, 10 %, quartiles and 90 % for each method; the main ones in "
     "[the sixth notebook](06_aster_evaluation.ipynb).",
     14: "The sweep is over α, γ and the network's upsampling, on the published pairs, in every edition.",
 }
@@ -96,7 +97,7 @@ class BookFigure:
         return round(self.height_px * width_px / self.width_px)
 
     def markdown(self, origin: str) -> str:
-        """The figure with its caption, where `origin` says how it was made, as MyST for a page beside ``_static``."""
+        """The figure with its caption as MyST, for a page beside ``_static``; `origin`: how it was made."""
         return part("page", self, origin, f"{RESULTS_FOLDER}/{self.notebook}", template=_TEMPLATE)
 
 
@@ -108,7 +109,8 @@ def collect(run: Path, notebooks: Path, names: Sequence[str]) -> list[BookFigure
     run : Path
         A run's directory.
     notebooks : Path
-        The project's notebooks; where a cell's code is still the same, its captions there hold, so that they can be mended
+        The project's notebooks; where a cell's code is still the same, its captions there hold, so that they
+        can be mended
         without a run.
     names : sequence of str
         Notebooks, in the book's order.
@@ -158,7 +160,8 @@ def _refuse_error(path: Path, position: int, cell: dict[str, Any]) -> None:
     for output in cell.get("outputs", []):
         if output["output_type"] == "error":
             raise InputError(
-                f"{path}: cell {position} failed ({output['ename']}: {output['evalue']}). Run it again before the book is "
+                f"{path}: cell {position} failed ({output['ename']}: {output['evalue']}). Run it again "
+                f"before the book is "
                 "built."
             )
 
@@ -176,19 +179,25 @@ def _figure(directory: Path, path: Path, position: int, metadata: dict[str, Any]
     if not (name and str(caption or "").strip()) or data is None:
         raise InputError(
             f"{place} shows a figure without caption or files. Give the cell the metadata "
-            '{"lstsr": {"figure": "<stem of its files>", "caption": "…", "data": ["<table of its numbers>"]}}.'
+            '{"lstsr": {"figure": "<stem of its files>", "caption": "…", "data": ["<table of its '
+            'numbers>"]}}.'
         )
     paper = entries.get("paper")
     if paper is not None and paper not in PAPER_LIST:
         raise InputError(
-            f"{place}: its figure is number {paper!r} of the paper's list; expected 1 … {len(PAPER_LIST)}, or none."
+            f"{place}: its figure is number {paper!r} of the paper's list; expected 1 … {len(PAPER_LIST)}, "
+            f"or none."
         )
     for file in (*(f"{name}{suffix}" for suffix in SUFFIXES), *data):
         if not (directory / file).is_file():
-            raise InputError(f"{directory / file}: no such file, but {place} names it. Run {directory.name} again.")
+            raise InputError(
+                f"{directory / file}: no such file, but {place} names it. Run {directory.name} again."
+            )
     with Image.open(directory / f"{name}.png") as picture:
         sizes_px = [round(size * PAGE_PIXELS_PER_INCH / PIXELS_PER_INCH) for size in picture.size]
-    return BookFigure(directory.name, position, name, number, paper, str(caption).strip(), alt, list(data), *sizes_px)
+    return BookFigure(
+        directory.name, position, name, number, paper, str(caption).strip(), alt, list(data), *sizes_px
+    )
 
 
 def copy_files(run: Path, figures: Sequence[BookFigure], source: Path) -> None:
@@ -197,7 +206,9 @@ def copy_files(run: Path, figures: Sequence[BookFigure], source: Path) -> None:
         folder = source / FIGURES_FOLDER / figure.notebook
         folder.mkdir(parents=True, exist_ok=True)
         for suffix in SUFFIXES:
-            shutil.copyfile(run / figure.notebook / f"{figure.name}{suffix}", folder / f"{figure.name}{suffix}")
+            shutil.copyfile(
+                run / figure.notebook / f"{figure.name}{suffix}", folder / f"{figure.name}{suffix}"
+            )
         with Image.open(folder / f"{figure.name}.png") as picture:
             small = picture.convert("RGB")
             small.thumbnail((2 * THUMBNAIL_PX, 10 * THUMBNAIL_PX))  # twice as fine, for sharper screens
@@ -205,8 +216,10 @@ def copy_files(run: Path, figures: Sequence[BookFigure], source: Path) -> None:
 
 
 def changed_parameters(notebook: str, parameters: dict[str, Any]) -> dict[str, Any]:
-    """The parameters with which a notebook was run that are not its defaults; where the run lives does not count."""
-    defaults = BY_NOTEBOOK[notebook].check({}).model_dump() | {"run_directory": parameters.get("run_directory")}
+    """A notebook's parameters that are not its defaults; where the run lives does not count."""
+    defaults = BY_NOTEBOOK[notebook].check({}).model_dump() | {
+        "run_directory": parameters.get("run_directory")
+    }
     return {name: value for name, value in parameters.items() if name in defaults and value != defaults[name]}
 
 
@@ -215,11 +228,13 @@ def origin(notebook: str, parameters: dict[str, Any]) -> str:
     changed = changed_parameters(notebook, parameters)
     if not changed:
         return "with its default parameters"
-    return "with " + listed([f"`{name}: {json.dumps(value, ensure_ascii=False)}`" for name, value in changed.items()])
+    return "with " + listed(
+        [f"`{name}: {json.dumps(value, ensure_ascii=False)}`" for name, value in changed.items()]
+    )
 
 
 def figures_list(figures: Sequence[BookFigure], by_scene: str = "") -> str:
-    """The list of figures, as MyST: the paper's in its order, each with what became of it, then the further ones.
+    """The list of figures, as MyST: the paper's in its order, each with what became of it, then further ones.
 
     Parameters
     ----------
@@ -232,7 +247,9 @@ def figures_list(figures: Sequence[BookFigure], by_scene: str = "") -> str:
         here = [figure for figure in figures if figure.paper == number]
         absent = "" if here or number == _TABLE else "Not in this edition: none of its notebooks has made it."
         remarks = [absent, _REMARKS.get(number, ""), by_scene if number in _BY_SCENE else ""]
-        entries.append(_entry(f"list-{number}", f"{number}. {subject}", here, " ".join(filter(None, remarks))))
+        entries.append(
+            _entry(f"list-{number}", f"{number}. {subject}", here, " ".join(filter(None, remarks)))
+        )
     further = [figure for figure in figures if figure.paper is None]
     others = [_entry(f"list-{figure.name}", _title(figure), [figure], "") for figure in further]
     count = f"The book has {len(figures)} figures; {len(further)} of them the paper does not have."

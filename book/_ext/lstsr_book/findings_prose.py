@@ -65,7 +65,8 @@ def _verdicts(differences: pd.DataFrame, metric: Metric, digits: int | None = No
         group = rows[rows["sign"] == sign]
         if len(group):
             changes = [
-                f"{_label(method)} ({'+' if change > 0 else ''}{number(change, digits or _digits(metric))}{metric.suffix})"
+                f"{_label(method)} "
+                f"({'+' if change > 0 else ''}{number(change, digits or _digits(metric))}{metric.suffix})"
                 for method, change in zip(group["method"], group["difference"], strict=True)
             ]
             parts.append(f"{verb} {listed(changes)}")
@@ -91,12 +92,19 @@ def _by_offset(placements: pd.DataFrame) -> str:
     judged = placements[placements["status"] == "ok"]
     wide = judged.pivot(index=["scene", "method"], columns="placement", values="rmse_k").reset_index()
     wide["gain_k"] = wide["as paired"] - wide["aligned"]
-    offsets = placements.drop_duplicates("scene").set_index("scene")[["rows_down", "columns_right"]].astype(float)
+    offsets = (
+        placements.drop_duplicates("scene").set_index("scene")[["rows_down", "columns_right"]].astype(float)
+    )
     distance = (offsets["rows_down"] ** 2 + offsets["columns_right"] ** 2) ** 0.5
     wide["distance"] = distance.loc[wide["scene"]].to_numpy()
     methods = [name for name in LABELS if name in set(wide["method"])]
     rows = []
-    bounds = (("none", -1.0, 0.0), ("up to 2", 0.0, 2.0), ("over 2, up to 3", 2.0, 3.0), ("over 3", 3.0, 99.0))
+    bounds = (
+        ("none", -1.0, 0.0),
+        ("up to 2", 0.0, 2.0),
+        ("over 2, up to 3", 2.0, 3.0),
+        ("over 3", 3.0, 99.0),
+    )
     for title, low, high in bounds:
         group = wide[(wide["distance"] > low) & (wide["distance"] <= high)]
         if len(group):
@@ -149,7 +157,9 @@ def _distortion(files: RunFiles) -> dict[str, str]:
         for name, rmse_k, frr in zip(ranked.index, ranked["rmse_k"], ranked["frr"], strict=True)
     ]
     steps = int(projected["step"].max())
-    agreement = float(means["rmse_k"].corr(means["frr"], method="spearman")) if len(means) > 2 else float("nan")
+    agreement = (
+        float(means["rmse_k"].corr(means["frr"], method="spearman")) if len(means) > 2 else float("nan")
+    )
     return {
         "distortion_table": table(["method", RMSE.heading, FRR.heading], rows, "results"),
         "distortion_rank": number(agreement, 2),

@@ -49,9 +49,11 @@ def write_notebook(
     except (ValueError, LookupError, TypeError) as error:
         raise InputError(f"{path}: not readable as a notebook ({error!r}). Run it again.") from error
     if not title.startswith("# "):
-        raise InputError(f"{path}: its first cell is no title; expected a Markdown cell that starts with '# '.")
+        raise InputError(
+            f"{path}: its first cell is no title; expected a Markdown cell that starts with '# '."
+        )
     for cell in cells:
-        # How long a cell took differs from run to run; the whole notebook's seconds stand under its provenance.
+        # How long a cell took differs from run to run; the notebook's seconds stand under its provenance.
         for key in ("papermill", "execution"):
             cell["metadata"].pop(key, None)
     for key in ("papermill", "widgets"):  # widget state would make the page load a script from another host
@@ -62,7 +64,12 @@ def write_notebook(
     with_id = (notebook.get("nbformat"), notebook.get("nbformat_minor", 0)) >= (4, 5)
 
     def markdown(identity: str, content: str) -> dict[str, Any]:
-        return {"cell_type": "markdown", "metadata": {}, "source": content, **({"id": identity} if with_id else {})}
+        return {
+            "cell_type": "markdown",
+            "metadata": {},
+            "source": content,
+            **({"id": identity} if with_id else {}),
+        }
 
     by_position = {figure.position: figure for figure in figures if figure.notebook == target.stem}
     made = origin(target.stem, parameters)
@@ -75,22 +82,27 @@ def write_notebook(
     body = with_parameters_used(body, changed_parameters(target.stem, parameters).keys() | _WITHIN_A_RUN)
     last = f"(provenance-{target.stem})=\n" + _provenance_section(provenance)
     notebook["cells"] = [first, markdown("edition", note), *body, markdown("provenance", last)]
-    target.write_text(json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
+    target.write_text(
+        json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8"
+    )
 
 
 def with_parameters_used(cells: Sequence[dict[str, Any]], names: set[str]) -> list[dict[str, Any]]:
-    """The cells with one of parameters, which explains them and has the values used, in place of papermill's two.
+    """The cells with one of parameters, which explains them and has the values used, in place of two.
 
     Parameters
     ----------
     cells : sequence of dict
-        Of a notebook that papermill ran: one tagged "parameters" and, unless none was given, "injected-parameters"
+        Of a notebook that papermill ran: one tagged "parameters" and, unless none was given, "injected-
+        parameters"
         after it.
     names : set of str
         Parameters whose given values are shown; the others keep the defaults as they are written, such as
         ``["all"]``.
     """
-    used = {match[1]: match[3] for cell in _tagged(cells, "injected-parameters") for match in _assignments(cell)}
+    used = {
+        match[1]: match[3] for cell in _tagged(cells, "injected-parameters") for match in _assignments(cell)
+    }
     shown = names & used.keys()
 
     def shown_value(match: re.Match[str]) -> str:

@@ -1,4 +1,4 @@
-"""The book as one PDF: all pages but those in folders (API reference, single pairs), printed by headless Chromium."""
+"""The book as one PDF, printed by headless Chromium: all pages but those in folders (API, single pairs)."""
 
 from __future__ import annotations
 
@@ -31,14 +31,15 @@ def find_browser() -> str:
     browser = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     if browser is None:
         raise InputError(
-            f"none of {', '.join(BROWSERS)} is on PATH; expected Chromium or Chrome, which prints the PDF. Install one "
+            f"none of {', '.join(BROWSERS)} is on PATH; expected Chromium or Chrome, which prints the PDF. "
+            f"Install one "
             "(Debian: apt-get install chromium), or build the book without --pdf."
         )
     return browser
 
 
 def shorter_contents(contents: dict[str, Any]) -> dict[str, Any]:
-    """A table of contents (``_toc.yml``) without the pages in folders, and without parts that are empty then."""
+    """A table of contents (``_toc.yml``) without pages in folders, and without parts that are empty then."""
 
     def without_folders(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
         above = [dict(entry) for entry in entries if "/" not in str(entry.get("file", ""))]
@@ -58,7 +59,8 @@ def print_pdf(page: Path, pdf: Path, browser: str) -> None:
     page : Path
         HTML, whose files lie below its folder.
     pdf : Path
-        Written only if the browser succeeds; two prints of one page differ in nothing but what the browser numbers at
+        Written only if the browser succeeds; two prints of one page differ in nothing but what the browser
+        numbers at
         random.
     browser : str
         As `find_browser` gives it.
@@ -75,7 +77,8 @@ def print_pdf(page: Path, pdf: Path, browser: str) -> None:
             f"--user-data-dir={profile}",
             "--no-sandbox",  # a container has none; the page is our own and loads nothing from outside
             "--allow-file-access-from-files",  # the equations' fonts
-            f"--virtual-time-budget={_SCRIPT_MS}", "--no-pdf-header-footer", "--generate-pdf-document-outline",
+            f"--virtual-time-budget={_SCRIPT_MS}", "--no-pdf-header-footer",
+            "--generate-pdf-document-outline",
             f"--print-to-pdf={printed}", page.resolve().as_uri(),
         ]  # fmt: skip
         try:
@@ -87,7 +90,9 @@ def print_pdf(page: Path, pdf: Path, browser: str) -> None:
             reason = f"not done after {_PRINTING_SECONDS} s"
         content = printed.read_bytes() if printed.is_file() else b""
         if not content.startswith(b"%PDF"):
-            raise InputError(f"{browser}: printed no PDF of {page} ({reason}). Try another browser, or leave out --pdf.")
+            raise InputError(
+                f"{browser}: printed no PDF of {page} ({reason}). Try another browser, or leave out --pdf."
+            )
     # When it was printed is no part of the book; the length stays, for a PDF finds its parts by their place.
     undated = _DATE.sub(lambda match: b"(D:" + b"19800101000000" + match[0][17:], content)
     temporary = pdf.with_name(f".{pdf.name}")
@@ -96,8 +101,7 @@ def print_pdf(page: Path, pdf: Path, browser: str) -> None:
 
 
 def prepare_for_print(page: Path, style: str, title: str, subtitle: str) -> Path:
-    """Make of Jupyter Book's single page one for paper, beside it: a title page, contents, chapters, and nothing to
-    click on that is not there.
+    """Make of Jupyter Book's single page one for paper, beside it, with a title page and contents.
 
     Parameters
     ----------
@@ -134,7 +138,7 @@ def prepare_for_print(page: Path, style: str, title: str, subtitle: str) -> Path
 
 
 def _unfold(soup: BeautifulSoup, article: Tag) -> None:
-    """What is folded away on the screen is printed; what a notebook was made of, page after page, is only named."""
+    """What is folded away on the screen is printed; what a notebook was made of is only named."""
     for details in article.find_all("details"):
         summary = details.find("summary")
         title = summary.get_text(" ", strip=True) if isinstance(summary, Tag) else ""
@@ -155,7 +159,11 @@ def _chapters(article: Tag) -> list[dict[str, str]]:
     for chapter in article.select(".toctree-wrapper > section"):
         heading = chapter.find(["h1", "h2", "h3"])
         place = chapter.find_previous_sibling()
-        if isinstance(heading, Tag) and isinstance(place, Tag) and str(place.get("id", "")).startswith("document-"):
+        if (
+            isinstance(heading, Tag)
+            and isinstance(place, Tag)
+            and str(place.get("id", "")).startswith("document-")
+        ):
             chapter.insert(0, place.extract())  # before the chapter it would stand on the page before
             chapters.append({"id": str(place["id"]), "heading": heading.get_text(" ", strip=True)})
     return chapters

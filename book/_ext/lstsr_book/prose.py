@@ -30,7 +30,14 @@ from lstsr_book.run_files import PAIRS, PROVENANCE, RunFiles, inputs_in_short
 from lstsr_book.scenes_prose import scenes_substitutions
 from lstsr_core.base.project import REGISTRY
 from lstsr_core.evaluation import protocols as placement
-from lstsr_core.geo.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SCALE, SPHERE_RADIUS_M, TILE_COARSE_PIXELS, TILE_FINE_PIXELS
+from lstsr_core.geo.grid import (
+    COARSE_PIXEL_M,
+    FINE_PIXEL_M,
+    SCALE,
+    SPHERE_RADIUS_M,
+    TILE_COARSE_PIXELS,
+    TILE_FINE_PIXELS,
+)
 from lstsr_core.geo.operators import BICUBIC_A, DEFAULT_MTF, psf_kernel, psf_sigma
 from lstsr_core.metrics import images as metrics
 from lstsr_core.pairs.pair import PATCH_COARSE_PIXELS
@@ -44,7 +51,7 @@ MEASURED_MAP = "data/measured/tile_map.json"
 NOTEBOOKS = list(BY_NOTEBOOK)
 
 REAL_NOTEBOOKS = {"09_weights", "10_ablation"}
-"""Notebooks that show committed tables from the published pairs in every edition; the second unless it trains anew."""
+"""Notebooks with tables from the published pairs in every edition; the second unless it trains anew."""
 
 REAL_NOTE = (
     ":::{admonition} From the published pairs\n:class: note\n"
@@ -52,8 +59,10 @@ REAL_NOTE = (
 )
 
 SYNTHETIC_NOTE = (
-    "Every scene of this edition's own run was drawn by a simulator. Its figures show that the code runs; they are no "
-    "evidence about the Earth or about how good a method is. Figures from the published pairs are marked as such."
+    "Every scene of this edition's own run was drawn by a simulator. Its figures show that the code runs; "
+    "they are no "
+    "evidence about the Earth or about how good a method is. Figures from the published pairs are marked as "
+    "such."
 )
 
 LANDSCAPE_LABELS = {
@@ -109,7 +118,8 @@ class Edition:
         """What its data are, in one sentence for the banner and the foot of each printed sheet."""
         if self.synthetic:
             return (
-                "Its scenes are simulated. Figures from the published pairs say so; all others are no measurements."
+                "Its scenes are simulated. Figures from the published pairs say so; all others are no "
+                "measurements."
             )
         return f"Its figures come from {self.source}."
 
@@ -229,13 +239,15 @@ def _data_figures(files: RunFiles, edition: Edition, kept_results: KeptResults) 
         "pairs_published": str(count),
         "pairs_sentence": f"This edition reads {len(pairs)} {kind}.",
         "offsets_sentence": (
-            f"In this edition they do not in {apart} of {len(pairs)} pairs: NDVI starts up to {down.max()} fine pixels "
+            f"In this edition they do not in {apart} of {len(pairs)} pairs: NDVI starts up to {down.max()} "
+            f"fine pixels "
             f"below the LST's origin and up to {right.max()} to its right. Pairs counted by offset:"
         ),
         "offsets_table": table(["fine pixels", *(f"{column} right" for column in offsets.columns)], lines),
         "patches_sentence": (
             f"This edition has {len(windows)} windows. Its training windows have LST with mean "
-            f"{statistics.lst_mean_k:.2f} K and standard deviation {statistics.lst_std_k:.2f} K, and an NDVI of mean "
+            f"{statistics.lst_mean_k:.2f} K and standard deviation {statistics.lst_std_k:.2f} K, and an NDVI "
+            f"of mean "
             f"{statistics.ndvi_mean:.3f} and standard deviation {statistics.ndvi_std:.3f}."
         ),
         "landscape_table": _landscape_table(pairs, kept_results.files.table(PAIRS), edition),

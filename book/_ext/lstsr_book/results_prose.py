@@ -1,4 +1,4 @@
-"""The results as the book's pages show them: what the published pairs gave, and what an edition's data give."""
+"""The results as the pages show them: what the published pairs gave, and what an edition's data give."""
 
 from __future__ import annotations
 
@@ -38,13 +38,22 @@ HEADLINE = [RMSE, FRR, ATTENUATION, CONSISTENCY]
 
 RESULT_METRICS = metrics_of(
     [
-        "psnr_db", "psnr_aster_range_db", "ssim", "gssim", "lpips", "rmse_k", "bias_k", "rmse_unbiased_k", "correlation",
+        "psnr_db", "psnr_aster_range_db", "ssim", "gssim", "lpips", "rmse_k", "bias_k", "rmse_unbiased_k",
+        "correlation",
         "rmse_gradient", "consistency_k", "frr", "fro", "fru", "attenuation_rmse_db",
     ]
 )  # fmt: skip
 """The columns of the results table."""
 
-QUANTITIES = {"mean": "mean", "std": "std", "p10": "10 %", "q1": "Q1", "median": "median", "q3": "Q3", "p90": "90 %"}
+QUANTITIES = {
+    "mean": "mean",
+    "std": "std",
+    "p10": "10 %",
+    "q1": "Q1",
+    "median": "median",
+    "q3": "Q3",
+    "p90": "90 %",
+}
 METRICS_FIGURE = 13
 """Number of the table of all metrics among the paper's figures."""
 
@@ -118,7 +127,7 @@ def results_substitutions(results: Results, kept_results: KeptResults) -> dict[s
 
 
 def real_results(results: Results, kept_results: KeptResults) -> Results:
-    """What the published pairs gave: an edition's own results if it was made from them, else the kept ones."""
+    """What the published pairs gave: an edition's results if it was made from them, else the kept ones."""
     return Results(kept_results.files, kept_results.claims(), KEPT_FOLDER) if results.synthetic else results
 
 
@@ -127,7 +136,9 @@ def agreement_sentence(results: Results, kept_results: KeptResults) -> str:
     agreement = compare_metrics(results.metrics, kept_results.files.table(METRICS))
     verdicts = {claim.number: claim.verdict for claim in kept_results.claims()}
     others = [str(claim.number) for claim in results.claims if claim.verdict != verdicts.get(claim.number)]
-    verdict = f"The verdicts on claims {listed(others)} are others" if others else "All ten verdicts are the same"
+    verdict = (
+        f"The verdicts on claims {listed(others)} are others" if others else "All ten verdicts are the same"
+    )
     rows = thousands(agreement.rows)
     if agreement.holds:
         return (
@@ -148,7 +159,8 @@ def directions_sentence() -> str:
     for metric in RESULT_METRICS:
         labels.setdefault(metric.better, []).append(metric.label)
     return (
-        f"Higher is better for {listed(labels['higher'])}; lower for {listed(labels['lower'])}; nearer to zero for "
+        f"Higher is better for {listed(labels['higher'])}; lower for {listed(labels['lower'])}; nearer to "
+        f"zero for "
         f"{listed(labels['zero'])}."
     )
 
@@ -157,10 +169,16 @@ def meanings_table() -> str:
     """What each column of the table of metrics is called and means."""
     better = {"zero": "nearer to zero", "neither": "–"}
     rows = [
-        row(metric.column, [metric.label, metric.unit or "–", better.get(metric.better, metric.better), metric.meaning], "words")
+        row(
+            metric.column,
+            [metric.label, metric.unit or "–", better.get(metric.better, metric.better), metric.meaning],
+            "words",
+        )
         for metric in BY_COLUMN.values()
     ]
-    return table(["column", "metric", "unit", "better", "meaning"], rows, "results", label="What each metric means")
+    return table(
+        ["column", "metric", "unit", "better", "meaning"], rows, "results", label="What each metric means"
+    )
 
 
 def _real_label(results: Results, kept_results: KeptResults) -> str:
@@ -174,8 +192,10 @@ def _real_label(results: Results, kept_results: KeptResults) -> str:
         )
     return _box(
         "From the published pairs, not from this edition's simulated ones",
-        f"The figures below come from {real_results(results, kept_results).scenes}, which are measurements. They are kept "
-        f"with the code, made at {code} ({link(RECORD, KEPT_FOLDER)}). What this edition itself computed, from simulated "
+        f"The figures below come from {real_results(results, kept_results).scenes}, which are measurements. "
+        f"They are kept "
+        f"with the code, made at {code} ({link(RECORD, KEPT_FOLDER)}). What this edition itself computed, "
+        f"from simulated "
         "pairs, is further down.",
     )
 
@@ -219,10 +239,15 @@ def _main_result(real: Results) -> str:
     if lead is None:
         return "No method could be judged; [the results](results.md) say why."
     parts = [
-        f"On {real.scenes}, {_label(lead)} recovers a share (FRR) of {_mean_text(metrics, lead, FRR, strong=True)} of the "
+        f"On {real.scenes}, {_label(lead)} recovers a share (FRR) of "
+        f"{_mean_text(metrics, lead, FRR, strong=True)} of the "
         "fine detail of ASTER's spectrum that plain interpolation (Bicubic) leaves out"
     ]
-    others = [name for name in _method_names(metrics) if name not in (lead, "bicubic") and judged.reason(name) is None]
+    others = [
+        name
+        for name in _method_names(metrics)
+        if name not in (lead, "bicubic") and judged.reason(name) is None
+    ]
     if others:
         best = max(others, key=lambda name: _mean(metrics, name, FRR)[0])
         share = _mean_text(metrics, best, FRR)
@@ -233,11 +258,16 @@ def _main_result(real: Results) -> str:
     parts.append(f". Its RMSE against ASTER is {_mean_text(metrics, lead, RMSE, strong=True)}")
     if lead != "bicubic" and judged.reason("bicubic") is None:
         sign = judged.differences(lead, ["bicubic"], RMSE)["bicubic"].sign
-        against = {1: "which is higher than", -1: "which is lower than", 0: "which cannot be told apart from"}[sign]
+        against = {
+            1: "which is higher than",
+            -1: "which is lower than",
+            0: "which cannot be told apart from",
+        }[sign]
         parts.append(f", {against} Bicubic's {_mean_text(metrics, 'bicubic', RMSE)}")
     consistency = _mean_text(metrics, lead, CONSISTENCY, strong=True)
     return "".join(parts) + (
-        f". Degraded back to 1 km, its product lies {consistency} from the LST that it was made from. In brackets: "
+        f". Degraded back to 1 km, its product lies {consistency} from the LST that it was made from. In "
+        f"brackets: "
         f"{100 * COVERAGE:g} % intervals of the mean over scenes."
     )
 
@@ -256,7 +286,9 @@ def _headline_table(real: Results) -> str:
             rows.append(row(_label(name), [missing_cell(reason, len(HEADLINE))]))
             continue
         means = [_mean(metrics, name, metric) for metric in HEADLINE]
-        cells = [value_cell(mean, m.digits, interval) for (mean, interval), m in zip(means, HEADLINE, strict=True)]
+        cells = [
+            value_cell(mean, m.digits, interval) for (mean, interval), m in zip(means, HEADLINE, strict=True)
+        ]
         rows.append(row(_label(name), cells))
     head = ["method", *(f"{metric.label}{metric.suffix}" for metric in HEADLINE)]
     return table(head, rows, "results sortable", label=f"Main results on {real.scenes}")
@@ -269,9 +301,12 @@ def _edition_result(results: Results, kept_results: KeptResults) -> str:
     lead = _lead(results.metrics)
     if lead is None:
         return f"This edition itself was made from {results.scenes}, for which no method could be judged."
-    means = [f"{metric.label} {_mean_text(results.metrics, lead, metric)}" for metric in (FRR, RMSE, CONSISTENCY)]
+    means = [
+        f"{metric.label} {_mean_text(results.metrics, lead, metric)}" for metric in (FRR, RMSE, CONSISTENCY)
+    ]
     return (
-        f"This edition itself was made from {results.scenes}: on them {_label(lead)} has {listed(means)}, which shows that "
+        f"This edition itself was made from {results.scenes}: on them {_label(lead)} has {listed(means)}, "
+        f"which shows that "
         "the code runs and says nothing about the Earth."
     )
 
@@ -282,7 +317,8 @@ def _edition_results(results: Results, kept_results: KeptResults) -> str:
         return f"This edition is made from the published pairs: the tables above are its own. {agreement}"
     note = (
         ":::{admonition} From simulated pairs\n:class: warning\n"
-        f"The tables below come from {results.scenes}, drawn by a simulator. They show that the code runs, and are no "
+        f"The tables below come from {results.scenes}, drawn by a simulator. They show that the code runs, "
+        f"and are no "
         "evidence of how good a method is.\n:::"
     )
     return f"{note}\n\n{_results_tables(results)}\n\n{_metrics_table(results, 'edition-metrics-table')}"

@@ -1,4 +1,4 @@
-"""What the pages tell of the published scenes: which judge, are skipped or odd, and results on test scenes."""
+"""What pages tell of the published scenes: which judge, are skipped or odd, and results on test scenes."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def scenes_substitutions(real: Results) -> dict[str, str]:
 
 
 def skips_sentence(metrics: pd.DataFrame) -> str:
-    """Which scenes the published protocol has no figures for, and why, by method where it is not all of them."""
+    """Which scenes the published protocol has no figures for, and why; by method where it is not all."""
     rows = metrics[metrics["protocol"] == "published"]
     methods = rows["method"].nunique()
     parts = []
@@ -70,7 +70,8 @@ def odd_pairs_sentence(pairs: pd.DataFrame) -> str:
 def judging_table(metrics: pd.DataFrame) -> str:
     """Means of every method over all scenes, over the test scenes and over those apart, by georeference.
 
-    Networks have two rows: with the published weights over all three, with the package's own over the test scenes.
+    Networks have two rows: with the published weights over all three, with the package's own over the test
+    scenes.
     """
     rows = metrics[(metrics["protocol"] == "georeferenced") & (metrics["status"] == "ok")]
     judged, lines = Judged(metrics), []

@@ -1,4 +1,4 @@
-"""The picture on the book's cover: a scene at 1 km, sharpened, and as ASTER saw it, from the viewer's data of the atlas."""
+"""The picture on the cover: a scene at 1 km, sharpened, and as ASTER saw it, from the atlas's data."""
 
 from __future__ import annotations
 
@@ -90,9 +90,13 @@ def _by_number(path: Path) -> tuple[int, str]:
 def read_scene(path: Path) -> dict[str, Any]:
     """What the viewer's script of a scene holds."""
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8").partition("] = ")[2].strip().rstrip(";"))
+        content: dict[str, Any] = json.loads(
+            path.read_text(encoding="utf-8").partition("] = ")[2].strip().rstrip(";")
+        )
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not readable as a scene of the viewer ({error}). Run the atlas again.") from error
+        raise InputError(
+            f"{path}: not readable as a scene of the viewer ({error}). Run the atlas again."
+        ) from error
     return content
 
 
@@ -116,4 +120,6 @@ def _save(values_k: FloatArray, limits_k: tuple[float, float], path: Path) -> No
     colours = (matplotlib.colormaps["inferno"](share)[..., :3] * 255).round().astype(np.uint8)
     colours[np.isnan(values_k)] = _MISSING
     with written_atomically(path) as temporary:
-        Image.fromarray(colours.repeat(_ENLARGED, axis=0).repeat(_ENLARGED, axis=1)).save(temporary, "PNG", optimize=True)
+        Image.fromarray(colours.repeat(_ENLARGED, axis=0).repeat(_ENLARGED, axis=1)).save(
+            temporary, "PNG", optimize=True
+        )
