@@ -11,7 +11,7 @@ import yaml
 from lstsr_book.atlas_results import CHOOSER, STATIC_FOLDER, AtlasResults
 from lstsr_book.atlas_scene_page import scene_page
 from lstsr_book.claim_evidence import LABELS
-from lstsr_book.markup import Cell, row, table, value_cell
+from lstsr_book.markup import Cell, part, row, table, value_cell
 from lstsr_book.run_files import RunFiles
 from lstsr_core.metrics.names import COARSE_METRICS, Metric, metrics_of
 from lstsr_core.stages.atlas_scenes import FIGURES, SCRIPT_FILE
@@ -66,7 +66,7 @@ def _copy_files(atlas: AtlasResults, scene: str, target: Path) -> None:
 
 def _list_pages(path: Path, pages: Sequence[str]) -> None:
     contents = yaml.safe_load(path.read_text(encoding="utf-8"))
-    for chapter in (chapter for part in contents["parts"] for chapter in part["chapters"]):
+    for chapter in (chapter for group in contents["parts"] for chapter in group["chapters"]):
         if chapter.get("file") == CHOOSER:
             chapter["sections"] = [{"file": page} for page in pages]
     path.write_text(yaml.safe_dump(contents, sort_keys=False, allow_unicode=True), encoding="utf-8")
@@ -79,7 +79,7 @@ def atlas_substitutions(run: Path) -> dict[str, str]:
     names = {scene: atlas.name(scene) for scene in atlas.ids}
     return {
         "atlas_sentence": _sentence(atlas),
-        "atlas_map": atlas.map.chooser(addresses, names),
+        "atlas_map": part("in_box", atlas.map.chooser(addresses, names), template="footprints.svg"),
         "atlas_places": _places_table(atlas),
         **{f"atlas_{metric.column}": _choice_table(atlas, metric) for metric in CHOICES},
     }
