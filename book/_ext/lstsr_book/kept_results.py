@@ -154,7 +154,9 @@ def _check_made_by(records: dict[str, Record], name: str, digest: str, run: Path
 
 
 def _noted(record: Record) -> Record:
-    inputs = {name: digest for name, digest in inputs_in_short(record).items() if not name.endswith(_PICTURES)}
+    inputs = {
+        name: digest for name, digest in inputs_in_short(record).items() if not name.endswith(_PICTURES)
+    }
     return {**{name: record[name] for name in _NOTED}, "inputs": inputs}
 
 

@@ -27,7 +27,7 @@ PRODUCTS = f"{Sharpening.notebook}/{FOLDER}/"
 
 
 def inputs_in_short(record: Record) -> dict[str, str]:
-    """The sha256 of a notebook's inputs by name; the products, over a thousand of the paper's pairs, as one."""
+    """The sha256 of a notebook's inputs by name; the products, over a thousand of the paper, as one."""
     inputs: dict[str, str] = record.get("inputs", {})
     products = {name: digest for name, digest in inputs.items() if name.startswith(PRODUCTS)}
     short = {name: digest for name, digest in inputs.items() if name not in products}
