@@ -2,25 +2,14 @@
 // What the book's interactive parts share. Pages stay complete without them.
 
 window.lstsrPage = {
-  /** A new element with attributes (false leaves one out) and children; in SVG's namespace by `svg`. */
+  /** A new element with attributes (false leaves one out) and children. */
   element(tag, attributes = {}, ...children) {
     const made = document.createElement(tag);
-    window.lstsrPage.set(made, attributes);
-    made.append(...children);
-    return made;
-  },
-
-  svg(tag, attributes = {}, ...children) {
-    const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
-    window.lstsrPage.set(made, attributes);
-    made.append(...children);
-    return made;
-  },
-
-  set(element, attributes) {
     for (const [name, value] of Object.entries(attributes)) {
-      if (value !== false) element.setAttribute(name, value);
+      if (value !== false) made.setAttribute(name, value);
     }
+    made.append(...children);
+    return made;
   },
 
   /** A select with its label; choices are [value, text]. */

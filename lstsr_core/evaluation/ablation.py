@@ -14,14 +14,14 @@ import pandas as pd
 from lstsr_core.base.errors import InputError
 from lstsr_core.evaluation.statistics import mean_interval
 from lstsr_core.evaluation.table import evaluate
+from lstsr_core.metrics.names import MAIN_COLUMNS
 from lstsr_core.networks.cross_validation import train_and_save, training_key
 from lstsr_core.networks.data import TrainingData
 from lstsr_core.networks.settings import TrainingSettings
 from lstsr_core.patches.splits import group_folds
 from lstsr_core.sharpening.methods import Options
 
-METRICS = ["rmse_k", "rmse_unbiased_k", "correlation", "frr", "attenuation_rmse_db", "consistency_k"]
-SCORES_COLUMNS = ["model", "varied", "value", "fold", "epochs", "scene", *METRICS]
+SCORES_COLUMNS = ["model", "varied", "value", "fold", "epochs", "scene", *MAIN_COLUMNS]
 PROTOCOL = "georeferenced"
 BASE = "base"
 
@@ -106,7 +106,9 @@ def ablate(data: TrainingData, pairs: Path, chosen: Sequence[Variant], folds: in
         table = evaluate(pairs, scenes, [settings.model], [PROTOCOL], Options(directory)).table()
         epochs = len(pd.read_csv(directory / f"{settings.model}.curves.csv"))
         head = [settings.model, variant.varied, variant.value, fold, epochs]
-        rows += [[*head, row["scene"], *(row[name] for name in METRICS)] for _, row in table[table["status"] == "ok"].iterrows()]
+        rows += [
+            [*head, row["scene"], *(row[name] for name in MAIN_COLUMNS)] for _, row in table[table["status"] == "ok"].iterrows()
+        ]
     return pd.DataFrame(rows, columns=SCORES_COLUMNS)
 
 
@@ -130,7 +132,7 @@ def summarise(scores: pd.DataFrame) -> pd.DataFrame:
             group = group.set_index("scene")
             shared = group.index.intersection(base.index)
             head = [model, varied, value, len(shared), int(group["epochs"].max())]
-            for metric in METRICS:
+            for metric in MAIN_COLUMNS:
                 mean = mean_interval(group.loc[shared, metric])
                 change = mean_interval(group.loc[shared, metric] - base.loc[shared, metric])
                 rows.append([*head, metric, mean.mean, mean.low, mean.high, change.mean, change.low, change.high])

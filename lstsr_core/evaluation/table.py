@@ -19,15 +19,11 @@ from lstsr_core.geo.raster import FloatArray, Raster
 from lstsr_core.metrics import images as metrics
 from lstsr_core.metrics.contrast import Inversion, inversion
 from lstsr_core.metrics.fourier import FourierMetrics, attenuation_db, compare_spectra
+from lstsr_core.metrics.names import METRIC_COLUMNS
 from lstsr_core.metrics.perceptual import Lpips, texture_similarity
 from lstsr_core.pairs.pair import Pair, fine_grid, read_pair
 from lstsr_core.sharpening.methods import METHODS, Options, check_methods
 
-METRIC_COLUMNS = [
-    "psnr_db", "ssim", "rmse_k", "rmse_low_gradient_k", "rmse_mid_gradient_k", "rmse_high_gradient_k", "gssim", "lpips",
-    "rmse_gradient", "bias_k", "rmse_unbiased_k", "correlation", "consistency_k", "pfr_db", "afr_db", "frr", "fro", "fru",
-    "attenuation_rmse_db", "gmsd", "haarpsi", "vif", "psnr_aster_range_db",
-]  # fmt: skip
 COLUMNS = ["scene", "method", "protocol", *METRIC_COLUMNS, "rows", "columns", "in_sample", "status"]
 """Columns of every results table; `in_sample`: whether the method's network was trained on the scene, empty where that is not
 known or there is none; `status`: "ok" or the reason why the metrics are empty."""

@@ -9,7 +9,8 @@ import pandas as pd
 from lstsr_core.base.errors import InputError
 from lstsr_core.base.progress import bar
 from lstsr_core.evaluation.statistics import DIFFERENCE_COLUMNS, paired_difference
-from lstsr_core.evaluation.table import METRIC_COLUMNS, evaluate
+from lstsr_core.evaluation.table import evaluate
+from lstsr_core.metrics.names import METRIC_COLUMNS
 from lstsr_core.networks.curves import CURVE_COLUMNS
 from lstsr_core.networks.settings import MODELS
 from lstsr_core.networks.weights import FOLDS_TABLE, fold_name, load_model, save_model, weights_file
@@ -38,7 +39,7 @@ def judge(folds: Path, whole: Path, published: Path | None, pairs: Path) -> pd.D
     Returns
     -------
     DataFrame
-        Columns weights ("out of fold", "in-sample", "published"), method, scene and `evaluation.table.METRIC_COLUMNS`.
+        Columns weights ("out of fold", "in-sample", "published"), method, scene and `metrics.names.METRIC_COLUMNS`.
 
     Raises
     ------
@@ -68,7 +69,7 @@ def judge_test_scenes(whole: Path, published: Path | None, pairs: Path) -> pd.Da
     -------
     DataFrame
         Columns weights ("package", "published"), method, scene, apart (whether it shares neither a day nor a quarter of its
-        ground with a development scene) and `evaluation.table.METRIC_COLUMNS`.
+        ground with a development scene) and `metrics.names.METRIC_COLUMNS`.
 
     Raises
     ------

@@ -24,6 +24,7 @@ from lstsr_core.geo.grid import Tile
 from lstsr_core.geo.operators import low_pass
 from lstsr_core.geo.raster import FloatArray, Raster
 from lstsr_core.metrics.line import fit_line
+from lstsr_core.metrics.names import BY_COLUMN, COARSE_METRICS, metrics_of
 from lstsr_core.pairs.pair import Pair
 from lstsr_core.sharpening.methods import METHODS
 from lstsr_core.sharpening.variogram import FittedVariograms
@@ -274,7 +275,7 @@ def training_curves(curves: pd.DataFrame) -> Figure:
         Columns model, source and those of `networks.training.CURVE_COLUMNS`.
     """
     rows = [("loss", "total loss"), ("dsloss", "reconstruction loss"), ("perceploss", "texture loss")]
-    rows += [("psnr", "PSNR (dB)"), ("ssim", "SSIM")]
+    rows += [("psnr", BY_COLUMN["psnr_db"].axis), ("ssim", BY_COLUMN["ssim"].axis)]
     # A loss that a network does not have is 0 throughout.
     rows = [row for row in rows if any(_has_values(curves, f"{split}_{row[0]}") for split in _SPLITS)]
     groups = list(curves.groupby(["model", "source"], sort=False))
@@ -326,17 +327,16 @@ def ablation(summary: pd.DataFrame, bases: Mapping[str, Mapping[str, object]]) -
     bases : mapping
         Model → the setting's name → the base's own value.
     """
-    quantities = {"rmse_k": "RMSE (K)", "frr": "FRR", "attenuation_rmse_db": "attenuation\nRMSE (dB)"}
-    quantities |= {"consistency_k": "consistency (K)"}
+    metrics = metrics_of(["rmse_k", "frr", "attenuation_rmse_db", "consistency_k"])
     pairs = summary.loc[summary["varied"] != "base", ["model", "varied"]].drop_duplicates()
     groups = list(zip(pairs["model"].astype(str), pairs["varied"].astype(str), strict=True))
-    figure, axes = _panels(len(quantities) * len(groups), columns=len(groups), width_in=7.2 / max(2, len(groups)), height_in=1.7)
+    figure, axes = _panels(len(metrics) * len(groups), columns=len(groups), width_in=7.2 / max(2, len(groups)), height_in=1.7)
     for column, (model, varied) in enumerate(groups):
         of_model = summary[summary["model"] == model]
         own = str(bases[model][varied])
-        for row, (metric, axis_label) in enumerate(quantities.items()):
+        for row, metric in enumerate(metrics):
             panel = axes[row * len(groups) + column]
-            shown = of_model[of_model["metric"] == metric]
+            shown = of_model[of_model["metric"] == metric.column]
             group, base = shown[shown["varied"] == varied], shown[shown["varied"] == "base"]
             places = _places([*group["value"].astype(str), own])
             panel.axhspan(base["low"].iloc[0], base["high"].iloc[0], color="#555555", alpha=0.12, linewidth=0)
@@ -346,11 +346,11 @@ def ablation(summary: pd.DataFrame, bases: Mapping[str, Mapping[str, object]]) -
             ticks = [textwrap.fill(value, 12) for value in [*group["value"].astype(str), own]]
             panel.set_xticks(places, ticks, fontsize=7, rotation=90 if len(ticks) > 3 else 0)
             panel.margins(x=0.2)
-            panel.tick_params(labelbottom=metric == list(quantities)[-1])
-            panel.set_ylabel(axis_label if column == 0 else "")
+            panel.tick_params(labelbottom=metric == metrics[-1])
+            panel.set_ylabel(textwrap.fill(metric.axis, 15) if column == 0 else "")
             if row == 0:
                 panel.set_title(f"{label(str(model))},\n{base['epochs'].iloc[0]} epochs")
-        axes[(len(quantities) - 1) * len(groups) + column].set_xlabel({"alpha": "α", "gamma": "γ"}.get(varied, varied))
+        axes[(len(metrics) - 1) * len(groups) + column].set_xlabel({"alpha": "α", "gamma": "γ"}.get(varied, varied))
     return figure
 
 
@@ -503,14 +503,14 @@ def against_bias(table: pd.DataFrame, modis: pd.DataFrame) -> Figure:
     """
     joined = table[table["status"] == "ok"].merge(modis, on="scene")
     figure, axes = _panels(4, columns=2, width_in=3.6, height_in=2.8)
-    quantities = [("rmse_k", "RMSE (K)"), ("frr", "FRR")]
-    causes = [("coarse_bias_k", "MODIS − ASTER bias at 1 km (K)"), ("coarse_rmse_k", "MODIS against ASTER at 1 km: RMSE (K)")]
+    metrics, causes = metrics_of(["rmse_k", "frr"]), list(COARSE_METRICS.values())
     for index, panel in enumerate(axes):
-        (quantity, quantity_label), (cause, cause_label) = quantities[index // 2], causes[index % 2]
+        metric, cause = metrics[index // 2], causes[index % 2]
         for marker, (name, group) in zip(MARKERS, joined.groupby("method", sort=False), strict=False):
             colour = str(_line(str(name))["color"])
-            panel.scatter(group[cause], group[quantity], s=14, marker=marker, color=colour, label=label(str(name)), alpha=0.75)
-        panel.set(xlabel=cause_label, ylabel=quantity_label)
+            x, y = group[cause.column], group[metric.column]
+            panel.scatter(x, y, s=14, marker=marker, color=colour, label=label(str(name)), alpha=0.75)
+        panel.set(xlabel=cause.axis, ylabel=metric.axis)
     _label_outer(axes, columns=2)
     _legend_below(figure, axes[0])
     return figure
@@ -525,13 +525,13 @@ def differences(table: pd.DataFrame) -> Figure:
     table : DataFrame
         Of one protocol, as `evaluation.statistics.differences_between_methods` gives it.
     """
-    metrics = [("rmse_k", "RMSE (K)"), ("frr", "FRR"), ("attenuation_rmse_db", "attenuation RMSE (dB)"), ("ssim", "SSIM")]
+    metrics = metrics_of(["rmse_k", "frr", "attenuation_rmse_db", "ssim"])
     names = list(dict.fromkeys([*table["method"], *table["other"]]))
     labels, ticks = [label(str(name)) for name in names], range(len(names))
     figure, axes = _panels(len(metrics), columns=2, width_in=3.6, height_in=1.1 + 0.22 * len(names))
-    for panel, (metric, title) in zip(axes, metrics, strict=True):
+    for panel, metric in zip(axes, metrics, strict=True):
         values = np.full((len(names), len(names)), np.nan)
-        chosen = table[table["metric"] == metric]
+        chosen = table[table["metric"] == metric.column]
         for name, other, difference, sign in zip(*(chosen[c] for c in ("method", "other", "difference", "sign")), strict=True):
             i, j = names.index(name), names.index(other)
             values[i, j], values[j, i] = difference, -difference
@@ -546,7 +546,7 @@ def differences(table: pd.DataFrame) -> Figure:
         panel.set_xticks(ticks, labels, rotation=60, ha="right", rotation_mode="anchor", fontsize=9)
         panel.set_yticks(ticks, labels, fontsize=9)
         panel.grid(visible=False)
-        figure.colorbar(image, ax=panel, label=title)
+        figure.colorbar(image, ax=panel, label=metric.axis)
     return figure
 
 

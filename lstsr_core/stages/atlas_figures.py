@@ -1,4 +1,4 @@
-"""Figures that only the atlas has, and how its figures are written: pixels once, their frame for light and for dark pages."""
+"""Figures that only the atlas has, and how its figures are written: small images, one each."""
 
 from __future__ import annotations
 
@@ -12,20 +12,18 @@ from matplotlib.collections import PatchCollection
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
-from numpy.typing import NDArray
 from PIL import Image
 
 from lstsr_core.base.files import written_atomically
 from lstsr_core.evaluation.protocols import Comparison
-from lstsr_core.figures.files import darken, styled
+from lstsr_core.figures.files import in_few_colours, styled
 from lstsr_core.figures.panels import DIFFERENCE_COLOURS, LST_COLOURS, _limits, _map, _panels, label
 from lstsr_core.figures.tile_map import project, tile_map
 from lstsr_core.geo.grid import Tile
 from lstsr_core.geo.raster import FloatArray, Raster
+from lstsr_core.metrics.names import COARSE_METRICS
 
 LST_LABEL = "MODIS LST, 1 km"
-LAYERS = ("pixels", "light", "dark")
-"""What a figure is written as: what both looks share, and the frame that lies over it in each."""
 
 
 @styled
@@ -92,26 +90,22 @@ def scene_map(footprints: Mapping[str, FloatArray], biases_k: pd.Series[float], 
     for outlines in (unknown, coloured):
         outlines.set(edgecolor="black", linewidth=0.6, alpha=0.75, zorder=3.5)
         drawn.axes.add_collection(outlines, autolim=False)
-    drawn.figure.colorbar(coloured, ax=drawn.axes, label="MODIS − ASTER at 1 km (K)", shrink=0.8)
+    drawn.figure.colorbar(coloured, ax=drawn.axes, label=COARSE_METRICS["coarse_bias_k"].axis, shrink=0.8)
     drawn.explain()
     return drawn.figure
 
 
 @styled
-def write_layers(figure: Figure, directory: Path, name: str, dpi: int = 100, quality: int | None = None) -> dict[str, int]:
-    """Write a figure as three transparent WebP images that lie on one another: ``<name>_<layer>.webp``, one for each of `LAYERS`.
-
-    Maps need most of the bytes and look alike on light and dark pages, so they are stored once.
+def write_image(figure: Figure, path: Path, dpi: int = 100, quality: int | None = None) -> dict[str, int]:
+    """Write a figure as a WebP image.
 
     Parameters
     ----------
     figure : Figure
-        Its colours are those of dark pages afterwards.
-    directory : Path
-    name : str
+    path : Path
     dpi : int
     quality : int, optional
-        Of the layer of pixels, 0 to 100; without it that is lossless. The frames are lossless, with 16 levels a channel.
+        0 to 100, for maps; without it the image has up to 256 colours and is lossless.
 
     Returns
     -------
@@ -119,32 +113,12 @@ def write_layers(figure: Figure, directory: Path, name: str, dpi: int = 100, qua
         ``width`` and ``height`` in pixels.
     """
     figure.set_dpi(dpi)
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")  # is done; drawing twice more need not repeat it
-    figure.patch.set_alpha(0.0)
-    for panel in figure.axes:
-        panel.patch.set_alpha(0.0)
-        panel.set_axisbelow(True)  # a grid above hexagons, and their soft edges, would belong to the frames
-        for painted in panel.collections:
-            if painted.get_array() is not None:
-                painted.set(antialiased=False, edgecolor="none", linewidth=0.0)
-    light = _drawn(figure)
-    darken(figure)
-    dark = _drawn(figure)
-    shared = (light == dark).all(axis=-1)
-    layers = {"pixels": np.where(shared[..., None], light, 0)}
-    layers |= {look: np.where(shared[..., None], 0, drawn // 17 * 17) for look, drawn in (("light", light), ("dark", dark))}
-    for layer, values in layers.items():
-        lossy = quality is not None and layer == "pixels"
-        with written_atomically(directory / f"{name}_{layer}.webp") as temporary:
-            Image.fromarray(values.astype(np.uint8)).save(
-                temporary, "WEBP", lossless=not lossy, quality=quality if lossy else 80, method=4
-            )
-    height, width = shared.shape
-    return {"width": width, "height": height}
-
-
-def _drawn(figure: Figure) -> NDArray[np.uint8]:
     canvas = FigureCanvasAgg(figure)
     canvas.draw()  # type: ignore[no-untyped-call]
-    return np.array(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
+    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])  # type: ignore[no-untyped-call]
+    with written_atomically(path) as temporary:
+        if quality is None:
+            in_few_colours(picture, 256).save(temporary, "WEBP", lossless=True, method=4)
+        else:
+            picture.save(temporary, "WEBP", quality=quality, method=4)
+    return {"width": picture.width, "height": picture.height}

@@ -160,7 +160,8 @@ def _write_scene(scene: Scene, lst: Raster, directory: Path) -> dict[str, dict[s
         "spectra": (figures.spectra(spectra, "The nearer to ASTER, the better"), None),
     }
     sizes = {
-        name: atlas_figures.write_layers(figure, directory, name, _DPI, quality) for name, (figure, quality) in drawn.items()
+        name: atlas_figures.write_image(figure, directory / f"{name}.webp", _DPI, quality)
+        for name, (figure, quality) in drawn.items()
     }
     rasters = {"aster": images["aster"], "modis": lst, **{name: images[name] for name in comparisons}}
     labels = {name: atlas_figures.LST_LABEL if name == "modis" else figures.label(name) for name in rasters}

@@ -14,13 +14,13 @@ from lstsr_core.base.project import resolve
 from lstsr_core.evaluation import table as evaluation
 from lstsr_core.evaluation.protocols import Comparison, Georeferenced
 from lstsr_core.evaluation.statistics import differences_between_methods, summarise
-from lstsr_core.evaluation.table import METRIC_COLUMNS
 from lstsr_core.figures import panels as figures
 from lstsr_core.figures.data import distributions
 from lstsr_core.geo.operators import low_pass
 from lstsr_core.geo.raster import FloatArray
 from lstsr_core.metrics.images import bias, rmse
 from lstsr_core.metrics.line import fit_line
+from lstsr_core.metrics.names import METRIC_COLUMNS
 from lstsr_core.metrics.perceptual import load_lpips
 from lstsr_core.stages.common import choice_of, pairs_of, shown_placement, why_absent, write_csv
 from lstsr_core.stages.parameters import AsterEvaluation

@@ -16,6 +16,7 @@ from lstsr_core.base.errors import InputError
 from lstsr_core.base.project import TRAINING_CURVES, resolve
 from lstsr_core.evaluation import ablation, weights_report
 from lstsr_core.figures import panels as figures
+from lstsr_core.metrics.names import MAIN_COLUMNS
 from lstsr_core.networks.cross_validation import split, train_and_save, training_key
 from lstsr_core.networks.data import TrainingData, from_pairs, from_patches
 from lstsr_core.networks.settings import MODELS
@@ -28,7 +29,6 @@ from lstsr_core.sharpening.methods import METHODS
 from lstsr_core.stages.common import pairs_directory, write_csv, write_json
 from lstsr_core.stages.parameters import Ablation, Download, NotebookParameters, Patches, Training, Weights
 
-REPORTED = ["rmse_k", "rmse_unbiased_k", "correlation", "frr", "attenuation_rmse_db", "consistency_k"]
 _CARD_SETTINGS = ("alpha", "gamma", "gamma_scale", "batch_size", "learning_rate", "seed")
 
 
@@ -182,7 +182,7 @@ def on_test_scenes(settings: Weights) -> pd.DataFrame:
         If the committed table is not there.
     """
     table = write_csv(settings, "test_scenes.csv", _table(settings, weights_report.TEST_TABLE))
-    means = write_csv(settings, "test_means.csv", weights_report.means_on_test_scenes(table, REPORTED))
+    means = write_csv(settings, "test_means.csv", weights_report.means_on_test_scenes(table, MAIN_COLUMNS))
     means["scenes"] = means["scenes"].astype(str) + means["of"].map({"all": "", "apart": ", apart"})
     return (
         means.drop(columns="of")
@@ -206,7 +206,7 @@ def own_against_published(settings: Weights, table: pd.DataFrame) -> pd.DataFram
     DataFrame
         A row for each network and metric: both means, the difference with its interval, and what chance says of it.
     """
-    found = write_csv(settings, "differences.csv", weights_report.differences(table, REPORTED))
+    found = write_csv(settings, "differences.csv", weights_report.differences(table, MAIN_COLUMNS))
     names = pd.MultiIndex.from_arrays([[METHODS[name].label for name in found["method"]], found["metric"]], names=["", ""])
     interval = [f"{row.difference:+.3f} [{row.low:+.3f}, {row.high:+.3f}]" for row in found.itertuples()]
     chance = found["sign"].map({0: "may be chance", 1: "beyond chance", -1: "beyond chance"})
@@ -216,7 +216,7 @@ def own_against_published(settings: Weights, table: pd.DataFrame) -> pd.DataFram
 
 def means_by_weights(settings: Weights, table: pd.DataFrame) -> pd.DataFrame:
     """Write ``means.csv``: mean metrics of each network out of fold, in-sample (labelled so) and as published."""
-    means = table.groupby(["method", "weights"], sort=False)[REPORTED].mean().reset_index()
+    means = table.groupby(["method", "weights"], sort=False)[MAIN_COLUMNS].mean().reset_index()
     write_csv(settings, "means.csv", means)
     return means.assign(method=[METHODS[name].label for name in means["method"]]).set_index(["method", "weights"])
 

@@ -61,7 +61,7 @@ def test_pages_of_the_atlas_find_all_that_they_show_and_lead_to(built: Path, pag
             assert parts.scheme or parts.netloc or target.is_file(), url
             if not parts.path and parts.fragment:
                 assert unquote(parts.fragment) in page.ids, url
-        assert len([image for image in page.images if image.get("alt") and image.get("loading") == "lazy"]) == 15
+        assert len([image for image in page.images if image.get("alt") and image.get("loading") == "lazy"]) == 5
         assert "drawn by a simulator" in page.text
 
 
@@ -72,19 +72,17 @@ def test_scripts_of_scenes_are_on_no_page(pages: dict[str, Source]) -> None:
 
 def test_every_figure_has_alternative_text(pages: dict[str, Source]) -> None:
     for name in NOTEBOOKS:
-        assert [image["alt"] for image in pages[f"{name}.html"].images] == ["One grey pixel."] * 2
+        assert [image["alt"] for image in pages[f"{name}.html"].images] == ["One grey pixel."]
     assert all(image.get("alt") for page in pages.values() for image in page.images)
 
 
-def test_figures_have_a_picture_for_light_and_one_for_dark_pages(pages: dict[str, Source]) -> None:
+def test_figures_have_one_picture_in_its_own_size(pages: dict[str, Source]) -> None:
     for name in NOTEBOOKS:
-        light, dark = pages[f"{name}.html"].images
-        source = f"_static/figures/{name}/figure_{name[:2]}"
-        assert (light["class"], light["src"]) == ("only-light", f"{source}.png")
-        assert (dark["class"], dark["src"]) == ("only-dark", f"{source}.dark.png")
+        (image,) = pages[f"{name}.html"].images
+        assert image["src"] == f"_static/figures/{name}/figure_{name[:2]}.png"
         with Image.open(io.BytesIO(figure_files()[".png"])) as picture:
-            assert (light["width"], light["height"]) == tuple(str(round(size / 1.5)) for size in picture.size)
-        assert light["loading"] == dark["loading"] == "lazy"
+            assert (image["width"], image["height"]) == tuple(str(round(size / 1.5)) for size in picture.size)
+        assert image["loading"] == "lazy"
         assert f"fig-figure_{name[:2]}" in pages[f"{name}.html"].ids
 
 
@@ -242,7 +240,7 @@ def test_a_figure_without_caption_or_files_is_refused(run: Path, told: dict[str,
         assemble(run, PROJECT)
 
 
-@pytest.mark.parametrize("name", ["figure_05.dark.png", "figure_05.pdf", "numbers.csv"])
+@pytest.mark.parametrize("name", ["figure_05.png", "figure_05.pdf", "numbers.csv"])
 def test_a_figures_missing_file_is_named(run: Path, name: str) -> None:
     (run / "05_fourier" / name).unlink()
     with pytest.raises(InputError, match=rf"{name}: no such file, but .*cell 3 names it. Run 05_fourier again"):

@@ -1,4 +1,4 @@
-"""The book's interactive parts in a real browser: the slider viewer, tables that sort, the scatter of scenes."""
+"""The book's interactive parts in a real browser: the slider viewer and tables that sort."""
 
 import base64
 import io
@@ -11,12 +11,10 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
-import pandas as pd
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from lstsr_book.scatter import scatter_html
 from lstsr_core.base.project import PROJECT
 from worlds.browser import chromium, served
 
@@ -77,18 +75,6 @@ TABLE = """<div class="table-box" tabindex="0" role="region" aria-label="Table, 
 <div class="table-box"><table class="sortable"><thead><tr><th scope="col">plain</th></tr></thead>
 <tbody><tr><td>1</td></tr></tbody></table></div>"""
 
-RESULTS = pd.DataFrame(
-    {
-        "scene": [3, 5, 8, 3, 5, 8, 8],
-        "method": ["dms"] * 3 + ["sif-cnn-sr1"] * 3 + ["sif-cnn-sr1"],
-        "protocol": ["georeferenced"] * 6 + ["published"],
-        "status": ["ok"] * 5 + ["refused", "ok"],
-        "rmse_k": [2.0, 1.5, 3.0, 2.5, 1.25, np.nan, 9.0],
-        "ssim": [0.5, 0.6, 0.7, 0.8, 0.9, np.nan, 0.1],
-    }
-)
-SCENES = pd.DataFrame({"scene": [3, 5, 8], "coarse_bias_k": [0.5, -1.0, 0.25], "ndvi_mean": [0.5, 0.6, 0.7]})
-
 
 def make_page(title: str, body: str) -> str:
     scripts = "".join(f'<script defer src="_static/{path.name}"></script>' for path in sorted(STATIC.glob("*.js")))
@@ -119,8 +105,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "viewer": viewer(), "absent": viewer("absent"), "cut": viewer("cut"), "stranger": viewer("stranger"),
         "worn": viewer("worn"),
         "far": f"{far}<div id='viewers'>{viewer()}{viewer()}</div>", "plain": "<table><tr><td>1</td></tr></table>",
-        "table": TABLE, "scatter": scatter_html(RESULTS, SCENES, lambda scene: f"scene-{scene}.html"), "scene-8": "Scene 8",
-        "scene-5": "Scene 5",
+        "table": TABLE,
     }  # fmt: skip
     for name, body in pages.items():
         (site / f"{name}.html").write_text(make_page(name, body), encoding="utf-8")
@@ -487,8 +472,6 @@ def test_without_javascript_and_in_print_all_is_there(open_page: Opener) -> None
     expect(page.locator(".static")).to_be_visible()
     page = open_page("table", java_script_enabled=False)
     expect(page.get_by_role("row")).to_have_count(8)
-    page = open_page("scatter", java_script_enabled=False)
-    assert [link.get_attribute("href") for link in page.locator("svg a").all()] == ["scene-5.html", "scene-3.html"]
     page = open_page("viewer")
     ready(page)
     page.emulate_media(media="print")
@@ -523,7 +506,7 @@ def test_drawing_follows_the_pixel_ratio_and_the_window(open_page: Opener) -> No
     assert_shows(page, "modis", LEFT)
 
 
-@pytest.mark.parametrize("name", ["viewer", "table", "scatter", "plain"])
+@pytest.mark.parametrize("name", ["viewer", "table", "plain"])
 def test_phone_has_no_sideways_scroll_and_console_stays_silent(open_page: Opener, name: str) -> None:
     page = open_page(name, width=390)
     page.wait_for_load_state("networkidle")
@@ -574,62 +557,3 @@ def test_table_filters_and_counts(open_page: Opener) -> None:
     assert column(page, 0) == ["9", "12"]
     box.fill("")
     expect(count).to_have_text("5 of 5 rows")
-
-
-def names(page: Page) -> list[str]:
-    return [link.get_attribute("aria-label") or "" for link in page.locator("svg a").all()]
-
-
-def test_scatter_is_walked_by_arrows_and_opens_scenes(open_page: Opener) -> None:
-    page = open_page("scatter")
-    page.get_by_label("Method").select_option("dms")
-    assert names(page) == [
-        "Scene 5, DMS: RMSE (K) 1.50, MODIS − ASTER bias at 1 km (K) −1.00",
-        "Scene 8, DMS: RMSE (K) 3.00, MODIS − ASTER bias at 1 km (K) 0.25",
-        "Scene 3, DMS: RMSE (K) 2.00, MODIS − ASTER bias at 1 km (K) 0.50",
-    ]
-    page.get_by_label("Compare with").focus()
-    page.keyboard.press("Tab")
-    focused = page.locator("svg a:focus")
-    for key, scene in [
-        ("", 5),
-        ("ArrowRight", 8),
-        ("ArrowRight", 3),
-        ("ArrowRight", 3),
-        ("ArrowLeft", 8),
-        ("Home", 5),
-        ("End", 3),
-    ]:
-        if key:
-            page.keyboard.press(key)
-        expect(focused).to_have_attribute("href", f"scene-{scene}.html")
-    expect(page.locator(".scatter-tip")).to_contain_text("Scene 3, DMS")
-    page.keyboard.press("ArrowLeft")
-    page.keyboard.press("Tab")  # one stop in all
-    expect(page.locator("svg a:focus")).to_have_count(0)
-    page.keyboard.press("Shift+Tab")
-    expect(focused).to_have_attribute("href", "scene-8.html")  # back where it was
-    page.keyboard.press("Enter")
-    page.wait_for_url("**/scene-8.html")
-    assert open_page.messages == []
-
-
-def test_scatter_shows_other_quantities_and_a_second_method(open_page: Opener) -> None:
-    page = open_page("scatter")
-    assert names(page)[0] == "Scene 5, SIF-CNN-SR1: RMSE (K) 1.25, MODIS − ASTER bias at 1 km (K) −1.00"
-    page.get_by_label("Up").select_option("ssim")
-    page.get_by_label("Across").select_option("ndvi_mean")
-    page.get_by_label("Compare with").select_option("dms")
-    assert names(page) == [
-        "Scene 3, SIF-CNN-SR1: SSIM 0.800, NDVI, mean 0.50", "Scene 3, DMS: SSIM 0.500, NDVI, mean 0.50",
-        "Scene 5, SIF-CNN-SR1: SSIM 0.900, NDVI, mean 0.60", "Scene 5, DMS: SSIM 0.600, NDVI, mean 0.60",
-        "Scene 8, DMS: SSIM 0.700, NDVI, mean 0.70",
-    ]  # fmt: skip
-    heights = page.locator("svg a .scatter-reach").evaluate_all("marks => marks.map(m => Number(m.getAttribute('cy')))")
-    assert np.argsort(heights).tolist() == np.argsort([-0.8, -0.5, -0.9, -0.6, -0.7]).tolist()
-    assert page.locator(".scatter-legend").inner_text().split() == ["SIF-CNN-SR1", "DMS"]
-    expect(page.locator("figcaption")).to_contain_text("SSIM of SIF-CNN-SR1 and DMS against NDVI, mean")
-    page.locator("svg a").nth(2).hover()
-    expect(page.locator(".scatter-tip")).to_have_text("Scene 5, SIF-CNN-SR1: SSIM 0.900, NDVI, mean 0.60")
-    page.locator("svg a").nth(2).click()
-    page.wait_for_url("**/scene-5.html")

@@ -19,7 +19,8 @@ from lstsr_core.base.errors import InputError
 from lstsr_core.base.fingerprint import sha256
 from lstsr_core.base.project import PROJECT, REGISTRY
 from lstsr_core.evaluation.statistics import differences_between_methods, summarise
-from lstsr_core.evaluation.table import COLUMNS, METRIC_COLUMNS, evaluate
+from lstsr_core.evaluation.table import COLUMNS, evaluate
+from lstsr_core.metrics.names import METRIC_COLUMNS
 from lstsr_core.pairs.pair import pair_ids
 from lstsr_core.sharpening.methods import Options
 from worlds.claims import FIGURES, make_run, metrics_rows

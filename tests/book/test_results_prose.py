@@ -14,7 +14,8 @@ from lstsr_book.results_prose import KEPT_FOLDER, Results, results_substitutions
 from lstsr_book.run_files import METRICS, METRICS_SUMMARY, RunFiles
 from lstsr_core.base.project import PROJECT
 from lstsr_core.evaluation.statistics import summarise
-from lstsr_core.evaluation.table import COLUMNS, METRIC_COLUMNS
+from lstsr_core.evaluation.table import COLUMNS
+from lstsr_core.metrics.names import METRIC_COLUMNS
 from worlds.claims import FIGURES, make_run, metrics_rows, missing_rows
 
 KEPT = KeptResults.read(PROJECT / RESULTS)

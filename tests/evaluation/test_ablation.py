@@ -11,9 +11,10 @@ import pytest
 from affine import Affine
 
 from lstsr_core.base.errors import InputError
-from lstsr_core.evaluation.ablation import BASE, METRICS, SCORES_COLUMNS, ablate, summarise, variants
+from lstsr_core.evaluation.ablation import BASE, SCORES_COLUMNS, ablate, summarise, variants
 from lstsr_core.evaluation.table import evaluate
 from lstsr_core.geo.grid import COARSE_PIXEL_M
+from lstsr_core.metrics.names import MAIN_COLUMNS
 from lstsr_core.networks.data import from_pairs
 from lstsr_core.networks.settings import TrainingSettings
 from lstsr_core.networks.weights import load_model
@@ -80,7 +81,7 @@ def test_variants_are_judged_on_the_fold_left_out_and_trained_once(pairs: Path, 
             expected = evaluate(pairs, [scene], ["sif-cnn-sr1"], ["georeferenced"], Options(path.parent)).table().iloc[0]
             varied = "alpha" if card["settings"]["alpha"] == 0.5 else BASE
             row = mine[mine["varied"] == varied].iloc[0]
-            assert [row[name] for name in METRICS] == [expected[name] for name in METRICS]
+            assert [row[name] for name in MAIN_COLUMNS] == [expected[name] for name in MAIN_COLUMNS]
             assert not expected["in_sample"]
     pd.testing.assert_frame_equal(ablate(data, pairs, chosen, folds=3, judged=3, trained=tmp_path), table)
     assert {path: path.stat().st_mtime_ns for path in weights} == written
@@ -97,11 +98,11 @@ def test_an_epoch_chosen_by_validation_is_refused(pairs: Path, tmp_path: Path) -
 def test_differences_are_taken_scene_by_scene() -> None:
     rows = []
     for scene in range(5):
-        rows.append(["sif-cnn-sr1", BASE, "", 0, 4, str(scene), *[float(scene)] * len(METRICS)])
-        rows.append(["sif-cnn-sr1", "alpha", "0.9", 0, 4, str(scene), *[scene + 0.25] * len(METRICS)])
+        rows.append(["sif-cnn-sr1", BASE, "", 0, 4, str(scene), *[float(scene)] * len(MAIN_COLUMNS)])
+        rows.append(["sif-cnn-sr1", "alpha", "0.9", 0, 4, str(scene), *[scene + 0.25] * len(MAIN_COLUMNS)])
     summary = summarise(pd.DataFrame(rows, columns=SCORES_COLUMNS))
     alpha = summary[summary["varied"] == "alpha"]
-    assert alpha["metric"].tolist() == METRICS
+    assert alpha["metric"].tolist() == MAIN_COLUMNS
     np.testing.assert_allclose(alpha[["difference", "difference_low", "difference_high"]], 0.25, atol=1e-12)
     np.testing.assert_allclose(alpha["mean"], 2.25)
     assert (alpha["low"] < 2.25).all() and (alpha["high"] > 2.25).all() and (alpha["scenes"] == 5).all()

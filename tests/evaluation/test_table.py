@@ -23,7 +23,6 @@ from lstsr_core.evaluation.protocols import PROTOCOLS, TOO_SMALL, Comparison, Ge
 from lstsr_core.evaluation.statistics import differences_between_methods, summarise
 from lstsr_core.evaluation.table import (
     COLUMNS,
-    METRIC_COLUMNS,
     check_protocols,
     evaluate,
     evaluate_pair,
@@ -34,6 +33,7 @@ from lstsr_core.evaluation.table import (
 )
 from lstsr_core.geo.raster import Raster
 from lstsr_core.metrics.images import gssim
+from lstsr_core.metrics.names import METRIC_COLUMNS
 from lstsr_core.metrics.perceptual import Lpips
 from lstsr_core.pairs.pair import Pair, write_pair
 from lstsr_core.sharpening.methods import METHODS, WEIGHTS_MISSING, Options

@@ -14,7 +14,8 @@ import torch
 
 from lstsr_core.base.errors import InputError
 from lstsr_core.evaluation import weights_report
-from lstsr_core.evaluation.table import METRIC_COLUMNS, evaluate
+from lstsr_core.evaluation.table import evaluate
+from lstsr_core.metrics.names import METRIC_COLUMNS
 from lstsr_core.networks.curves import CURVE_COLUMNS
 from lstsr_core.networks.settings import MODELS
 from lstsr_core.networks.unet import SharpeningUNet

@@ -1,4 +1,4 @@
-"""A figure's files: readable in light and dark, alike each time, in the formats that their names say."""
+"""A figure's files: on white, alike each time, in the formats that their names say."""
 
 from __future__ import annotations
 
@@ -9,29 +9,13 @@ from xml.etree import ElementTree
 import cartopy.crs as ccrs
 import numpy as np
 import pytest
-from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
-from matplotlib.text import Text
 from PIL import Image
 
 from lstsr_core.base.errors import InputError
-from lstsr_core.figures.files import (
-    DARK_PAGE,
-    LEAST_CONTRAST,
-    LIGHT_PAGE,
-    SUFFIXES,
-    contrast,
-    in_few_colours,
-    on_dark,
-    show,
-    styled,
-)
-from lstsr_core.figures.panels import _COLOURS
+from lstsr_core.figures.files import SUFFIXES, in_few_colours, show, styled
 
 BLACK, BLUE = "#000000", "#0072B2"
-COLOURS = [*_COLOURS, "#777777"]
 
 
 @styled
@@ -59,28 +43,17 @@ def pixels(path: Path) -> np.ndarray:
         return np.asarray(picture.convert("RGB"))
 
 
-def hexadecimal(colour: np.ndarray) -> str:
-    return "#" + "".join(f"{part:02x}" for part in colour)
-
-
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Figure, Path]:
-    """The figure as `show` leaves it, in its dark colours, and where it was written."""
-    figure, directory = mixed(), tmp_path_factory.mktemp("figure")
-    show(figure, directory, "mixed")
-    return figure, directory
-
-
-@pytest.fixture(scope="module")
-def files(shown: tuple[Figure, Path]) -> Path:
-    return shown[1]
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("figure")
+    show(mixed(), directory, "mixed")
+    return directory
 
 
 def test_every_file_is_of_its_kind(files: Path) -> None:
     assert {path.name for path in files.iterdir()} == {f"mixed{suffix}" for suffix in SUFFIXES}
     assert ElementTree.parse(files / "mixed.svg").getroot().tag == "{http://www.w3.org/2000/svg}svg"
     assert (files / "mixed.pdf").read_bytes().startswith(b"%PDF-")
-    assert pixels(files / "mixed.png").shape == pixels(files / "mixed.dark.png").shape
 
 
 def test_files_are_the_same_bytes_again_and_carry_no_date(files: Path, tmp_path: Path) -> None:
@@ -91,34 +64,10 @@ def test_files_are_the_same_bytes_again_and_carry_no_date(files: Path, tmp_path:
         assert b"CreationDate" not in content and b"<dc:date>" not in content
 
 
-def test_pages_have_the_themes_colours_up_to_the_edge(files: Path) -> None:
-    for suffix, page in ((".png", LIGHT_PAGE), (".dark.png", DARK_PAGE)):
-        picture = pixels(files / f"mixed{suffix}")
-        edge = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
-        assert {hexadecimal(colour) for colour in edge} == {page}
-
-
-def drawn_over_images(figure: Figure) -> set[object]:
-    return {artist for axes in figure.axes if axes.images for artist in (*axes.lines, *axes.texts)}
-
-
-def test_texts_and_lines_stand_out_from_a_dark_page(shown: tuple[Figure, Path]) -> None:
-    figure = shown[0]
-    kept = drawn_over_images(figure)
-    texts = [artist for artist in figure.findobj(Text) if isinstance(artist, Text) and artist.get_text() and artist not in kept]
-    assert {"Title", "ASTER", "K"} <= {artist.get_text() for artist in texts}
-    assert all(contrast(artist.get_color(), DARK_PAGE) >= LEAST_CONTRAST for artist in texts)
-    lines = [line for line in figure.axes[0].lines if isinstance(line, Line2D)]
-    assert [contrast(line.get_color(), DARK_PAGE) > 4.4 for line in lines] == [True, True]
-
-
-def test_dark_pictures_hold_nothing_darker_than_the_page_but_the_map(files: Path) -> None:
-    """Black letters on a dark page, those of a map's degrees say, would show as pixels that are nearly black."""
-    dark, light = pixels(files / "mixed.dark.png").astype(int), pixels(files / "mixed.png").astype(int)
-    changed = np.abs(dark - light).max(axis=-1) > 30  # the map and what is drawn on it are the same in both
-    assert (dark[changed].max(axis=-1) >= 0x10).all()
-    letters = light.max(axis=-1) < 60
-    assert (dark[letters & changed].min(axis=-1) > 150).mean() > 0.99
+def test_the_picture_is_white_up_to_the_edge(files: Path) -> None:
+    picture = pixels(files / "mixed.png")
+    edge = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
+    assert (edge == 255).all()
 
 
 def test_few_colours_leave_that_of_the_page_alone() -> None:
@@ -126,46 +75,6 @@ def test_few_colours_leave_that_of_the_page_alone() -> None:
     colours[0, 0] = page = (18, 18, 18)
     few = in_few_colours(Image.fromarray(colours), 16).convert("RGB")
     assert few.getpixel((0, 0)) == page and len(few.getcolors() or []) <= 16
-
-
-def test_maps_and_what_is_drawn_on_them_keep_their_colours(shown: tuple[Figure, Path]) -> None:
-    image_axes = shown[0].axes[1]
-    assert image_axes.images[0].get_cmap().name == "inferno"
-    assert to_rgba(image_axes.lines[0].get_color()) == to_rgba(BLACK) == to_rgba(image_axes.texts[0].get_color())
-
-
-def test_a_legend_of_a_map_keeps_the_maps_colours(tmp_path: Path) -> None:
-    figure = Figure()
-    axes = figure.add_subplot()
-    axes.imshow(np.eye(3))
-    axes.legend(handles=[Patch(facecolor="#BBBBBB", label="cloud")])
-    show(figure, tmp_path, "classes")
-    legend = axes.get_legend()
-    assert legend is not None
-    assert to_rgba(legend.get_patches()[0].get_facecolor()) == to_rgba("#BBBBBB")
-    assert contrast(legend.get_texts()[0].get_color(), DARK_PAGE) >= LEAST_CONTRAST
-
-
-@pytest.mark.parametrize("colour", COLOURS)
-def test_colours_keep_their_hue_and_reach_the_contrast_of_text(colour: str) -> None:
-    lightened = on_dark(colour)
-    assert contrast(lightened, DARK_PAGE) >= LEAST_CONTRAST - 0.1  # greys become greys of like contrast
-    red, green, blue, _ = to_rgba(colour)
-    order = np.argsort([red, green, blue], kind="stable")
-    assert list(np.array(lightened[:3])[order]) == sorted(lightened[:3])
-
-
-def test_black_and_white_change_places_and_opacity_stays() -> None:
-    assert on_dark(LIGHT_PAGE) == pytest.approx(to_rgba(DARK_PAGE))
-    assert contrast(on_dark(BLACK), DARK_PAGE) > 13
-    assert on_dark((0.0, 0.0, 0.0, 0.15))[3] == 0.15
-    assert on_dark("none")[3] == 0.0
-
-
-def test_contrast_is_that_of_the_web_guidelines() -> None:
-    assert contrast("white", "black") == pytest.approx(21.0)
-    assert contrast("#777777", "white") == pytest.approx(4.48, abs=0.01)  # WCAG's own well-known near miss
-    assert contrast("black", "black") == 1.0
 
 
 def test_many_points_become_pixels_in_the_svg(tmp_path: Path) -> None:

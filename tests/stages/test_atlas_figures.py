@@ -1,4 +1,4 @@
-"""The atlas's own figures, and the layers that figures are written in."""
+"""The atlas's own figures, and the images that figures are written as."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lstsr_core.evaluation.protocols import Comparison, Georeferenced
 from lstsr_core.geo.grid import Tile
 from lstsr_core.pairs.pair import Pair
 from lstsr_core.sharpening.methods import sharpen
-from lstsr_core.stages.atlas_figures import LAYERS, LST_LABEL, differences_from_aster, scene_map, scene_maps, write_layers
+from lstsr_core.stages.atlas_figures import LST_LABEL, differences_from_aster, scene_map, scene_maps, write_image
 
 
 @pytest.fixture(scope="module")
@@ -38,48 +38,36 @@ def figure_with_everything() -> Figure:
     return figure
 
 
-def layers_of(directory: Path, name: str) -> dict[str, Image.Image]:
-    return {layer: Image.open(directory / f"{name}_{layer}.webp").convert("RGBA") for layer in LAYERS}
-
-
-def seen(layers: dict[str, Image.Image], look: str, paper: str) -> np.ndarray:
-    page = Image.new("RGBA", layers["pixels"].size, paper)
-    for layer in ("pixels", look):
-        page.alpha_composite(layers[layer])
-    return np.asarray(page.convert("RGB"), dtype=float)
-
-
-def test_layers_on_one_another_are_the_figure(tmp_path: Path) -> None:
-    size = write_layers(figure_with_everything(), tmp_path, "all", dpi=60)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["all_dark.webp", "all_light.webp", "all_pixels.webp"]
-    layers = layers_of(tmp_path, "all")
-    assert {image.size for image in layers.values()} == {(size["width"], size["height"])} == {(240, 120)}
+def drawn(dpi: int) -> np.ndarray:
+    """What matplotlib itself draws, red, green and blue of each pixel."""
     figure = figure_with_everything()
-    figure.set_dpi(60)
+    figure.set_dpi(dpi)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
-    drawn = np.asarray(canvas.buffer_rgba())[..., :3].astype(float)
-    difference = np.abs(seen(layers, "light", "white") - drawn).max(axis=-1)
-    assert np.mean(difference > 40.0) < 0.06  # but for the soft edges of hexagons, which layers have sharp
-    assert difference.mean() < 4.0
+    return np.asarray(canvas.buffer_rgba())[..., :3].astype(float)
 
 
-def test_dark_pages_get_light_lines_over_the_same_pixels(tmp_path: Path) -> None:
-    write_layers(figure_with_everything(), tmp_path, "all", dpi=60)
-    layers = {layer: np.asarray(image) for layer, image in layers_of(tmp_path, "all").items()}
-    opaque = {layer: values[values[..., 3] > 200][:, :3].mean() for layer, values in layers.items() if layer != "pixels"}
-    assert opaque["light"] < 70.0 and opaque["dark"] > 150.0
-    picture = layers["pixels"][30:90, 30:90]
-    assert np.mean(picture[..., 3] == 255) > 0.8
-    assert not (layers["light"][..., 3] & layers["pixels"][..., 3]).any()  # each point is in one layer
+def pixels(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"), dtype=float)
 
 
-def test_layers_are_the_same_bytes_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("quality", "tolerance"), [(None, 1.5), (50, 4.0)])
+def test_an_image_is_the_figure(tmp_path: Path, quality: int | None, tolerance: float) -> None:
+    size = write_image(figure_with_everything(), tmp_path / "all.webp", dpi=60, quality=quality)
+    assert [path.name for path in tmp_path.iterdir()] == ["all.webp"]
+    assert (size["width"], size["height"]) == (240, 120)
+    image = pixels(tmp_path / "all.webp")
+    assert np.abs(image - drawn(60)).mean() < tolerance
+    assert image[0].mean() > 252.0  # the page around it is white
+
+
+def test_an_image_is_the_same_bytes_again(tmp_path: Path) -> None:
     for turn in ("first", "second"):
-        write_layers(figure_with_everything(), tmp_path / turn, "all", quality=50)
-    for layer in LAYERS:
-        first, second = ((tmp_path / turn / f"all_{layer}.webp").read_bytes() for turn in ("first", "second"))
-        assert first == second
+        for quality in (None, 50):
+            write_image(figure_with_everything(), tmp_path / turn / f"{quality}.webp", quality=quality)
+    for name in ("None.webp", "50.webp"):
+        assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
 
 
 def test_maps_share_their_limits(comparisons: dict[str, Comparison]) -> None:

@@ -16,7 +16,6 @@ from lstsr_core.evaluation.table import compare_all
 from lstsr_core.geo.raster import Raster
 from lstsr_core.pairs.pair import Pair, read_pair, write_pair
 from lstsr_core.sharpening.methods import Options, sharpen
-from lstsr_core.stages.atlas_figures import LAYERS
 from lstsr_core.stages.atlas_scenes import FIGURES, Request, compare_scene, draw_scene, nearest_onto
 from worlds.atlas import decoded_k, read_script
 
@@ -84,13 +83,12 @@ def test_nearest_takes_the_pixel_that_a_point_lies_in(synthetic_pair: Pair) -> N
 
 def test_a_drawn_scene_has_its_figures_and_tells_of_them(drawn: Path) -> None:
     content = json.loads((drawn / "scene.json").read_text())
-    images = {f"{figure}_{layer}.webp" for figure in FIGURES for layer in LAYERS}
+    images = {f"{figure}.webp" for figure in FIGURES}
     assert {path.name for path in drawn.iterdir()} == images | {"scene.json", "viewer.js"}
     assert (content["scene"], content["methods"], content["reasons"]) == ("9", ["bicubic", "tsharp"], {})
     for figure in FIGURES:
-        for layer in LAYERS:
-            with Image.open(drawn / f"{figure}_{layer}.webp") as image:
-                assert image.size == (content["figures"][figure]["width"], content["figures"][figure]["height"])
+        with Image.open(drawn / f"{figure}.webp") as image:
+            assert image.size == (content["figures"][figure]["width"], content["figures"][figure]["height"])
 
 
 def test_the_viewers_numbers_are_those_that_were_compared(drawn: Path, run: Path) -> None:

@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 
 from lstsr_core.base.errors import InputError
-from lstsr_core.evaluation.table import COLUMNS, METRIC_COLUMNS
+from lstsr_core.evaluation.table import COLUMNS
 from lstsr_core.geo.grid import Tile
+from lstsr_core.metrics.names import METRIC_COLUMNS
 from lstsr_core.pairs.pair import Pair
 from lstsr_core.stages import evaluation as evaluation_stages
 from worlds.runs import bicubic_run, evaluation_of

@@ -14,10 +14,10 @@ import yaml
 from affine import Affine
 
 from lstsr_core.base.errors import InputError
-from lstsr_core.evaluation.ablation import METRICS, SCORES_COLUMNS
-from lstsr_core.evaluation.table import METRIC_COLUMNS
+from lstsr_core.evaluation.ablation import SCORES_COLUMNS
 from lstsr_core.geo.grid import COARSE_PIXEL_M, SINUSOIDAL, Tile
 from lstsr_core.geo.raster import Raster, write_raster
+from lstsr_core.metrics.names import MAIN_COLUMNS, METRIC_COLUMNS
 from lstsr_core.networks import training as training_loop
 from lstsr_core.networks.data import from_patches
 from lstsr_core.networks.settings import MODELS, read_settings
@@ -209,7 +209,7 @@ def test_own_weights_are_compared_on_the_same_scenes(tmp_path: Path) -> None:
 
 
 def test_tables_made_before_are_shown_instead_of_training(tmp_path: Path) -> None:
-    rows = [["sif-cnn-sr1", v, x, 0, 4, str(s), *[s + 0.1 * (v == "alpha")] * len(METRICS)]
+    rows = [["sif-cnn-sr1", v, x, 0, 4, str(s), *[s + 0.1 * (v == "alpha")] * len(MAIN_COLUMNS)]
             for v, x in (("base", ""), ("alpha", "0.9")) for s in range(4)]  # fmt: skip
     (tmp_path / "made").mkdir()
     pd.DataFrame(rows, columns=SCORES_COLUMNS).to_csv(tmp_path / "made" / "sif-cnn-sr1.csv", index=False)

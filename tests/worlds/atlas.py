@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from lstsr_core.geo.raster import Raster
 from lstsr_core.stages.atlas_data import scene_script
-from lstsr_core.stages.atlas_figures import write_layers
+from lstsr_core.stages.atlas_figures import write_image
 from lstsr_core.stages.atlas_scenes import FIGURES
 
 METHODS = ["bicubic", "tsharp"]
@@ -49,7 +49,7 @@ def _write_scene(directory: Path, scene: str) -> None:
     for name in FIGURES:
         figure = Figure(figsize=(0.8, 0.4))
         figure.subplots().imshow([[0.0, 1.0]])
-        sizes[name] = write_layers(figure, directory, name)
+        sizes[name] = write_image(figure, directory / f"{name}.webp")
     content = {"scene": scene, "rows": 120, "columns": 160, "methods": METHODS, "reasons": {}, "figures": sizes}
     (directory / "scene.json").write_text(json.dumps(content))
     grid = Affine(231.65, 0.0, 500_000.0, 0.0, -231.65, 5_000_000.0)

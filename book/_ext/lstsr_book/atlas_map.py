@@ -1,4 +1,4 @@
-"""The footprints of an atlas as an inline SVG, whose colours are the page's: a chooser of links, or a locator of one scene."""
+"""The footprints of an atlas as SVG in the page's colours: a chooser of links, or a locator of a scene."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from typing import TypeVar
 import numpy as np
 import shapely
 
-from lstsr_book.markup import text
+from lstsr_book.markup import part
 from lstsr_core.geo.raster import FloatArray
 from lstsr_core.geo.shorelines import Extent, lines
 
+_TEMPLATE = "footprints.svg"
 _MARGIN_DEGREES = 0.6
 _SMALLEST_DEGREES = 8.0
 """Less than this, and no shoreline would tell where it is."""
@@ -62,69 +63,77 @@ class FootprintMap:
             Where each scene's link leads, and what it is called.
         """
         links = [
-            f'<a href="{text(addresses[scene])}" aria-label="{text(names[scene])}"><title>{text(names[scene])}</title>'
-            f'<path class="footprint" d="{self._path(outline)}"/></a>'
+            {"address": addresses[scene], "name": names[scene], "path": self._path(outline)}
             for scene, outline in self._small_last()
         ]
-        shapes = [self._graticule(), *links]
-        role = 'role="group" aria-label="Map of the footprints; each opens its pair"'
-        return self._svg("atlas-map", role, self._ground("i"), shapes)
+        return part("chooser", self, self._graticule(), links, template=_TEMPLATE)
 
     def locator(self, scene: str, name: str) -> str:
         """The map with one footprint filled and the others faint."""
         others = "".join(self._path(outline) for other, outline in self.outlines.items() if other != scene)
-        paths = [f'<path class="footprint other" d="{others}"/>'] if others else []
-        paths.append(f'<path class="footprint here" d="{self._path(self.outlines[scene])}"/>')
-        return self._svg("atlas-locator", f'role="img" aria-label="{text(name)}"', self._coarse_ground, paths)
+        return part("locator", self, name, self._path(self.outlines[scene]), others, template=_TEMPLATE)
 
-    def _graticule(self) -> str:
+    def _graticule(self) -> dict[str, object]:
         """Meridians and parallels at whole degrees, with their names along the lower and the left edge."""
         extent = self.extent
-        longitudes, latitudes = _whole_degrees(extent.west, extent.east), _whole_degrees(extent.south, extent.north)
+        longitudes = _whole_degrees(extent.west, extent.east)
+        latitudes = _whole_degrees(extent.south, extent.north)
         along = np.linspace(extent.south, extent.north, 2 * len(latitudes) + 3)
-        meridians = [self._path(np.column_stack([np.full_like(along, degrees), along]), closed=False) for degrees in longitudes]
-        parallels = [self._path(np.array([[extent.west, d], [extent.east, d]]), closed=False) for d in latitudes]
-        names = [(self._place(d, extent.south), 'dx="4" dy="-6"', _named(d, "E", "W")) for d in longitudes]
-        names += [((0.0, self._place(extent.west, d)[1]), 'dx="6" dy="-4"', _named(d, "N", "S")) for d in latitudes]
-        labels = "".join(
-            f'<text x="{x:.1f}" y="{y:.1f}" {shift}>{name}</text>' for (x, y), shift, name in names if x < _WIDTH - 50 and y > 20
-        )
-        return f'<g class="graticule" aria-hidden="true"><path d="{"".join([*meridians, *parallels])}"/>{labels}</g>'
+        lines = [np.column_stack([np.full_like(along, degrees), along]) for degrees in longitudes]
+        lines += [np.array([[extent.west, degrees], [extent.east, degrees]]) for degrees in latitudes]
+        labels = [
+            _Label(*self._place(degrees, extent.south), 4, -6, _degrees_text(degrees, "E", "W"))
+            for degrees in longitudes
+        ]
+        labels += [
+            _Label(0.0, self._place(extent.west, degrees)[1], 6, -4, _degrees_text(degrees, "N", "S"))
+            for degrees in latitudes
+        ]
+        return {
+            "path": "".join(self._path(line, closed=False) for line in lines),
+            "labels": [label for label in labels if label.x < _WIDTH - 50 and label.y > 20],
+        }
 
     def _small_last(self) -> list[tuple[str, FloatArray]]:
         """The smallest on top, so that none is covered whole."""
         return sorted(self.outlines.items(), key=lambda item: -float(shapely.Polygon(item[1]).area))
 
-    def _svg(self, kind: str, role: str, ground: Mapping[str, str], shapes: list[str]) -> str:
-        return (
-            f'<svg class="{kind}" viewBox="0 0 {_WIDTH:g} {self._height:.0f}" {role}>'
-            + "".join(f'<path class="{part}" d="{path}"/>' for part, path in ground.items())
-            + "".join(shapes)
-            + "</svg>"
-        )
+    @cached_property
+    def ground(self) -> dict[str, str]:
+        """Paths of shorelines and borders."""
+        return self._ground("i")
 
     @cached_property
-    def _coarse_ground(self) -> dict[str, str]:
-        return self._ground("l")  # the same on every scene's page, and small there
+    def coarse_ground(self) -> dict[str, str]:
+        """The same, small, for it is on every scene's page."""
+        return self._ground("l")
 
     def _ground(self, resolution: str) -> dict[str, str]:
         box = shapely.box(self.extent.west, self.extent.south, self.extent.east, self.extent.north)
         ground = {}
         for kind in ("shorelines", "borders"):
-            found = [shapely.LineString(line).intersection(box) for line in lines(kind, self.extent, resolution) if len(line) > 1]
-            parts = [part for inside in found for part in shapely.get_parts(inside) if part.length > _SHORTEST_DEGREES]
-            ground[kind] = "".join(self._path(np.asarray(part.coords), closed=False) for part in parts)
+            paths = [line for line in lines(kind, self.extent, resolution) if len(line) > 1]
+            inside = [shapely.LineString(path).intersection(box) for path in paths]
+            parts = [
+                each for line in inside for each in shapely.get_parts(line) if each.length > _SHORTEST_DEGREES
+            ]
+            ground[kind] = "".join(self._path(np.asarray(each.coords), closed=False) for each in parts)
         return ground
+
+    @property
+    def width(self) -> str:
+        return f"{_WIDTH:g}"
+
+    @property
+    def height(self) -> str:
+        return f"{self._scale * (self.extent.north - self.extent.south):.0f}"
 
     @cached_property
     def _scale(self) -> float:
         """Units of the drawing per degree of latitude."""
-        widest = min(abs(self.extent.south), abs(self.extent.north)) if self.extent.south * self.extent.north > 0 else 0.0
-        return float(_WIDTH / ((self.extent.east - self.extent.west) * np.cos(np.deg2rad(widest))))
-
-    @property
-    def _height(self) -> float:
-        return self._scale * (self.extent.north - self.extent.south)
+        extent = self.extent
+        widest = min(abs(extent.south), abs(extent.north)) if extent.south * extent.north > 0 else 0.0
+        return float(_WIDTH / ((extent.east - extent.west) * np.cos(np.deg2rad(widest))))
 
     def _place(self, longitude: Degrees, latitude: Degrees) -> tuple[Degrees, Degrees]:
         """x to the right and y downwards in units of the drawing."""
@@ -139,14 +148,25 @@ class FootprintMap:
         return f"M{'L'.join(points[:-1] if closed else points)}{'Z' if closed else ''}"
 
 
+@dataclass(frozen=True)
+class _Label:
+    """Words on the drawing: their place, and how far right and down of it they stand."""
+
+    x: float
+    y: float
+    right: int
+    down: int
+    words: str
+
+
 def _whole_degrees(low: float, high: float) -> list[int]:
     """Multiples of 1, 2, 5 … degrees strictly between two, few enough to read."""
     for step in (1, 2, 5, 10, 20, 45, 90):
-        found = list(range(math.floor(low / step) * step + step, math.ceil(high), step))
-        if len(found) <= _MOST_LINES:
+        degrees = list(range(math.floor(low / step) * step + step, math.ceil(high), step))
+        if len(degrees) <= _MOST_LINES:
             break
-    return found
+    return degrees
 
 
-def _named(degrees: int, positive: str, negative: str) -> str:
+def _degrees_text(degrees: int, positive: str, negative: str) -> str:
     return f"{abs(degrees)}° {positive if degrees > 0 else negative}" if degrees else "0°"

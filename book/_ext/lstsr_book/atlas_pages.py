@@ -1,4 +1,4 @@
-"""The atlas in the book: a page for every scene, and what the page that they are chosen from takes from the run's files."""
+"""The atlas in the book: a page for every scene, and what the page to choose from takes from the run."""
 
 from __future__ import annotations
 
@@ -11,21 +11,20 @@ import yaml
 from lstsr_book.atlas_results import CHOOSER, STATIC_FOLDER, AtlasResults
 from lstsr_book.atlas_scene_page import scene_page
 from lstsr_book.claim_evidence import LABELS
-from lstsr_book.markup import table, text, value_cell
+from lstsr_book.markup import Cell, part, row, table, value_cell
 from lstsr_book.run_files import RunFiles
-from lstsr_book.scatter import scatter_html
-from lstsr_core.stages.atlas_figures import LAYERS
+from lstsr_core.metrics.names import COARSE_METRICS, Metric, metrics_of
 from lstsr_core.stages.atlas_scenes import FIGURES, SCRIPT_FILE
 
 EXTRA_FOLDER = "_unchanged"
-"""What lies below it in the book's source is copied beside the pages; a script below ``_static`` would be on every page."""
+"""What lies below it is copied beside the pages; a script of ``_static`` would be on every page."""
 
-CHOICES = {"rmse_k": 2, "frr": 3, "attenuation_rmse_db": 2, "consistency_k": 2}
-"""Metrics that the chooser has a table of, each with its decimals."""
+CHOICES = metrics_of(["rmse_k", "frr", "attenuation_rmse_db", "consistency_k"])
+"""Metrics that the chooser has a table of."""
 
 
 def write_atlas(run: Path, source: Path) -> list[str]:
-    """Write a page for each scene into the book's source, with what it shows, and list the pages in the table of contents.
+    """Write a page for each scene into the book's source, with what it shows, and list it in the contents.
 
     Parameters
     ----------
@@ -46,7 +45,8 @@ def write_atlas(run: Path, source: Path) -> list[str]:
     """
     atlas = AtlasResults(RunFiles(run))
     (source / CHOOSER).mkdir()
-    for scene, previous, following in zip(atlas.ids, [None, *atlas.ids[:-1]], [*atlas.ids[1:], None], strict=True):
+    neighbours = zip(atlas.ids, [None, *atlas.ids[:-1]], [*atlas.ids[1:], None], strict=True)
+    for scene, previous, following in neighbours:
         page = scene_page(atlas, scene, previous, following)
         (source / f"{atlas.page(scene)}.md").write_text(page, encoding="utf-8")
         _copy_files(atlas, scene, source / EXTRA_FOLDER / STATIC_FOLDER)
@@ -60,13 +60,13 @@ def _copy_files(atlas: AtlasResults, scene: str, target: Path) -> None:
         return
     (target / scene).mkdir(parents=True)
     shutil.copyfile(atlas.files.path(atlas.file(scene, SCRIPT_FILE)), target / f"{scene}.js")
-    for name in [f"{figure}_{layer}.webp" for figure in FIGURES for layer in LAYERS]:
+    for name in [f"{figure}.webp" for figure in FIGURES]:
         shutil.copyfile(atlas.files.path(atlas.file(scene, name)), target / scene / name)
 
 
 def _list_pages(path: Path, pages: Sequence[str]) -> None:
     contents = yaml.safe_load(path.read_text(encoding="utf-8"))
-    for chapter in (chapter for part in contents["parts"] for chapter in part["chapters"]):
+    for chapter in (chapter for group in contents["parts"] for chapter in group["chapters"]):
         if chapter.get("file") == CHOOSER:
             chapter["sections"] = [{"file": page} for page in pages]
     path.write_text(yaml.safe_dump(contents, sort_keys=False, allow_unicode=True), encoding="utf-8")
@@ -79,49 +79,55 @@ def atlas_substitutions(run: Path) -> dict[str, str]:
     names = {scene: atlas.name(scene) for scene in atlas.ids}
     return {
         "atlas_sentence": _sentence(atlas),
-        "atlas_map": f'<div class="atlas-chooser">\n{atlas.map.chooser(addresses, names)}\n</div>',
-        "atlas_scatter": _scatter(atlas),
+        "atlas_map": part("in_box", atlas.map.chooser(addresses, names), template="footprints.svg"),
         "atlas_places": _places_table(atlas),
-        **{f"atlas_{metric}": _choice_table(atlas, metric) for metric in CHOICES},
+        **{f"atlas_{metric.column}": _choice_table(atlas, metric) for metric in CHOICES},
     }
 
 
-def _scatter(atlas: AtlasResults) -> str:
-    described = atlas.scenes.merge(atlas.statistics.reset_index(), on="scene", how="left", suffixes=("", "_of_pair"))
-    return scatter_html(atlas.metrics, described, lambda scene: f"{atlas.page(scene)}.html")
-
-
 def _sentence(atlas: AtlasResults) -> str:
-    left_out = int(atlas.scenes["published_status"].map(lambda status: isinstance(status, str) and status != "ok").sum())
-    told = f" From {left_out} of them the published protocol leaves out at least one method; their pages say why."
+    statuses = atlas.scenes["published_status"]
+    count = int(statuses.map(lambda status: isinstance(status, str) and status != "ok").sum())
     kind = "simulated pairs" if atlas.synthetic else "pairs"
-    return f"This edition has {len(atlas.ids)} {kind}." + (told if left_out else "")
+    sentence = f"This edition has {len(atlas.ids)} {kind}."
+    if not count:
+        return sentence
+    return (
+        f"{sentence} From {count} of them the published protocol leaves out at least one method; their pages "
+        "say why."
+    )
 
 
 def _places_table(atlas: AtlasResults) -> str:
     digits = {
-        "latitude": 2, "longitude": 2, "ndvi_rows_down": 0, "ndvi_columns_right": 0, "coarse_bias_k": 2, "coarse_rmse_k": 2,
+        "latitude": 2, "longitude": 2, "ndvi_rows_down": 0, "ndvi_columns_right": 0,
+        **{name: metric.digits for name, metric in COARSE_METRICS.items()},
         "pixels": 0,
     }  # fmt: skip
-    known = atlas.scenes.assign(pixels=atlas.scenes["rows"] * atlas.scenes["columns"])
-    lines = [
-        _line(atlas, str(row["scene"]), "".join(value_cell(float(row[name]), count) for name, count in digits.items()))
-        for row in known.to_dict("records")
+    scenes = atlas.scenes.assign(pixels=atlas.scenes["rows"] * atlas.scenes["columns"])
+    rows = [
+        row(
+            _scene_cell(atlas, str(record["scene"])),
+            [value_cell(float(record[name]), digits[name]) for name in digits],
+        )
+        for record in scenes.to_dict("records")
     ]
-    head = ["pair", "latitude °", "longitude °", "offset down", "offset right", "MODIS − ASTER K", "RMSE at 1 km K", "pixels"]
-    return table(head, lines, "results sortable", filtered=True)
+    coarse = [metric.heading for metric in COARSE_METRICS.values()]
+    head = ["pair", "latitude °", "longitude °", "offset down", "offset right", *coarse, "pixels"]
+    return table(head, rows, "results sortable", filtered=True)
 
 
-def _choice_table(atlas: AtlasResults, metric: str) -> str:
-    wide = atlas.judged("georeferenced").pivot(index="scene", columns="method", values=metric).astype(float)
+def _choice_table(atlas: AtlasResults, metric: Metric) -> str:
+    judged = atlas.judged("georeferenced")
+    wide = judged.pivot(index="scene", columns="method", values=metric.column).astype(float)
     wide = wide.reindex(index=atlas.ids, columns=atlas.methods)
-    lines = [
-        _line(atlas, scene, "".join(value_cell(float(value), CHOICES[metric]) for value in values))
+    rows = [
+        row(_scene_cell(atlas, scene), [value_cell(float(value), metric.digits) for value in values])
         for scene, values in zip(atlas.ids, wide.to_numpy(), strict=True)
     ]
-    return table(["pair", *(LABELS[name] for name in atlas.methods)], lines, "results sortable", filtered=True)
+    return table(["pair", *(LABELS[name] for name in atlas.methods)], rows, "results sortable", filtered=True)
 
 
-def _line(atlas: AtlasResults, scene: str, cells: str) -> str:
-    key = f' data-value="{scene}"' if scene.isdigit() else ""
-    return f'<tr><th scope="row"{key}><a href="{text(atlas.page(scene))}.html">{text(scene)}</a></th>{cells}</tr>'
+def _scene_cell(atlas: AtlasResults, scene: str) -> Cell:
+    """A scene's number, with the way to its page."""
+    return Cell(scene, value=scene if scene.isdigit() else "", address=f"{atlas.page(scene)}.html")

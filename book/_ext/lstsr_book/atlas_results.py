@@ -42,7 +42,9 @@ class AtlasResults:
 
     def __init__(self, files: RunFiles) -> None:
         self.files = files
-        self.scenes = _by_scene(files, f"{ATLAS}/{SCENES_FILE}", ["longitude", "latitude", "status", "published_status"])
+        self.scenes = _by_scene(
+            files, f"{ATLAS}/{SCENES_FILE}", ["longitude", "latitude", "status", "published_status"]
+        )
         self.metrics = _by_scene(files, f"{ATLAS}/{METRICS_FILE}", ["method", "protocol", "status"])
         self.statistics = _by_scene(files, PAIRS, []).set_index("scene")
         self.synthetic = bool(files.json(SUMMARY)["synthetic"])

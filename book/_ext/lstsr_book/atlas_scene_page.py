@@ -2,59 +2,77 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from lstsr_book.atlas_results import ATLAS, CHOOSER, STATIC_FOLDER, AtlasResults
 from lstsr_book.claim_evidence import LABELS
-from lstsr_book.markup import RESULTS_FOLDER, facts_table, number, table, text, value_cell
-from lstsr_book.results_prose import RESULT_COLUMNS
+from lstsr_book.claim_rules import FRR, RMSE
+from lstsr_book.markup import RESULTS_FOLDER, Table, missing_cell, number, render, row, value_cell
+from lstsr_book.results_prose import RESULT_METRICS
 from lstsr_core.evaluation.protocols import PROTOCOLS, SMALLEST_SIDE, TOO_SMALL
 from lstsr_core.geo.grid import FINE_PIXEL_M
+from lstsr_core.metrics.names import COARSE_METRICS
 from lstsr_core.stages.atlas import METRICS_FILE, SCENES_FILE
 from lstsr_core.stages.atlas_scenes import FIGURES
 
 SHOWN_FIRST = "sif-cnn-sr1"
 """What the viewer shows beside the 1 km LST where there is a choice."""
 
-_LAYER_KINDS = {"pixels": "dark-light", "light": "only-light", "dark": "only-dark"}
-"""The theme's class of each layer of a figure: what it does to an image on dark pages."""
+
+@dataclass(frozen=True)
+class _FigureText:
+    """What the page says of a figure."""
+
+    heading: str
+    alt: str
+    caption: str
+
 
 _FIGURE_TEXTS = {
-    "maps": (
+    "maps": _FigureText(
         "Maps",
         "Maps of ASTER, of the 1 km LST and of every product over the same ground, on one colour scale.",
-        "ASTER, the 1 km LST and every product on one grid and one colour scale. Look for the fields, rivers and towns of "
+        "ASTER, the 1 km LST and every product on one grid and one colour scale. Look for the fields, rivers "
+        "and towns of "
         "ASTER that a product has and the 1 km LST lacks, and for texture that ASTER has not.",
     ),
-    "differences": (
+    "differences": _FigureText(
         "Differences from ASTER",
         "Maps of the 1 km LST and of every product minus ASTER, on one symmetric colour scale.",
-        "Each minus ASTER, on one symmetric scale. A tint over the whole map is bias between the instruments; shapes of fields "
-        "and rivers are detail that is missing or overdone; a relief, light on one side of things and dark on the other, means "
-        "that the two images are displaced.",
+        "Each minus ASTER, on one symmetric scale. A tint over the whole map is bias between the "
+        "instruments; shapes of "
+        "fields and rivers are detail that is missing or overdone; a relief, light on one side of things and "
+        "dark on the "
+        "other, means that the two images are displaced.",
     ),
-    "distributions": (
+    "distributions": _FigureText(
         "Distributions",
         "Violin and box plots of temperature and of its fine detail, for ASTER and every product.",
-        "Top: temperatures. Bottom: fine detail, what is left when the sensor's blur at 1 km is taken off (T − G T). A product "
-        "as contrasted as ASTER has ASTER's shape in both; the bottom row shows whether a product is too smooth or too lively.",
+        "Top: temperatures. Bottom: fine detail, what is left when the sensor's blur at 1 km is taken off (T "
+        "− G T). A "
+        "product as contrasted as ASTER has ASTER's shape in both; the bottom row shows whether a product is "
+        "too smooth or "
+        "too lively.",
     ),
-    "densities": (
+    "densities": _FigureText(
         "Pixel by pixel",
         "Density plots of every product against ASTER, with the regression line and the one-to-one line.",
-        "Each product against ASTER, pixel by pixel, with the regression line; on the dotted line both agree. A slope below 1 "
-        "means that hot and cold places are drawn together, a cloud beside the dotted line means bias.",
+        "Each product against ASTER, pixel by pixel, with the regression line; on the dotted line both "
+        "agree. A slope below "
+        "1 means that hot and cold places are drawn together, a cloud beside the dotted line means bias.",
     ),
-    "spectra": (
+    "spectra": _FigureText(
         "Spectra",
         "Attenuation against spatial frequency for ASTER, NDVI (dashed) and every product.",
-        "Attenuation of each spatial frequency, NDVI's dashed. Right of the dotted line is detail that the 1 km LST cannot hold: "
-        "a curve below ASTER's lacks detail there, one above it has too much.",
+        "Attenuation of each spatial frequency, NDVI's dashed. Right of the dotted line is detail that the 1 "
+        "km LST cannot "
+        "hold: a curve below ASTER's lacks detail there, one above it has too much.",
     ),
 }
-"""Heading, alternative text and caption of each figure."""
+"""By the figure's name."""
 
 
 def scene_page(atlas: AtlasResults, scene: str, previous: str | None, following: str | None) -> str:
@@ -68,52 +86,52 @@ def scene_page(atlas: AtlasResults, scene: str, previous: str | None, following:
         Its neighbours in the atlas.
     """
     content = atlas.content(scene)
-    locator = atlas.map.locator(scene, f"Map of all footprints, that of pair {scene} filled")
-    parts = [
-        f"# {atlas.name(scene)}",
-        _navigation(previous, following),
-        "{{ edition_admonition }}",
-        f'<div class="atlas-place">\n{locator}\n{_facts_table(atlas, scene)}\n</div>',
+    methods = content["methods"]
+    figures = [
+        {"name": name, **vars(_FIGURE_TEXTS[name]), **content["figures"][name]}
+        for name in (FIGURES if methods else ())
     ]
-    if content["methods"]:
-        parts += [_best(atlas, scene), "## Compare two products", _viewer(scene, content["methods"])]
-        for name in FIGURES:
-            parts += [f"## {_FIGURE_TEXTS[name][0]}", _figure(scene, name, content["figures"][name])]
-    else:
-        reasons = "; ".join(dict.fromkeys(content["reasons"].values()))
-        parts.append(f":::{{note}}\nNothing of this pair can be compared with ASTER: {reasons}.\n:::")
-    parts += ["## Metrics", *_metrics(atlas, scene), "## Data", _data(scene, bool(content["methods"]))]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    page = render(
+        "atlas_scene.md",
+        scene=scene,
+        name=atlas.name(scene),
+        previous=previous,
+        following=following,
+        chooser=CHOOSER,
+        static=STATIC_FOLDER,
+        notebook=ATLAS,
+        locator=atlas.map.locator(scene, f"Map of all footprints, that of pair {scene} filled"),
+        place=_place(atlas, scene),
+        methods=methods,
+        best=_best(atlas, scene),
+        shown_first=SHOWN_FIRST if SHOWN_FIRST in methods else next(reversed(methods), ""),
+        figures=figures,
+        reasons="; ".join(dict.fromkeys(content["reasons"].values())),
+        protocols=_protocols(atlas, scene),
+        downloads=_downloads(scene, bool(methods)),
+    )
+    return page + "\n"
 
 
-def _navigation(previous: str | None, following: str | None) -> str:
-    links = [
-        f'<a rel="prev" href="{text(previous)}.html">← Pair {text(previous)}</a>' if previous else "",
-        f'<a href="../{CHOOSER}.html">All pairs</a>',
-        f'<a rel="next" href="{text(following)}.html">Pair {text(following)} →</a>' if following else "",
-    ]
-    return '<nav class="atlas-nav" aria-label="Pairs">\n' + "\n".join(f"<span>{link}</span>" for link in links) + "\n</nav>"
-
-
-def _facts_table(atlas: AtlasResults, scene: str) -> str:
+def _place(atlas: AtlasResults, scene: str) -> dict[str, str]:
     facts = atlas.scenes[atlas.scenes["scene"] == scene].to_dict("records")[0]
-    known = atlas.statistics[atlas.statistics.index == scene].to_dict("records")
+    statistics = atlas.statistics[atlas.statistics.index == scene].to_dict("records")
     north, east = float(facts["latitude"]), float(facts["longitude"])
     place = f"{abs(north):.2f}° {'N' if north >= 0 else 'S'}, {abs(east):.2f}° {'E' if east >= 0 else 'W'}"
     rows, columns = int(facts["rows"]), int(facts["columns"])
     side_km = FINE_PIXEL_M / 1000.0
-    told = {
+    bias, rmse = (
+        f"{number(float(facts[metric.column]), metric.digits)}{metric.suffix}"
+        for metric in COARSE_METRICS.values()
+    )
+    return {
         "Middle of the footprint": f"{place}; UTM zone {int(facts['utm_zone'])}",
         "Offset of the patches": _offset(int(facts["ndvi_rows_down"]), int(facts["ndvi_columns_right"])),
-        "MODIS − ASTER at 1 km": f"bias {_kelvin(facts['coarse_bias_k'])}, RMSE {_kelvin(facts['coarse_rmse_k'])}",
-        "Compared with ASTER": f"{rows} × {columns} pixels ({rows * side_km:.0f} × {columns * side_km:.0f} km)",
+        "MODIS − ASTER at 1 km": f"bias {bias}, RMSE {rmse}",
+        "Compared with ASTER": f"{rows} × {columns} pixels ({rows * side_km:.0f} × {columns * side_km:.0f} "
+        "km)",
         "Season": f"{facts['season']}: the pairs carry no date",
-    } | (_landscape(known[0]) if known else {})
-    return facts_table(told)
-
-
-def _kelvin(value: float) -> str:
-    return f"{number(float(value), 2)} K"
+    } | (_landscape(statistics[0]) if statistics else {})
 
 
 def _offset(down: int, right: int) -> str:
@@ -123,14 +141,16 @@ def _offset(down: int, right: int) -> str:
     return f"NDVI starts {down} fine pixels below and {right} right of the LST ({shift_m})"
 
 
-def _landscape(known: dict[Any, Any]) -> dict[str, str]:
-    told = {}
-    if {"lst_mean_k", "lst_std_k"} <= known.keys():
-        told["LST at 1 km"] = f"{number(known['lst_mean_k'], 1)} ± {number(known['lst_std_k'], 1)} K"
-    if {"slope_k_per_ndvi", "r_squared"} <= known.keys():
-        slope, share = number(known["slope_k_per_ndvi"], 1), number(known["r_squared"], 2)
-        told["LST against NDVI at 1 km"] = f"{slope} K per unit of NDVI, R² {share}"
-    return told
+def _landscape(statistics: dict[Any, Any]) -> dict[str, str]:
+    facts = {}
+    if {"lst_mean_k", "lst_std_k"} <= statistics.keys():
+        facts["LST at 1 km"] = (
+            f"{number(statistics['lst_mean_k'], 1)} ± {number(statistics['lst_std_k'], 1)} K"
+        )
+    if {"slope_k_per_ndvi", "r_squared"} <= statistics.keys():
+        slope, share = number(statistics["slope_k_per_ndvi"], 1), number(statistics["r_squared"], 2)
+        facts["LST against NDVI at 1 km"] = f"{slope} K per unit of NDVI, R² {share}"
+    return facts
 
 
 def _best(atlas: AtlasResults, scene: str) -> str:
@@ -138,83 +158,82 @@ def _best(atlas: AtlasResults, scene: str) -> str:
     judged = judged[judged["scene"] == scene].set_index("method")
     if judged.empty:
         return ""
-    rmse_k, frr = judged["rmse_k"].astype(float), judged["frr"].astype(float)
-    told = f"Nearest to ASTER by RMSE is {LABELS[str(rmse_k.idxmin())]} ({number(rmse_k.min(), 2)} K)"
+    rmse_k, frr = judged[RMSE.column].astype(float), judged[FRR.column].astype(float)
+    nearest = f"{LABELS[str(rmse_k.idxmin())]} ({number(rmse_k.min(), RMSE.digits)} K)"
+    sentence = f"Nearest to ASTER by RMSE is {nearest}"
     if frr.max() > 0.0:
-        found = LABELS[str(frr.idxmax())]
-        told += f"; {found} recovers most of the fine detail that Bicubic lacks (FRR {number(frr.max(), 2)})"
-    return f"{told}."
+        most = LABELS[str(frr.idxmax())]
+        sentence += (
+            f"; {most} recovers most of the fine detail that Bicubic lacks (FRR {number(frr.max(), 2)})"
+        )
+    return f"{sentence}."
 
 
-def _viewer(scene: str, methods: list[str]) -> str:
-    right = SHOWN_FIRST if SHOWN_FIRST in methods else methods[-1]
-    return (
-        f'<div class="lstsr-viewer" data-scene="{text(scene)}" data-script="../{STATIC_FOLDER}/{text(scene)}.js" '
-        f'data-left="modis" data-right="{text(right)}">\n'
-        '<p>With JavaScript, a slider stands here that compares any two products; <a href="#maps">the maps below</a> show '
-        "them side by side.</p>\n</div>"
-    )
+@dataclass(frozen=True)
+class _Absence:
+    """Why methods have no metrics."""
+
+    methods: str
+    reason: str
 
 
-def _figure(scene: str, name: str, size: dict[str, int]) -> str:
-    _, alternative, caption = _FIGURE_TEXTS[name]
-    images = "\n".join(
-        f'<img class="{kind}" src="../{STATIC_FOLDER}/{text(scene)}/{name}_{layer}.webp" width="{size["width"]}" '
-        f'height="{size["height"]}" loading="lazy" decoding="async" '
-        f'alt="{text(alternative if layer == "pixels" else "Axes and labels of the same figure.")}">'
-        for layer, kind in _LAYER_KINDS.items()
-    )
-    return (
-        f'<figure class="atlas-figure" id="figure-{name}">\n'
-        f'<div class="atlas-layers" role="img" aria-label="{text(alternative)}" style="max-width: {size["width"]}px">\n'
-        f"{images}\n</div>\n<figcaption>{text(caption)}</figcaption>\n</figure>"
-    )
+@dataclass(frozen=True)
+class _Protocol:
+    """A scene's metrics under a protocol; without a table it has none."""
+
+    name: str
+    table: Table | None
+    absences: list[_Absence]
 
 
-def _metrics(atlas: AtlasResults, scene: str) -> list[str]:
+def _protocols(atlas: AtlasResults, scene: str) -> list[_Protocol]:
     rows = atlas.metrics[atlas.metrics["scene"] == scene]
-    parts = []
-    for protocol in PROTOCOLS:
-        chosen = rows[rows["protocol"] == protocol]
-        if chosen.empty:
-            parts.append(f"Under the `{protocol}` protocol this edition has no figures.")
-            continue
-        parts += [f"Under the `{protocol}` protocol:", _metrics_table(chosen)]
-        for reason, group in chosen[chosen["status"] != "ok"].groupby("status", sort=False):
-            names = ", ".join(LABELS.get(name, name) for name in group["method"])
-            told = f"Left out under the `{protocol}` protocol: {names}. {_plainly(str(reason), protocol)}"
-            parts.append(f":::{{note}}\n{told}\n:::")
-    return parts
+    return [_protocol(name, rows[rows["protocol"] == name]) for name in PROTOCOLS]
+
+
+def _protocol(name: str, rows: pd.DataFrame) -> _Protocol:
+    absences = [
+        _Absence(", ".join(_label(method) for method in group["method"]), _plainly(str(reason), name))
+        for reason, group in rows[rows["status"] != "ok"].groupby("status", sort=False)
+    ]
+    return _Protocol(name, None if rows.empty else _metrics_table(rows), absences)
+
+
+def _label(method: object) -> str:
+    return LABELS.get(str(method), str(method))
 
 
 def _plainly(reason: str, protocol: str) -> str:
     if (reason, protocol) == (TOO_SMALL, "published"):
         return (
-            "The published evaluation cuts both images to a rectangle between the four strongest corners that it finds in their "
-            f"outlines, and leaves a product out where a side of that rectangle is not over {SMALLEST_SIDE} pixels, as here."
+            "The published evaluation cuts both images to a rectangle between the four strongest corners "
+            "that it finds in "
+            "their outlines, and leaves a product out where a side of that rectangle is not over "
+            f"{SMALLEST_SIDE} pixels, as here."
         )
     return f"The reason: {reason}."
 
 
-def _metrics_table(chosen: pd.DataFrame) -> str:
-    lines = []
-    for row in chosen.to_dict("records"):
-        if row["status"] == "ok":
-            cells = "".join(value_cell(float(row[metric]), digits) for metric, _, digits in RESULT_COLUMNS)
+def _metrics_table(records: pd.DataFrame) -> Table:
+    rows = []
+    for record in records.to_dict("records"):
+        if record["status"] == "ok":
+            cells = [value_cell(float(record[metric.column]), metric.digits) for metric in RESULT_METRICS]
         else:
-            cells = f'<td class="missing" colspan="{len(RESULT_COLUMNS)}">{text(row["status"])}</td>'
-        lines.append(f'<tr><th scope="row">{text(LABELS.get(row["method"], row["method"]))}</th>{cells}</tr>')
-    return table(["method", *(heading for _, heading, _ in RESULT_COLUMNS)], lines, "results sortable")
+            cells = [missing_cell(record["status"], len(RESULT_METRICS))]
+        rows.append(row(_label(record["method"]), cells))
+    return Table(["method", *(metric.heading for metric in RESULT_METRICS)], rows, "results sortable")
 
 
-def _data(scene: str, drawn: bool) -> str:
+def _downloads(scene: str, drawn: bool) -> dict[str, str]:
+    """What each file holds, by its address."""
     files = {
         f"../{RESULTS_FOLDER}/{ATLAS}/{METRICS_FILE}": "every metric of every pair (CSV)",
         f"../{RESULTS_FOLDER}/{ATLAS}/{SCENES_FILE}": "what is known of every pair (CSV)",
         f"../{RESULTS_FOLDER}/05_fourier/spectra.csv": "spectra of every pair (CSV)",
     }
     if drawn:
-        files |= {f"../{STATIC_FOLDER}/{scene}.js": "this pair's temperatures to 0.1 K, as the viewer reads them"}
-    items = "\n".join(f'<li><a href="{text(address)}" download>{text(told)}</a></li>' for address, told in files.items())
-    made = f"Made by [the eleventh notebook](../{ATLAS}.ipynb), which says with what parameters and from what files."
-    return f"{made}\n\n<ul>\n{items}\n</ul>"
+        files[f"../{STATIC_FOLDER}/{scene}.js"] = (
+            "this pair's temperatures to 0.1 K, as the viewer reads them"
+        )
+    return files

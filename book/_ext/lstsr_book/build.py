@@ -22,15 +22,25 @@ from lstsr_book.notebook_pages import write_notebook
 from lstsr_book.pdf import find_browser, prepare_for_print, print_pdf, shorter_contents
 from lstsr_book.prose import NOTEBOOKS, PATCHES, STATISTICS, Edition, substitutions
 from lstsr_book.results_prose import KEPT_FOLDER, Results
-from lstsr_book.run_files import CURVES, INVERSION, METRICS, METRICS_SUMMARY, PAIRS, PROVENANCE, SUMMARY, RunFiles
+from lstsr_book.run_files import (
+    CURVES,
+    INVERSION,
+    METRICS,
+    METRICS_SUMMARY,
+    PAIRS,
+    PROVENANCE,
+    SUMMARY,
+    RunFiles,
+)
 from lstsr_book.teaser import teaser
 from lstsr_core.base.errors import InputError
 from lstsr_core.base.project import replace_folder
 from lstsr_core.pairs.pair import PUBLISHED_PAIRS
 
 NEEDED = [
-    SUMMARY, PAIRS, PATCHES, STATISTICS, CURVES, "04_sharpening/products.csv", "05_fourier/spectra.csv", METRICS,
-    METRICS_SUMMARY, INVERSION, MISREGISTRATION, GAINS, VARIANTS, VARIANT_DIFFERENCES, PROJECTED, COSTS, PROVENANCE,
+    SUMMARY, PAIRS, PATCHES, STATISTICS, CURVES, "04_sharpening/products.csv", "05_fourier/spectra.csv",
+    METRICS, METRICS_SUMMARY, INVERSION, MISREGISTRATION, GAINS, VARIANTS, VARIANT_DIFFERENCES, PROJECTED,
+    COSTS, PROVENANCE,
     "01_download/footprints.geojson", "11_atlas/scenes.csv", "11_atlas/metrics.csv",
 ]  # fmt: skip
 """Files of a run without which there is no book, beside the notebooks."""
@@ -41,7 +51,8 @@ REPORTED_LINES = 8
 def build_book(run: Path, project: Path) -> Path:
     """Build the book of a run.
 
-    Writes ``claims.json`` and ``book/source`` below the run, then ``book/html``, which is replaced only when the build
+    Writes ``claims.json`` and ``book/source`` below the run, then ``book/html``, which is replaced only when
+    the build
     succeeds.
 
     Parameters
@@ -59,7 +70,8 @@ def build_book(run: Path, project: Path) -> Path:
     Raises
     ------
     InputError
-        If a file of the run is missing, a notebook failed or shows a figure without alternative text, caption or files, or the
+        If a file of the run is missing, a notebook failed or shows a figure without alternative text, caption
+        or files, or the
         build gives a warning.
     """
     source = assemble(run, project)
@@ -105,7 +117,8 @@ def build_pdf(run: Path) -> Path:
 
 def _build(source: Path, built: Path, builder: str, toc: Path, options: list[str]) -> Path:
     command = [
-        sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(source), "--builder", builder,
+        sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(source),
+        "--builder", builder,
         "--path-output", str(built), "--config", str(source / "_config.yml"), "--toc", str(toc),
         "--all", "-n", "--keep-going", *options,
     ]  # fmt: skip
@@ -120,48 +133,59 @@ def _build(source: Path, built: Path, builder: str, toc: Path, options: list[str
 
 
 def assemble(run: Path, project: Path) -> Path:
-    """Write the book's source folder from the prose, the notebooks and the figures of a run, and return it."""
+    """Write the book's source folder from prose, notebooks and the figures of a run, and return it."""
     files = RunFiles(run)
     for name in [*NEEDED, *(f"notebooks/{notebook}.ipynb" for notebook in NOTEBOOKS)]:
         files.path(name)
     config = project / "_config.yml"
     if not config.is_file() or not (project / "book" / "_toc.yml").is_file():
-        raise InputError(f"{project}: holds no _config.yml with book/_toc.yml; expected the project's folder.")
+        raise InputError(
+            f"{project}: holds no _config.yml with book/_toc.yml; expected the project's folder."
+        )
     edition = _edition(files)
-    own, kept = Results(files, claims(files)), KeptResults.read(project / RESULTS)
-    write_claims(own.claims, run / CLAIMS_FILE)
+    results, kept_results = Results(files, claims(files)), KeptResults.read(project / RESULTS)
+    write_claims(results.claims, run / CLAIMS_FILE)
 
     source = run / "book" / "source"
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(project / "book", source, ignore=shutil.ignore_patterns("_build", "_ext", ".*"))
     fill_pages(source / "api")
     provenance = files.json(PROVENANCE)
-    shown = collect(run, project / "notebooks", _reading_order(project / "book" / "_toc.yml"))
-    copy_files(run, shown, source)
+    figures = collect(run, project / "notebooks", _reading_order(project / "book" / "_toc.yml"))
+    copy_files(run, figures, source)
     for name in NOTEBOOKS:
         if name not in provenance:
-            raise InputError(f"{run / PROVENANCE}: says nothing of {name}. Run it again: lstsr run --profile {run.name}")
-        write_notebook(files.path(f"notebooks/{name}.ipynb"), source / f"{name}.ipynb", edition, provenance[name], shown)
-    results = _copy_results(run, source / RESULTS_FOLDER)
+            raise InputError(
+                f"{run / PROVENANCE}: says nothing of {name}. Run it again: lstsr run --profile {run.name}"
+            )
+        path = files.path(f"notebooks/{name}.ipynb")
+        write_notebook(path, source / f"{name}.ipynb", edition, provenance[name], figures)
+    result_files = _copy_results(run, source / RESULTS_FOLDER)
     write_atlas(run, source)
     if edition.synthetic:
-        kept.files.copy(kept.names, source / KEPT_FOLDER)
-    figures = (
-        substitutions(files, edition, own, kept, project, results)
+        kept_results.files.copy(kept_results.names, source / KEPT_FOLDER)
+    values = (
+        substitutions(files, edition, results, kept_results, project, result_files)
         | atlas_substitutions(run)
         | {
-            "figures_list": figures_list(shown, "For every scene: [the atlas](atlas.md)."),
+            "figures_list": figures_list(figures, "For every scene: [the atlas](atlas.md)."),
             "teaser": teaser(run, source, edition.synthetic),
         }
     )
     settings = yaml.safe_load(config.read_text(encoding="utf-8"))
     settings["title"] = f"{settings['title']}: {edition.name}"
-    settings.setdefault("parse", {})["myst_substitutions"] = figures
+    settings.setdefault("parse", {})["myst_substitutions"] = values
     settings.setdefault("html", {})["announcement"] = edition.banner
     options = settings.setdefault("sphinx", {}).setdefault("config", {})
     options["html_extra_path"] = [EXTRA_FOLDER]
-    options.setdefault("html_context", {})["edition"] = {"kind": edition.kind, "label": edition.label, "short": edition.short}
-    (source / "_config.yml").write_text(yaml.safe_dump(settings, allow_unicode=True, sort_keys=True), encoding="utf-8")
+    options.setdefault("html_context", {})["edition"] = {
+        "kind": edition.kind,
+        "label": edition.label,
+        "short": edition.short,
+    }
+    (source / "_config.yml").write_text(
+        yaml.safe_dump(settings, allow_unicode=True, sort_keys=True), encoding="utf-8"
+    )
     return source
 
 
@@ -171,16 +195,18 @@ def _edition(files: RunFiles) -> Edition:
         synthetic, pairs = bool(summary["synthetic"]), int(summary["pairs"])
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
-            f"{files.run / SUMMARY}: lacks a usable {error}; expected synthetic (true or false) and pairs (a number)."
+            f"{files.run / SUMMARY}: lacks a usable {error}; expected synthetic (true or false) and pairs (a "
+            f"number)."
         ) from error
     return Edition(files.run.name, synthetic, pairs, int(summary.get("pairs_published", PUBLISHED_PAIRS)))
 
 
 def _complaints(output: str, source: Path) -> str:
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", output).replace(f"{source.resolve()}/", "").replace(f"{source}/", "")
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", output)
+    plain = plain.replace(f"{source.resolve()}/", "").replace(f"{source}/", "")
     lines = [line.strip() for line in plain.splitlines()]
-    found = list(dict.fromkeys(line for line in lines if re.search(r"\b(WARNING|ERROR|CRITICAL|Error)\b", line)))
-    shown = found or [line for line in lines if line][-REPORTED_LINES:]
+    complaints = [line for line in lines if re.search(r"\b(WARNING|ERROR|CRITICAL|Error)\b", line)]
+    shown = list(dict.fromkeys(complaints)) or [line for line in lines if line][-REPORTED_LINES:]
     more = f" (and {len(shown) - REPORTED_LINES} more)" if len(shown) > REPORTED_LINES else ""
     return "; ".join(shown[:REPORTED_LINES]) + more
 
@@ -188,12 +214,15 @@ def _complaints(output: str, source: Path) -> str:
 def _reading_order(toc: Path) -> list[str]:
     """The notebooks as the book's table of contents has them, then any that it leaves out."""
     contents = re.findall(r"file: (\S+)", toc.read_text(encoding="utf-8"))
-    return [*(name for name in contents if name in NOTEBOOKS), *(name for name in NOTEBOOKS if name not in contents)]
+    return [
+        *(name for name in contents if name in NOTEBOOKS),
+        *(name for name in NOTEBOOKS if name not in contents),
+    ]
 
 
 def _copy_results(run: Path, target: Path) -> list[str]:
     kinds = (".csv", ".json", ".geojson")
-    found = [path for name in NOTEBOOKS for path in sorted((run / name).glob("*")) if path.suffix in kinds]
-    names = [path.relative_to(run).as_posix() for path in [*found, run / PROVENANCE, run / CLAIMS_FILE]]
+    paths = [path for name in NOTEBOOKS for path in sorted((run / name).glob("*")) if path.suffix in kinds]
+    names = [path.relative_to(run).as_posix() for path in [*paths, run / PROVENANCE, run / CLAIMS_FILE]]
     RunFiles(run).copy(names, target)
     return names

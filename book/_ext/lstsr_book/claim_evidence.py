@@ -1,4 +1,4 @@
-"""What a claim is judged from: means of metrics, differences paired over scenes, and a verdict out of checks."""
+"""What a claim is judged from: means of metrics, differences paired over scenes, a verdict out of checks."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from lstsr_book.markup import number
 from lstsr_book.run_files import PROVENANCE, RunFiles
 from lstsr_core.base.errors import NoResult
 from lstsr_core.evaluation.statistics import mean_interval
+from lstsr_core.metrics.names import Metric
 from lstsr_core.networks.weights import PUBLISHED_CHECKPOINTS
 from lstsr_core.sharpening.methods import METHODS
 from lstsr_core.stages.parameters import Sharpening
@@ -26,33 +27,17 @@ ABSENT = "not in this edition"
 LABELS = {name: method.label for name, method in METHODS.items()}
 
 
-@dataclass(frozen=True)
-class Measure:
-    """A metric as claims read it.
+def figure_text(metric: Metric, mean: float, low: float, high: float) -> str:
+    """A mean of a metric with its interval and unit."""
+    interval = ""
+    if np.isfinite([low, high]).all():
+        interval = f" [{number(low, metric.digits)}, {number(high, metric.digits)}]"
+    return f"{number(mean, metric.digits)}{interval}{metric.suffix}"
 
-    Attributes
-    ----------
-    column, label, unit : str
-        Its name in metrics.csv, in prose, and its unit with a space before it.
-    digits : int
-    better : int
-        1 where higher is better, −1 where lower is, 0 where nearer to zero is.
-    """
 
-    column: str
-    label: str
-    unit: str
-    digits: int
-    better: int
-
-    def oriented(self, values: pd.Series[float]) -> pd.Series[float]:
-        """The metric, or its magnitude where that decides."""
-        return values if self.better else values.abs()
-
-    def shown(self, mean: float, low: float, high: float) -> str:
-        """A figure with its interval and unit."""
-        interval = f" [{number(low, self.digits)}, {number(high, self.digits)}]" if np.isfinite([low, high]).all() else ""
-        return f"{number(mean, self.digits)}{interval}{self.unit}"
+def oriented(metric: Metric, values: pd.Series[float]) -> pd.Series[float]:
+    """The metric, or its magnitude where that decides."""
+    return values if metric.sign else values.abs()
 
 
 @dataclass(frozen=True)
@@ -108,14 +93,16 @@ class Judged:
     def judged(self, methods: Sequence[str]) -> tuple[list[str], dict[str, str]]:
         """Those of `methods` that have figures, and for the others label and reason."""
         reasons = {name: self.reason(name) for name in methods}
-        return [name for name in methods if reasons[name] is None], {LABELS[n]: r for n, r in reasons.items() if r is not None}
+        return [name for name in methods if reasons[name] is None], {
+            LABELS[n]: r for n, r in reasons.items() if r is not None
+        }
 
     def paired(self, methods: Sequence[str], metric: str) -> pd.DataFrame:
         """A metric by scene (rows) and method (columns), over the scenes for which all methods have it."""
         table = self._good.pivot_table(index="scene", columns="method", values=metric, sort=False)
         return table.reindex(columns=list(methods)).dropna()
 
-    def means(self, methods: Sequence[str], measure: Measure) -> dict[str, Figure]:
+    def means(self, methods: Sequence[str], metric: Metric) -> dict[str, Figure]:
         """The mean of each method over the scenes that all of them have, by method.
 
         Raises
@@ -123,33 +110,38 @@ class Judged:
         NoResult
             If they share no scene.
         """
-        table = self._shared(methods, measure)
-        return {name: _figure(measure, LABELS[name], table[name]) for name in methods}
+        table = self._shared(methods, metric)
+        return {name: _figure(metric, LABELS[name], table[name]) for name in methods}
 
-    def differences(self, name: str, others: Sequence[str], measure: Measure) -> dict[str, Figure]:
-        """A method's difference from each of the others, paired over the scenes that all of them have, by the other.
+    def differences(self, name: str, others: Sequence[str], metric: Metric) -> dict[str, Figure]:
+        """A method's difference from each of the others, paired over the scenes that all have, by the other.
 
         Raises
         ------
         NoResult
             If they share no scene.
         """
-        table = self._shared([name, *others], measure)
-        own = measure.oriented(table[name])
+        table = self._shared([name, *others], metric)
+        values = oriented(metric, table[name])
         named = {other: f"{LABELS[name]} − {LABELS[other]}" for other in others}
-        return {other: _figure(measure, named[other], own - measure.oriented(table[other]), True) for other in others}
+        return {
+            other: _figure(metric, named[other], values - oriented(metric, table[other]), True)
+            for other in others
+        }
 
-    def _shared(self, methods: Sequence[str], measure: Measure) -> pd.DataFrame:
-        table = self.paired(methods, measure.column)
+    def _shared(self, methods: Sequence[str], metric: Metric) -> pd.DataFrame:
+        table = self.paired(methods, metric.column)
         if table.empty:
-            raise NoResult(f"no scene has {measure.label} for all of {', '.join(LABELS[name] for name in methods)}")
+            raise NoResult(
+                f"no scene has {metric.label} for all of {', '.join(LABELS[name] for name in methods)}"
+            )
         return table
 
 
-def _figure(measure: Measure, of: str, values: pd.Series[float], difference: bool = False) -> Figure:
+def _figure(metric: Metric, of: str, values: pd.Series[float], difference: bool = False) -> Figure:
     interval = mean_interval(values)
-    quantity = f"|{measure.label}|" if difference and not measure.better else measure.label
-    shown = measure.shown(interval.mean, interval.low, interval.high)
+    quantity = f"|{metric.label}|" if difference and not metric.sign else metric.label
+    shown = figure_text(metric, interval.mean, interval.low, interval.high)
     mean, low, high = (round(value, 6) for value in (interval.mean, interval.low, interval.high))
     return Figure(quantity, of, shown, mean, low, high, len(values), interval.sign)
 
@@ -173,16 +165,22 @@ class Evidence:
         published = PUBLISHED_CHECKPOINTS[method]
         # In the order in which networks.weights_file looks.
         for path in (
-            f"{folder}/{subfolder}{name}" for subfolder in ("", "models/") for name in (f"{method}.safetensors", published)
+            f"{folder}/{subfolder}{name}"
+            for subfolder in ("", "models/")
+            for name in (f"{method}.safetensors", published)
         ):
             if path in inputs:
                 return bool(inputs[path] == self.registry.get(f"models/{published}"))
         return False
 
     def other_weights(self, methods: Sequence[str]) -> str:
-        """Names the networks whose weights are not the published ones, so that their figures are not taken for those."""
-        own = [LABELS[name] for name in methods if name in PUBLISHED_CHECKPOINTS and not self.published_weights(name)]
-        return f"; weights other than the published ones: {', '.join(own)}" if own else ""
+        """Names the networks with weights other than the published ones, whose figures they do not give."""
+        others = [
+            LABELS[name]
+            for name in methods
+            if name in PUBLISHED_CHECKPOINTS and not self.published_weights(name)
+        ]
+        return f"; weights other than the published ones: {', '.join(others)}" if others else ""
 
 
 def verdict_of(checks: dict[str, bool], untested: dict[str, str] | None = None) -> str:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from lstsr_book.claim_evidence import ABSENT, LABELS, UNTESTABLE, Evidence, Figure, Finding, Measure, verdict_of
+from lstsr_book.claim_evidence import ABSENT, LABELS, UNTESTABLE, Evidence, Figure, Finding, verdict_of
 from lstsr_book.markup import number, thousands
 from lstsr_book.run_files import CURVES, INVERSION, METRICS, PAIRS, PROVENANCE, SUMMARY
 from lstsr_core.evaluation.statistics import COVERAGE, RESAMPLES, SEED, mean_interval
 from lstsr_core.geo.grid import SPHERE_RADIUS_M, TILE_SIZE_M, Tile
 from lstsr_core.metrics.contrast import CELL_PIXELS
+from lstsr_core.metrics.names import BY_COLUMN, Metric
 from lstsr_core.networks.unet import SharpeningUNet
 from lstsr_core.networks.weights import PUBLISHED_CHECKPOINTS
 from lstsr_core.pairs.pair import PUBLISHED_PAIRS
@@ -34,25 +35,16 @@ SIF_NETWORKS = ["sif-cnn-sr1", "sif-cnn-sr2"]
 RIVALS = ["bicubic", "tsharp", "atprk", "dms", "sc-unet", "sif-cnn-sr2"]
 """What the abstract compares SIF-CNN-SR1 with."""
 
-CONSISTENCY = Measure("consistency_k", "consistency", " K", 2, -1)
-LPIPS = Measure("lpips", "LPIPS", "", 3, -1)
-FRR = Measure("frr", "FRR", "", 3, 1)
-FRO = Measure("fro", "FRO", "", 3, -1)
-FRU = Measure("fru", "FRU", "", 5, 0)
-ATTENUATION = Measure("attenuation_rmse_db", "attenuation RMSE", " dB", 2, -1)
+RMSE, LPIPS, CONSISTENCY = BY_COLUMN["rmse_k"], BY_COLUMN["lpips"], BY_COLUMN["consistency_k"]
+FRR, FRO, ATTENUATION = BY_COLUMN["frr"], BY_COLUMN["fro"], BY_COLUMN["attenuation_rmse_db"]
+FRU = replace(BY_COLUMN["fru"], digits=5)  # methods differ by less than its third decimal
 FOURIER = [FRR, FRO, FRU, ATTENUATION]
 
 PUBLISHED_LINE = {
-    "psnr_db": ("PSNR", "22.25"),
-    "ssim": ("SSIM", "0.69"),
-    "rmse_k": ("RMSE", "1.95"),
-    "rmse_low_gradient_k": ("RMSE low", "1.75"),
-    "rmse_mid_gradient_k": ("RMSE mid", "1.82"),
-    "rmse_high_gradient_k": ("RMSE high", "2.35"),
-    "gssim": ("GSSIM", "0.34"),
-    "lpips": ("LPIPS", "0.24"),
-    "rmse_gradient": ("gradient RMSE", "6.96"),
-}
+    "psnr_db": "22.25", "ssim": "0.69", "rmse_k": "1.95", "rmse_low_gradient_k": "1.75",
+    "rmse_mid_gradient_k": "1.82",
+    "rmse_high_gradient_k": "2.35", "gssim": "0.34", "lpips": "0.24", "rmse_gradient": "6.96",
+}  # fmt: skip
 """The published evaluation of scene 0 with SIF-CNN-SR1, to the digits printed."""
 
 PUBLISHED_CURVES = {
@@ -62,7 +54,15 @@ PUBLISHED_CURVES = {
 }
 """Epoch of the lowest validation loss, that loss, and how many epochs were run."""
 
-METRICS_READ = ["scene", "method", "protocol", "status", "consistency_k", *(m.column for m in FOURIER), *PUBLISHED_LINE]
+METRICS_READ = [
+    "scene",
+    "method",
+    "protocol",
+    "status",
+    "consistency_k",
+    *(m.column for m in FOURIER),
+    *PUBLISHED_LINE,
+]
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def _listed(figures: dict[str, str]) -> str:
     return ", ".join(f"{name} {figure}" for name, figure in figures.items())
 
 
-def _told(figures: dict[str, Figure]) -> str:
+def _texts(figures: dict[str, Figure]) -> str:
     return _listed({LABELS[name]: figure.text for name, figure in figures.items()})
 
 
@@ -114,7 +114,7 @@ def _consistency(evidence: Evidence, protocol: str) -> Finding:
         return Finding(NO_FIGURE, verdict_of({}, missing))
     means = judged.means(present + judged.judged(["bicubic"])[0], CONSISTENCY)
     checks = {LABELS[name]: means[name].mean <= LARGEST_CONSISTENCY_K for name in present}
-    ours = f"{_told(means)} ({_mean_of(means)}){evidence.other_weights(present)}"
+    ours = f"{_texts(means)} ({_mean_of(means)}){evidence.other_weights(present)}"
     return Finding(ours, verdict_of(checks, missing), tuple(means.values()))
 
 
@@ -127,18 +127,18 @@ def _textures(evidence: Evidence, protocol: str) -> Finding:
     checks: dict[str, bool] = {}
     parts: list[str] = []
     figures: list[Figure] = []
-    for measure in (FRR, ATTENUATION):
-        means = judged.means(present, measure)
-        parts.append(f"{measure.label}: {_told(means)}")
+    for metric in (FRR, ATTENUATION):
+        means = judged.means(present, metric)
+        parts.append(f"{metric.label}: {_texts(means)}")
         for name in networks:
-            difference = judged.differences(name, ["bicubic"], measure)["bicubic"]
-            checks[f"{LABELS[name]} in {measure.label}"] = difference.sign == measure.better
+            difference = judged.differences(name, ["bicubic"], metric)["bicubic"]
+            checks[f"{LABELS[name]} in {metric.label}"] = difference.sign == metric.sign
             figures.append(difference)
     ours = f"{'; '.join(parts)} ({_mean_of(means)}){evidence.other_weights(networks)}"
     return Finding(ours, verdict_of(checks, missing), tuple(figures))
 
 
-def _against_rivals(evidence: Evidence, protocol: str, measures: Sequence[Measure]) -> Finding:
+def _against_rivals(evidence: Evidence, protocol: str, metrics: Sequence[Metric]) -> Finding:
     judged, best = evidence.judged(protocol), SIF_NETWORKS[0]
     own_reason = judged.reason(best)
     if own_reason is not None:
@@ -149,21 +149,23 @@ def _against_rivals(evidence: Evidence, protocol: str, measures: Sequence[Measur
     checks: dict[str, bool] = {}
     parts: list[str] = []
     figures: list[Figure] = []
-    for measure in measures:
-        differences = judged.differences(best, rivals, measure)
+    for metric in metrics:
+        differences = judged.differences(best, rivals, metric)
         # Where nearer to zero is better, the difference is of magnitudes, so that less is better.
-        better_sign = measure.better or -1
-        worse, open_against = ([LABELS[name] for name in rivals if differences[name].sign == sign] for sign in (-better_sign, 0))
+        better_sign = metric.sign or -1
+        worse, open_against = (
+            [LABELS[name] for name in rivals if differences[name].sign == sign] for sign in (-better_sign, 0)
+        )
         better = len(rivals) - len(worse) - len(open_against)
         if open_against and not worse:
-            untested[measure.label] = "chance may have decided"
+            untested[metric.label] = "chance may have decided"
         else:
-            checks[measure.label] = not worse
-        told = [f"better than {better} of {len(rivals)}"]
-        told += [f"worse than {', '.join(worse)}"] if worse else []
-        told += [f"not told apart from {', '.join(open_against)}"] if open_against else []
-        means = judged.means([best, *rivals], measure)
-        parts.append(f"{measure.label} {means[best].text}: {', '.join(told)}")
+            checks[metric.label] = not worse
+        outcomes = [f"better than {better} of {len(rivals)}"]
+        outcomes += [f"worse than {', '.join(worse)}"] if worse else []
+        outcomes += [f"not told apart from {', '.join(open_against)}"] if open_against else []
+        means = judged.means([best, *rivals], metric)
+        parts.append(f"{metric.label} {means[best].text}: {', '.join(outcomes)}")
         figures += differences.values()
     ours = f"{'; '.join(parts)} ({_mean_of(means)}){evidence.other_weights([best, *rivals])}"
     return Finding(ours, verdict_of(checks, untested), tuple(figures))
@@ -172,7 +174,10 @@ def _against_rivals(evidence: Evidence, protocol: str, measures: Sequence[Measur
 def _lpips(evidence: Evidence, protocol: str) -> Finding:
     judged = evidence.judged(protocol)
     if judged.paired(SIF_NETWORKS[:1], LPIPS.column).empty:
-        reason = judged.reason(SIF_NETWORKS[0]) or "the weights of the LPIPS network are not distributed with this book"
+        reason = (
+            judged.reason(SIF_NETWORKS[0])
+            or "the weights of the LPIPS network are not distributed with this book"
+        )
         return Finding(NO_FIGURE, f"{UNTESTABLE}: {reason}")
     return _against_rivals(evidence, protocol, [LPIPS])
 
@@ -192,16 +197,17 @@ def _published_line(evidence: Evidence, protocol: str) -> Finding:
     if protocol != "published":
         return Finding(ours, f"{UNTESTABLE}: the line was published for the published protocol")
     checks, untested = {}, {}
-    for metric, (label, printed) in PUBLISHED_LINE.items():
-        if math.isnan(row[metric]):
+    for column, printed in PUBLISHED_LINE.items():
+        label = BY_COLUMN[column].label
+        if math.isnan(row[column]):
             untested[label] = NO_FIGURE
         else:
-            checks[label] = f"{row[metric]:.2f}" == printed
+            checks[label] = f"{row[column]:.2f}" == printed
     return Finding(ours, verdict_of(checks, untested))
 
 
 def _line(row: pd.Series[Any]) -> str:
-    return _listed({label: number(float(row[metric]), 2) for metric, (label, _) in PUBLISHED_LINE.items()})
+    return _listed({BY_COLUMN[column].label: number(float(row[column]), 2) for column in PUBLISHED_LINE})
 
 
 def _database(evidence: Evidence, protocol: str) -> Finding:
@@ -210,12 +216,16 @@ def _database(evidence: Evidence, protocol: str) -> Finding:
     checks = {f"the list of published files, which names {listed}": listed == PUBLISHED_PAIRS}
     ours = f"{listed} pairs in the list of published files"
     if summary.get("synthetic", True):
-        return Finding(f"{ours}; the pairs read here are simulated", verdict_of(checks, {"pairs read": SYNTHETIC}))
+        return Finding(
+            f"{ours}; the pairs read here are simulated", verdict_of(checks, {"pairs read": SYNTHETIC})
+        )
     pairs = evidence.files.table(PAIRS, ["longitude", "latitude"])
     inside = _inside_tile(pairs)
     checks[f"the pairs read here, which are {len(pairs)}"] = len(pairs) == PUBLISHED_PAIRS
     checks[f"the tile, which {inside} of {len(pairs)} centres lie in"] = inside == len(pairs)
-    return Finding(f"{ours}; {len(pairs)} read here, {inside} of them centred in tile {TILE}", verdict_of(checks))
+    return Finding(
+        f"{ours}; {len(pairs)} read here, {inside} of them centred in tile {TILE}", verdict_of(checks)
+    )
 
 
 def _inside_tile(pairs: pd.DataFrame) -> int:
@@ -235,9 +245,9 @@ def _curves(evidence: Evidence, protocol: str) -> Finding:
             missing[LABELS[model]] = "no published curve"
             continue
         best = rows.iloc[int(rows["val_loss"].to_numpy().argmin())]
-        found = int(best["epoch"]), f"{best['val_loss']:.5f}", int(rows["epoch"].max())
-        checks[LABELS[model]] = found == (epoch, loss, count)
-        parts.append(f"{LABELS[model]}: epoch {found[0]} of {found[2]}, loss {found[1]}")
+        curve = int(best["epoch"]), f"{best['val_loss']:.5f}", int(rows["epoch"].max())
+        checks[LABELS[model]] = curve == (epoch, loss, count)
+        parts.append(f"{LABELS[model]}: epoch {curve[0]} of {curve[2]}, loss {curve[1]}")
     return Finding("; ".join(parts) or NO_FIGURE, verdict_of(checks, missing))
 
 
@@ -247,10 +257,17 @@ def _architecture(evidence: Evidence, protocol: str) -> Finding:
     checks = {"numbers": numbers == NETWORK_NUMBERS, "tensors": tensors == NETWORK_TENSORS}
     judged = evidence.judged("georeferenced")
     # A method has figures only after load_model has found every tensor of the file to fit.
-    loaded = [name for name in PUBLISHED_CHECKPOINTS if judged.reason(name) is None and evidence.published_weights(name)]
+    loaded = [
+        name
+        for name in PUBLISHED_CHECKPOINTS
+        if judged.reason(name) is None and evidence.published_weights(name)
+    ]
     checkpoints = f"{len(loaded)} of {len(PUBLISHED_CHECKPOINTS)} published checkpoints loaded"
     ours = f"{thousands(numbers)} numbers in {tensors} tensors; {checkpoints}"
-    return Finding(ours, verdict_of(checks, {} if loaded else {"layers": "no published checkpoint in this edition to load"}))
+    return Finding(
+        ours,
+        verdict_of(checks, {} if loaded else {"layers": "no published checkpoint in this edition to load"}),
+    )
 
 
 def _scale_invariance(evidence: Evidence, protocol: str) -> Finding:
@@ -262,13 +279,13 @@ def _scale_invariance(evidence: Evidence, protocol: str) -> Finding:
     checks: dict[str, bool] = {}
     parts: list[str] = []
     figures: list[Figure] = []
-    for measure in (FRR, ATTENUATION):
-        means, differences = judged.means([other, best], measure), judged.differences(best, [other], measure)
+    for metric in (FRR, ATTENUATION):
+        means, differences = judged.means([other, best], metric), judged.differences(best, [other], metric)
         difference = differences[other]
         if difference.samples < 2:
             return Finding(NO_FIGURE, verdict_of({}, {"bootstrap": "fewer than two scenes"}))
-        checks[measure.label] = difference.sign == measure.better
-        parts.append(f"{measure.label}: {_told(means)}, difference {difference.text}")
+        checks[metric.label] = difference.sign == metric.sign
+        parts.append(f"{metric.label}: {_texts(means)}, difference {difference.text}")
         figures.append(difference)
     ours = f"{'; '.join(parts)} ({_mean_of(means)}){evidence.other_weights([best, other])}"
     return Finding(ours, verdict_of(checks), tuple(figures))
@@ -292,8 +309,8 @@ def _inversion(evidence: Evidence, protocol: str) -> Finding:
             checks[LABELS[name]] = inverted / rising >= SMALLEST_INVERTED_SHARE
             parts.append(f"{LABELS[name]} {_share(inverted, rising)}")
     scenes = table.loc[table["tiles_rising"] > 0, "scene"].nunique()
-    said = f" (such tiles lie in {scenes} scene{'s' if scenes != 1 else ''}; intervals by drawing tiles)"
-    ours = "; ".join(parts) + said + evidence.other_weights(SIF_NETWORKS[:1]) if parts else NO_FIGURE
+    tiles = f" (such tiles lie in {scenes} scene{'s' if scenes != 1 else ''}; intervals by drawing tiles)"
+    ours = "; ".join(parts) + tiles + evidence.other_weights(SIF_NETWORKS[:1]) if parts else NO_FIGURE
     return Finding(ours, verdict_of(checks, missing))
 
 
@@ -313,12 +330,14 @@ RULES = [
         "A SIF network's 250 m LST, degraded to 1 km, gives back the LST that it came from.",
         "abstract",
         NOT_PUBLISHED,
-        f"For both SIF networks the RMSE between D(product) and the input is on average at most {LARGEST_CONSISTENCY_K:g} K.",
+        f"For both SIF networks the RMSE between D(product) and the input is on average at most "
+        f"{LARGEST_CONSISTENCY_K:g} K.",
         METRICS,
         _consistency,
     ),
     Rule(
-        "Its 250 m LST carries fine textures that follow NDVI: its spectrum is near ASTER's and above Bicubic's.",
+        "Its 250 m LST carries fine textures that follow NDVI: its spectrum is near ASTER's and above "
+        "Bicubic's.",
         "abstract",
         NOT_PUBLISHED,
         f"For both SIF networks FRR is above and attenuation RMSE below Bicubic's, {BEYOND_CHANCE}.",
@@ -337,7 +356,8 @@ RULES = [
         "SIF-CNN-SR1 is better than the same methods in the Fourier metrics.",
         "abstract",
         NOT_PUBLISHED,
-        "Its FRR is above, its FRO and attenuation RMSE are below and its FRU is nearer to zero than that of each of them, "
+        "Its FRR is above, its FRO and attenuation RMSE are below and its FRU is nearer to zero than that of "
+        "each of them, "
         f"{BEYOND_CHANCE}; where an interval holds zero, chance may have decided.",
         METRICS,
         _fourier,
@@ -345,7 +365,7 @@ RULES = [
     Rule(
         "Scene 0, SIF-CNN-SR1: one line of nine figures.",
         "evaluation notebook",
-        _listed({label: printed for label, printed in PUBLISHED_LINE.values()}),
+        _listed({BY_COLUMN[column].label: printed for column, printed in PUBLISHED_LINE.items()}),
         "Under the published protocol each figure agrees to the digits printed.",
         METRICS,
         _published_line,
@@ -355,7 +375,8 @@ RULES = [
         f"There are {PUBLISHED_PAIRS} concomitant ASTER–MODIS pairs in tile {TILE} to evaluate on.",
         "abstract; published database",
         f"{PUBLISHED_PAIRS} pairs",
-        "The list of published files names that many, that many are read, and all their centres lie in the tile.",
+        "The list of published files names that many, that many are read, and all their centres lie in the "
+        "tile.",
         SUMMARY,
         _database,
         (),
@@ -364,8 +385,12 @@ RULES = [
     Rule(
         "The training curves of the three networks, and their best epochs.",
         "published logs",
-        "; ".join(f"{LABELS[name]}: epoch {e} of {count}, loss {loss}" for name, (e, loss, count) in PUBLISHED_CURVES.items()),
-        "In the published logs, the lowest validation loss is at that epoch and agrees to five decimals, and that many epochs "
+        "; ".join(
+            f"{LABELS[name]}: epoch {e} of {count}, loss {loss}"
+            for name, (e, loss, count) in PUBLISHED_CURVES.items()
+        ),
+        "In the published logs, the lowest validation loss is at that epoch and agrees to five decimals, and "
+        "that many epochs "
         "were run.",
         CURVES,
         _curves,
@@ -376,7 +401,8 @@ RULES = [
         "The three networks share one architecture and size.",
         "published checkpoints",
         f"{thousands(NETWORK_NUMBERS)} numbers in {NETWORK_TENSORS} tensors",
-        "The network built here has as many of both, and at least one published checkpoint loads into it with no tensor "
+        "The network built here has as many of both, and at least one published checkpoint loads into it "
+        "with no tensor "
         "missing or to spare.",
         PROVENANCE,
         _architecture,
@@ -395,7 +421,8 @@ RULES = [
         "Where LST rises with NDVI, SIF-CNN-SR1 and DMS can draw the contrast inverted.",
         "a figure of the published code",
         NOT_PUBLISHED,
-        f"For both, of the tiles of {CELL_PIXELS}×{CELL_PIXELS} pixels where ASTER's fine detail rises with NDVI, the product's "
+        f"For both, of the tiles of {CELL_PIXELS}×{CELL_PIXELS} pixels where ASTER's fine detail rises with "
+        f"NDVI, the product's "
         f"falls in at least {100 * SMALLEST_INVERTED_SHARE:g} %.",
         INVERSION,
         _inversion,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from lstsr_book.claim_evidence import UNTESTABLE, Evidence, Figure, Finding, outcome_of
@@ -56,7 +56,9 @@ class Claim:
     rule : str
         The rule that gives the verdict.
     verdict : str
-        "reproduced", "not reproduced", "partly reproduced" or "cannot be tested here", the last two followed by a colon and why.
+        "reproduced", "not reproduced", "partly reproduced" or "cannot be tested here", the last two followed
+        by
+        a colon and why.
     file : str
         The run's file that `ours` comes from.
     figures : tuple of Figure
@@ -81,6 +83,11 @@ class Claim:
     def outcome(self) -> str:
         """The verdict without its reason."""
         return outcome_of(self.verdict)
+
+    @property
+    def reason(self) -> str:
+        """Of the verdict; empty where it has none."""
+        return self.verdict.partition(": ")[2]
 
 
 def claims(files: RunFiles, registry: Path = REGISTRY) -> list[Claim]:
@@ -107,13 +114,16 @@ def claims(files: RunFiles, registry: Path = REGISTRY) -> list[Claim]:
         verdict = finding.verdict
         beside = []
         for protocol in others:
-            found = _judged(rule, evidence, protocol)
-            beside.append(Beside(protocol, found.ours, _beside(found.verdict, verdict), found.figures))
+            other = _judged(rule, evidence, protocol)
+            beside.append(Beside(protocol, other.ours, _beside(other.verdict, verdict), other.figures))
         if synthetic and not rule.synthetic:
             verdict = _on_synthetic(verdict)
-            beside = [Beside(found.protocol, found.ours, verdict, found.figures) for found in beside]
-        told = (rule.text, rule.source, rule.published, deciding, finding.ours, rule.rule, verdict, rule.file)
-        rows.append(Claim(number, *told, finding.figures, tuple(beside)))
+            beside = [replace(other, verdict=verdict) for other in beside]
+        claim = Claim(
+            number, rule.text, rule.source, rule.published, deciding, finding.ours, rule.rule, verdict,
+            rule.file, finding.figures, tuple(beside),
+        )  # fmt: skip
+        rows.append(claim)
     return rows
 
 
@@ -138,4 +148,5 @@ def _on_synthetic(verdict: str) -> str:
 def write_claims(rows: list[Claim], path: Path) -> None:
     """Write claims as JSON, the same bytes for the same claims, atomically."""
     with written_atomically(path) as temporary:
-        temporary.write_text(json.dumps([asdict(row) for row in rows], indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        content = json.dumps([asdict(row) for row in rows], indent=2, ensure_ascii=False)
+        temporary.write_text(content + "\n", encoding="utf-8")

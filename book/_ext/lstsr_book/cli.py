@@ -1,4 +1,4 @@
-"""The book's command line, ``lstsr-book``: builds the book of a run, joins editions, keeps result tables, stores outputs."""
+"""The book's command line, ``lstsr-book``: builds books, joins editions, keeps tables, stores outputs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lstsr_core.cli import run_command
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; what stops it is one line on standard error, and the exit code as `cli.run_command` gives it."""
+    """Run one command; what stops it is one line on standard error. Exit codes are `cli.run_command`'s."""
     return run_command(make_parser(_COMMANDS), list(sys.argv[1:] if arguments is None else arguments))
 
 
@@ -42,8 +42,9 @@ def _site(options: argparse.Namespace) -> int:
 def _keep(options: argparse.Namespace) -> int:
     from lstsr_book.kept_results import RESULTS, keep
 
-    kept = keep(RUNS / options.profile, PROJECT / RESULTS)
-    print(f"{kept.files.run}: {len(kept.names)} files of {kept.record['pairs']} pairs, made at {kept.revisions}")
+    results = keep(RUNS / options.profile, PROJECT / RESULTS)
+    pairs = results.record["pairs"]
+    print(f"{results.files.run}: {len(results.names)} files of {pairs} pairs, made at {results.revisions}")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""A continent on paper: what maps of many tiles and days would take, from what one tile was measured to take."""
+"""A continent on paper: what maps of many tiles and days would take, from what one tile took."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from pathlib import Path
 from lstsr_book.markup import number, row, table
 from lstsr_core.base.errors import InputError
 
-EUROPE_TILES = tuple(f"h{horizontal:02d}v{vertical:02d}" for vertical in range(2, 6) for horizontal in range(17, 22))
+EUROPE_TILES = tuple(
+    f"h{horizontal:02d}v{vertical:02d}" for vertical in range(2, 6) for horizontal in range(17, 22)
+)
 """From Portugal to the Urals and from 70° to 30° north."""
 DAYS = 365
 WORKERS = (2, 16, 128, 1024)
@@ -53,7 +55,9 @@ class MeasuredMap:
             entries = json.loads(path.read_text())
             return cls(**{field.name: entries[field.name] for field in fields(cls)})
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path}: not the measurement of a tile's map ({type(error).__name__}: {error}).") from error
+            raise InputError(
+                f"{path}: not the measurement of a tile's map ({type(error).__name__}: {error})."
+            ) from error
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,8 @@ def continent_substitutions(measured: MeasuredMap) -> dict[str, str]:
     """What stands for each ``{{ name }}`` in the page on work beyond one machine."""
     continent = Continent(len(EUROPE_TILES), DAYS, measured)
     lines = [
-        row(workers, [number(continent.hours(workers), 1), f"{workers * measured.peak_bytes / 1e9:,.0f}"]) for workers in WORKERS
+        row(workers, [number(continent.hours(workers), 1), f"{workers * measured.peak_bytes / 1e9:,.0f}"])
+        for workers in WORKERS
     ]
     return {
         "map_method": measured.method,

@@ -1,4 +1,4 @@
-"""The editions of the book beside each other: each page links the same page of the others, and all go into one site."""
+"""The editions of the book beside each other: pages link the same one of the others; all go into one site."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from lstsr_book.markup import text
+from lstsr_book.markup import part
 from lstsr_core.base.errors import InputError
 from lstsr_core.base.files import written_atomically
 from lstsr_core.base.project import replace_folder
 
 _LINKS = re.compile(r'(<span class="edition-links" data-edition="([^"]*)">)(.*?)(</span>)', re.DOTALL)
 _SITE_MARK = ".nojekyll"
-"""The file by which GitHub Pages serves folders that begin with an underscore; here it also tells a site from other folders."""
+"""By this file GitHub Pages serves folders that begin with an underscore; here it also marks a site."""
 
 
 def links_place(name: str) -> str:
     """What stands in the header of a page of an edition, empty until `link_editions` fills it."""
-    return f'<span class="edition-links" data-edition="{text(name)}"></span>'
+    return part("edition_links", name)
 
 
 def built_books(runs: Path) -> list[Path]:
     """The HTML folders of the runs that have a book, that of the paper's pairs first."""
-    found = [path.parent for path in sorted(runs.glob("*/book/html/index.html")) if edition_of(path.parent)]
-    return sorted(found, key=lambda html: html.parents[1].name != "paper")
+    books = [path.parent for path in sorted(runs.glob("*/book/html/index.html")) if edition_of(path.parent)]
+    return sorted(books, key=lambda html: html.parents[1].name != "paper")
 
 
 def edition_of(html: Path) -> str:
@@ -36,12 +36,13 @@ def edition_of(html: Path) -> str:
 
 
 def link_editions(books: Sequence[Path]) -> None:
-    """Make every page of each book link the same page of the others, or their cover where they lack it, and its own PDF.
+    """Make every page of each book link the same page of the others, or their cover, and its PDF.
 
     Parameters
     ----------
     books : sequence of Path
-        HTML folders; one may lie inside another. Links are relative, so that they hold wherever all are moved together.
+        HTML folders; one may lie inside another. Links are relative, so that they hold wherever all are moved
+        together.
     """
     names = {book: edition_of(book) for book in books}
     for book in books:
@@ -52,26 +53,31 @@ def link_editions(books: Sequence[Path]) -> None:
                 continue
             older = page.read_text(encoding="utf-8")
             links = [_link(page, book, other, names[other]) for other in others]
-            links += [f'<a href="{_relative(pdf, page)}">PDF ({pdf.stat().st_size / 1e6:.1f} MB)</a>'] if pdf else []
-            newer = _LINKS.sub(lambda match, links=links: f"{match[1]}{' · '.join(links)}{match[4]}", older)  # type: ignore[misc]
+            links += [_anchor(pdf, page, f"PDF ({pdf.stat().st_size / 1e6:.1f} MB)")] if pdf else []
+            newer = _with_links(older, " · ".join(links))
             if newer != older:
                 with written_atomically(page) as temporary:
                     temporary.write_text(newer, encoding="utf-8")
 
 
+def _with_links(page: str, links: str) -> str:
+    return _LINKS.sub(lambda match: f"{match[1]}{links}{match[4]}", page)
+
+
 def _link(page: Path, book: Path, other: Path, name: str) -> str:
     same = other / page.relative_to(book)
     if same.is_file():
-        return f'<a href="{_relative(same, page)}">This page in the {name}</a>'
-    return f'<a href="{_relative(other / "index.html", page)}">The {name}</a>'
+        return _anchor(same, page, f"This page in the {name}")
+    return _anchor(other / "index.html", page, f"The {name}")
 
 
-def _relative(target: Path, page: Path) -> str:
-    return text(os.path.relpath(target, page.parent).replace(os.sep, "/"))
+def _anchor(target: Path, page: Path, words: str) -> str:
+    """A link from a page, relative to it."""
+    return part("anchor", os.path.relpath(target, page.parent).replace(os.sep, "/"), words)
 
 
 def assemble_site(runs: Path, site: Path) -> list[Path]:
-    """Put all books into one folder to publish: the paper edition at its root, others below it by their run's name.
+    """Put all books into one folder to publish: the paper edition at its root, others below it by their run.
 
     With a single book, that one is the root.
 
@@ -95,21 +101,31 @@ def assemble_site(runs: Path, site: Path) -> list[Path]:
     books = built_books(runs)
     if not books:
         raise InputError(
-            f"{runs}: no run has a book; expected <run>/book/html. Build one first: lstsr-book build --profile sample"
+            f"{runs}: no run has a book; expected <run>/book/html. Build one first: lstsr-book build "
+            f"--profile sample"
         )
     place = site.resolve()
     for book in (book.resolve() for book in books):
         if place == book or place in book.parents or book in place.parents:
-            raise InputError(f"{site}: is or holds the book {book}, or lies in it; name a folder apart from the books.")
-    if site.exists() and not (site / _SITE_MARK).is_file() and not (site.is_dir() and not any(site.iterdir())):
-        raise InputError(f"{site}: is no earlier site, and would be replaced; name an empty folder or one that does not exist.")
+            raise InputError(
+                f"{site}: is or holds the book {book}, or lies in it; name a folder apart from the books."
+            )
+    if (
+        site.exists()
+        and not (site / _SITE_MARK).is_file()
+        and not (site.is_dir() and not any(site.iterdir()))
+    ):
+        raise InputError(
+            f"{site}: is no earlier site, and would be replaced; name an empty folder or one that does not "
+            f"exist."
+        )
     site.parent.mkdir(parents=True, exist_ok=True)
-    made = site.with_name(f".{site.name}.new")
-    shutil.rmtree(made, ignore_errors=True)
-    placed = [made, *(made / book.parents[1].name for book in books[1:])]
-    for book, folder in zip(books, placed, strict=True):
+    new = site.with_name(f".{site.name}.new")
+    shutil.rmtree(new, ignore_errors=True)
+    folders = [new, *(new / book.parents[1].name for book in books[1:])]
+    for book, folder in zip(books, folders, strict=True):
         shutil.copytree(book, folder)
-    (made / _SITE_MARK).touch()
-    link_editions(placed)
-    replace_folder(made, site)
-    return [site / folder.relative_to(made) for folder in placed]
+    (new / _SITE_MARK).touch()
+    link_editions(folders)
+    replace_folder(new, site)
+    return [site / folder.relative_to(new) for folder in folders]

@@ -12,12 +12,13 @@ from typing import Any
 
 from PIL import Image
 
-from lstsr_book.markup import RESULTS_FOLDER, link, listed, text
+from lstsr_book.markup import RESULTS_FOLDER, listed, part
 from lstsr_core.base.errors import InputError
 from lstsr_core.figures.files import PAGE_PIXELS_PER_INCH, PIXELS_PER_INCH, SUFFIXES, in_few_colours
 from lstsr_core.stages.parameters import BY_NOTEBOOK
 
 FIGURES_FOLDER = "_static/figures"
+_TEMPLATE = "figure.md"
 THUMBNAIL_PX = 320
 
 PAPER_LIST = {
@@ -39,11 +40,14 @@ PAPER_LIST = {
 """What the companion reproduces of the paper, in the paper's order."""
 
 _REMARKS = {
-    5: "The published pairs carry no dates; in their edition the distribution of mean LST stands in for the seasons.",
+    5: "The published pairs carry no dates; in their edition the distribution of mean LST stands in for the "
+    "seasons.",
     11: "The sixth notebook's metrics FRR, FRO and FRU are sums over these curves.",
-    12: "The paper's third panel, against the time between the acquisitions, cannot be made: the published data carry no times.",
-    13: "A table, not a figure: means on [the page of results](results.md), and there every metric with its mean, standard "
-    "deviation, 10 %, quartiles and 90 % for each method; the main ones in [the sixth notebook](06_aster_evaluation.ipynb).",
+    12: "The paper's third panel, against the time between the acquisitions, cannot be made: the published "
+    "data carry no times.",
+    13: "A table, not a figure: means on [the page of results](results.md), and there every metric with its "
+    "mean, standard deviation, 10 %, quartiles and 90 % for each method; the main ones in "
+    "[the sixth notebook](06_aster_evaluation.ipynb).",
     14: "The sweep is over α, γ and the network's upsampling, on the published pairs, in every edition.",
 }
 _BY_SCENE, _TABLE = (8, 9, 10, 11), 13
@@ -83,35 +87,18 @@ class BookFigure:
     width_px: int
     height_px: int
 
-    def images(self, suffix: str = "", shrunk: bool = False) -> str:
-        """The light and the dark picture, of which a page shows one."""
-        width, height = self.width_px, self.height_px
-        if shrunk:
-            width, height = THUMBNAIL_PX, round(height * THUMBNAIL_PX / width)
-        return "".join(
-            f'<img class="{kind}" src="{FIGURES_FOLDER}/{self.notebook}/{self.name}{suffix}{png}" alt="{text(self.alt)}" '
-            f'width="{width}" height="{height}" loading="lazy">'
-            for kind, png in (("only-light", ".png"), ("only-dark", ".dark.png"))
-        )
+    @property
+    def folder(self) -> str:
+        """Of its files, as a page beside ``_static`` names it."""
+        return f"{FIGURES_FOLDER}/{self.notebook}"
+
+    def height_at(self, width_px: int) -> int:
+        """Its height in pixels where it is so wide."""
+        return round(self.height_px * width_px / self.width_px)
 
     def markdown(self, origin: str) -> str:
-        """The figure with its caption, where `origin` says how it was made, as MyST for a page beside ``_static``."""
-        folder = f"{FIGURES_FOLDER}/{self.notebook}"
-        data = [link(file, f"{RESULTS_FOLDER}/{self.notebook}") for file in self.data]
-        files = [f'<a href="{folder}/{self.name}.{kind}" download>{kind.upper()}</a>' for kind in ("svg", "pdf")]
-        of_paper = f" ([{self.paper} of the paper's list](#list-{self.paper}))" if self.paper else ""
-        numbers = f" Its numbers: {listed(data)}." if data else ""
-        facts = f"Made by [{self.notebook}](#provenance-{self.notebook}) {origin}.{numbers} The figure: "
-        return "\n".join(
-            [
-                f":::{{container}} figure-place\n:name: figure-{self.name}\n",
-                f'<figure class="lstsr-figure" id="fig-{self.name}" style="--figure-width: {self.width_px}px">',
-                f'<div class="figure-images" tabindex="0" role="region" aria-label="Figure {self.number}, scrolls sideways">',
-                f"{self.images()}\n</div>\n<figcaption>\n",
-                f"**Figure {self.number}**{of_paper}. {self.caption}\n",
-                f'<div class="figure-facts">\n\n{facts}{listed(files)}.\n\n</div>\n</figcaption>\n</figure>\n:::',
-            ]
-        )
+        """The figure with its caption as MyST, for a page beside ``_static``; `origin`: how it was made."""
+        return part("page", self, origin, f"{RESULTS_FOLDER}/{self.notebook}", template=_TEMPLATE)
 
 
 def collect(run: Path, notebooks: Path, names: Sequence[str]) -> list[BookFigure]:
@@ -122,7 +109,8 @@ def collect(run: Path, notebooks: Path, names: Sequence[str]) -> list[BookFigure
     run : Path
         A run's directory.
     notebooks : Path
-        The project's notebooks; where a cell's code is still the same, its captions there hold, so that they can be mended
+        The project's notebooks; where a cell's code is still the same, its captions there hold, so that they
+        can be mended
         without a run.
     names : sequence of str
         Notebooks, in the book's order.
@@ -132,7 +120,7 @@ def collect(run: Path, notebooks: Path, names: Sequence[str]) -> list[BookFigure
     InputError
         If a cell failed, or shows a figure without alternative text, caption or one of its files.
     """
-    found: list[BookFigure] = []
+    figures: list[BookFigure] = []
     for name in names:
         path = run / "notebooks" / f"{name}.ipynb"
         of_project = {cell.get("id"): cell for cell in _cells(notebooks / f"{name}.ipynb")}
@@ -142,8 +130,8 @@ def collect(run: Path, notebooks: Path, names: Sequence[str]) -> list[BookFigure
                 newer = of_project.get(cell.get("id"), cell)
                 same = "".join(newer["source"]) == "".join(cell["source"])
                 metadata = (newer if same else cell)["metadata"]
-                found.append(_figure(run / name, path, position, metadata, len(found) + 1))
-    return found
+                figures.append(_figure(run / name, path, position, metadata, len(figures) + 1))
+    return figures
 
 
 def shows_image(cell: dict[str, Any]) -> bool:
@@ -172,7 +160,9 @@ def _refuse_error(path: Path, position: int, cell: dict[str, Any]) -> None:
     for output in cell.get("outputs", []):
         if output["output_type"] == "error":
             raise InputError(
-                f"{path}: cell {position} failed ({output['ename']}: {output['evalue']}). Run it again before the book is built."
+                f"{path}: cell {position} failed ({output['ename']}: {output['evalue']}). Run it again "
+                f"before the book is "
+                "built."
             )
 
 
@@ -184,22 +174,30 @@ def _figure(directory: Path, path: Path, position: int, metadata: dict[str, Any]
             f"{place} shows a figure without alternative text. Give the cell the metadata "
             '{"mystnb": {"image": {"alt": "…"}}}.'
         )
-    told = metadata.get("lstsr", {})
-    name, caption, data = (told.get(key) for key in ("figure", "caption", "data"))
+    entries = metadata.get("lstsr", {})
+    name, caption, data = (entries.get(key) for key in ("figure", "caption", "data"))
     if not (name and str(caption or "").strip()) or data is None:
         raise InputError(
             f"{place} shows a figure without caption or files. Give the cell the metadata "
-            '{"lstsr": {"figure": "<stem of its files>", "caption": "…", "data": ["<table of its numbers>"]}}.'
+            '{"lstsr": {"figure": "<stem of its files>", "caption": "…", "data": ["<table of its '
+            'numbers>"]}}.'
         )
-    paper = told.get("paper")
+    paper = entries.get("paper")
     if paper is not None and paper not in PAPER_LIST:
-        raise InputError(f"{place}: its figure is number {paper!r} of the paper's list; expected 1 … {len(PAPER_LIST)}, or none.")
+        raise InputError(
+            f"{place}: its figure is number {paper!r} of the paper's list; expected 1 … {len(PAPER_LIST)}, "
+            f"or none."
+        )
     for file in (*(f"{name}{suffix}" for suffix in SUFFIXES), *data):
         if not (directory / file).is_file():
-            raise InputError(f"{directory / file}: no such file, but {place} names it. Run {directory.name} again.")
+            raise InputError(
+                f"{directory / file}: no such file, but {place} names it. Run {directory.name} again."
+            )
     with Image.open(directory / f"{name}.png") as picture:
-        width_px, height_px = (round(size * PAGE_PIXELS_PER_INCH / PIXELS_PER_INCH) for size in picture.size)
-    return BookFigure(directory.name, position, name, number, paper, str(caption).strip(), alt, list(data), width_px, height_px)
+        sizes_px = [round(size * PAGE_PIXELS_PER_INCH / PIXELS_PER_INCH) for size in picture.size]
+    return BookFigure(
+        directory.name, position, name, number, paper, str(caption).strip(), alt, list(data), *sizes_px
+    )
 
 
 def copy_files(run: Path, figures: Sequence[BookFigure], source: Path) -> None:
@@ -208,17 +206,20 @@ def copy_files(run: Path, figures: Sequence[BookFigure], source: Path) -> None:
         folder = source / FIGURES_FOLDER / figure.notebook
         folder.mkdir(parents=True, exist_ok=True)
         for suffix in SUFFIXES:
-            shutil.copyfile(run / figure.notebook / f"{figure.name}{suffix}", folder / f"{figure.name}{suffix}")
-        for suffix in (".png", ".dark.png"):
-            with Image.open(folder / f"{figure.name}{suffix}") as picture:
-                small = picture.convert("RGB")
-                small.thumbnail((2 * THUMBNAIL_PX, 10 * THUMBNAIL_PX))  # twice as fine, for sharper screens
-            in_few_colours(small, 64).save(folder / f"{figure.name}.small{suffix}", optimize=True)
+            shutil.copyfile(
+                run / figure.notebook / f"{figure.name}{suffix}", folder / f"{figure.name}{suffix}"
+            )
+        with Image.open(folder / f"{figure.name}.png") as picture:
+            small = picture.convert("RGB")
+            small.thumbnail((2 * THUMBNAIL_PX, 10 * THUMBNAIL_PX))  # twice as fine, for sharper screens
+        in_few_colours(small, 64).save(folder / f"{figure.name}.small.png", optimize=True)
 
 
 def changed_parameters(notebook: str, parameters: dict[str, Any]) -> dict[str, Any]:
-    """The parameters with which a notebook was run that are not its defaults; where the run lives does not count."""
-    defaults = BY_NOTEBOOK[notebook].check({}).model_dump() | {"run_directory": parameters.get("run_directory")}
+    """A notebook's parameters that are not its defaults; where the run lives does not count."""
+    defaults = BY_NOTEBOOK[notebook].check({}).model_dump() | {
+        "run_directory": parameters.get("run_directory")
+    }
     return {name: value for name, value in parameters.items() if name in defaults and value != defaults[name]}
 
 
@@ -227,11 +228,13 @@ def origin(notebook: str, parameters: dict[str, Any]) -> str:
     changed = changed_parameters(notebook, parameters)
     if not changed:
         return "with its default parameters"
-    return "with " + listed([f"`{name}: {json.dumps(value, ensure_ascii=False)}`" for name, value in changed.items()])
+    return "with " + listed(
+        [f"`{name}: {json.dumps(value, ensure_ascii=False)}`" for name, value in changed.items()]
+    )
 
 
 def figures_list(figures: Sequence[BookFigure], by_scene: str = "") -> str:
-    """The list of figures, as MyST: the paper's in its order, each with what became of it, then the further ones.
+    """The list of figures, as MyST: the paper's in its order, each with what became of it, then further ones.
 
     Parameters
     ----------
@@ -244,11 +247,13 @@ def figures_list(figures: Sequence[BookFigure], by_scene: str = "") -> str:
         here = [figure for figure in figures if figure.paper == number]
         absent = "" if here or number == _TABLE else "Not in this edition: none of its notebooks has made it."
         remarks = [absent, _REMARKS.get(number, ""), by_scene if number in _BY_SCENE else ""]
-        entries.append(_entry(f"list-{number}", f"**{number}. {subject}**", here, " ".join(filter(None, remarks))))
+        entries.append(
+            _entry(f"list-{number}", f"{number}. {subject}", here, " ".join(filter(None, remarks)))
+        )
     further = [figure for figure in figures if figure.paper is None]
-    own = [_entry(f"list-{figure.name}", f"**{_title(figure)}**", [figure], "") for figure in further]
-    told = f"The book has {len(figures)} figures; {len(further)} of them the paper does not have."
-    return "\n\n".join([told, *entries, "Beyond the paper:", *own])
+    others = [_entry(f"list-{figure.name}", _title(figure), [figure], "") for figure in further]
+    count = f"The book has {len(figures)} figures; {len(further)} of them the paper does not have."
+    return "\n\n".join([count, *entries, "Beyond the paper:", *others])
 
 
 def _title(figure: BookFigure) -> str:
@@ -256,7 +261,4 @@ def _title(figure: BookFigure) -> str:
 
 
 def _entry(target: str, heading: str, figures: Sequence[BookFigure], remark: str) -> str:
-    pictures = " ".join(f"[{figure.images('.small', shrunk=True)}](#figure-{figure.name})" for figure in figures)
-    links = [f"[Figure {each.number}](#figure-{each.name}) of [{each.notebook}]({each.notebook}.ipynb)" for each in figures]
-    parts = [heading, pictures, f"{listed(links)}. {remark}".strip() if links else remark]
-    return f":::{{container}} figure-entry\n:name: {target}\n\n" + "\n\n".join(part for part in parts if part) + "\n:::"
+    return part("entry", target, heading, figures, remark, THUMBNAIL_PX, template=_TEMPLATE)

@@ -17,7 +17,7 @@ from lstsr_book.run_files import METRICS, PROVENANCE, SUMMARY, RunFiles, inputs_
 from lstsr_core.base.errors import InputError
 from lstsr_core.base.fingerprint import Record, read_records, sha256
 from lstsr_core.base.project import replace_folder
-from lstsr_core.evaluation.table import METRIC_COLUMNS
+from lstsr_core.metrics.names import METRIC_COLUMNS
 
 RESULTS = "data/results"
 RECORD = "record.json"
@@ -30,7 +30,8 @@ TABLES = {
     "05_fourier": ["mean_spectra.csv"],
     "06_aster_evaluation": ["metrics.csv", "summary.csv", "differences.csv", "modis.csv", "inversion.csv"],
     "08_findings": [
-        "misregistration.csv", "misregistration_gains.csv", "variants.csv", "variant_differences.csv", "back_projection.csv",
+        "misregistration.csv", "misregistration_gains.csv", "variants.csv", "variant_differences.csv",
+        "back_projection.csv",
         "back_projection_costs.csv",
     ],
 }  # fmt: skip
@@ -54,7 +55,8 @@ class KeptResults:
     ----------
     files : RunFiles
     record : dict
-        What made them: ``revisions`` of the code, ``pairs`` and ``pairs_published``, and ``tables`` with the sha256 of each file.
+        What made them: ``revisions`` of the code, ``pairs`` and ``pairs_published``, and ``tables`` with the
+        sha256 of each file.
     """
 
     files: RunFiles
@@ -109,21 +111,25 @@ def keep(run: Path, directory: Path) -> KeptResults:
     files, records = RunFiles(run), read_records(run)
     summary = files.json(SUMMARY)
     if summary.get("synthetic", True):
-        raise InputError(f"{run}: holds simulated scenes; only results of the published pairs are kept (--profile paper).")
-    names = [f"{notebook}/{name}" for notebook, found in TABLES.items() for name in found]
+        raise InputError(
+            f"{run}: holds simulated scenes; only results of the published pairs are kept (--profile paper)."
+        )
+    names = [f"{notebook}/{name}" for notebook, tables in TABLES.items() for name in tables]
     for name in names:
         _check_made_by(records, name, sha256(files.path(name)), run)
     revisions = sorted({str(records[notebook]["git_revision"]) for notebook in TABLES})
     changed = [revision for revision in revisions if "+" in revision]
     if changed:
         raise InputError(
-            f"{run / PROVENANCE}: made by code that was never committed ({', '.join(changed)}); commit it, or take a clean "
+            f"{run / PROVENANCE}: made by code that was never committed ({', '.join(changed)}); commit it, "
+            f"or take a clean "
             f"clone, and run again: lstsr run --profile {run.name} --force"
         )
     judged = files.table(METRICS)["scene"].nunique()
     if judged != summary["pairs"]:
         raise InputError(
-            f"{run / METRICS}: judges {judged} scenes of {summary['pairs']}; run 06_aster_evaluation with all pairs."
+            f"{run / METRICS}: judges {judged} scenes of {summary['pairs']}; run 06_aster_evaluation with "
+            f"all pairs."
         )
     new = directory.with_name(f".{directory.name}.new")
     shutil.rmtree(new, ignore_errors=True)
@@ -142,16 +148,22 @@ def keep(run: Path, directory: Path) -> KeptResults:
 def _check_made_by(records: dict[str, Record], name: str, digest: str, run: Path) -> None:
     notebook = name.split("/")[0]
     if records.get(notebook, {}).get("outputs", {}).get(name) != digest:
-        raise InputError(f"{run / name}: is not as {notebook} wrote it. Run it again: lstsr run --profile {run.name}")
+        raise InputError(
+            f"{run / name}: is not as {notebook} wrote it. Run it again: lstsr run --profile {run.name}"
+        )
 
 
 def _noted(record: Record) -> Record:
-    inputs = {name: digest for name, digest in inputs_in_short(record).items() if not name.endswith(_PICTURES)}
+    inputs = {
+        name: digest for name, digest in inputs_in_short(record).items() if not name.endswith(_PICTURES)
+    }
     return {**{name: record[name] for name in _NOTED}, "inputs": inputs}
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_text(
+        json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
 
 
 @dataclass(frozen=True)
@@ -187,7 +199,7 @@ class Agreement:
 def compare_metrics(table: pd.DataFrame, other: pd.DataFrame) -> Agreement:
     """Compare two tables of metrics, row by row."""
     keys = ["scene", "method", "protocol"]
-    first, second = (found.set_index(keys)[METRIC_COLUMNS].astype(float) for found in (table, other))
+    first, second = (rows.set_index(keys)[METRIC_COLUMNS].astype(float) for rows in (table, other))
     shared = first.index.intersection(second.index)
     missing = len(first) + len(second) - 2 * len(shared)
     a, b = first.loc[shared].to_numpy(), second.loc[shared].to_numpy()

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from lstsr_book import options as book_options
-from lstsr_book.markup import row, table, text
+from lstsr_book.markup import Row, row, table, text
 from lstsr_book.run_files import PROVENANCE, RunFiles
 from lstsr_core import cli
 from lstsr_core.stages.order import UPSTREAM
@@ -141,8 +141,8 @@ def _yaml(value: object) -> str:
     return yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=math.inf).removesuffix("...\n").strip()
 
 
-def _words(label: str, cells: Iterable[str]) -> str:
-    return row(label, cells).replace("<td>", '<td class="words">')
+def _words(label: str, cells: Iterable[str]) -> Row:
+    return row(label, cells, "words")
 
 
 # Commands

@@ -1,10 +1,22 @@
-"""HTML of the book's pages: tables, links and numbers, escaped."""
+"""HTML of the book's pages, from the templates beside this module: tables, links and numbers, escaped."""
 
 from __future__ import annotations
 
 import html
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+_ENVIRONMENT = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
 
 RESULTS_FOLDER = "_static/results"
 
@@ -14,24 +26,65 @@ def text(value: object) -> str:
     return html.escape(str(value), quote=True)
 
 
+def render(template: str, **values: object) -> str:
+    """A file of ``templates/``, filled in; all values are escaped, unless the template calls them safe."""
+    return str(_ENVIRONMENT.get_template(template).render(**values)).strip()
+
+
+def part(name: str, *values: object, template: str = "parts.html") -> str:
+    """A macro of a template, filled in."""
+    return str(getattr(_ENVIRONMENT.get_template(template).module, name)(*values)).strip()
+
+
 def link(name: str, folder: str = RESULTS_FOLDER) -> str:
     """A link by which a file of the run, or of another folder of results, is downloaded."""
-    return f'<a href="{folder}/{text(name)}" download>{text(name)}</a>'
+    return part("download", name, folder)
 
 
-def table(
-    head: Sequence[str],
-    rows: Iterable[str],
-    kind: str = "figures",
-    filtered: bool = False,
-    label: str = "Table, scrolls sideways",
-) -> str:
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a table.
+
+    Attributes
+    ----------
+    text : object
+    small : str
+        What stands below it in small print.
+    value : str
+        What tables sort by, where it is not the text.
+    kind : str
+        Its class.
+    span : int
+        How many columns it takes, where it is not one.
+    address : str
+        Where its text leads.
+    """
+
+    text: object
+    small: str = ""
+    value: str = ""
+    kind: str = ""
+    span: int = 0
+    address: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table, its first cell a heading."""
+
+    label: Cell
+    cells: list[Cell]
+
+
+@dataclass(frozen=True)
+class Table:
     """A table in a box that scrolls sideways on small screens.
 
-    Parameters
+    Attributes
     ----------
-    head, rows
-        Titles of the columns, and HTML of the rows.
+    head : sequence of str
+        Titles of the columns.
+    rows : sequence of Row
     kind : str
         Its classes; with "sortable" among them, readers can sort it.
     filtered : bool
@@ -39,33 +92,49 @@ def table(
     label : str
         What it is called where it is not seen.
     """
-    headings = "".join(f'<th scope="col">{text(title)}</th>' for title in head)
-    body = "\n".join(rows)
-    return (
-        f'<div class="table-box" tabindex="0" role="group" aria-label="{text(label)}">'
-        f'<table class="{kind}"{" data-filter" if filtered else ""}>\n'
-        f"<thead><tr>{headings}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table></div>"
+
+    head: Sequence[str]
+    rows: Sequence[Row]
+    kind: str = "figures"
+    filtered: bool = False
+    label: str = "Table, scrolls sideways"
+
+    @property
+    def html(self) -> str:
+        return part("table", self)
+
+
+def table(
+    head: Sequence[str],
+    rows: Sequence[Row],
+    kind: str = Table.kind,
+    filtered: bool = Table.filtered,
+    label: str = Table.label,
+) -> str:
+    """The HTML of a `Table`."""
+    return Table(head, rows, kind, filtered, label).html
+
+
+def row(label: object, cells: Iterable[object], kind: str = "") -> Row:
+    """A row of cells, or of what stands in them; `kind` is the class of those that are not cells yet."""
+    return Row(
+        label if isinstance(label, Cell) else Cell(label),
+        [cell if isinstance(cell, Cell) else Cell(cell, kind=kind) for cell in cells],
     )
 
 
-def row(label: object, cells: Iterable[object]) -> str:
-    """One row of `table`, its first cell a heading."""
-    return row_of(label, (f"<td>{text(cell)}</td>" for cell in cells))
-
-
-def value_cell(value: float, digits: int, further: str = "") -> str:
-    """A cell with a rounded number and, in small print, something further; tables sort by the number itself.
+def value_cell(value: float, digits: int, small: str = "") -> Cell:
+    """A cell with a rounded number and something further in small print; tables sort by the number itself.
 
     >>> value_cell(2.25, 1, "[2, 3]")
-    '<td data-value="2.25">2.2<br><small>[2, 3]</small></td>'
+    Cell(text='2.2', small='[2, 3]', value='2.25', kind='', span=0, address='')
     """
-    below = f"<br><small>{text(further)}</small>" if further else ""
-    return "<td>–</td>" if math.isnan(value) else f'<td data-value="{value:g}">{number(value, digits)}{below}</td>'
+    return Cell("–") if math.isnan(value) else Cell(number(value, digits), small, f"{value:g}")
 
 
-def row_of(label: object, cells: Iterable[str]) -> str:
-    """One row of `table` whose cells are HTML already, its first cell a heading."""
-    return f'<tr><th scope="row">{text(label)}</th>{"".join(cells)}</tr>'
+def missing_cell(reason: object, columns: int) -> Cell:
+    """A cell that says why a row has no figures."""
+    return Cell(reason, kind="missing", span=columns)
 
 
 def number(value: float, digits: int) -> str:
@@ -100,7 +169,4 @@ def listed(words: Sequence[str]) -> str:
 
 def facts_table(facts: Mapping[str, object]) -> str:
     """Facts by their names, a row each; long ones are wrapped."""
-    rows = "\n".join(
-        f'<tr><th scope="row">{text(name)}</th><td class="words">{text(value)}</td></tr>' for name, value in facts.items()
-    )
-    return f'<div class="table-box facts"><table>\n<tbody>\n{rows}\n</tbody>\n</table></div>'
+    return part("facts", facts)

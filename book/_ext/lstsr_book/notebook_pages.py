@@ -1,4 +1,4 @@
-"""The book's pages of notebooks: an executed notebook as a reader wants it, with the edition's note, figures and provenance."""
+"""The book's pages of notebooks: an executed one as readers want it, with edition, figures and provenance."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ _ASSIGNMENT = re.compile(r"^(\w+)((?:: [^=\n]+)?) = (.*)$", re.MULTILINE)
 _WITHIN_A_RUN = {"run_directory"}  # differs from the default in every run but the sample's
 
 
-def write_notebook(path: Path, target: Path, edition: Edition, provenance: dict[str, Any], figures: Sequence[BookFigure]) -> None:
+def write_notebook(
+    path: Path, target: Path, edition: Edition, provenance: dict[str, Any], figures: Sequence[BookFigure]
+) -> None:
     """Write the page of an executed notebook.
 
     Parameters
@@ -47,9 +49,11 @@ def write_notebook(path: Path, target: Path, edition: Edition, provenance: dict[
     except (ValueError, LookupError, TypeError) as error:
         raise InputError(f"{path}: not readable as a notebook ({error!r}). Run it again.") from error
     if not title.startswith("# "):
-        raise InputError(f"{path}: its first cell is no title; expected a Markdown cell that starts with '# '.")
+        raise InputError(
+            f"{path}: its first cell is no title; expected a Markdown cell that starts with '# '."
+        )
     for cell in cells:
-        # How long a cell took differs from run to run; the whole notebook's seconds stand under its provenance.
+        # How long a cell took differs from run to run; the notebook's seconds stand under its provenance.
         for key in ("papermill", "execution"):
             cell["metadata"].pop(key, None)
     for key in ("papermill", "widgets"):  # widget state would make the page load a script from another host
@@ -60,7 +64,12 @@ def write_notebook(path: Path, target: Path, edition: Edition, provenance: dict[
     with_id = (notebook.get("nbformat"), notebook.get("nbformat_minor", 0)) >= (4, 5)
 
     def markdown(identity: str, content: str) -> dict[str, Any]:
-        return {"cell_type": "markdown", "metadata": {}, "source": content, **({"id": identity} if with_id else {})}
+        return {
+            "cell_type": "markdown",
+            "metadata": {},
+            "source": content,
+            **({"id": identity} if with_id else {}),
+        }
 
     by_position = {figure.position: figure for figure in figures if figure.notebook == target.stem}
     made = origin(target.stem, parameters)
@@ -73,25 +82,34 @@ def write_notebook(path: Path, target: Path, edition: Edition, provenance: dict[
     body = with_parameters_used(body, changed_parameters(target.stem, parameters).keys() | _WITHIN_A_RUN)
     last = f"(provenance-{target.stem})=\n" + _provenance_section(provenance)
     notebook["cells"] = [first, markdown("edition", note), *body, markdown("provenance", last)]
-    target.write_text(json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
+    target.write_text(
+        json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8"
+    )
 
 
 def with_parameters_used(cells: Sequence[dict[str, Any]], names: set[str]) -> list[dict[str, Any]]:
-    """The cells with one of parameters, which explains them and has the values that were used, in place of papermill's two.
+    """The cells with one of parameters, which explains them and has the values used, in place of two.
 
     Parameters
     ----------
     cells : sequence of dict
-        Of a notebook that papermill ran: one tagged "parameters" and, unless none was given, "injected-parameters" after it.
+        Of a notebook that papermill ran: one tagged "parameters" and, unless none was given, "injected-
+        parameters"
+        after it.
     names : set of str
-        Parameters whose given values are shown; the others keep the defaults as they are written, such as ``["all"]``.
+        Parameters whose given values are shown; the others keep the defaults as they are written, such as
+        ``["all"]``.
     """
-    used = {match[1]: match[3] for cell in _tagged(cells, "injected-parameters") for match in _assignments(cell)}
-    chosen = names & used.keys()
+    used = {
+        match[1]: match[3] for cell in _tagged(cells, "injected-parameters") for match in _assignments(cell)
+    }
+    shown = names & used.keys()
+
+    def shown_value(match: re.Match[str]) -> str:
+        return f"{match[1]}{match[2]} = {used[match[1]] if match[1] in shown else match[3]}"
+
     for cell in _tagged(cells, "parameters"):
-        cell["source"] = _ASSIGNMENT.sub(
-            lambda match: f"{match[1]}{match[2]} = {used[match[1]] if match[1] in chosen else match[3]}", "".join(cell["source"])
-        )
+        cell["source"] = _ASSIGNMENT.sub(shown_value, "".join(cell["source"]))
     return [cell for cell in cells if "injected-parameters" not in cell["metadata"].get("tags", [])]
 
 
@@ -118,8 +136,10 @@ def _provenance_section(provenance: dict[str, Any]) -> str:
         "seed": "none" if provenance.get("seed") is None else provenance["seed"],
         "seconds": f"{float(provenance.get('seconds', math.nan)):.0f}",
     }
-    parameters = {name: json.dumps(value, ensure_ascii=False) for name, value in provenance.get("parameters", {}).items()}
-    inputs = {name: str(digest)[:DIGEST_DIGITS] or "absent" for name, digest in sorted(inputs_in_short(provenance).items())}
+    values, digests = provenance.get("parameters", {}), inputs_in_short(provenance)
+    parameters = {name: json.dumps(value, ensure_ascii=False) for name, value in values.items()}
+    inputs = {name: str(digest)[:DIGEST_DIGITS] or "absent" for name, digest in sorted(digests.items())}
+    files = f"Inputs ({len(inputs)}), with the first {DIGEST_DIGITS} digits of their sha256"
     versions = dict(sorted(provenance.get("versions", {}).items()))
     return "\n\n".join(
         [
@@ -127,7 +147,7 @@ def _provenance_section(provenance: dict[str, Any]) -> str:
             "How this page was made.",
             facts_table(facts),
             _dropdown(f"Parameters ({len(parameters)})", parameters, "The parameters cell at its defaults."),
-            _dropdown(f"Inputs ({len(inputs)}), with the first {DIGEST_DIGITS} digits of their sha256", inputs, "No files read."),
+            _dropdown(files, inputs, "No files read."),
             _dropdown(f"Versions ({len(versions)})", versions, "None recorded."),
         ]
     )

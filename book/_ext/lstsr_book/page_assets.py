@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from sphinx.config import Config
 
 
-def page_scripts(found: list[str]) -> list[tuple[str, dict[str, str]]]:
-    """The scripts for every page, deferred and in one order, without those in folders, which pages load on demand.
+def page_scripts(names: list[str]) -> list[tuple[str, dict[str, str]]]:
+    """The scripts for every page, deferred and in one order; those in folders are loaded on demand.
 
     >>> page_scripts(["viewer.js", "atlas/7.js", "tables.js"])
     [('tables.js', {'defer': 'defer'}), ('viewer.js', {'defer': 'defer'})]
     """
-    return [(name, {"defer": "defer"}) for name in sorted(found) if "/" not in name]
+    return [(name, {"defer": "defer"}) for name in sorted(names) if "/" not in name]
 
 
 def _choose(app: Sphinx, config: Config) -> None:
@@ -28,16 +28,17 @@ def _choose(app: Sphinx, config: Config) -> None:
 
 
 def embed_icons(style: Path) -> None:
-    """Put the fonts of the theme's icons into its style sheet: a page opened from a folder may not load fonts from files.
+    """Put the fonts of the theme's icons into its style sheet: a page opened from a folder may not load them.
 
-    Only the faces that the pages use, "Font Awesome 6 Free"; those of other names stay links, which nothing asks for.
+    Only the faces that the pages use, "Font Awesome 6 Free"; those of other names stay links, which nothing
+    asks for.
     """
     rules = re.split(r"(?=@font-face)", style.read_text(encoding="utf-8"))
     for index, rule in enumerate(rules):
-        found = re.search(r"url\(([^)]+woff2)\)[^;}]+", rule)
-        if found and r"Font Awesome\ 6 Free" in rule:
-            font = base64.b64encode((style.parent / found[1]).read_bytes()).decode()
-            rules[index] = rule.replace(found[0], f"url(data:font/woff2;base64,{font})")
+        source = re.search(r"url\(([^)]+woff2)\)[^;}]+", rule)
+        if source and r"Font Awesome\ 6 Free" in rule:
+            font = base64.b64encode((style.parent / source[1]).read_bytes()).decode()
+            rules[index] = rule.replace(source[0], f"url(data:font/woff2;base64,{font})")
     style.write_text("".join(rules), encoding="utf-8")
 
 

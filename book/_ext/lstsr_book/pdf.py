@@ -1,4 +1,4 @@
-"""The book as one PDF: all pages but those in folders (API reference, single pairs) on paper, printed by headless Chromium."""
+"""The book as one PDF, printed by headless Chromium: all pages but those in folders (API, single pairs)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from bs4 import BeautifulSoup, Tag
 
-from lstsr_book.markup import text
+from lstsr_book.markup import render
 from lstsr_core.base.errors import InputError
 
 BROWSERS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"]
@@ -28,25 +28,26 @@ def find_browser() -> str:
     InputError
         If none is on PATH.
     """
-    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
-    if found is None:
+    browser = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    if browser is None:
         raise InputError(
-            f"none of {', '.join(BROWSERS)} is on PATH; expected Chromium or Chrome, which prints the PDF. Install one "
+            f"none of {', '.join(BROWSERS)} is on PATH; expected Chromium or Chrome, which prints the PDF. "
+            f"Install one "
             "(Debian: apt-get install chromium), or build the book without --pdf."
         )
-    return found
+    return browser
 
 
 def shorter_contents(contents: dict[str, Any]) -> dict[str, Any]:
-    """A table of contents (``_toc.yml``) without the pages that lie in folders, and without parts that are empty then."""
+    """A table of contents (``_toc.yml``) without pages in folders, and without parts that are empty then."""
 
-    def kept(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def without_folders(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
         above = [dict(entry) for entry in entries if "/" not in str(entry.get("file", ""))]
         for entry in above:
-            entry["sections"] = kept(entry.get("sections", []))
+            entry["sections"] = without_folders(entry.get("sections", []))
         return [{name: value for name, value in entry.items() if value != []} for entry in above]
 
-    parts = [{**part, "chapters": kept(part["chapters"])} for part in contents["parts"]]
+    parts = [{**part, "chapters": without_folders(part["chapters"])} for part in contents["parts"]]
     return {**contents, "parts": [part for part in parts if part["chapters"]]}
 
 
@@ -58,7 +59,9 @@ def print_pdf(page: Path, pdf: Path, browser: str) -> None:
     page : Path
         HTML, whose files lie below its folder.
     pdf : Path
-        Written only if the browser succeeds; two prints of one page differ in nothing but what the browser numbers at random.
+        Written only if the browser succeeds; two prints of one page differ in nothing but what the browser
+        numbers at
+        random.
     browser : str
         As `find_browser` gives it.
 
@@ -74,17 +77,22 @@ def print_pdf(page: Path, pdf: Path, browser: str) -> None:
             f"--user-data-dir={profile}",
             "--no-sandbox",  # a container has none; the page is our own and loads nothing from outside
             "--allow-file-access-from-files",  # the equations' fonts
-            f"--virtual-time-budget={_SCRIPT_MS}", "--no-pdf-header-footer", "--generate-pdf-document-outline",
+            f"--virtual-time-budget={_SCRIPT_MS}", "--no-pdf-header-footer",
+            "--generate-pdf-document-outline",
             f"--print-to-pdf={printed}", page.resolve().as_uri(),
         ]  # fmt: skip
         try:
-            outcome = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_PRINTING_SECONDS)
-            told = (outcome.stderr.strip().splitlines() or [f"exit code {outcome.returncode}"])[-1]
+            outcome = subprocess.run(
+                command, capture_output=True, text=True, check=False, timeout=_PRINTING_SECONDS
+            )
+            reason = (outcome.stderr.strip().splitlines() or [f"exit code {outcome.returncode}"])[-1]
         except subprocess.TimeoutExpired:
-            told = f"not done after {_PRINTING_SECONDS} s"
+            reason = f"not done after {_PRINTING_SECONDS} s"
         content = printed.read_bytes() if printed.is_file() else b""
         if not content.startswith(b"%PDF"):
-            raise InputError(f"{browser}: printed no PDF of {page} ({told}). Try another browser, or leave out --pdf.")
+            raise InputError(
+                f"{browser}: printed no PDF of {page} ({reason}). Try another browser, or leave out --pdf."
+            )
     # When it was printed is no part of the book; the length stays, for a PDF finds its parts by their place.
     undated = _DATE.sub(lambda match: b"(D:" + b"19800101000000" + match[0][17:], content)
     temporary = pdf.with_name(f".{pdf.name}")
@@ -93,8 +101,7 @@ def print_pdf(page: Path, pdf: Path, browser: str) -> None:
 
 
 def prepare_for_print(page: Path, style: str, title: str, subtitle: str) -> Path:
-    """Make of Jupyter Book's single page one for paper, beside it: a title page, contents, chapters, and nothing to click on
-    that is not there.
+    """Make of Jupyter Book's single page one for paper, beside it, with a title page and contents.
 
     Parameters
     ----------
@@ -109,12 +116,12 @@ def prepare_for_print(page: Path, style: str, title: str, subtitle: str) -> Path
     article = soup.find("article")
     if not isinstance(article, Tag):
         raise InputError(f"{page}: holds no article; expected Jupyter Book's single page.")
-    for unwanted in article.select("a.headerlink, button, script, .cell_input, .only-dark, source[media*=dark], .lstsr-controls"):
+    for unwanted in article.select("a.headerlink, button, script, .cell_input"):
         unwanted.decompose()
     _unfold(soup, article)
     for image in article.find_all("img"):
         del image["loading"]  # an image below the first page would not be loaded
-    contents = _contents(article)
+    chapters = _chapters(article)
     _keep_links_within(article)
     styles = "".join(str(link) for link in soup.select("head link[rel=stylesheet]"))
     equations = "".join(
@@ -122,26 +129,22 @@ def prepare_for_print(page: Path, style: str, title: str, subtitle: str) -> Path
         if "mathjax" in str(script.get("src", "")).lower() or "MathJax" in script.get_text()
     )  # fmt: skip
     target = page.with_name("print.html")
-    head = (
-        f'<meta charset="utf-8"><title>{text(title)}</title>\n{styles}{equations}\n'
-        f"<style>{style}\n@page {{ @top-center {{ content: {_css_string(subtitle)} }} }}</style>"
-    )
-    body = f'<header class="title-page"><h1>{text(title)}</h1><p>{text(subtitle)}</p></header>\n{contents}\n{article}'
-    target.write_text(
-        f'<!doctype html>\n<html lang="en" data-theme="light"><head>{head}</head>\n<body>{body}</body></html>\n',
-        encoding="utf-8",
-    )
+    page_of_paper = render(
+        "print.html", title=title, subtitle=subtitle, styles=styles, equations=equations, style=style,
+        top=_css_string(subtitle), chapters=chapters, article=str(article),
+    )  # fmt: skip
+    target.write_text(page_of_paper + "\n", encoding="utf-8")
     return target
 
 
 def _unfold(soup: BeautifulSoup, article: Tag) -> None:
-    """What is folded away on the screen is printed; what a notebook was made of, page after page, is only named."""
+    """What is folded away on the screen is printed; what a notebook was made of is only named."""
     for details in article.find_all("details"):
         summary = details.find("summary")
-        told = summary.get_text(" ", strip=True) if isinstance(summary, Tag) else ""
+        title = summary.get_text(" ", strip=True) if isinstance(summary, Tag) else ""
         if "sd-dropdown" in details.get_attribute_list("class"):
             line = soup.new_tag("p", attrs={"class": "left-out"})
-            line.string = f"{told}: in the book on the screen."
+            line.string = f"{title}: in the book on the screen."
             details.replace_with(line)
         else:
             if isinstance(summary, Tag):
@@ -150,16 +153,20 @@ def _unfold(soup: BeautifulSoup, article: Tag) -> None:
             details.name = "div"
 
 
-def _contents(article: Tag) -> str:
-    """A list of the chapters, each with a link to the only place of its name; headings may share theirs."""
-    lines = []
+def _chapters(article: Tag) -> list[dict[str, str]]:
+    """The chapters' headings, each with the only place of its name; headings may share theirs."""
+    chapters = []
     for chapter in article.select(".toctree-wrapper > section"):
         heading = chapter.find(["h1", "h2", "h3"])
         place = chapter.find_previous_sibling()
-        if isinstance(heading, Tag) and isinstance(place, Tag) and str(place.get("id", "")).startswith("document-"):
+        if (
+            isinstance(heading, Tag)
+            and isinstance(place, Tag)
+            and str(place.get("id", "")).startswith("document-")
+        ):
             chapter.insert(0, place.extract())  # before the chapter it would stand on the page before
-            lines.append(f'<li><a href="#{place["id"]}">{text(heading.get_text(" ", strip=True))}</a></li>')
-    return f'<nav class="chapters"><h2>Contents</h2><ol>{"".join(lines)}</ol></nav>'
+            chapters.append({"id": str(place["id"]), "heading": heading.get_text(" ", strip=True)})
+    return chapters
 
 
 def _keep_links_within(article: Tag) -> None:

@@ -1,4 +1,4 @@
-"""What the prose of the book's pages takes from a run's files: every figure, table and sentence that data decide."""
+"""What the book's pages take from a run's files: every figure, table and sentence that data decide."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lstsr_book.editions import links_place
 from lstsr_book.findings_prose import findings_substitutions
 from lstsr_book.kept_results import DIGEST_DIGITS, KeptResults
 from lstsr_book.manual import manual_substitutions
-from lstsr_book.markup import link, number, row, table, thousands
+from lstsr_book.markup import RESULTS_FOLDER, link, number, part, row, table, thousands
 from lstsr_book.results_prose import (
     Results,
     agreement_sentence,
@@ -30,7 +30,14 @@ from lstsr_book.run_files import PAIRS, PROVENANCE, RunFiles, inputs_in_short
 from lstsr_book.scenes_prose import scenes_substitutions
 from lstsr_core.base.project import REGISTRY
 from lstsr_core.evaluation import protocols as placement
-from lstsr_core.geo.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SCALE, SPHERE_RADIUS_M, TILE_COARSE_PIXELS, TILE_FINE_PIXELS
+from lstsr_core.geo.grid import (
+    COARSE_PIXEL_M,
+    FINE_PIXEL_M,
+    SCALE,
+    SPHERE_RADIUS_M,
+    TILE_COARSE_PIXELS,
+    TILE_FINE_PIXELS,
+)
 from lstsr_core.geo.operators import BICUBIC_A, DEFAULT_MTF, psf_kernel, psf_sigma
 from lstsr_core.metrics import images as metrics
 from lstsr_core.pairs.pair import PATCH_COARSE_PIXELS
@@ -44,7 +51,7 @@ MEASURED_MAP = "data/measured/tile_map.json"
 NOTEBOOKS = list(BY_NOTEBOOK)
 
 REAL_NOTEBOOKS = {"09_weights", "10_ablation"}
-"""Notebooks that show committed tables from the published pairs, whichever the edition; the second unless it trains anew."""
+"""Notebooks with tables from the published pairs in every edition; the second unless it trains anew."""
 
 REAL_NOTE = (
     ":::{admonition} From the published pairs\n:class: note\n"
@@ -52,8 +59,10 @@ REAL_NOTE = (
 )
 
 SYNTHETIC_NOTE = (
-    "Every scene of this edition's own run was drawn by a simulator. Its figures show that the code runs; they are no evidence "
-    "about the Earth or about how good a method is. Figures from the published pairs are marked as such."
+    "Every scene of this edition's own run was drawn by a simulator. Its figures show that the code runs; "
+    "they are no "
+    "evidence about the Earth or about how good a method is. Figures from the published pairs are marked as "
+    "such."
 )
 
 LANDSCAPE_LABELS = {
@@ -86,7 +95,8 @@ class Edition:
     pairs_published: int
 
     @property
-    def pairs_told(self) -> str:
+    def source(self) -> str:
+        """Which of the published pairs it is made from."""
         return published_pairs({"pairs": self.pairs, "pairs_published": self.pairs_published})
 
     @property
@@ -107,8 +117,11 @@ class Edition:
     def short(self) -> str:
         """What its data are, in one sentence for the banner and the foot of each printed sheet."""
         if self.synthetic:
-            return "Its scenes are simulated. Figures from the published pairs say so; all others are no measurements."
-        return f"Its figures come from {self.pairs_told}."
+            return (
+                "Its scenes are simulated. Figures from the published pairs say so; all others are no "
+                "measurements."
+            )
+        return f"Its figures come from {self.source}."
 
     @property
     def subtitle(self) -> str:
@@ -125,36 +138,44 @@ class Edition:
         """The same at length, in MyST, for the cover and the notebooks."""
         if self.synthetic:
             return f":::{{admonition}} Synthetic edition\n:class: warning\n{SYNTHETIC_NOTE}\n:::"
-        return f":::{{admonition}} Edition from the published pairs\n:class: note\nThe figures come from {self.pairs_told}.\n:::"
+        note = f"The figures come from {self.source}."
+        return f":::{{admonition}} Edition from the published pairs\n:class: note\n{note}\n:::"
 
 
 def substitutions(
-    files: RunFiles, edition: Edition, own: Results, kept: KeptResults, project: Path, results: list[str]
+    files: RunFiles,
+    edition: Edition,
+    results: Results,
+    kept_results: KeptResults,
+    project: Path,
+    result_files: list[str],
 ) -> dict[str, str]:
     """What stands for each ``{{ name }}`` in the book's pages."""
     return {
         **_definitions(),
         "profile": f"`{edition.profile}`",
         "edition_admonition": edition.admonition,
-        **results_substitutions(own, kept),
-        **scenes_substitutions(real_results(own, kept)),
-        **_claims(own, kept),
-        "downloads": "<ul>\n" + "\n".join(f"<li>{link(name)}</li>" for name in results) + "\n</ul>",
+        **results_substitutions(results, kept_results),
+        **scenes_substitutions(real_results(results, kept_results)),
+        **_claims(results, kept_results),
+        "downloads": part("downloads", result_files, RESULTS_FOLDER),
         "provenance_table": _provenance_table(files.json(PROVENANCE)),
         "provenance_download": link(PROVENANCE),
-        **_data_figures(files, edition, kept),
+        **_data_figures(files, edition, kept_results),
         **findings_substitutions(files),
         **manual_substitutions(files),
         **continent_substitutions(MeasuredMap.read(project / MEASURED_MAP)),
     }
 
 
-def _claims(own: Results, kept: KeptResults) -> dict[str, str]:
-    real = real_results(own, kept)
-    if own.synthetic:
-        edition = f"The same rules, on {own.scenes}:\n\n{edition_claims_table(own.claims)}\n\nAs data: {link(CLAIMS_FILE)}."
+def _claims(results: Results, kept_results: KeptResults) -> dict[str, str]:
+    real = real_results(results, kept_results)
+    if results.synthetic:
+        table = edition_claims_table(results.claims)
+        edition = f"The same rules, on {results.scenes}:\n\n{table}\n\nAs data: {link(CLAIMS_FILE)}."
     else:
-        edition = f"This edition is made from the published pairs: the table above is its own. {agreement_sentence(own, kept)}"
+        agreement = agreement_sentence(results, kept_results)
+        edition = f"This edition is made from the published pairs: the table above is its own. {agreement}"
     return {
         "claims_sentence": claims_sentence(real.claims, real.scenes),
         "protocols_sentence": protocols_sentence(real.claims),
@@ -167,7 +188,8 @@ def _claims(own: Results, kept: KeptResults) -> dict[str, str]:
 def _definitions() -> dict[str, str]:
     taps = psf_kernel(DEFAULT_MTF)
     half = len(taps) // 2
-    transfer = sum(tap * math.cos(2 * math.pi * 0.5 / SCALE * (index - half)) for index, tap in enumerate(taps)) / sum(taps)
+    waves = (math.cos(2 * math.pi * 0.5 / SCALE * (index - half)) for index in range(len(taps)))
+    transfer = sum(tap * wave for tap, wave in zip(taps, waves, strict=True)) / sum(taps)
     return {
         "mtf": f"{DEFAULT_MTF:g}",
         "sigma": f"{psf_sigma(DEFAULT_MTF):.2f}",
@@ -198,11 +220,12 @@ def _provenance_table(provenance: dict[str, Any]) -> str:
         seed = "none" if facts.get("seed") is None else facts["seed"]
         commit, changed, _ = str(facts.get("git_revision", "unknown")).partition("+")
         revision = commit[:DIGEST_DIGITS] + (" with changes" if changed else "")
-        lines.append(row(name, [seed, f"{float(facts.get('seconds', math.nan)):.0f}", len(inputs_in_short(facts)), revision]))
+        seconds = f"{float(facts.get('seconds', math.nan)):.0f}"
+        lines.append(row(name, [seed, seconds, len(inputs_in_short(facts)), revision]))
     return table(["notebook", "seed", "seconds", "inputs", "revision"], lines)
 
 
-def _data_figures(files: RunFiles, edition: Edition, kept: KeptResults) -> dict[str, str]:
+def _data_figures(files: RunFiles, edition: Edition, kept_results: KeptResults) -> dict[str, str]:
     pairs = files.table(PAIRS, ["scene", "ndvi_rows_down", "ndvi_columns_right"])
     down, right = pairs["ndvi_rows_down"].astype(int), pairs["ndvi_columns_right"].astype(int)
     apart = int(((down != 0) | (right != 0)).sum())
@@ -216,22 +239,26 @@ def _data_figures(files: RunFiles, edition: Edition, kept: KeptResults) -> dict[
         "pairs_published": str(count),
         "pairs_sentence": f"This edition reads {len(pairs)} {kind}.",
         "offsets_sentence": (
-            f"In this edition they do not in {apart} of {len(pairs)} pairs: NDVI starts up to {down.max()} fine pixels below the "
-            f"LST's origin and up to {right.max()} to its right. Pairs counted by offset:"
+            f"In this edition they do not in {apart} of {len(pairs)} pairs: NDVI starts up to {down.max()} "
+            f"fine pixels "
+            f"below the LST's origin and up to {right.max()} to its right. Pairs counted by offset:"
         ),
         "offsets_table": table(["fine pixels", *(f"{column} right" for column in offsets.columns)], lines),
         "patches_sentence": (
-            f"This edition has {len(windows)} windows. Its training windows have LST with mean {statistics.lst_mean_k:.2f} K and "
-            f"standard deviation {statistics.lst_std_k:.2f} K, and an NDVI of mean {statistics.ndvi_mean:.3f} and standard "
-            f"deviation {statistics.ndvi_std:.3f}."
+            f"This edition has {len(windows)} windows. Its training windows have LST with mean "
+            f"{statistics.lst_mean_k:.2f} K and standard deviation {statistics.lst_std_k:.2f} K, and an NDVI "
+            f"of mean "
+            f"{statistics.ndvi_mean:.3f} and standard deviation {statistics.ndvi_std:.3f}."
         ),
-        "landscape_table": _landscape_table(pairs, kept.files.table(PAIRS), edition),
+        "landscape_table": _landscape_table(pairs, kept_results.files.table(PAIRS), edition),
     }
 
 
 def _landscape_table(pairs: pd.DataFrame, real: pd.DataFrame, edition: Edition) -> str:
     names = [name for name in pairs.columns if name in LANDSCAPE_LABELS or _ATTENUATION.fullmatch(name)]
-    columns = {"this edition (simulated)": pairs, "published pairs": real} if edition.synthetic else {"this edition": pairs}
+    columns = {"this edition": pairs}
+    if edition.synthetic:
+        columns = {"this edition (simulated)": pairs, "published pairs": real}
     lines = []
     for name in names:
         quantiles = [rows[name].astype(float).quantile([0.5, 0.1, 0.9]).tolist() for rows in columns.values()]

@@ -27,7 +27,7 @@ PRODUCTS = f"{Sharpening.notebook}/{FOLDER}/"
 
 
 def inputs_in_short(record: Record) -> dict[str, str]:
-    """The sha256 of a notebook's inputs by name; the products, over a thousand of the paper's pairs, as one."""
+    """The sha256 of a notebook's inputs by name; the products, over a thousand of the paper, as one."""
     inputs: dict[str, str] = record.get("inputs", {})
     products = {name: digest for name, digest in inputs.items() if name.startswith(PRODUCTS)}
     short = {name: digest for name, digest in inputs.items() if name not in products}
@@ -75,7 +75,9 @@ class RunFiles:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
-            raise InputError(f"{path}: not readable as JSON ({error}). Run the notebook that writes it again.") from error
+            raise InputError(
+                f"{path}: not readable as JSON ({error}). Run the notebook that writes it again."
+            ) from error
         if not isinstance(content, dict):
             raise InputError(f"{path}: holds a {type(content).__name__}; expected a JSON object.")
         return content
@@ -92,8 +94,12 @@ class RunFiles:
         try:
             table = pd.read_csv(path, dtype={"scene": str, "method": str, "status": str})
         except ValueError as error:
-            raise InputError(f"{path}: not readable as a table ({error}). Run the notebook that writes it again.") from error
+            raise InputError(
+                f"{path}: not readable as a table ({error}). Run the notebook that writes it again."
+            ) from error
         missing = [column for column in columns if column not in table.columns]
         if missing:
-            raise InputError(f"{path}: lacks the column {', '.join(missing)}; it has {', '.join(table.columns)}.")
+            raise InputError(
+                f"{path}: lacks the column {', '.join(missing)}; it has {', '.join(table.columns)}."
+            )
         return table

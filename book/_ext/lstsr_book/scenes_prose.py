@@ -1,4 +1,4 @@
-"""What the pages tell of the published scenes: which judge, which are skipped, which are odd, and results on the test scenes."""
+"""What pages tell of the published scenes: which judge, are skipped or odd, and results on test scenes."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Sequence
 import pandas as pd
 
 from lstsr_book.claim_evidence import LABELS, Judged
-from lstsr_book.claim_rules import ATTENUATION, FRR
-from lstsr_book.markup import in_words, listed, row_of, table, value_cell
-from lstsr_book.results_prose import RMSE, Results
+from lstsr_book.claim_rules import ATTENUATION, FRR, RMSE
+from lstsr_book.markup import Row, in_words, listed, row, table, value_cell
+from lstsr_book.results_prose import Results
 from lstsr_book.run_files import PAIRS
 from lstsr_core.base.project import OWN_WEIGHTS
 from lstsr_core.evaluation.weights_report import PACKAGE, TEST_TABLE
 from lstsr_core.pairs.scenes import ids_of_test_scenes, published_scenes
 
-MEASURES = [RMSE, FRR, ATTENUATION]
+SHOWN_METRICS = [RMSE, FRR, ATTENUATION]
 
 
 def scenes_substitutions(real: Results) -> dict[str, str]:
@@ -42,7 +42,7 @@ def scenes_substitutions(real: Results) -> dict[str, str]:
 
 
 def skips_sentence(metrics: pd.DataFrame) -> str:
-    """Which scenes the published protocol has no figures for, and why, by method where it is not all of them."""
+    """Which scenes the published protocol has no figures for, and why; by method where it is not all."""
     rows = metrics[metrics["protocol"] == "published"]
     methods = rows["method"].nunique()
     parts = []
@@ -63,14 +63,15 @@ def odd_pairs_sentence(pairs: pd.DataFrame) -> str:
     odd = odd[odd["remarks"] != ""]
     if odd.empty:
         return ""
-    told = "; ".join(f"pair {row.scene}, {row.remarks}" for row in odd.itertuples())
-    return f"What is odd in it, and legal, is used as it is: {told}."
+    remarks = "; ".join(f"pair {pair.scene}, {pair.remarks}" for pair in odd.itertuples())
+    return f"What is odd in it, and legal, is used as it is: {remarks}."
 
 
 def judging_table(metrics: pd.DataFrame) -> str:
     """Means of every method over all scenes, over the test scenes and over those apart, by georeference.
 
-    Networks have two rows: with the published weights over all three, with the package's own over the test scenes.
+    Networks have two rows: with the published weights over all three, with the package's own over the test
+    scenes.
     """
     rows = metrics[(metrics["protocol"] == "georeferenced") & (metrics["status"] == "ok")]
     judged, lines = Judged(metrics), []
@@ -78,18 +79,19 @@ def judging_table(metrics: pd.DataFrame) -> str:
     counts = [len(set(part) & set(rows["scene"])) for part in parts]
     for name in [name for name in LABELS if name in set(rows["method"]) and judged.reason(name) is None]:
         lines.append(_line(LABELS[name], rows[rows["method"] == name], parts))
-    own = pd.read_csv(OWN_WEIGHTS / TEST_TABLE, dtype={"scene": str})
-    for method, group in own[own["weights"] == PACKAGE].groupby("method", sort=False):
+    weights = pd.read_csv(OWN_WEIGHTS / TEST_TABLE, dtype={"scene": str})
+    for method, group in weights[weights["weights"] == PACKAGE].groupby("method", sort=False):
         lines.append(_line(f"{LABELS[str(method)]}, the package’s own weights", group, [[], *parts[1:]]))
     of = [f"all {counts[0]}", f"{counts[1]} test", f"{counts[2]} apart"]
-    head = ["method", *(f"{measure.label}{measure.unit}, {part}" for measure in MEASURES for part in of)]
-    return table(head, lines, "results sortable", label="Means over all scenes, the test scenes and those apart")
+    head = ["method", *(f"{metric.label}{metric.suffix}, {part}" for metric in SHOWN_METRICS for part in of)]
+    label = "Means over all scenes, the test scenes and those apart"
+    return table(head, lines, "results sortable", label=label)
 
 
-def _line(label: str, rows: pd.DataFrame, parts: Sequence[Sequence[str]]) -> str:
+def _line(label: str, rows: pd.DataFrame, parts: Sequence[Sequence[str]]) -> Row:
     cells = []
-    for measure in MEASURES:
+    for metric in SHOWN_METRICS:
         for part in parts:
-            values = rows.loc[rows["scene"].isin(part), measure.column].astype(float)
-            cells.append(value_cell(float(values.mean()), measure.digits))
-    return row_of(label, cells)
+            values = rows.loc[rows["scene"].isin(part), metric.column].astype(float)
+            cells.append(value_cell(float(values.mean()), metric.digits))
+    return row(label, cells)

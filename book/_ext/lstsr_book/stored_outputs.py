@@ -29,7 +29,9 @@ def store_outputs(run: Path, notebooks: Path = NOTEBOOKS) -> None:
         notebook = read_notebook(source)
         for count, cell in enumerate(code_cells(notebook), start=1):
             if cell.id not in cells or cells[cell.id].source != cell.source:
-                raise InputError(f"{executed}: cell {cell.id} is another than in {source}; run the profile again.")
+                raise InputError(
+                    f"{executed}: cell {cell.id} is another than in {source}; run the profile again."
+                )
             cell.execution_count, cell.outputs = count, cells[cell.id].outputs
             for output in cell.outputs:
                 if "execution_count" in output:

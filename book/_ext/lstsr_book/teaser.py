@@ -1,4 +1,4 @@
-"""The picture on the book's cover: a scene at 1 km, sharpened, and as ASTER saw it, from the viewer's data of the atlas."""
+"""The picture on the cover: a scene at 1 km, sharpened, and as ASTER saw it, from the atlas's data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import matplotlib
 import numpy as np
 from PIL import Image
 
-from lstsr_book.markup import text
+from lstsr_book.markup import render
 from lstsr_core.base.errors import InputError
 from lstsr_core.base.files import written_atomically
 from lstsr_core.geo.raster import FloatArray
@@ -54,30 +54,32 @@ def teaser(run: Path, source: Path, synthetic: bool) -> str:
     if path is None:
         return ""
     scene = read_scene(path)
-    found = {product["name"]: product for product in scene["products"]}
-    sharpened = next((name for name in (*PUBLISHED_CHECKPOINTS, "tsharp", "bicubic") if name in found), None)
-    if sharpened is None or not {"modis", "aster"} <= set(found):
+    products = {product["name"]: product for product in scene["products"]}
+    networks = (*PUBLISHED_CHECKPOINTS, "tsharp", "bicubic")
+    sharpened = next((name for name in networks if name in products), None)
+    if sharpened is None or not {"modis", "aster"} <= set(products):
         return ""
-    told = {
+    texts = {
         "modis": ("What goes in", "MODIS, pixels of 1 km"),
-        sharpened: ("What comes out", f"{found[sharpened]['label']}, 250 m"),
+        sharpened: ("What comes out", f"{products[sharpened]['label']}, 250 m"),
         "aster": ("What it is judged by", "ASTER, 250 m"),
     }
     panels = []
-    for name, (role, label) in told.items():
-        _save(middle(product_k(scene, found[name]), SHOWN_PIXELS), scene["limits_k"], source / FOLDER / f"{name}.png")
-        alt = f"{role}: land surface temperature of scene {scene['scene']}, {label}."
-        panels.append(
-            f'<div><img src="{FOLDER}/{name}.png" alt="{text(alt)}" width="{_ENLARGED * SHOWN_PIXELS}" '
-            f'height="{_ENLARGED * SHOWN_PIXELS}"><strong>{role}</strong> {text(label)}</div>'
-        )
+    for name, (role, label) in texts.items():
+        image = f"{FOLDER}/{name}.png"
+        _save(middle(product_k(scene, products[name]), SHOWN_PIXELS), scene["limits_k"], source / image)
+        panels.append({"image": image, "role": role, "label": label})
     low_k, high_k = scene["limits_k"]
-    kind = "the simulated scene" if synthetic else "scene"
-    caption = (
-        f"Land surface temperature in the middle of {kind} {text(scene['scene'])}, "
-        f"{SHOWN_PIXELS * scene['pixel_m'] / 1e3:.0f} km across, from {low_k:.0f} K (dark) to {high_k:.0f} K (bright)."
+    return render(
+        "teaser.html",
+        panels=panels,
+        side=_ENLARGED * SHOWN_PIXELS,
+        scene=scene["scene"],
+        synthetic=synthetic,
+        width_km=f"{SHOWN_PIXELS * scene['pixel_m'] / 1e3:.0f}",
+        low_k=f"{low_k:.0f}",
+        high_k=f"{high_k:.0f}",
     )
-    return f'<figure class="teaser"><div class="panels">{"".join(panels)}</div><figcaption>{caption}</figcaption></figure>'
 
 
 def _by_number(path: Path) -> tuple[int, str]:
@@ -88,9 +90,13 @@ def _by_number(path: Path) -> tuple[int, str]:
 def read_scene(path: Path) -> dict[str, Any]:
     """What the viewer's script of a scene holds."""
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8").partition("] = ")[2].strip().rstrip(";"))
+        content: dict[str, Any] = json.loads(
+            path.read_text(encoding="utf-8").partition("] = ")[2].strip().rstrip(";")
+        )
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not readable as a scene of the viewer ({error}). Run the atlas again.") from error
+        raise InputError(
+            f"{path}: not readable as a scene of the viewer ({error}). Run the atlas again."
+        ) from error
     return content
 
 
@@ -114,4 +120,6 @@ def _save(values_k: FloatArray, limits_k: tuple[float, float], path: Path) -> No
     colours = (matplotlib.colormaps["inferno"](share)[..., :3] * 255).round().astype(np.uint8)
     colours[np.isnan(values_k)] = _MISSING
     with written_atomically(path) as temporary:
-        Image.fromarray(colours.repeat(_ENLARGED, axis=0).repeat(_ENLARGED, axis=1)).save(temporary, "PNG", optimize=True)
+        Image.fromarray(colours.repeat(_ENLARGED, axis=0).repeat(_ENLARGED, axis=1)).save(
+            temporary, "PNG", optimize=True
+        )
