@@ -241,7 +241,7 @@ def make_parser() -> argparse.ArgumentParser:
                           help="of the published pairs: those to develop on, the 21 that judge, or all (default)")  # fmt: skip
     evaluate.add_argument("--methods", default="all", help="names with commas between, or all (default)")
     evaluate.add_argument("--weights", type=Path, help="directory of <method>.safetensors, of folds that lstsr train "
-                          "wrote, or of the published modelB_… folders (default: the package's own weights)")  # fmt: skip
+                          "wrote, or of the published checkpoints' folders (default: the package's own weights)")  # fmt: skip
     evaluate.add_argument("--protocol", default="georeferenced", help="georeferenced (default), published, or both with a comma")
     evaluate.add_argument(
         "--lpips-weights", type=Path, metavar="DIR", help="directory of the LPIPS weights (torch's cache otherwise)"
@@ -262,7 +262,7 @@ def make_parser() -> argparse.ArgumentParser:
     predict.add_argument("--method", default="sif-cnn-sr1", help="any that lstsr evaluate knows (default sif-cnn-sr1)")
     predict.add_argument("--out", type=Path, required=True, help="the Cloud-Optimised GeoTIFF to write, or its directory")
     predict.add_argument("--weights", type=Path, metavar="DIR", help="directory of <method>.safetensors or of the published "
-                         "modelB_… folders (default: the package's own weights)")  # fmt: skip
+                         "checkpoints' folders (default: the package's own weights)")  # fmt: skip
     where = predict.add_mutually_exclusive_group()
     where.add_argument("--bounds", metavar="W,S,E,N", help="a box in degrees (--bounds=-1.5,… where it begins with a minus)")
     where.add_argument("--shape", type=Path, metavar="GEOJSON", help="polygons in degrees, outside which the map is masked")

@@ -1,4 +1,7 @@
-"""Boxes, arrows and texts in inches on an empty page, for figures that show how things hang together."""
+"""Boxes, arrows and texts in inches on an empty page, for figures that show how things hang together.
+
+Not graphviz: it is a system package, of which `make book` needs none beyond git and make, and its layouts differ by version.
+"""
 
 from __future__ import annotations
 

@@ -6,7 +6,6 @@ import html
 import inspect
 import re
 import shutil
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -32,12 +31,11 @@ def plain(text: str) -> str:
     return html.unescape(re.sub(r"<[^>]*>", "", text))
 
 
-def test_every_public_module_is_in_the_reference_once() -> None:
-    named = re.findall(r"^\{\{ module ([\w.]+) \}\}$", "\n".join(path.read_text() for path in SOURCE.glob("*.md")), re.MULTILINE)
-    again = [name for name, count in Counter(named).items() if count > 1]
-    missing = sorted(set(api.public_modules(PROJECT / "lstsr_core")) - set(named))
-    assert (again, missing) == ([], []), "name each module in one page of book/api, as {{ module geo.raster }}"
-    assert set(named) == set(api.public_modules(PROJECT / "lstsr_core"))
+def test_every_public_module_is_in_the_reference_once(pages: dict[str, str]) -> None:
+    package = PROJECT / "lstsr_core"
+    files = [path.relative_to(package).with_suffix("") for path in package.rglob("*.py") if not path.name.startswith("_")]
+    headed = re.findall(r'<div class="api" id="lstsr_core\.([\w.]+)"', "".join(pages.values()))
+    assert sorted(headed) == sorted(".".join(path.parts) for path in files), "name each wing in one page of book/api"
 
 
 def test_every_page_of_the_reference_is_in_the_table_of_contents() -> None:
@@ -54,6 +52,10 @@ def test_every_public_function_and_class_of_a_module_is_there_with_its_first_sen
     for name, member in members:
         entry = pages["geo"].partition(f'<dt id="lstsr_core.geo.raster.{name}">')[2].partition("</dd>")[0]
         assert str(inspect.getdoc(member)).splitlines()[0].replace("`", "") in plain(entry)
+
+
+def test_each_page_says_what_its_wing_is_for(pages: dict[str, str]) -> None:
+    assert "\n\nNASA's granules: their names and products" in pages["modis"]
 
 
 def test_what_is_private_or_imported_is_left_out(pages: dict[str, str]) -> None:
@@ -94,11 +96,11 @@ def test_parameters_that_share_a_line_keep_their_own_types(pages: dict[str, str]
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        ("{{ module nowhere }}", "'nowhere' is no module"),
-        ("{{ module geo.raster }}\n\n{{ module geo.raster }}", "'geo.raster' was named before"),
+        ("{{ reference nowhere }}", "'nowhere' is no part"),
+        ("{{ reference geo }}\n\n{{ reference geo }}", "'geo' was named before"),
     ],
 )
-def test_a_page_that_names_a_wrong_module_is_refused(tmp_path: Path, content: str, told: str) -> None:
+def test_a_page_that_names_a_wrong_wing_is_refused(tmp_path: Path, content: str, told: str) -> None:
     (tmp_path / "page.md").write_text(f"# Page\n\n{content}\n")
     with pytest.raises(InputError, match=f"page.md: {told}"):
         api.fill_pages(tmp_path)

@@ -24,5 +24,7 @@ def test_the_cheat_sheet_fits_a_phone(built: Path) -> None:
     with chromium() as browser:
         page = browser.new_page(viewport={"width": 390, "height": 844})
         page.goto((built.parent / "cheat_sheet.html").as_uri())
-        boxes = page.locator(".cheat-sheet .command").evaluate_all("all => all.map(one => one.getBoundingClientRect().right)")
-    assert len(boxes) >= 11 and max(boxes) <= 390
+        boxes = page.locator(".cheat-sheet dt, .cheat-sheet dd").evaluate_all(
+            "all => all.map(one => one.getBoundingClientRect().right)"
+        )
+    assert len(boxes) >= 22 and max(boxes) <= 390

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lstsr_book.manual import SHEET, allowed, cheat_sheet, commands, manual_substitutions
+from lstsr_book.manual import allowed, manual_substitutions
 from lstsr_book.run_files import RunFiles
 from lstsr_core.base.errors import InputError
 from lstsr_core.base.project import PROJECT
@@ -22,35 +22,6 @@ def substitutions(tmp_path: Path) -> dict[str, str]:
     records = {name: {"seconds": 61.7, "outputs": outputs if name == "05_fourier" else {}} for name in BY_NOTEBOOK}
     (tmp_path / "provenance.json").write_text(json.dumps(records))
     return manual_substitutions(RunFiles(tmp_path))
-
-
-def test_the_cheat_sheet_has_every_command() -> None:
-    shown = re.findall(r"<h2><code>(lstsr(?:-book)? \w+)</code></h2>", cheat_sheet())
-    assert sorted(shown) == sorted(commands())
-    assert shown[: len(SHEET)] == list(SHEET)
-
-
-def test_a_command_without_an_example_shows_its_usage(monkeypatch: pytest.MonkeyPatch) -> None:
-    without = {name: told for name, told in SHEET.items() if name != "lstsr verify"}
-    monkeypatch.setattr("lstsr_book.manual.SHEET", without)
-    assert "<pre><code>lstsr verify [-h] directory</code></pre>" in cheat_sheet()
-
-
-def test_options_on_the_cheat_sheet_are_explained_as_by_help() -> None:
-    sheet = cheat_sheet()
-    for name, (_, options) in SHEET.items():
-        (block,) = re.findall(rf"<h2><code>{name}</code></h2>.*?</section>", sheet, re.DOTALL)
-        explained = " ".join(commands()[name].format_help().split())
-        for option in options:
-            (told,) = re.findall(rf"<dt><code>{re.sub('^--', r'--(?:.no-.)?', option)}\b[^<]*</code></dt><dd>([^<]+)</dd>", block)
-            plain = told.replace("&lt;", "<").replace("&gt;", ">").replace("&#x27;", "'")
-            assert plain.replace(" ", "") in explained.replace(" ", ""), (name, option)
-
-
-def test_every_option_of_every_command_is_explained() -> None:
-    for name, parser in commands().items():
-        for action in parser._actions:
-            assert action.help or not action.option_strings, (name, action.option_strings)
 
 
 def test_every_parameter_of_every_notebook_is_listed(substitutions: dict[str, str]) -> None:

@@ -21,7 +21,6 @@ import pytest
 import yaml
 
 from lstsr_book import options as book_options
-from lstsr_book.manual import SHEET, commands
 from lstsr_core.base.errors import InputError
 from lstsr_core.base.project import PROJECT
 from lstsr_core.cli import make_parser
@@ -117,6 +116,15 @@ def check_papermill(arguments: list[str]) -> None:
         raise AssertionError(str(error)) from error
 
 
+def commands() -> dict[str, argparse.ArgumentParser]:
+    """The parser of each command of ``lstsr`` and ``lstsr-book``, by program and command."""
+    parsers = {}
+    for program in (make_parser(), book_options.make_parser()):
+        (choices,) = (action.choices for action in program._actions if isinstance(action, argparse._SubParsersAction))
+        parsers |= {f"{program.prog} {name}": parser for name, parser in choices.items()}
+    return parsers
+
+
 # What is printed
 
 
@@ -163,10 +171,30 @@ def test_the_parsers_take_commands_in_running_text(page: Path) -> None:
         assert {word.partition("=")[0] for word in rest if word.startswith("--")} <= known, code
 
 
-@pytest.mark.parametrize("name", SHEET)
-def test_the_parser_takes_each_example_of_the_cheat_sheet(name: str) -> None:
-    assert words_of(SHEET[name][0])[:2] == name.split()
-    check(SHEET[name][0])
+EXAMPLES = re.findall(r"^`(.+)`\n: ", (PROJECT / "book" / "cheat_sheet.md").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def test_the_cheat_sheet_has_every_command() -> None:
+    assert sorted(" ".join(words_of(example)[:2]) for example in EXAMPLES) == sorted(commands())
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_parser_takes_each_example_of_the_cheat_sheet(example: str) -> None:
+    check(example)
+
+
+def test_options_on_the_cheat_sheet_are_those_of_their_command() -> None:
+    page = (PROJECT / "book" / "cheat_sheet.md").read_text(encoding="utf-8")
+    for example, told in re.findall(r"^`(.+)`\n: (.*?)\n\n", page, re.MULTILINE | re.DOTALL):
+        parser = commands()[" ".join(words_of(example)[:2])]
+        known = {option for action in parser._actions for option in action.option_strings}
+        assert set(re.findall(r"`(--[\w-]+)", told)) <= known, example
+
+
+def test_every_option_of_every_command_is_explained() -> None:
+    for name, parser in commands().items():
+        for action in parser._actions:
+            assert action.help or not action.option_strings, (name, action.option_strings)
 
 
 @pytest.mark.parametrize(

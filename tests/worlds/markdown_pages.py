@@ -1,4 +1,4 @@
-"""The fenced blocks of README and the book's pages, as tests read them."""
+"""The fenced blocks of README, CONTRIBUTING and the book's pages, as tests read them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lstsr_core.base.project import PROJECT
 
-PAGES = [PROJECT / "README.md", *sorted((PROJECT / "book").glob("*.md"))]
+PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / "book").glob("*.md"))]
 SHELLS = ("bash", "sh")
 
 _FENCE = re.compile(

@@ -1,4 +1,7 @@
-"""The API reference: what the package's public names are for, read from signatures and docstrings without running any code."""
+"""The API reference: what the package's public names are for, read from signatures and docstrings without running any code.
+
+Sphinx's autodoc was tried: five times the processor time for Sphinx (26 s in place of 5), twice for a whole book.
+"""
 
 from __future__ import annotations
 
@@ -21,24 +24,19 @@ from lstsr_core.base.project import PROJECT
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-_ONE = re.compile(r"^\{\{ module ([\w.]+) \}\}$", re.MULTILINE)
+_PLACE = re.compile(r"^\{\{ reference (\w+) \}\}$", re.MULTILINE)
 _ALL = re.compile(r"^\{\{ all modules \}\}$", re.MULTILINE)
 _CODE = re.compile(r"<code>([\w.]+)</code>")
+_NAME_OF_A_TYPE = re.compile(r"(?<![\w&.])[A-Z]\w+")
+_BETWEEN_PARAMETERS = re.compile(r", (?=\*?\*?\w+(?:: |=)|\*, )")
 _LONGEST_LINE = 90
-_SECTIONS = {"parameters": "Parameters", "attributes": "Attributes", "returns": "Returns", "yields": "Yields", "raises": "Raises"}
-
-
-def public_modules(package: Path) -> list[str]:
-    """Dotted names of the modules below a package's folder, without those that begin with an underscore."""
-    paths = (path.relative_to(package).with_suffix("") for path in package.rglob("*.py"))
-    return sorted(".".join(path.parts) for path in paths if not path.name.startswith("_"))
 
 
 def fill_pages(folder: Path) -> None:
     """Replace what stands for modules in the pages of a folder by their reference.
 
-    A line ``{{ module geo.raster }}`` becomes a section on that module; ``{{ all modules }}`` a table of all
-    modules that the pages hold.
+    A line ``{{ reference geo }}`` becomes what the wing is for and a section on each of its modules, or one on a module
+    that stands in no wing; ``{{ all modules }}`` a table of all modules that the pages hold.
 
     Parameters
     ----------
@@ -48,38 +46,44 @@ def fill_pages(folder: Path) -> None:
     Raises
     ------
     InputError
-        If a page names a module that the package has not, or that is named before.
+        If a page names what the package has not, or what is named before.
     """
     pages = {path: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.md"))}
-    modules = _modules()
+    package = _package()
     page_of: dict[str, str] = {}
     for path, content in pages.items():
-        for name in _ONE.findall(content):
-            if name not in modules or name in page_of:
-                fault = "was named before" if name in page_of else f"is no module of {PACKAGE}"
-                raise InputError(f"{path}: '{name}' {fault}; expected each module once, as {{{{ module geo.raster }}}}.")
+        for name in _PLACE.findall(content):
+            if name not in package.modules or name in page_of:
+                fault = "was named before" if name in page_of else f"is no part of {PACKAGE}"
+                raise InputError(f"{path}: '{name}' {fault}; expected each wing and module once, as {{{{ reference geo }}}}.")
             page_of[name] = path.stem
-    reference = _Reference(modules, page_of)
+    reference = _Reference(package, page_of)
     for path, content in pages.items():
-        filled = _ONE.sub(lambda match: reference.section(match[1]), content)
+        filled = _PLACE.sub(lambda match: reference.part(match[1]), content)
         path.write_text(_ALL.sub(lambda _: reference.overview(), filled), encoding="utf-8")
 
 
 @lru_cache(maxsize=1)
-def _modules() -> dict[str, griffe.Module]:
-    """Every module of the package, those of its wings too, by its name below the package."""
+def _package() -> griffe.Module:
     package = griffe.load(PACKAGE, search_paths=[PROJECT], docstring_parser="numpy")
     assert isinstance(package, griffe.Module)
-    wings = {name: module for name, module in package.modules.items() if module.is_subpackage}
-    inside = {f"{wing}.{name}": module for wing, holder in wings.items() for name, module in holder.modules.items()}
-    return {**{name: module for name, module in package.modules.items() if name not in wings}, **inside}
+    return package
+
+
+def _modules(part: griffe.Module) -> list[griffe.Module]:
+    """The public modules of a wing; of a module that stands in none, itself."""
+    if not part.is_package and not part.is_subpackage:
+        return [part]
+    return [module for name, module in sorted(part.modules.items()) if not name.startswith("_")]
 
 
 def _public(holder: griffe.Module | griffe.Class) -> Iterator[griffe.Object]:
     """Members in the order of the source, without what was imported."""
-    found = [member for name, member in holder.members.items() if not name.startswith("_")]
-    own = [member for member in found if isinstance(member, griffe.Object) and not isinstance(member, griffe.Module)]
-    yield from sorted(own, key=lambda member: member.lineno or 0)
+    members = [
+        member for name, member in holder.members.items()
+        if isinstance(member, griffe.Object) and not isinstance(member, griffe.Module) and not name.startswith("_")
+    ]  # fmt: skip
+    yield from sorted(members, key=lambda member: member.lineno or 0)
 
 
 def _parts(member: griffe.Class, fields: dict[str, Any]) -> list[griffe.Object]:
@@ -94,23 +98,23 @@ def _parts(member: griffe.Class, fields: dict[str, Any]) -> list[griffe.Object]:
 class _Reference:
     """HTML of modules, every name in it that is documented here linked."""
 
-    def __init__(self, modules: dict[str, griffe.Module], page_of: dict[str, str]) -> None:
-        self.modules = modules
+    def __init__(self, package: griffe.Module, page_of: dict[str, str]) -> None:
+        self.package = package
         self.page_of = page_of
+        self.modules = [module for name in page_of for module in _modules(package.modules[name])]
         self.markdown = MarkdownIt("commonmark", {"html": False})
-        self.known = {f"{PACKAGE}.{name}" for name in page_of}
-        for name in page_of:
-            for member in _public(modules[name]):
-                self.known.add(member.path)
-                if isinstance(member, griffe.Class):
-                    self.known |= {part.path for part in _parts(member, _fields(member))}
+        self.documented = {module.path for module in self.modules}
+        for member in (member for module in self.modules for member in _public(module)):
+            self.documented.add(member.path)
+            if isinstance(member, griffe.Class):
+                self.documented |= {part.path for part in _parts(member, _fields(member))}
 
     def overview(self) -> str:
         """A table of the modules, with the first sentence of each."""
         rows = "\n".join(
-            f'<tr><th scope="row">{self._link(module.path, name)}</th><td class="words">{self._first_sentence(module)}</td></tr>'
-            for name, module in sorted(self.modules.items())
-            if name in self.page_of
+            f'<tr><th scope="row">{self._link(module.path, module.path.partition(".")[2])}</th>'
+            f'<td class="words">{self._first_sentence(module)}</td></tr>'
+            for module in sorted(self.modules, key=lambda module: str(module.path))
         )
         head = '<th scope="col">Module</th><th scope="col">What it is</th>'
         return (
@@ -119,14 +123,19 @@ class _Reference:
             f"<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table></div>"
         )
 
-    def section(self, name: str) -> str:
-        """A module's heading, docstring and members."""
-        module = self.modules[name]
+    def part(self, name: str) -> str:
+        """What a wing is for, and a section on each of its modules."""
+        part = self.package.modules[name]
+        modules = _modules(part)
+        told = [part.docstring.value] if part.docstring and modules != [part] else []
+        return "\n\n".join([*told, *map(self._section, modules)])
+
+    def _section(self, module: griffe.Module) -> str:
         members = "\n".join(self._entry(member) for member in _public(module))
         listed = f"<dl>\n{members}\n</dl>" if members else ""
         body = f'<div class="api" id="{module.path}">\n{self._docstring(module)}\n{listed}\n</div>'
         # A fence longer than any in a docstring; without one, a blank line would end the HTML.
-        return f"## {name.rpartition('.')[2]}\n\n``````{{raw}} html\n{body}\n``````"
+        return f"## {module.name}\n\n``````{{raw}} html\n{body}\n``````"
 
     def _entry(self, member: griffe.Object) -> str:
         parts = ""
@@ -142,61 +151,47 @@ class _Reference:
     def _field(self, part: griffe.Object, field: Any) -> str:
         default = "" if field.is_required() else f" = {field.get_default(call_default_factory=True)!r}"
         assert isinstance(part, griffe.Attribute)
-        shown = f"{text(part.name)}: {self._expression(part.annotation)}{text(default)}"
+        shown = self._types(f"{part.name}: {part.annotation}{default}", part)
         return f'<dt id="{part.path}"><code>{shown}</code></dt>\n<dd>{self._prose(field.description or "", part)}</dd>'
 
     def _term(self, member: griffe.Object) -> str:
-        kind, shown = "", text(member.name)
+        kind = next((label for label in ("classmethod", "staticmethod", "property") if label in member.labels), "")
+        shown = member.name
         if isinstance(member, griffe.Class):
-            bases = ", ".join(self._expression(base) for base in member.bases)
-            kind, shown = "class ", f"{shown}{self._arguments(member)}" + (f" <small>of {bases}</small>" if bases else "")
+            kind = "class"
+            shown = member.signature(return_type=False) if "__init__" in member.members else shown
+            shown += f" of {', '.join(map(str, member.bases))}" if member.bases else ""
         elif isinstance(member, griffe.Function):
-            kind = "classmethod " if "classmethod" in member.labels else "static " if "staticmethod" in member.labels else ""
-            returned = f" → {self._expression(member.returns)}" if member.returns is not None else ""
-            shown += f"{self._arguments(member)}{returned}"
+            shown = member.signature().replace(" -> ", " → ")
         elif isinstance(member, griffe.Attribute):
-            kind = "property " if "property" in member.labels else ""
-            if member.annotation is not None:
-                shown += f": {self._expression(member.annotation)}"
+            shown += f": {member.annotation}" if member.annotation is not None else ""
             value = str(member.value) if member.value is not None else ""
-            if value and "\n" not in value and len(value) <= _LONGEST_LINE:
-                shown += f" = {text(value)}"
-        label = f"<i>{kind}</i>" if kind else ""
+            shown += f" = {value}" if value and "\n" not in value and len(value) <= _LONGEST_LINE else ""
+        first, bracket, rest = shown.partition("(")
+        if len(shown) > _LONGEST_LINE and bracket and not isinstance(member, griffe.Attribute):
+            shown = f"{first}(\n    " + _BETWEEN_PARAMETERS.sub(",\n    ", rest)
+        label = f"<i>{kind} </i>" if kind else ""
         anchor = f'<a class="headerlink" href="#{member.path}" aria-label="Link to {text(member.name)}">#</a>'
-        return f'<dt id="{member.path}"><code>{label}{shown}</code>{anchor}</dt>'
+        return f'<dt id="{member.path}"><code>{label}{self._types(shown, member)}</code>{anchor}</dt>'
 
-    def _arguments(self, member: griffe.Function | griffe.Class) -> str:
-        if isinstance(member, griffe.Class) and "__init__" not in member.members:
-            return ""
-        stars = {griffe.ParameterKind.var_positional: "*", griffe.ParameterKind.var_keyword: "**"}
-        shown, length, starred = [], 0, False
-        for parameter in member.parameters:
-            if parameter.name in ("self", "cls"):
-                continue
-            if parameter.kind is griffe.ParameterKind.keyword_only and not starred:
-                shown.append("*")
-            starred = starred or parameter.kind in (griffe.ParameterKind.keyword_only, griffe.ParameterKind.var_positional)
-            star = stars.get(parameter.kind, "")
-            # Of its own line only what a caller can leave out has a value; griffe gives stars an empty one.
-            default = f" = {parameter.default}" if parameter.default is not None and not star else ""
-            annotation = f": {self._expression(parameter.annotation)}" if parameter.annotation is not None else ""
-            shown.append(f"{star}{text(parameter.name)}{annotation}{text(default)}")
-            length += len(f"{parameter.name}{parameter.annotation or ''}{default}") + 4
-        if length <= _LONGEST_LINE:
-            return f"({', '.join(shown)})"
-        return "(\n" + "".join(f"    {argument},\n" for argument in shown) + ")"
+    def _types(self, signature: str, member: griffe.Object) -> str:
+        """A signature with the types that are documented here linked; types begin with a capital letter."""
 
-    def _expression(self, expression: str | griffe.Expr | None) -> str:
-        if not isinstance(expression, griffe.Expr):
-            return text(expression or "")
-        pieces = []
-        for piece in expression.iterate(flat=True):
-            if isinstance(piece, griffe.ExprName):
-                known = piece.canonical_path in self.known
-                pieces.append(self._link(piece.canonical_path, piece.name) if known else text(piece.name))
-            else:
-                pieces.append(text(piece))
-        return "".join(pieces)
+        def linked(match: re.Match[str]) -> str:
+            path = self._resolve(match[0], member)
+            return self._link(path, match[0]) if path and path != member.path else match[0]
+
+        return _NAME_OF_A_TYPE.sub(linked, text(signature))
+
+    def _resolve(self, name: str, member: griffe.Object) -> str | None:
+        """The path of what a name can mean in a member's docstring or signature, if it is documented here."""
+        first, dot, rest = name.partition(".")
+        candidates = []
+        for scope in (member, member.module):
+            with suppress(griffe.NameResolutionError):
+                candidates.append(scope.resolve(first) + dot + rest)
+        candidates += [f"{PACKAGE}.{name}", name]
+        return next((path for path in candidates if path in self.documented and path != member.path), None)
 
     def _docstring(self, member: griffe.Object) -> str:
         if member.docstring is None:
@@ -205,16 +200,14 @@ class _Reference:
         for section in member.docstring.parsed:
             if section.kind is griffe.DocstringSectionKind.text:
                 shown.append(self._prose(section.value, member))
-            elif section.kind.value in _SECTIONS:
-                items = "".join(self._item(item, member) for item in section.value)
-                shown.append(f'<p class="rubric">{_SECTIONS[section.kind.value]}</p><dl class="fields">{items}</dl>')
             elif section.kind is griffe.DocstringSectionKind.examples:
-                shown.append("\n".join(self._prose(example, member) for _, example in section.value))
+                shown += [self._prose(example, member) for _, example in section.value]
             elif section.kind is griffe.DocstringSectionKind.admonition:
                 title = f'<p class="rubric">{text(section.title or "")}</p>'
                 shown.append(title + self._prose(section.value.description, member))
-            else:
-                raise InputError(f"{member.path}: the book cannot show its docstring's section '{section.kind.value}'.")
+            else:  # parameters, attributes, returns, yields, raises
+                items = "".join(self._item(item, member) for item in section.value)
+                shown.append(f'<p class="rubric">{section.kind.value.capitalize()}</p><dl class="fields">{items}</dl>')
         return "\n".join(shown)
 
     def _item(self, item: griffe.DocstringElement, member: griffe.Object) -> str:
@@ -228,7 +221,7 @@ class _Reference:
             # Of names that share a line without a type, griffe gives each the first one's.
             signature = {parameter.name: parameter.annotation for parameter in member.parameters}
             annotation = signature.get(item.name) or annotation
-        kind = self._expression(annotation)
+        kind = self._types(str(annotation or ""), member)
         described = self._prose(item.description, member) if item.description else ""
         return f"<dt>{names}{' : ' if names and kind else ''}{kind}</dt><dd>{described}</dd>"
 
@@ -242,23 +235,12 @@ class _Reference:
 
     def _reference(self, match: re.Match[str], member: griffe.Object) -> str:
         """A name in code, linked if it is one of the package's that can be meant here."""
-        name = match[1]
-        own = {parameter.name for parameter in member.parameters} if isinstance(member, griffe.Function) else set()
-        if name in own:
-            return match[0]
-        first, dot, rest = name.partition(".")
-        candidates = []
-        for scope in (member, member.module):
-            with suppress(griffe.NameResolutionError):
-                candidates.append(scope.resolve(first) + dot + rest)
-        candidates += [f"{PACKAGE}.{name}", name]
-        meant = (candidate for candidate in candidates if candidate in self.known and candidate != member.path)
-        found = next(meant, None)
-        return self._link(found, match[0], escape=False) if found else match[0]
+        parameters = {item.name for item in member.parameters} if isinstance(member, griffe.Function) else set()
+        path = self._resolve(match[1], member) if match[1] not in parameters else None
+        return self._link(path, match[0], escape=False) if path else match[0]
 
     def _link(self, path: str, shown: str, escape: bool = True) -> str:
-        _, first, *rest = path.split(".")
-        page = self.page_of[first] if first in self.page_of else self.page_of[f"{first}.{rest[0]}"]
+        page = self.page_of[path.split(".")[1]]
         return f'<a href="{page}.html#{path}">{text(shown) if escape else shown}</a>'
 
     def _first_sentence(self, module: griffe.Module) -> str:
@@ -266,7 +248,7 @@ class _Reference:
 
 
 def _fields(member: griffe.Class) -> dict[str, Any]:
-    """The fields of a pydantic model, whose descriptions are made when the module is imported; nothing for other classes."""
+    """The fields of a pydantic model, whose descriptions are made when the module is imported; nothing for others."""
     if not any(str(base) == "BaseModel" for holder in (member, *member.mro()) for base in holder.bases):
         return {}
     model: type[BaseModel] = getattr(importlib.import_module(member.module.path), member.name)

@@ -17,6 +17,7 @@ from lstsr_book.claims import CLAIMS_FILE, claims, write_claims
 from lstsr_book.figure_pages import collect, copy_files, figures_list
 from lstsr_book.findings_prose import COSTS, GAINS, MISREGISTRATION, PROJECTED, VARIANT_DIFFERENCES, VARIANTS
 from lstsr_book.kept_results import RESULTS, KeptResults
+from lstsr_book.layout import draw, layout_table
 from lstsr_book.markup import RESULTS_FOLDER
 from lstsr_book.notebook_pages import write_notebook
 from lstsr_book.pdf import find_browser, prepare_for_print, print_pdf, shorter_contents
@@ -150,6 +151,7 @@ def assemble(run: Path, project: Path) -> Path:
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(project / "book", source, ignore=shutil.ignore_patterns("_build", "_ext", ".*"))
     fill_pages(source / "api")
+    draw(source)
     provenance = files.json(PROVENANCE)
     figures = collect(run, project / "notebooks", _reading_order(project / "book" / "_toc.yml"))
     copy_files(run, figures, source)
@@ -169,6 +171,7 @@ def assemble(run: Path, project: Path) -> Path:
         | atlas_substitutions(run)
         | {
             "figures_list": figures_list(figures, "For every scene: [the atlas](atlas.md)."),
+            "layout_table": layout_table(),
             "teaser": teaser(run, source, edition.synthetic),
         }
     )

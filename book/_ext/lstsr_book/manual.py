@@ -1,8 +1,7 @@
-"""The parts of the book's manual that the code itself tells: parameters of the notebooks, options of the commands."""
+"""The parts of the book's manual that the code itself tells: what the notebooks do, and their parameters."""
 
 from __future__ import annotations
 
-import argparse
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
@@ -10,50 +9,13 @@ from typing import Any
 
 import yaml
 
-from lstsr_book import options as book_options
 from lstsr_book.markup import Row, row, table, text
 from lstsr_book.run_files import PROVENANCE, RunFiles
-from lstsr_core import cli
 from lstsr_core.stages.order import UPSTREAM
 from lstsr_core.stages.parameters import BY_NOTEBOOK, NotebookParameters
 from lstsr_core.stages.profiles import SHOWN, Values, read_profile
 
 FIGURE_SUFFIXES = {".png", ".svg", ".pdf"}
-
-SHEET: dict[str, tuple[str, list[str]]] = {
-    "lstsr run": ("lstsr run --set 03_training.epochs=4 --from 03", ["--profile", "--set", "--from", "--only", "--force"]),
-    "lstsr-book build": ("lstsr-book build --profile sample", ["--profile", "--pdf"]),
-    "lstsr download": (
-        "lstsr download --product MOD21A1D.061 --product MOD09GQ.061 --tile h18v04 --start 2018-07-19 --end 2018-07-19 "
-        "--out granules",
-        ["--source", "--product", "--tile", "--start", "--end", "--out", "--dry-run"],
-    ),
-    "lstsr predict": (
-        "lstsr predict --lst MOD21A1D….hdf --reflectance MOD09GQ….hdf --out lst_250m.tif --quicklook",
-        ["--granules", "--workers", "--scheduler", "--method", "--weights", "--bounds", "--shape", "--water", "--quicklook",
-         "--dry-run"],
-    ),
-    "lstsr evaluate": (
-        "lstsr evaluate --pairs DIR --methods bicubic,tsharp --out metrics.csv",
-        ["--pairs", "--methods", "--weights", "--protocol", "--lpips-weights", "--keep-going"],
-    ),
-    "lstsr patches": (
-        "lstsr patches --granules granules --out patches",
-        ["--layer", "--coverage", "--qc", "--water", "--split", "--workers"],
-    ),
-    "lstsr train": (
-        "lstsr train --model sif-cnn-sr1 --settings paper --patches patches --out weights",
-        ["--model", "--settings", "--pairs", "--patches", "--folds", "--resume"],
-    ),
-    "lstsr report": ("lstsr report --folds folds --weights weights --pairs DIR --out own_weights", ["--published"]),
-    "lstsr card": ("lstsr card weights/sif-cnn-sr1.safetensors", []),
-    "lstsr verify": ("lstsr verify DIR", []),
-    "lstsr-book site": ("lstsr-book site --out site", ["--out"]),
-    "lstsr fetch": ("lstsr fetch", ["--url"]),
-    "lstsr-book keep": ("lstsr-book keep --profile paper", []),
-    "lstsr-book store": ("lstsr-book store", []),
-}  # fmt: skip
-"""What the cheat sheet shows of a command: an example, and the options that are used most. Of any other it shows the usage."""
 
 
 def manual_substitutions(files: RunFiles) -> dict[str, str]:
@@ -61,11 +23,7 @@ def manual_substitutions(files: RunFiles) -> dict[str, str]:
     return {
         "notebooks_table": _notebooks_table(files.json(PROVENANCE)),
         "parameters_tables": _parameters_tables(),
-        "cheat_sheet": cheat_sheet(),
     }
-
-
-# Notebooks
 
 
 def _notebooks_table(provenance: Mapping[str, Any]) -> str:
@@ -143,54 +101,3 @@ def _yaml(value: object) -> str:
 
 def _words(label: str, cells: Iterable[str]) -> Row:
     return row(label, cells, "words")
-
-
-# Commands
-
-
-def commands() -> dict[str, argparse.ArgumentParser]:
-    """The parser of each command of ``lstsr`` and ``lstsr-book``, by program and command."""
-    return {name: parser for name, (_, parser) in _explained().items()}
-
-
-def _explained() -> dict[str, tuple[str, argparse.ArgumentParser]]:
-    """What each command is for, and its parser."""
-    table: dict[str, tuple[str, argparse.ArgumentParser]] = {}
-    for program in (cli.make_parser(), book_options.make_parser()):
-        (subparsers,) = (action for action in program._actions if isinstance(action, argparse._SubParsersAction))
-        helps = {action.dest: str(action.help) for action in subparsers._choices_actions}
-        table |= {f"{program.prog} {name}": (helps[name], parser) for name, parser in subparsers.choices.items()}
-    return table
-
-
-def cheat_sheet() -> str:
-    """Every command with an example and its most used options, explained as ``COMMAND --help`` explains them."""
-    explained = _explained()
-    order = [*SHEET, *(name for name in explained if name not in SHEET)]
-    blocks = [_command(name, *explained[name]) for name in order]
-    return '<div class="cheat-sheet">\n' + "\n".join(blocks) + "\n</div>"
-
-
-def _command(name: str, explained: str, parser: argparse.ArgumentParser) -> str:
-    example, chosen = SHEET.get(name, (" ".join(parser.format_usage().removeprefix("usage: ").split()), []))
-    actions = {option: action for action in parser._actions for option in action.option_strings}
-    lines = "\n".join(
-        f"<dt><code>{text(_spelt(option, actions[option]))}</code></dt><dd>{text(actions[option].help)}</dd>" for option in chosen
-    )
-    options = f"\n<dl>\n{lines}\n</dl>" if lines else ""
-    more = sum(bool(action.option_strings) for action in parser._actions) - 1 - len(chosen)
-    further = f'\n<p class="more">{more} more: <code>{name} --help</code></p>' if more > 0 else ""
-    return (
-        f'<section class="command"><h2><code>{text(name)}</code></h2>\n<p>{text(explained)}</p>\n'
-        f"<pre><code>{text(example)}</code></pre>{options}{further}\n</section>"
-    )
-
-
-def _spelt(option: str, action: argparse.Action) -> str:
-    """An option with what follows it, as the help writes it."""
-    if isinstance(action, argparse.BooleanOptionalAction):
-        return option.replace("--", "--[no-]")
-    if action.nargs == 0:
-        return option
-    value = "|".join(action.choices) if action.choices else action.metavar or action.dest.upper()
-    return f"{option} {value}"

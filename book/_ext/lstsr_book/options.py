@@ -1,4 +1,4 @@
-"""The options of ``lstsr-book``, which its program reads and the cheat sheet shows."""
+"""The options of ``lstsr-book``, which its program reads and the manual shows."""
 
 from __future__ import annotations
 

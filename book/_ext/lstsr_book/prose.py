@@ -13,7 +13,7 @@ import pandas as pd
 from lstsr_book.claim_rules import NETWORK_NUMBERS, NETWORK_TENSORS, TILE
 from lstsr_book.claims import CLAIMS_FILE
 from lstsr_book.claims_prose import claims_sentence, claims_table, edition_claims_table, protocols_sentence
-from lstsr_book.continent import MeasuredMap, continent_substitutions
+from lstsr_book.continent import continent_substitutions
 from lstsr_book.editions import links_place
 from lstsr_book.findings_prose import findings_substitutions
 from lstsr_book.kept_results import DIGEST_DIGITS, KeptResults
@@ -164,7 +164,7 @@ def substitutions(
         **_data_figures(files, edition, kept_results),
         **findings_substitutions(files),
         **manual_substitutions(files),
-        **continent_substitutions(MeasuredMap.read(project / MEASURED_MAP)),
+        **continent_substitutions(project / MEASURED_MAP),
     }
 
 
