@@ -273,7 +273,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     predict.add_argument("--quicklook", action="store_true", help="write a PNG map beside --out, too")
     predict.add_argument("--seed", type=int, default=0, help="of methods that draw random numbers (default 0)")
-    predict.add_argument("--threads", type=int, help="of the CPU (default: as many as torch takes)")
+    predict.add_argument("--threads", type=int, help="of the CPU (default: as many as there are, or as torch takes)")
     predict.add_argument("--dry-run", action="store_true", help="say what it would read, write and take, and do nothing")
 
     verify = commands.add_parser("verify", help="compare a directory with the registry of published pairs and checkpoints")
@@ -353,7 +353,7 @@ def _train(options: argparse.Namespace) -> int:
     from lstsr_core.networks import cross_validation
     from lstsr_core.networks import data as training_data
     from lstsr_core.networks.settings import MODELS, MOST_THREADS, settings_of
-    from lstsr_core.networks.weights import FOLDS_TABLE
+    from lstsr_core.networks.weights_files import FOLDS_TABLE
     from lstsr_core.pairs.pair import pair_ids
     from lstsr_core.pairs.scenes import are_published
 
@@ -395,10 +395,16 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _card(options: argparse.Namespace) -> int:
-    from lstsr_core.networks.weights import load_model
+    if options.weights.suffix == ".pt":
+        from lstsr_core.networks.weights import load_model  # torch, without which a published checkpoint cannot be read
 
-    model = load_model(options.weights)
-    card = {"statistics": asdict(model.statistics), **model.card}
+        model = load_model(options.weights)
+        card = {"statistics": asdict(model.statistics), **model.card}
+    else:
+        from lstsr_core.networks.weights_files import read_card
+
+        stored = read_card(options.weights)
+        card = {"statistics": stored["statistics"], **stored}
     print(yaml.safe_dump(card, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120), end="")
     return 0
 
@@ -459,14 +465,16 @@ def _evaluate(options: argparse.Namespace) -> int:
     from lstsr_core.base.files import check_writable
     from lstsr_core.base.outputs import check_outputs
     from lstsr_core.evaluation import table as evaluation
+    from lstsr_core.evaluation.protocols import check_protocols
     from lstsr_core.metrics.perceptual import load_lpips
-    from lstsr_core.networks.weights import PUBLISHED_CHECKPOINTS, load_model, unseen_weights, weights_file
+    from lstsr_core.networks.weights import load_model
+    from lstsr_core.networks.weights_files import PUBLISHED_CHECKPOINTS, unseen_weights, weights_file
     from lstsr_core.pairs.pair import pair_ids
     from lstsr_core.pairs.scenes import read_part
     from lstsr_core.sharpening.methods import WEIGHTS_MISSING, Options, check_methods
 
     methods = check_methods(options.methods.split(","))
-    protocols = evaluation.check_protocols(options.protocol.split(","))
+    protocols = check_protocols(options.protocol.split(","))
     lpips = load_lpips(options.lpips_weights)
     if options.weights is not None and not options.weights.is_dir():
         raise InputError(f"{options.weights}: no such directory; expected weights files there.")
@@ -505,13 +513,12 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 
 def _predict(options: argparse.Namespace) -> int:
-    import torch
-
     from lstsr_core.base.files import check_writable
     from lstsr_core.base.outputs import check_outputs
     from lstsr_core.maps import plan as prediction_plan
     from lstsr_core.maps import predict as prediction
     from lstsr_core.maps.area import parse_bounds
+    from lstsr_core.maps.request import Request, default_threads
 
     if (options.granules is None) == (options.lst is None or options.reflectance is None):
         raise InputError("expected --lst with --reflectance, or --granules: two granules for one map, or a directory for many.")
@@ -520,8 +527,8 @@ def _predict(options: argparse.Namespace) -> int:
         return _predict_many(options, bounds)
     if options.workers is not None or options.scheduler is not None:
         raise InputError("--workers and --scheduler are for many maps: give --granules a directory.")
-    threads = torch.get_num_threads() if options.threads is None else options.threads
-    request = prediction.Request(
+    threads = default_threads(options.method) if options.threads is None else options.threads
+    request = Request(
         options.method, options.weights, options.layer, bounds, options.shape, options.water, options.allow_different_days,
         options.quicklook, options.seed, threads,
     )  # fmt: skip
@@ -545,7 +552,7 @@ def _predict_many(options: argparse.Namespace, bounds: Extent | None) -> int:
     from lstsr_core.base.outputs import check_outputs
     from lstsr_core.maps.batch import FAILURES_FILE, SETTINGS_FILE
     from lstsr_core.maps.jobs import DIGESTS_FILE, NOTHING_FILE, map_job
-    from lstsr_core.maps.predict import Request
+    from lstsr_core.maps.request import Request
 
     if options.threads not in (None, 1):
         raise InputError(f"--threads is {options.threads}: with --granules each process has one; give --workers instead.")

@@ -18,7 +18,7 @@ from lstsr_core.base.fingerprint import Record, code_of, digests, fingerprint, g
 from lstsr_core.base.locks import alone_in
 from lstsr_core.base.notebook import code_cells, read_notebook, run_notebook
 from lstsr_core.base.project import NOTEBOOKS, PROJECT, RUNS
-from lstsr_core.networks.weights import PACKAGE_WEIGHTS
+from lstsr_core.networks.weights_files import PACKAGE_WEIGHTS
 from lstsr_core.pairs import published
 from lstsr_core.sharpening.methods import OWN_METHODS
 from lstsr_core.stages.order import COMMITTED, upstream_of

@@ -12,7 +12,7 @@ import pytest
 from affine import Affine
 
 from lstsr_core.geo.grid import COARSE_PIXEL_M
-from lstsr_core.networks import weights as networks
+from lstsr_core.networks import weights_files as networks
 from lstsr_core.networks.settings import MODELS
 from lstsr_core.networks.weights import load_model
 from lstsr_core.pairs.pair import Pair, write_pair

@@ -23,7 +23,7 @@ from lstsr_core.base.files import written_atomically
 from lstsr_core.base.fingerprint import PACKAGE, code_of, digests, fingerprint, sha256, versions
 from lstsr_core.evaluation.protocols import Placement
 from lstsr_core.geo.raster import FloatArray, Raster, read_raster, read_tags, write_raster
-from lstsr_core.networks.weights import FOLDS_TABLE, PACKAGE_WEIGHTS
+from lstsr_core.networks.weights_files import FOLDS_TABLE, PACKAGE_WEIGHTS
 from lstsr_core.pairs.pair import ModisPair, Pair, fine_grid
 from lstsr_core.sharpening import methods as registry
 from lstsr_core.sharpening.methods import METHODS, OWN_METHODS, Method, Options, in_sample, sharpen, weights_of

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
-import cv2
 import numpy as np
 import rasterio
 from affine import Affine
@@ -237,6 +236,8 @@ def _between_corners(sorted_by_mask: Iterable[NDArray[np.int64]]) -> slice:
 
 def strongest_corners(mask: BoolArray) -> NDArray[np.int64]:
     """The four strongest Shi–Tomasi corners of a mask, (corners, 2) whole rows and columns; fewer where there are fewer."""
+    import cv2  # for the published protocol alone; it takes as long to load as all else here
+
     corners = cv2.goodFeaturesToTrack(np.where(mask, np.uint8(255), np.uint8(0)), 4, 0.01, 10, blockSize=3)
     if corners is None:
         return np.zeros((0, 2), dtype=np.int64)
@@ -280,3 +281,16 @@ def _read_aster(aster: Raster, window: Window, grid: TileWarp) -> Raster:
 
 PROTOCOLS: dict[str, type[Placement]] = {protocol.name: protocol for protocol in (Georeferenced, Published)}
 """How products are placed on ASTER, by name; the first is the default."""
+
+
+def check_protocols(names: Sequence[str]) -> list[str]:
+    """Refuse unknown protocols, saying which are known.
+
+    Raises
+    ------
+    InputError
+    """
+    unknown = [name for name in names if name not in PROTOCOLS]
+    if unknown or not names:
+        raise InputError(f"unknown protocol '{', '.join(unknown)}'; known protocols: {', '.join(PROTOCOLS)}.")
+    return list(dict.fromkeys(names))

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -13,35 +14,24 @@ import pandas as pd
 from lstsr_core.base.errors import InputError
 from lstsr_core.base.files import written_atomically
 from lstsr_core.evaluation.products import Products
-from lstsr_core.evaluation.protocols import PROTOCOLS, Comparison, Georeferenced, Placement
+from lstsr_core.evaluation.protocols import PROTOCOLS, Comparison, Georeferenced, Placement, check_protocols
 from lstsr_core.geo.operators import degrade
 from lstsr_core.geo.raster import FloatArray, Raster
 from lstsr_core.metrics import images as metrics
 from lstsr_core.metrics.contrast import Inversion, inversion
 from lstsr_core.metrics.fourier import FourierMetrics, attenuation_db, compare_spectra
 from lstsr_core.metrics.names import METRIC_COLUMNS
-from lstsr_core.metrics.perceptual import Lpips, texture_similarity
 from lstsr_core.pairs.pair import Pair, fine_grid, read_pair
 from lstsr_core.sharpening.methods import METHODS, Options, check_methods
+
+if TYPE_CHECKING:
+    from lstsr_core.metrics.perceptual import Lpips
 
 COLUMNS = ["scene", "method", "protocol", *METRIC_COLUMNS, "rows", "columns", "in_sample", "status"]
 """Columns of every results table; `in_sample`: whether the method's network was trained on the scene, empty where that is not
 known or there is none; `status`: "ok" or the reason why the metrics are empty."""
 
 PRODUCT_STATISTICS = ["mean_k", "std_k", "min_k", "max_k", "mean_abs_step_k", "consistency_k"]
-
-
-def check_protocols(names: Sequence[str]) -> list[str]:
-    """Refuse unknown protocols, saying which are known.
-
-    Raises
-    ------
-    InputError
-    """
-    unknown = [name for name in names if name not in PROTOCOLS]
-    if unknown or not names:
-        raise InputError(f"unknown protocol '{', '.join(unknown)}'; known protocols: {', '.join(PROTOCOLS)}.")
-    return list(dict.fromkeys(names))
 
 
 def compare_all(placement: Placement, methods: Sequence[str], products: Products) -> tuple[dict[str, Comparison], dict[str, str]]:
@@ -132,6 +122,8 @@ def measure(comparison: Comparison, lst_k: FloatArray, published: bool = False, 
     lpips : Lpips, optional
         Without it, or without its weights, `lpips` is NaN.
     """
+    from lstsr_core.metrics.perceptual import texture_similarity  # torch, which tables that are only read need not load
+
     x, r = comparison.product.values, comparison.aster.values
     low, mid, high = metrics.rmse_by_gradient_k(x, r)
     return {

@@ -13,7 +13,8 @@ from lstsr_core.evaluation.table import evaluate
 from lstsr_core.metrics.names import METRIC_COLUMNS
 from lstsr_core.networks.curves import CURVE_COLUMNS
 from lstsr_core.networks.settings import MODELS
-from lstsr_core.networks.weights import FOLDS_TABLE, fold_name, load_model, save_model, weights_file
+from lstsr_core.networks.weights import load_model, save_model
+from lstsr_core.networks.weights_files import FOLDS_TABLE, fold_name, weights_file
 from lstsr_core.pairs.scenes import TEST, Part, ids_of_test_scenes, read_part
 from lstsr_core.sharpening.methods import Options
 

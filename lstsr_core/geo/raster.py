@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import rasterio
@@ -20,7 +21,9 @@ from lstsr_core.base.errors import InputError
 from lstsr_core.base.files import written_atomically
 
 FloatArray = NDArray[np.floating]
+Float32Array = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
+Pixel = TypeVar("Pixel", bound=np.generic)
 
 
 def fill_nearest(values: FloatArray) -> FloatArray:
@@ -42,7 +45,8 @@ def fill_nearest(values: FloatArray) -> FloatArray:
     if missing.all():
         raise ValueError(f"All of the {missing.size} values are NaN; there is none to fill with.")
     nearest = ndimage.distance_transform_edt(missing, return_distances=False, return_indices=True)
-    filled: FloatArray = values[tuple(nearest)]
+    filled = values.copy()
+    filled[missing] = values[nearest[0][missing], nearest[1][missing]]
     return filled
 
 

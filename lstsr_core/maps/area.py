@@ -22,7 +22,7 @@ from lstsr_core.base.text import decode, read_bytes
 from lstsr_core.geo.grid import SPHERE_RADIUS_M
 from lstsr_core.geo.raster import BoolArray, FloatArray, Raster
 from lstsr_core.geo.shorelines import Extent
-from lstsr_core.networks.tiling import Window
+from lstsr_core.geo.window import Window
 
 DEGREES = "EPSG:4326"
 _STEP_DEGREES = 0.02

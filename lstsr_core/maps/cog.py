@@ -28,7 +28,7 @@ class Band:
 
     Attributes
     ----------
-    values : float32 array of shape (rows, columns)
+    values : float32 or uint8 array of shape (rows, columns)
         NaN is nodata.
     name : str
     unit : str
@@ -36,16 +36,16 @@ class Band:
     tags : mapping of str to str
     """
 
-    values: NDArray[np.float32]
+    values: NDArray[np.float32] | NDArray[np.uint8]
     name: str
     unit: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
-def write_cog(bands: Sequence[Band], transform: Affine, crs: CRS, path: Path, tags: Mapping[str, str]) -> None:
-    """Write bands of one shape as a Cloud-Optimised GeoTIFF, atomically; the same arguments give the same bytes.
+def write_cog(bands: Sequence[Band], transform: Affine, crs: CRS, path: Path, tags: Mapping[str, str], threads: int = 1) -> None:
+    """Write bands of one shape as a Cloud-Optimised GeoTIFF, atomically; the same bands and tags give the same bytes.
 
-    Overviews take the nearest pixel, so that flags stay flags.
+    Overviews take the nearest pixel, so that flags stay flags. The threads share the compression.
 
     Raises
     ------
@@ -70,7 +70,14 @@ def write_cog(bands: Sequence[Band], transform: Affine, crs: CRS, path: Path, ta
             target.build_overviews(_overviews(max(rows, columns)), Resampling.nearest)
         with memory.open() as source:
             rasterio.shutil.copy(
-                source, optimised.name, **layout, copy_src_overviews=True, compress="deflate", predictor=3, zlevel=6
+                source,
+                optimised.name,
+                **layout,
+                copy_src_overviews=True,
+                compress="deflate",
+                predictor=3,
+                zlevel=6,
+                num_threads=threads,
             )
         with written_atomically(path) as temporary:
             temporary.write_bytes(optimised.getbuffer())

@@ -15,7 +15,8 @@ from lstsr_core.base.parallel import Outcome
 from lstsr_core.geo.grid import Tile
 from lstsr_core.geo.raster import read_tags
 from lstsr_core.maps.batch import Job, Outputs, State, do_all
-from lstsr_core.maps.predict import Request, is_made, map_tags, picture_of, predict_granule, request_tags, water_of
+from lstsr_core.maps.predict import is_made, map_tags, picture_of, predict_granule, request_tags, water_of
+from lstsr_core.maps.request import Request
 from lstsr_core.modis.day_pairs import GranulePair, granule_pairs, tell_other_origins
 from lstsr_core.modis.names import GranuleName
 from lstsr_core.patches.cutting import PatchSettings, PatchTables, Split, collect, cut_granule, is_cut

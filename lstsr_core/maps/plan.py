@@ -7,8 +7,8 @@ from pathlib import Path
 
 from lstsr_core.base.errors import InputError
 from lstsr_core.geo.grid import SCALE
-from lstsr_core.maps.predict import Request, check_names, read_area, water_of
-from lstsr_core.networks.weights import load_model
+from lstsr_core.maps.predict import card_of, check_names, read_area, water_of
+from lstsr_core.maps.request import Request
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def plan_granule(lst_path: Path, reflectance_path: Path, request: Request) -> Pl
     if path is None:
         each_s = _S_PER_MEGAPIXEL.get(request.method, 1.0)
     else:
-        blended = load_model(path).network.upsampling == "align-corners"
+        blended = card_of(path).get("upsampling", "align-corners") == "align-corners"
         each_s = (_BLENDED_S_PER_MEGAPIXEL if blended else _SEAMLESS_S_PER_MEGAPIXEL) / request.threads
     minutes = pixels / 1e6 * (_OVERHEAD_S_PER_MEGAPIXEL + each_s) / 60.0
     memory = _MEMORY_BASE + _MEMORY_PER_PIXEL * pixels

@@ -9,16 +9,15 @@ methods that fit a scene (regressions, DMS) fit the area with this margin.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import shapely
-import torch
 from affine import Affine
 
 from lstsr_core.base.errors import InputError, NoResult
@@ -27,115 +26,27 @@ from lstsr_core.base.outputs import refuse_inputs
 from lstsr_core.base.project import is_there
 from lstsr_core.geo.grid import FINE_PIXEL_M, SCALE, check_nested
 from lstsr_core.geo.operators import degrade
-from lstsr_core.geo.raster import BoolArray, FloatArray, Raster, read_tags
-from lstsr_core.geo.shorelines import Extent
+from lstsr_core.geo.raster import BoolArray, Raster, read_tags
+from lstsr_core.geo.window import Window
 from lstsr_core.maps import area, cog
-from lstsr_core.maps.quicklook import write_quicklook
-from lstsr_core.maps.validity import (
-    CLOUD,
-    FLAGS,
-    NDVI_INVALID,
-    OUTSIDE_SHAPE,
-    OUTSIDE_TRAINING,
-    VALID,
-    WATER,
-    FlagArray,
-    has_lst,
-    outside_training,
-    range_warnings,
-    shares_of,
-    unseen_warnings,
-)
+from lstsr_core.maps.bands import Area, Bands, map_bands
+from lstsr_core.maps.request import Request
+from lstsr_core.maps.validity import CLOUD, FLAGS, range_warnings, shares_of, unseen_warnings
 from lstsr_core.modis.day_pairs import LST_KINDS, REFLECTANCE_KIND, check_kind, other_origin
-from lstsr_core.modis.granule import Layer, read_lst_granule, read_ndvi_and_origin, read_water_and_origin
+from lstsr_core.modis.granule import read_lst_granule, read_ndvi_and_origin, read_water_and_origin
 from lstsr_core.modis.names import GranuleName
 from lstsr_core.modis.water import water_granule
-from lstsr_core.networks.settings import MOST_THREADS
-from lstsr_core.networks.tiling import Float32Array, Window
-from lstsr_core.networks.weights import PUBLISHED_CHECKPOINTS, Model, load_model, weights_file
-from lstsr_core.sharpening.methods import METHODS, OWN_METHODS, Options, repeated
+from lstsr_core.networks.weights_files import read_card
+from lstsr_core.sharpening.methods import METHODS, OWN_METHODS, Options
+
+if TYPE_CHECKING:
+    from lstsr_core.networks.weights import Model
 
 MARGIN_COARSE_PIXELS = 64
 _SNAP_COARSE_PIXELS = 32  # 128 fine pixels: windows of an area then lie where the whole tile's do
 
 MOST_DAYS_APART = 16
 _HECTARES = FINE_PIXEL_M**2 / 1e4
-STEPS_PER_K = 1024
-"""LST and residual are rounded to 1/1024 K, a twentieth of the product's own step: the file is a third smaller for it."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What map to make.
-
-    Attributes
-    ----------
-    method : str
-        A name of `sharpening.methods.METHODS`.
-    weights : Path, optional
-        Directory of weights files; without it, the package's own.
-    layer : {"day", "night"}
-        Of the LST granule.
-    bounds : Extent, optional
-        In degrees; the map is the smallest window of coarse pixels that holds it. Without it or a shape, the whole granule.
-    shape : Path, optional
-        A GeoJSON file with polygons; pixels outside them are masked.
-    water : Path, optional
-        A MOD44W granule of the tile, or a directory of them, of which the one of the nearest year is taken; its water is masked.
-    allow_different_days : bool
-        Take a reflectance of another day, `MOST_DAYS_APART` at the most: NDVI changes slowly.
-    quicklook : bool
-        Write a PNG map beside the output, too.
-    seed : int
-        For methods that draw random numbers.
-    threads : int
-        Of the CPU, for networks.
-    """
-
-    method: str = "sif-cnn-sr1"
-    weights: Path | None = None
-    layer: Layer = "day"
-    bounds: Extent | None = None
-    shape: Path | None = None
-    water: Path | None = None
-    allow_different_days: bool = False
-    quicklook: bool = False
-    seed: int = 0
-    threads: int = 1
-
-    def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            raise InputError(f"unknown method '{self.method}'; known methods: {', '.join(METHODS)}.")
-        if self.bounds is not None and self.shape is not None:
-            raise InputError("bounds and a shape exclude each other; give one of them.")
-        if not 1 <= self.threads <= MOST_THREADS:
-            raise InputError(f"threads is {self.threads}; expected 1 to {MOST_THREADS}.")
-        if self.weights is not None and not self.weights.is_dir():
-            raise InputError(f"{self.weights}: no such directory; expected weights files there.")
-
-    @property
-    def weights_path(self) -> Path | None:
-        """The file that a network's weights are read from; None for a method that has none.
-
-        Raises
-        ------
-        InputError
-            If there are none for this network.
-        """
-        if self.method not in PUBLISHED_CHECKPOINTS:
-            return None
-        path = weights_file(self.weights, self.method)
-        if path is None:
-            where = f"{self.weights} holds" if self.weights else "the package brings"
-            raise InputError(f"{self.method}: {where} no weights for it; name a directory with {self.method}.safetensors.")
-        return path
-
-    @property
-    def geometry(self) -> shapely.Geometry | None:
-        """The area asked for, in degrees; None for the whole granule."""
-        if self.shape is not None:
-            return area.read_shape(self.shape)
-        return area.box(self.bounds) if self.bounds is not None else None
 
 
 @dataclass(frozen=True)
@@ -265,25 +176,29 @@ def predict_granule(
     else:
         ground = read_area(lst_path, request)
         scene = _read_scene(ground, reflectance_path, water)
-        model = load_model(request.weights_path) if request.weights_path is not None else None
+        model = _load_model(request.weights_path) if request.weights_path is not None else None
         try:
-            lst_k, residual_k, validity = _sharpened(scene, ground.inside, request, model)
+            bands = _sharpened(scene, ground.inside, request, model)
         except NoResult as error:
             raise NoResult(f"{lst_path}: {error}") from error
         warnings += ground.warnings + scene.warnings
         if model is not None:
-            warnings += range_warnings(scene.coarse.of(scene.lst.values), scene.fine.of(scene.ndvi.values), validity, model)
-        summary = _summary(out, lst_k, residual_k, validity, warnings)
+            lst_k, ndvi = scene.coarse.of(scene.lst.values), scene.fine.of(scene.ndvi.values)
+            warnings += range_warnings(lst_k, ndvi, bands.validity, model.statistics, model.source)
+        summary = _summary(out, bands, warnings)
         legend = {f"FLAG_{number}": meaning for number, meaning in FLAGS.items()}
-        bands = [
-            cog.Band(_rounded(lst_k), "LST", "K"),
-            cog.Band(_rounded(residual_k), "consistency residual at 1 km", "K"),
-            cog.Band(validity.astype(np.float32), "validity", "", legend),
+        layers = [
+            cog.Band(bands.lst_k, "LST", "K"),
+            cog.Band(bands.residual_k, "consistency residual at 1 km", "K"),
+            cog.Band(bands.validity, "validity", "", legend),
         ]
         corner = scene.ndvi.transform @ Affine.translation(scene.fine.columns.start, scene.fine.rows.start)
         content = {name: value for name, value in asdict(summary).items() if name not in ("out", "made")}
-        cog.write_cog(bands, corner, scene.ndvi.crs, out, {**tags, "LSTSR_SUMMARY": json.dumps(content)})
+        tags |= {"LSTSR_SUMMARY": json.dumps(content)}
+        cog.write_cog(layers, corner, scene.ndvi.crs, out, tags, request.threads)
     if picture is not None and (summary.made or not picture.is_file()):
+        from lstsr_core.maps.quicklook import write_quicklook  # cartopy and matplotlib, for those who want a picture
+
         write_quicklook(out, picture)
     return summary
 
@@ -374,7 +289,7 @@ def request_tags(request: Request) -> dict[str, str]:
     if request.weights_path is not None:
         tags["LSTSR_WEIGHTS"] = request.weights_path.name
         tags["LSTSR_WEIGHTS_SHA256"] = sha256(request.weights_path)
-        tags["LSTSR_WEIGHTS_GIT_REVISION"] = str(load_model(request.weights_path).card.get("git_revision", "unknown"))
+        tags["LSTSR_WEIGHTS_GIT_REVISION"] = str(card_of(request.weights_path).get("git_revision", "unknown"))
     if request.method in OWN_METHODS:
         tags["LSTSR_METHOD_SHA256"] = OWN_METHODS[request.method]
     return tags
@@ -492,8 +407,29 @@ def _snapped(span: slice, size: int) -> slice:
     return slice(max(first // snap * snap, 0), min(-(-last // snap) * snap, size))
 
 
+def card_of(path: Path) -> dict[str, Any]:
+    """What a weights file tells of itself; of a published checkpoint, what is known of it.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged, or of another architecture.
+    """
+    return read_card(path) if path.suffix == ".safetensors" else _load_model(path).card
+
+
+def _load_model(path: Path) -> Model:
+    from lstsr_core.networks.weights import load_model  # torch, for networks alone
+
+    return load_model(path)
+
+
 @contextmanager
 def _torch_threads(count: int) -> Iterator[None]:
+    torch = sys.modules.get("torch")  # loaded by now, if the method works with it
+    if torch is None:
+        yield
+        return
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
@@ -502,32 +438,21 @@ def _torch_threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _sharpened(
-    scene: _Scene, inside: BoolArray | None, request: Request, model: Model | None
-) -> tuple[FloatArray, FloatArray, FlagArray]:
-    """LST, residual and flags of the area, each of its fine shape."""
+def _sharpened(scene: _Scene, inside: BoolArray | None, request: Request, model: Model | None) -> Bands:
     lst_k, ndvi = scene.lst.values, scene.ndvi.values
     options = Options(weights=request.weights, seed=request.seed)
     with _torch_threads(request.threads):
         fine_k = METHODS[request.method].sharpener(lst_k, ndvi, options)
-        residual_k = repeated(scene.coarse.of(degrade(fine_k) - lst_k))
-    fine_k = scene.fine.of(fine_k).copy()
-    cloud, lost = repeated(~np.isfinite(scene.coarse.of(lst_k))), ~np.isfinite(fine_k)
-    validity = np.full(fine_k.shape, VALID, dtype=np.uint8)
-    if model is not None:
-        validity[outside_training(scene.coarse.of(lst_k), scene.fine.of(ndvi), model.statistics)] = OUTSIDE_TRAINING
-    validity[lost] = NDVI_INVALID
-    validity[cloud] = CLOUD
-    if scene.water is not None:
-        validity[scene.water] = WATER
-    if inside is not None:
-        validity[~inside] = OUTSIDE_SHAPE
-    masked = ~has_lst(validity)
-    fine_k[masked] = residual_k[masked] = np.nan
-    if masked.all():
-        shares = ", ".join(f"{meaning}: {share:.0%}" for meaning, share in shares_of(validity).items() if share)
+    residual_k = degrade(fine_k) - lst_k
+    area = Area(
+        scene.coarse.of(lst_k), scene.fine.of(ndvi), scene.fine.of(fine_k), scene.coarse.of(residual_k),
+        model.statistics if model is not None else None, scene.water, inside,
+    )  # fmt: skip
+    bands = map_bands(area, request.threads)
+    if not np.isfinite(bands.mean_k):
+        shares = ", ".join(f"{meaning}: {share:.0%}" for meaning, share in shares_of(bands.validity).items() if share)
         raise NoResult(_nothing(shares))
-    return fine_k, residual_k, validity
+    return bands
 
 
 def _water(path: Path, grid: Raster) -> tuple[BoolArray, tuple[str, ...]]:
@@ -539,15 +464,9 @@ def _water(path: Path, grid: Raster) -> tuple[BoolArray, tuple[str, ...]]:
     return np.asarray(water.values[row : row + grid.rows, column : column + grid.columns] == 1.0), origin.warnings
 
 
-def _summary(out: Path, lst_k: FloatArray, residual_k: FloatArray, validity: FlagArray, warnings: tuple[str, ...]) -> Summary:
-    known = residual_k[np.isfinite(residual_k)]
-    consistency_k = float(np.sqrt(np.mean(known**2))) if known.size else float("nan")
+def _summary(out: Path, bands: Bands, warnings: tuple[str, ...]) -> Summary:
     # Rounded, since the last digits of long sums differ with the place of the array in memory, and the map's tags with them.
-    figures = np.nanmean(lst_k), np.nanmin(lst_k), np.nanmax(lst_k), consistency_k
-    mean_k, min_k, max_k, consistency_k = (round(float(value), 4) for value in figures)
-    rows, columns = lst_k.shape
-    return Summary(out, True, rows, columns, shares_of(validity), mean_k, min_k, max_k, consistency_k, warnings)
-
-
-def _rounded(values: FloatArray) -> Float32Array:
-    return (np.rint(values * STEPS_PER_K) / STEPS_PER_K).astype(np.float32)
+    figures = bands.mean_k, bands.min_k, bands.max_k, bands.consistency_k
+    mean_k, min_k, max_k, consistency_k = (round(value, 4) for value in figures)
+    rows, columns = bands.validity.shape
+    return Summary(out, True, rows, columns, shares_of(bands.validity), mean_k, min_k, max_k, consistency_k, warnings)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import cartopy.crs as ccrs
 import numpy as np
 from cartopy.mpl.geoaxes import GeoAxes
-from matplotlib.colors import BoundaryNorm, Colormap, ListedColormap, Normalize
+from matplotlib.colors import BoundaryNorm, Colormap, ListedColormap, Normalize, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Patch as LegendPatch
@@ -22,6 +24,8 @@ from lstsr_core.maps import cog
 from lstsr_core.maps.area import extent_of
 
 LARGEST_PIXELS = 1200
+WHITE_REFLECTANCE, GAMMA = 0.35, 1.6
+"""Of true colour: land reflects a tenth, and would be nearly black as it is."""
 _SINUSOIDAL = ccrs.Sinusoidal(globe=ccrs.Globe(ellipse=None, semimajor_axis=SPHERE_RADIUS_M, semiminor_axis=SPHERE_RADIUS_M))
 _FLAG_NAMES = ["valid", "cloud, fill", "no NDVI", "water", "untrained range", "outside"]
 _FLAG_COLOURS = ["#009E73", "#BBBBBB", "#E69F00", "#56B4E9", "#D55E00", "#FFFFFF"]
@@ -74,12 +78,57 @@ def quality_map(path: Path) -> Figure:
     return figure
 
 
+@styled
+def true_colour_map(path: Path, bands: Sequence[Raster]) -> Figure:
+    """A map's LST beside the reflectance of its day in the eye's colours.
+
+    Parameters
+    ----------
+    path : Path
+        Of the map.
+    bands : three Raster
+        Red, green and blue of the same tile, as `modis.granule.read_rgb` gives them.
+    """
+    values, transform, crs = cog.read_reduced(path, LARGEST_PIXELS)
+    lst = Raster(values[0], transform, crs)
+    figure = Figure(figsize=(7.2, 4.0), layout="constrained")
+    left, right = (figure.add_subplot(1, 2, index, projection=_SINUSOIDAL) for index in (1, 2))
+    image = _draw(left, lst, LST_COLOURS, Normalize(*np.nanpercentile(lst.values, [1.0, 99.0])))
+    left.set_title("LST, 250 m")
+    figure.colorbar(image, ax=left, label="LST (K)", location="bottom")
+    to_pixels = ~bands[0].transform
+    (first_column, first_row), (last_column, last_row) = (to_pixels @ corner for corner in _corners(lst))
+    span = slice(math.floor(first_row + 0.01), math.ceil(last_row - 0.01))
+    span_of_columns = slice(math.floor(first_column + 0.01), math.ceil(last_column - 0.01))
+    parts = [band.crop(span, span_of_columns) for band in bands]
+    colours = np.stack([np.clip(part.values / WHITE_REFLECTANCE, 0.0, 1.0) ** (1.0 / GAMMA) for part in parts], axis=2)
+    colours[np.isnan(colours).any(axis=2)] = to_rgb(NO_VALUE_COLOUR)
+    right.imshow(colours, extent=_box(parts[0]), origin="upper", transform=_SINUSOIDAL, interpolation="nearest")
+    _frame(right, lst)
+    right.set_title("True colour, 500 m")
+    return figure
+
+
+def _corners(raster: Raster) -> tuple[tuple[float, float], tuple[float, float]]:
+    return (raster.left_m, raster.top_m), (raster.right_m, raster.bottom_m)
+
+
+def _box(raster: Raster) -> tuple[float, float, float, float]:
+    return raster.left_m, raster.right_m, raster.bottom_m, raster.top_m
+
+
 def _draw(axes: GeoAxes, raster: Raster, colours: str | Colormap, norm: Normalize) -> AxesImage:
-    box = (raster.left_m, raster.right_m, raster.bottom_m, raster.top_m)
     image: AxesImage = axes.imshow(
-        raster.values, extent=box, origin="upper", transform=_SINUSOIDAL, cmap=colours, norm=norm, interpolation="nearest"
-    )
-    axes.set_extent(box, crs=_SINUSOIDAL)
+        raster.values, extent=_box(raster), origin="upper", transform=_SINUSOIDAL, cmap=colours, norm=norm,
+        interpolation="nearest",
+    )  # fmt: skip
+    _frame(axes, raster)
+    return image
+
+
+def _frame(axes: GeoAxes, raster: Raster) -> None:
+    """The raster's extent with shorelines, borders and degrees."""
+    axes.set_extent(_box(raster), crs=_SINUSOIDAL)
     axes.set_facecolor(NO_VALUE_COLOUR)
     degrees = ccrs.PlateCarree(globe=_SINUSOIDAL.globe)
     extent = extent_of(raster)
@@ -90,4 +139,3 @@ def _draw(axes: GeoAxes, raster: Raster, colours: str | Colormap, norm: Normaliz
         crs=degrees, draw_labels=["left", "bottom"], x_inline=False, y_inline=False, linewidth=0.4, color="#555555", alpha=0.5
     )
     grid.xlabel_style = grid.ylabel_style = {"size": 8}
-    return image

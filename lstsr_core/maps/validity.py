@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from lstsr_core.geo.grid import SCALE
 from lstsr_core.geo.raster import BoolArray, FloatArray
-from lstsr_core.networks.weights import Model
 from lstsr_core.patches.statistics import Statistics
 from lstsr_core.sharpening.methods import repeated
 
@@ -37,7 +37,7 @@ def unseen_warnings(platform: str, layer: str) -> tuple[str, ...]:
 
 def has_lst(validity: FlagArray) -> BoolArray:
     """Where a map has a temperature."""
-    return np.isin(validity, (VALID, OUTSIDE_TRAINING))
+    return np.asarray((validity == VALID) | (validity == OUTSIDE_TRAINING))
 
 
 def shares_of(validity: FlagArray) -> dict[str, float]:
@@ -67,22 +67,35 @@ def _outside(values: FloatArray, low: float | None, high: float | None) -> BoolA
     return np.asarray((values < (-np.inf if low is None else low)) | (values > (np.inf if high is None else high)))
 
 
-def range_warnings(lst_k: FloatArray, ndvi: FloatArray, validity: FlagArray, model: Model) -> tuple[str, ...]:
-    """A line for each of LST and NDVI that leaves the range a network was trained on, with the share of the map's pixels."""
-    found = []
-    valid, s = has_lst(validity), model.statistics
+def range_warnings(
+    lst_k: FloatArray, ndvi: FloatArray, validity: FlagArray, statistics: Statistics, source: str
+) -> tuple[str, ...]:
+    """A line for each of LST and NDVI that leaves the range a network was trained on, with the share of the map's pixels.
+
+    Parameters
+    ----------
+    lst_k : array of shape (rows, columns)
+    ndvi, validity : array of shape (4·rows, 4·columns)
+    statistics : Statistics
+    source : str
+        The name of the weights' file.
+    """
+    lines = []
+    valid, s = has_lst(validity), statistics
+    per_block = valid.reshape(lst_k.shape[0], SCALE, lst_k.shape[1], SCALE).sum(axis=(1, 3))
     quantities = [
-        ("LST", repeated(lst_k)[valid], s.lst_min_k, s.lst_max_k, " K"),
-        ("NDVI", ndvi[valid], s.ndvi_min, s.ndvi_max, ""),
+        ("LST", lst_k, per_block, s.lst_min_k, s.lst_max_k, " K"),
+        ("NDVI", ndvi, valid, s.ndvi_min, s.ndvi_max, ""),
     ]
-    for name, values, low, high, unit in quantities:
+    for name, values, pixels, low, high, unit in quantities:
         if low is None or high is None:
-            found.append(f"{model.source} does not tell the range of {name} that it was trained on: that is not checked")
+            lines.append(f"{source} does not tell the range of {name} that it was trained on: that is not checked")
             continue
-        share = float(_outside(values, low, high).mean())
+        share = float(np.sum(pixels, where=_outside(values, low, high)) / np.sum(pixels))
         if share > 0.0:
-            found.append(
-                f"{name} of {share:.2%} of the valid pixels is outside the {low:.2f} to {high:.2f}{unit} that {model.source} was "
-                f"trained on (here {values.min():.2f} to {values.max():.2f}{unit}); they are flagged {OUTSIDE_TRAINING}"
+            lowest, highest = values.min(where=pixels > 0, initial=np.inf), values.max(where=pixels > 0, initial=-np.inf)
+            lines.append(
+                f"{name} of {share:.2%} of the valid pixels is outside the {low:.2f} to {high:.2f}{unit} that {source} was "
+                f"trained on (here {lowest:.2f} to {highest:.2f}{unit}); they are flagged {OUTSIDE_TRAINING}"
             )
-    return tuple(found)
+    return tuple(lines)

@@ -334,16 +334,26 @@ def _read_bands(path: Path, kind: str, names: Sequence[str], pixel_m: float) -> 
 
 
 def _ndvi(red: IntegerArray, nir: IntegerArray) -> FloatArray:
+    ndvi = np.empty(red.shape)
+    strip = max(1, _PIXELS_AT_A_TIME // red.shape[1])
+    for top in range(0, red.shape[0], strip):
+        _write_ndvi(red[top : top + strip], nir[top : top + strip], ndvi[top : top + strip])
+    return ndvi
+
+
+def _write_ndvi(red: IntegerArray, nir: IntegerArray, ndvi: FloatArray) -> None:
     missing = _is_missing(red, REFLECTANCE_FILL, REFLECTANCE_VALID_RANGE)
     missing |= _is_missing(nir, REFLECTANCE_FILL, REFLECTANCE_VALID_RANGE)
     # The scale cancels in the ratio, so the sum is taken on the digital numbers, where zero is exact.
     total = nir.astype(np.int32) + red
     missing |= total == 0
     total[missing] = 1
-    ndvi: FloatArray = (nir.astype(np.int32) - red) / total
+    np.divide(nir.astype(np.int32) - red, total, out=ndvi)
     np.clip(ndvi, -1.0, 1.0, out=ndvi)
     ndvi[missing] = np.nan
-    return ndvi
+
+
+_PIXELS_AT_A_TIME = 1 << 17  # which stay in the processor's cache
 
 
 class _OtherAttributes(InputError):

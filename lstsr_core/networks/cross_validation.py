@@ -14,7 +14,8 @@ from lstsr_core.base.fingerprint import code_of, git_revision, key
 from lstsr_core.networks.data import TrainingData
 from lstsr_core.networks.settings import TrainingSettings
 from lstsr_core.networks.training import TrainedModel, origin_of, train
-from lstsr_core.networks.weights import FOLDS_TABLE, fold_name, load_model, save_model
+from lstsr_core.networks.weights import load_model, save_model
+from lstsr_core.networks.weights_files import FOLDS_TABLE, fold_name
 from lstsr_core.patches.splits import IntArray, group_folds, group_split, random_split
 
 LICENCE = "MIT"
@@ -64,7 +65,7 @@ def train_weights(data: TrainingData, settings: TrainingSettings, directory: Pat
 
 
 def cross_validate(data: TrainingData, settings: TrainingSettings, folds: int, directory: Path, source: str) -> pd.DataFrame:
-    """Train a network for each fold on all the others; `networks.weights.unseen_weights` then finds each scene's.
+    """Train a network for each fold on all the others; `networks.weights_files.unseen_weights` then finds each scene's.
 
     A fold of whole groups of neighbours is never trained on. Where the settings keep the last epoch it is what the validation
     curves are taken from, which decide nothing then; where they keep the best one, that is chosen on a part of the other folds.

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lstsr_core.geo.operators import DEFAULT_MTF, degrade, low_pass
+from lstsr_core.geo.operators import DEFAULT_MTF
 from lstsr_core.metrics.images import GRADIENT_FILTERS
+from lstsr_core.networks.operators import degrade, low_pass
 
 TEXTURE_MTF = 0.25
 """Of the low-pass G whose remainder SIF-CNN-SR2 compares, whatever the sensor's own."""

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from lstsr_core.geo.grid import SCALE
-from lstsr_core.geo.operators import aggregate_radiance, decimate, upsample
 from lstsr_core.networks import losses
 from lstsr_core.networks.data import Batch
 from lstsr_core.networks.losses import Loss
+from lstsr_core.networks.operators import aggregate_radiance, decimate, upsample
 from lstsr_core.networks.settings import TrainingSettings
 from lstsr_core.patches.statistics import Statistics
 

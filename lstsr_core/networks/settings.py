@@ -13,10 +13,15 @@ from lstsr_core.base.project import TRAINING_SETTINGS
 from lstsr_core.base.text import read_yaml
 from lstsr_core.geo.grid import SCALE
 from lstsr_core.geo.operators import DEFAULT_MTF
-from lstsr_core.networks.unet import Upsampling
 
 ModelName = Literal["sif-cnn-sr1", "sif-cnn-sr2", "sc-unet"]
 MODELS: tuple[ModelName, ...] = get_args(ModelName)
+
+Upsampling = Literal["align-corners", "half-pixel"]
+UPSAMPLINGS: tuple[Upsampling, ...] = get_args(Upsampling)
+
+SMALLEST_INPUT = 8
+"""Rows or columns that the network's three halvings leave something of."""
 
 MOST_THREADS = 256
 """More than any one machine of today has cores for; a slip of the keyboard beyond it crashes the libraries."""

@@ -9,23 +9,18 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from lstsr_core.base.memory import kept_memory
 from lstsr_core.base.progress import bar
-from lstsr_core.geo.raster import BoolArray
+from lstsr_core.geo.raster import BoolArray, Float32Array
+from lstsr_core.geo.window import Window
 from lstsr_core.networks.unet import SharpeningUNet
-
-Float32Array = NDArray[np.float32]
-Pixel = TypeVar("Pixel", bound=np.generic)
 
 GRID = 8
 """Pixels that three poolings make one of: a window begins at a multiple, so that its poolings are the image's own."""
@@ -35,40 +30,6 @@ LARGEST_CORE = 1200
 
 TRAINING_SIDE = 256
 BLENDING_STEP = TRAINING_SIDE // 2
-
-
-@dataclass(frozen=True)
-class Window:
-    """A rectangle of pixels of an image.
-
-    Attributes
-    ----------
-    rows, columns : slice
-        With start and stop.
-    """
-
-    rows: slice
-    columns: slice
-
-    def of(self, image: NDArray[Pixel]) -> NDArray[Pixel]:
-        """The pixels of an image of shape (rows, columns) inside it; a view."""
-        return image[self.rows, self.columns]
-
-    def widened(self, pixels: int, rows: int, columns: int) -> Window:
-        """With a border of so many pixels, as far as an image of this size has them."""
-        return Window(_widened(self.rows, pixels, rows), _widened(self.columns, pixels, columns))
-
-    def inside(self, outer: Window) -> Window:
-        """The same pixels, counted from the first row and column of a window around it."""
-        return Window(_moved(self.rows, -outer.rows.start), _moved(self.columns, -outer.columns.start))
-
-
-def _widened(span: slice, pixels: int, size: int) -> slice:
-    return slice(max(span.start - pixels, 0), min(span.stop + pixels, size))
-
-
-def _moved(span: slice, pixels: int) -> slice:
-    return slice(span.start + pixels, span.stop + pixels)
 
 
 Inputs = Callable[[Window], Tensor]

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-Upsampling = Literal["align-corners", "half-pixel"]
-UPSAMPLINGS: tuple[Upsampling, ...] = get_args(Upsampling)
+from lstsr_core.networks.settings import UPSAMPLINGS, Upsampling
 
 
 class DoubleConvolution(nn.Sequential):
@@ -86,7 +83,3 @@ class SharpeningUNet(nn.Module):
             features = up(features, levels.pop())
         outputs: Tensor = self.outlet(features)
         return outputs
-
-
-SMALLEST_INPUT = 8
-"""Rows or columns that three halvings leave something of."""

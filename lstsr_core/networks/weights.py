@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,23 +17,15 @@ from torch import Tensor
 from lstsr_core.base.errors import InputError
 from lstsr_core.base.files import written_atomically
 from lstsr_core.geo.raster import BoolArray, FloatArray
-from lstsr_core.networks.tiling import TRAINING_SIDE, Window, predict_blended, predict_seamless
-from lstsr_core.networks.unet import SMALLEST_INPUT, SharpeningUNet
+from lstsr_core.geo.window import Window
+from lstsr_core.networks.settings import SMALLEST_INPUT
+from lstsr_core.networks.tiling import TRAINING_SIDE, predict_blended, predict_seamless
+from lstsr_core.networks.unet import SharpeningUNet
+from lstsr_core.networks.weights_files import Shapes, check_shapes, unreadable
 from lstsr_core.patches.statistics import Statistics
 
 PUBLISHED_STATISTICS = Statistics(lst_mean_k=303.4670, lst_std_k=8.0529, ndvi_mean=0.64476, ndvi_std=0.16534)
 """Recovered from the image that the published notebook shows, since its statistics file was not published."""
-
-PACKAGE_WEIGHTS = Path(__file__).parents[1] / "weights"
-"""Trained for this package on the MODIS side of the published pairs: used where no other weights are named."""
-
-FOLDS_TABLE = "folds.csv"
-
-PUBLISHED_CHECKPOINTS = {
-    "sif-cnn-sr1": "modelB_1009/modelB_state_dict.pt",
-    "sif-cnn-sr2": "modelB_2609/modelB_state_dict.pt",
-    "sc-unet": "modelB_2011/modelB_state_dict.pt",
-}
 
 _FROM_PUBLISHED = [("inbloc.bloc.", "inlet."), ("outlay.", "outlet.")]
 for _level in range(3):
@@ -106,7 +96,9 @@ class Model:
         else:
             with torch.inference_mode():
                 output = self._disjoint(scores(Window(slice(0, rows), slice(0, columns))), piece or max(rows, columns))
-        predicted_k = output.astype(np.float64) * s.lst_std_k + s.lst_mean_k
+        predicted_k = output.astype(np.float64)
+        predicted_k *= s.lst_std_k
+        predicted_k += s.lst_mean_k
         return predicted_k
 
     def _disjoint(self, scores: Tensor, piece: int) -> FloatArray:
@@ -123,61 +115,6 @@ def _piece_sizes(size: int, piece: int) -> list[int]:
         rest = sizes.pop()
         sizes[-1] += rest
     return sizes
-
-
-def weights_file(directory: Path | None, method: str) -> Path | None:
-    """The weights of a method below a directory, or None if it holds none.
-
-    ``<method>.safetensors`` is looked for first, then the published ``modelB_…/modelB_state_dict.pt``. Without a directory:
-    the weights that come with the package.
-    """
-    directory = directory or PACKAGE_WEIGHTS
-    for folder in (directory, directory / "models"):
-        for name in (f"{method}.safetensors", PUBLISHED_CHECKPOINTS.get(method, "")):
-            if name and (folder / name).is_file():
-                return folder / name
-    return None
-
-
-def unseen_weights(directory: Path, scene: str) -> Path:
-    """Where the weights lie of the networks that have not seen a scene in training.
-
-    Parameters
-    ----------
-    directory : Path
-        Of a cross-validation: ``folds.csv`` with ``fold0``, ``fold1``, …; any other is given back as it is.
-    scene : str
-        A pair's id.
-
-    Raises
-    ------
-    InputError
-        If the cross-validation did not have this scene, or its table is damaged.
-    """
-    path = directory / FOLDS_TABLE
-    if not path.is_file():
-        return directory
-    folds = _read_folds(path, path.stat().st_mtime_ns)
-    if scene not in folds:
-        raise InputError(
-            f"{path}: scene {scene} is in no fold; leave it out (--scenes development leaves test scenes out), or judge it "
-            "with weights that have not seen it."
-        )
-    return directory / fold_name(folds[scene])
-
-
-def fold_name(fold: int | str) -> str:
-    """Of the directory that holds the weights which have not seen a fold."""
-    return f"fold{fold}"
-
-
-@lru_cache(maxsize=8)
-def _read_folds(path: Path, modified_ns: int) -> dict[str, int]:
-    try:
-        with path.open(newline="", encoding="utf-8") as stream:
-            return {row["scene"]: int(row["fold"]) for row in csv.DictReader(stream)}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: not readable as a table of scenes and folds ({error}); train the folds again.") from error
 
 
 def load_model(path: Path) -> Model:
@@ -204,11 +141,8 @@ def load_model(path: Path) -> Model:
             card = {"data": "as published: tile h18v04, day, 2017-01-01 to 2020-01-01", "upsampling": "align-corners"}
             network = SharpeningUNet()
     except Exception as error:  # both libraries raise their own kinds, pickle's among them, on a damaged file
-        raise InputError(
-            f"{path}: not a readable weights file ({type(error).__name__}: {' '.join(str(error).split())[:120]}). "
-            "Expected this project's .safetensors with statistics, or a published state dict."
-        ) from error
-    _check_architecture(path, network.state_dict(), state)
+        raise unreadable(path, error) from error
+    check_shapes(path, _shapes(network.state_dict()), _shapes(state))
     network.load_state_dict(state)
     return Model(network.eval(), statistics, path.name, card)
 
@@ -229,16 +163,5 @@ def _own_name(published: str) -> str:
     return published
 
 
-def _shape(entry: object) -> tuple[int, ...] | str:
-    return tuple(entry.shape) if isinstance(entry, Tensor) else type(entry).__name__
-
-
-def _check_architecture(path: Path, expected: dict[str, Tensor], found: dict[str, Tensor]) -> None:
-    for name in sorted(expected.keys() | found.keys()):
-        have = _shape(found[name]) if name in found else "nothing"
-        want = tuple(expected[name].shape) if name in expected else "nothing"
-        if have != want:
-            raise InputError(
-                f"{path}: another architecture: '{name}' has {have}, the network of this paper has {want} there "
-                f"({len(expected)} tensors). Use weights of this network."
-            )
+def _shapes(state: Mapping[str, object]) -> Shapes:
+    return {name: tuple(entry.shape) if isinstance(entry, Tensor) else type(entry).__name__ for name, entry in state.items()}

@@ -1,5 +1,7 @@
 """The methods: each takes an aligned pair's 1 km LST and 250 m NDVI and gives a 250 m LST.
 
+The table of them loads in a moment: what a method alone needs (torch, scikit-learn, SciPy's solvers) is imported where it runs.
+
 A new method joins every table and figure by one decorated function: in a file of its own that the environment variable
 ``LSTSR_METHODS`` names, or here.
 """
@@ -13,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,14 +25,13 @@ from lstsr_core.base.fingerprint import sha256
 from lstsr_core.base.project import resolve
 from lstsr_core.geo.grid import SCALE
 from lstsr_core.geo.operators import upsample
-from lstsr_core.geo.raster import FloatArray, Raster, fill_nearest
-from lstsr_core.networks.tiling import Pixel
-from lstsr_core.networks.weights import PUBLISHED_CHECKPOINTS, Model, load_model, unseen_weights, weights_file
+from lstsr_core.geo.raster import FloatArray, Pixel, Raster, fill_nearest
+from lstsr_core.networks.weights_files import PUBLISHED_CHECKPOINTS, unseen_weights, weights_file
 from lstsr_core.pairs.pair import PATCH_COARSE_PIXELS, ModisPair, fine_grid
-from lstsr_core.sharpening.dms import dms as dms_sharpen
-from lstsr_core.sharpening.kriging import aatprk as aatprk_sharpen
-from lstsr_core.sharpening.kriging import atprk as atprk_sharpen
-from lstsr_core.sharpening.regression import aggregate_ndvi, fit_scene
+from lstsr_core.sharpening.regression import aggregate_ndvi, blocks, fit_scene
+
+if TYPE_CHECKING:
+    from lstsr_core.networks.weights import Model
 
 WEIGHTS_MISSING = "weights missing"
 """Why a network that was asked for has no result where no weights are found for it."""
@@ -39,6 +41,12 @@ OWN_METHODS_VARIABLE = "LSTSR_METHODS"
 
 RESERVED_NAMES = ("all", "aster", "modis", "ndvi")
 
+LOCAL_DMS_COARSE_PIXELS = 30
+"""Side of the windows of `dms-local`, as pyDMS, its authors' code, sets it."""
+
+Source = Literal["paper", "companion", "user"]
+"""Whose a method is: one of those that the paper compares, one that this companion adds, or the user's own."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -47,7 +55,7 @@ class Options:
     Attributes
     ----------
     weights : Path, optional
-        Directory of weights files (`networks.weights.weights_file`), or of a cross-validation, from which each pair takes
+        Directory of weights files (`networks.weights_files.weights_file`), or of a cross-validation, from which each pair takes
         the networks that have not seen it; without it, the weights that come with the package.
     seed : int
         For methods that draw random numbers.
@@ -70,17 +78,18 @@ Sharpener = Callable[[FloatArray, FloatArray, Options], FloatArray]
 
 @dataclass(frozen=True)
 class Method:
-    """A sharpener with the name that tables use and the name that figures show."""
+    """A sharpener with the name that tables use, the name that figures show, and whose it is."""
 
     name: str
     label: str
     sharpener: Sharpener = field(repr=False)
+    source: Source = "user"
 
 
 METHODS: dict[str, Method] = {}
 
 
-def method(name: str, label: str) -> Callable[[Sharpener], Sharpener]:
+def method(name: str, label: str, source: Source = "user") -> Callable[[Sharpener], Sharpener]:
     """Register a function (lst_k, ndvi, options) → fine LST in kelvin as a method.
 
     Parameters
@@ -89,6 +98,8 @@ def method(name: str, label: str) -> Callable[[Sharpener], Sharpener]:
         Lower-case letters, digits and hyphens, as tables and options write it.
     label : str
         As figures show it.
+    source : {"paper", "companion", "user"}
+        Whose it is; a companion's runs only where it is named.
 
     Raises
     ------
@@ -102,21 +113,21 @@ def method(name: str, label: str) -> Callable[[Sharpener], Sharpener]:
         raise InputError(f"there is a method '{name}' ({label}) already; give yours a name and a label of its own.")
 
     def register(sharpener: Sharpener) -> Sharpener:
-        METHODS[name] = Method(name, label, sharpener)
+        METHODS[name] = Method(name, label, sharpener, source)
         return sharpener
 
     return register
 
 
 def check_methods(names: list[str]) -> list[str]:
-    """Expand ``all`` and refuse unknown names, saying which are known.
+    """Expand ``all``, the paper's methods and the user's own, and refuse unknown names, saying which are known.
 
     Raises
     ------
     InputError
     """
-    if "all" in names:
-        return list(METHODS)
+    every = [known.name for known in METHODS.values() if known.source != "companion"]
+    names = [name for word in names for name in (every if word == "all" else [word])]
     unknown = [name for name in names if name not in METHODS]
     if unknown or not names:
         raise InputError(f"unknown method '{', '.join(unknown)}'; known methods: {', '.join(METHODS)} (or all).")
@@ -179,7 +190,7 @@ def repeated(coarse: NDArray[Pixel]) -> NDArray[Pixel]:
     return coarse.repeat(SCALE, axis=0).repeat(SCALE, axis=1)
 
 
-@method("bicubic", "Bicubic")
+@method("bicubic", "Bicubic", "paper")
 def bicubic(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
     """U(LST): no use of NDVI; gaps are bridged by their nearest pixels and cut out again.
 
@@ -194,7 +205,7 @@ def bicubic(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray
     return fine_k
 
 
-@method("tsharp", "TsHARP")
+@method("tsharp", "TsHARP", "paper")
 def tsharp(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
     """One linear regression of LST on 1 km NDVI for the scene, plus each coarse pixel's residual over its block.
 
@@ -205,32 +216,47 @@ def tsharp(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
     """
     coarse_ndvi = aggregate_ndvi(ndvi, bool(options.published))
     line = fit_scene(lst_k, coarse_ndvi)
-    fine_k: FloatArray = line(ndvi) + repeated(lst_k - line(coarse_ndvi))
+    fine_k = line(ndvi)
+    blocks(fine_k)[...] += (lst_k - line(coarse_ndvi))[:, None, :, None]
     return fine_k
 
 
-@method("atprk", "ATPRK")
+@method("atprk", "ATPRK", "paper")
 def atprk(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
     """TsHARP's regression, its residual kriged from areas to points."""
-    return atprk_sharpen(lst_k, ndvi, published=bool(options.published))
+    from lstsr_core.sharpening import kriging
+
+    return kriging.atprk(lst_k, ndvi, published=bool(options.published))
 
 
-@method("aatprk", "AATPRK")
+@method("aatprk", "AATPRK", "paper")
 def aatprk(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
     """ATPRK with the regression fitted in each window of 5×5 coarse pixels."""
-    return aatprk_sharpen(lst_k, ndvi, published=bool(options.published))
+    from lstsr_core.sharpening import kriging
+
+    return kriging.aatprk(lst_k, ndvi, published=bool(options.published))
 
 
-@method("dms", "DMS")
+@method("dms", "DMS", "paper")
 def dms(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
     """The data mining sharpener: bagged regression trees of LST on NDVI, global as in the paper."""
+    return _dms(lst_k, ndvi, options, moving_window=0)
+
+
+def _dms(lst_k: FloatArray, ndvi: FloatArray, options: Options, moving_window: int) -> FloatArray:
+    from lstsr_core.sharpening.dms import dms as dms_sharpen
+
     published = bool(options.published)
     down, right = (options.rows_down, options.columns_right) if published else (0, 0)
-    return dms_sharpen(lst_k, ndvi, seed=options.seed, rows_down=down, columns_right=right, published=published)
+    return dms_sharpen(
+        lst_k, ndvi, seed=options.seed, moving_window=moving_window, rows_down=down, columns_right=right, published=published
+    )
 
 
 @lru_cache(maxsize=8)
 def _model(path: Path, modified_ns: int) -> Model:
+    from lstsr_core.networks.weights import load_model
+
     return load_model(path)
 
 
@@ -247,22 +273,28 @@ def _network(name: str, lst_k: FloatArray, ndvi: FloatArray, options: Options, p
     return fine_k
 
 
-@method("sc-unet", "SC-Unet")
+@method("sc-unet", "SC-Unet", "paper")
 def sc_unet(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
     """The network trained at 4 km → 1 km, applied at 1 km → 250 m: to the whole image, or in pieces as published."""
     return _network("sc-unet", lst_k, ndvi, options, PATCH_COARSE_PIXELS if options.published else None)
 
 
-@method("sif-cnn-sr1", "SIF-CNN-SR1")
+@method("sif-cnn-sr1", "SIF-CNN-SR1", "paper")
 def sif_cnn_sr1(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
     """The scale-invariance-free network whose texture loss compares gradients with NDVI's."""
     return _network("sif-cnn-sr1", lst_k, ndvi, options)
 
 
-@method("sif-cnn-sr2", "SIF-CNN-SR2")
+@method("sif-cnn-sr2", "SIF-CNN-SR2", "paper")
 def sif_cnn_sr2(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
     """The scale-invariance-free network whose texture loss compares high-pass images with NDVI's."""
     return _network("sif-cnn-sr2", lst_k, ndvi, options)
+
+
+@method("dms-local", "DMS, local", "companion")
+def dms_local(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
+    """DMS as its authors wrote it: blended with regressions in moving windows of 30×30 coarse pixels, beside the paper's."""
+    return _dms(lst_k, ndvi, options, moving_window=LOCAL_DMS_COARSE_PIXELS)
 
 
 def _own_methods() -> dict[str, str]:

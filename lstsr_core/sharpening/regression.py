@@ -70,15 +70,23 @@ def aggregate_ndvi(ndvi: FloatArray, published: bool = False) -> FloatArray:
         Mean over the valid pixels of each 4×4 block; NaN where none is valid.
     """
     fine = blocks(np.asarray(ndvi, dtype=np.float64))
+    mean = np.empty((fine.shape[0], fine.shape[2]))
+    for first in range(0, len(mean), _ROWS_AT_A_TIME):
+        strip = slice(first, first + _ROWS_AT_A_TIME)
+        mean[strip] = _block_means(fine[strip], published)
+    return np.clip(mean**0.25, -1.0, 1.0) if published else mean
+
+
+def _block_means(fine: FloatArray, published: bool) -> FloatArray:
     powers = fine**4 if published else fine
     missing = np.isnan(fine)
-    if missing.any():
-        valid_count = SCALE**2 - missing.sum(axis=(1, 3))
-        total = np.where(missing, 0.0, powers).sum(axis=(1, 3))
-        mean: FloatArray = np.where(valid_count > 0, total / np.maximum(valid_count, 1), np.nan)
-    else:
-        mean = powers.mean(axis=(1, 3))
-    return np.clip(mean**0.25, -1.0, 1.0) if published else mean
+    if not missing.any():
+        whole: FloatArray = powers.mean(axis=(1, 3))
+        return whole
+    valid_count = SCALE**2 - missing.sum(axis=(1, 3))
+    total = np.where(missing, 0.0, powers).sum(axis=(1, 3))
+    mean: FloatArray = np.where(valid_count > 0, total / np.maximum(valid_count, 1), np.nan)
+    return mean
 
 
 def _fitted(lst_k: FloatArray, coarse_ndvi: FloatArray) -> BoolArray:

@@ -15,10 +15,14 @@ from lstsr_core.maps import quicklook
 from lstsr_core.maps.area import to_degrees
 from lstsr_core.maps.predict import predict_granule, read_area
 from lstsr_core.modis.day_pairs import LST_KINDS, granule_pairs, newest_granules
+from lstsr_core.modis.granule import read_rgb
+from lstsr_core.modis.names import GranuleName
 from lstsr_core.stages.common import write_json
 from lstsr_core.stages.parameters import Download, Map
 
 NO_GRANULE = "no granule here: the published pairs are patches; set 01_download.source=sample, or map one with lstsr predict"
+
+COLOUR_KIND = "09GA"
 
 
 def chosen_granules(settings: Map) -> tuple[Path, Path] | None:
@@ -91,3 +95,17 @@ def show_map_quality(settings: Map) -> Image | None:
     """The map's consistency residual and its validity flag; nothing if there is no map."""
     path = settings.directory / "map.tif"
     return figures.show(quicklook.quality_map(path), settings.directory, "quality") if path.is_file() else None
+
+
+def show_true_colour(settings: Map) -> Image | None:
+    """The map beside the day's MOD09GA in true colour, Terra's before Aqua's; without one a line says so."""
+    path, granules = settings.directory / "map.tif", chosen_granules(settings)
+    if granules is None or not path.is_file():
+        return None
+    reflectance = GranuleName.parse(granules[1].name)
+    colours = newest_granules(granules[1].parent, COLOUR_KIND)
+    same_day = [colours[key] for key in sorted(colours) if key[1:] == (reflectance.date, reflectance.tile)]
+    if not same_day:
+        print(f"No MOD09GA or MYD09GA of {reflectance.date} is among the granules: no true colour beside the map.")
+        return None
+    return figures.show(quicklook.true_colour_map(path, read_rgb(same_day[0])), settings.directory, "true_colour")

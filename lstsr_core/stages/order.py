@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lstsr_core.base.project import ABLATION, OWN_WEIGHTS, SCENES, TRAINING_CURVES, TRAINING_SETTINGS
-from lstsr_core.networks.weights import PACKAGE_WEIGHTS
+from lstsr_core.networks.weights_files import PACKAGE_WEIGHTS
 from lstsr_core.stages.parameters import NotebookParameters, Training
 
 UPSTREAM = {

@@ -15,15 +15,23 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from lstsr_core.base.errors import invalid
 from lstsr_core.base.project import resolve
 from lstsr_core.base.text import parse_day
-from lstsr_core.evaluation.protocols import PROTOCOLS
-from lstsr_core.evaluation.table import check_protocols
+from lstsr_core.evaluation.protocols import PROTOCOLS, check_protocols
 from lstsr_core.geo.grid import Tile
 from lstsr_core.maps.area import parse_bounds
-from lstsr_core.maps.predict import Request
+from lstsr_core.maps.request import Request
 from lstsr_core.modis.products import Product
 from lstsr_core.modis.water import DEFAULT_DILATION, MOST_DILATION
-from lstsr_core.networks.settings import MODELS, MOST_THREADS, Number, Switch, TrainingSettings, settings_of
-from lstsr_core.networks.unet import SMALLEST_INPUT, UPSAMPLINGS, Upsampling
+from lstsr_core.networks.settings import (
+    MODELS,
+    MOST_THREADS,
+    SMALLEST_INPUT,
+    UPSAMPLINGS,
+    Number,
+    Switch,
+    TrainingSettings,
+    Upsampling,
+    settings_of,
+)
 from lstsr_core.sharpening.methods import METHODS, Options, check_methods
 
 Mtf = Annotated[Number, Field(gt=0.0, lt=1.0, description="transfer of the sensor's PSF at the 1 km Nyquist frequency")]

@@ -6,10 +6,11 @@ import pandas as pd
 from IPython.display import Image
 
 from lstsr_core.figures import architecture
-from lstsr_core.figures import panels as figures
+from lstsr_core.figures import files as figures
 from lstsr_core.figures.architecture import INPUT, Layer
 from lstsr_core.figures.architecture_figure import architecture_figure
-from lstsr_core.networks.unet import UPSAMPLINGS, SharpeningUNet, Upsampling
+from lstsr_core.networks.settings import UPSAMPLINGS, Upsampling
+from lstsr_core.networks.unet import SharpeningUNet
 from lstsr_core.stages import flow_chart
 from lstsr_core.stages.common import write_csv
 from lstsr_core.stages.parameters import Structure

@@ -22,7 +22,8 @@ from lstsr_core.networks.data import TrainingData, from_pairs, from_patches
 from lstsr_core.networks.settings import MODELS
 from lstsr_core.networks.training import loss_of_upsampled
 from lstsr_core.networks.unet import SharpeningUNet
-from lstsr_core.networks.weights import PUBLISHED_CHECKPOINTS, load_model, weights_file
+from lstsr_core.networks.weights import load_model
+from lstsr_core.networks.weights_files import PUBLISHED_CHECKPOINTS, weights_file
 from lstsr_core.patches.patch import read_table
 from lstsr_core.patches.statistics import read_statistics
 from lstsr_core.sharpening.methods import METHODS

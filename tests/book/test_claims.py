@@ -13,7 +13,7 @@ from lstsr_book.claims import Claim, claims, write_claims
 from lstsr_book.run_files import RunFiles
 from lstsr_core.base.errors import InputError
 from lstsr_core.base.project import REGISTRY
-from lstsr_core.networks.weights import PUBLISHED_CHECKPOINTS
+from lstsr_core.networks.weights_files import PUBLISHED_CHECKPOINTS
 from lstsr_core.pairs.published import read_registry
 from worlds.claims import CHECKPOINT_DIGESTS, FIGURES, make_run, metrics_rows, missing_rows
 

@@ -19,18 +19,17 @@ from hypothesis import strategies as st
 
 from lstsr_core.base.errors import InputError
 from lstsr_core.evaluation.products import Products, sharpen_all
-from lstsr_core.evaluation.protocols import PROTOCOLS, TOO_SMALL, Comparison, Georeferenced, Placement, Published
-from lstsr_core.evaluation.statistics import differences_between_methods, summarise
-from lstsr_core.evaluation.table import (
-    COLUMNS,
+from lstsr_core.evaluation.protocols import (
+    PROTOCOLS,
+    TOO_SMALL,
+    Comparison,
+    Georeferenced,
+    Placement,
+    Published,
     check_protocols,
-    evaluate,
-    evaluate_pair,
-    mean_by_method,
-    measure,
-    spectra_of,
-    write_table,
 )
+from lstsr_core.evaluation.statistics import differences_between_methods, summarise
+from lstsr_core.evaluation.table import COLUMNS, evaluate, evaluate_pair, mean_by_method, measure, spectra_of, write_table
 from lstsr_core.geo.raster import Raster
 from lstsr_core.metrics.images import gssim
 from lstsr_core.metrics.names import METRIC_COLUMNS

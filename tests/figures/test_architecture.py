@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from lstsr_core.figures.architecture import INPUT, Layer, blocks, layers, skips, table
-from lstsr_core.networks.unet import UPSAMPLINGS, SharpeningUNet, Upsampling
+from lstsr_core.networks.settings import UPSAMPLINGS, Upsampling
+from lstsr_core.networks.unet import SharpeningUNet
 
 
 def found(upsampling: Upsampling = "align-corners", side: int = 64) -> list[Layer]:

@@ -18,7 +18,8 @@ from lstsr_core.base.fingerprint import Digests, sha256
 from lstsr_core.geo.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL
 from lstsr_core.geo.raster import Raster, write_raster
 from lstsr_core.maps import predict as prediction
-from lstsr_core.maps.predict import Request, predict_granule
+from lstsr_core.maps.predict import predict_granule
+from lstsr_core.maps.request import Request
 from lstsr_core.modis.day_pairs import granule_pairs
 from lstsr_core.modis.names import GranuleName
 from lstsr_core.patches.cutting import PatchSettings, update

@@ -9,7 +9,8 @@ import pytest
 from lstsr_core.base.errors import InputError
 from lstsr_core.geo.grid import Tile
 from lstsr_core.maps.plan import plan_granule
-from lstsr_core.maps.predict import Request, predict_granule
+from lstsr_core.maps.predict import predict_granule
+from lstsr_core.maps.request import Request
 from lstsr_core.modis.names import GranuleName
 from worlds.granules import DAY, SIZE, Granules, fields, write_granules
 

@@ -29,12 +29,14 @@ from lstsr_core.geo.raster import FloatArray, Raster
 from lstsr_core.geo.shorelines import Extent
 from lstsr_core.maps import predict as prediction
 from lstsr_core.maps.plan import plan_granule
-from lstsr_core.maps.predict import Request, check_names, predict_granule
+from lstsr_core.maps.predict import check_names, predict_granule
+from lstsr_core.maps.request import Request
 from lstsr_core.maps.validity import CLOUD, NDVI_INVALID, OUTSIDE_SHAPE, OUTSIDE_TRAINING, VALID, WATER
 from lstsr_core.modis.granule import Layer
 from lstsr_core.modis.hdf_eos import GridDataset, write_granule
 from lstsr_core.modis.names import GranuleName
-from lstsr_core.networks.weights import PUBLISHED_CHECKPOINTS, load_model
+from lstsr_core.networks.weights import load_model
+from lstsr_core.networks.weights_files import PUBLISHED_CHECKPOINTS
 from lstsr_core.sharpening.methods import METHODS, OWN_METHODS
 from lstsr_core.simulation.granule_writer import write_lst_granule
 from worlds.granules import DAY, FIRST_COLUMN, FIRST_ROW, SIZE, Granules, fields, smooth, write_granules

@@ -8,8 +8,6 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from lstsr_core.maps.validity import FLAGS, OUTSIDE_TRAINING, VALID, has_lst, outside_training, range_warnings, shares_of
-from lstsr_core.networks.unet import SharpeningUNet
-from lstsr_core.networks.weights import Model
 from lstsr_core.patches.statistics import Statistics
 
 STATISTICS = Statistics(300.0, 8.0, 0.6, 0.2, lst_min_k=280.0, lst_max_k=320.0, ndvi_min=-0.1, ndvi_max=0.9)
@@ -41,8 +39,8 @@ def test_warnings_count_the_maps_own_pixels() -> None:
     lst_k, ndvi = np.array([[330.0, 300.0]]), np.full((4, 8), 0.5)
     validity = np.zeros((4, 8), dtype=np.uint8)
     validity[:, :2], validity[:, 6:] = 1, 3
-    (warning,) = range_warnings(lst_k, ndvi, validity, Model(SharpeningUNet(), STATISTICS, "sc-unet.safetensors"))
+    (warning,) = range_warnings(lst_k, ndvi, validity, STATISTICS, "sc-unet.safetensors")
     assert warning.startswith("LST of 50.00% of the valid pixels is outside the 280.00 to 320.00 K that sc-unet.safetensors was")
     assert "(here 300.00 to 330.00 K)" in warning and "\n" not in warning
-    inside = range_warnings(np.array([[310.0, 300.0]]), ndvi, validity, Model(SharpeningUNet(), STATISTICS, "x"))
+    inside = range_warnings(np.array([[310.0, 300.0]]), ndvi, validity, STATISTICS, "x")
     assert inside == ()

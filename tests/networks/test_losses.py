@@ -17,7 +17,8 @@ from lstsr_core.networks.data import Batch
 from lstsr_core.networks.losses import gradients, high_pass, sc_unet, sif_cnn_sr1, sif_cnn_sr2
 from lstsr_core.networks.objectives import OBJECTIVES
 from lstsr_core.networks.settings import settings_of
-from lstsr_core.networks.weights import load_model, weights_file
+from lstsr_core.networks.weights import load_model
+from lstsr_core.networks.weights_files import weights_file
 from lstsr_core.pairs.scenes import read_part
 
 S = [

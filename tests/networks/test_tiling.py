@@ -15,20 +15,22 @@ from torch import Tensor, nn
 
 from lstsr_core.geo.operators import upsample
 from lstsr_core.geo.raster import FloatArray, fill_nearest
+from lstsr_core.geo.window import Window
 from lstsr_core.networks import tiling as windows
+from lstsr_core.networks.settings import UPSAMPLINGS, Upsampling
 from lstsr_core.networks.tiling import (
     BLENDING_STEP,
     GRID,
     Inputs,
-    Window,
     for_inference,
     predict_blended,
     predict_seamless,
     reach,
     seamless_windows,
 )
-from lstsr_core.networks.unet import UPSAMPLINGS, SharpeningUNet, Upsampling
-from lstsr_core.networks.weights import PUBLISHED_CHECKPOINTS, Model, load_model, weights_file
+from lstsr_core.networks.unet import SharpeningUNet
+from lstsr_core.networks.weights import Model, load_model
+from lstsr_core.networks.weights_files import PUBLISHED_CHECKPOINTS, weights_file
 from lstsr_core.pairs.pair import pair_ids, read_modis
 from lstsr_core.patches.statistics import Statistics
 from lstsr_core.simulation.scenes import MARGIN_COARSE_PIXELS, landscape, simulate_scene

@@ -17,17 +17,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from lstsr_core.base.errors import InputError
-from lstsr_core.networks import weights as networks
+from lstsr_core.networks import weights_files as networks
 from lstsr_core.networks.unet import SharpeningUNet
-from lstsr_core.networks.weights import (
-    PUBLISHED_CHECKPOINTS,
-    PUBLISHED_STATISTICS,
-    Model,
-    load_model,
-    save_model,
-    unseen_weights,
-    weights_file,
-)
+from lstsr_core.networks.weights import PUBLISHED_STATISTICS, Model, load_model, save_model
+from lstsr_core.networks.weights_files import PUBLISHED_CHECKPOINTS, unseen_weights, weights_file
 from lstsr_core.patches.statistics import Statistics, read_statistics
 
 STATISTICS = Statistics(lst_mean_k=300.25, lst_std_k=7.5, ndvi_mean=0.6, ndvi_std=0.17, lst_min_k=251.5, ndvi_max=0.99)

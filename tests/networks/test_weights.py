@@ -16,7 +16,8 @@ from lstsr_core.evaluation.weights_report import differences
 from lstsr_core.maps.validity import TRAINED_ON
 from lstsr_core.networks.data import from_pairs
 from lstsr_core.networks.settings import MODELS, settings_of
-from lstsr_core.networks.weights import PACKAGE_WEIGHTS, load_model, weights_file
+from lstsr_core.networks.weights import load_model
+from lstsr_core.networks.weights_files import PACKAGE_WEIGHTS, weights_file
 from lstsr_core.pairs.scenes import ids_of_test_scenes, read_part
 from lstsr_core.sharpening.methods import Options
 

@@ -14,7 +14,7 @@ import pytest
 
 from lstsr_core import cli
 from lstsr_core.base.errors import InputError
-from lstsr_core.networks.weights import PUBLISHED_CHECKPOINTS, weights_file
+from lstsr_core.networks.weights_files import PUBLISHED_CHECKPOINTS, weights_file
 from lstsr_core.pairs import published as archive
 from lstsr_core.pairs.pair import pair_ids
 

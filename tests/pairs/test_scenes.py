@@ -13,7 +13,8 @@ import pytest
 from lstsr_core.base.errors import InputError
 from lstsr_core.base.project import OWN_WEIGHTS, REGISTRY
 from lstsr_core.networks.data import from_pairs
-from lstsr_core.networks.weights import PUBLISHED_CHECKPOINTS, load_model, weights_file
+from lstsr_core.networks.weights import load_model
+from lstsr_core.networks.weights_files import PUBLISHED_CHECKPOINTS, weights_file
 from lstsr_core.pairs import scenes
 from lstsr_core.pairs.pair import ModisPair, Pair, read_modis, write_pair
 from lstsr_core.pairs.scenes import Part, published_scenes, read_part

@@ -19,7 +19,7 @@ from scipy import stats
 
 from lstsr_core.base.errors import InputError, NoResult
 from lstsr_core.geo.grid import FINE_PIXEL_M
-from lstsr_core.networks import weights as networks
+from lstsr_core.networks import weights_files as networks
 from lstsr_core.networks.unet import SharpeningUNet
 from lstsr_core.networks.weights import PUBLISHED_STATISTICS, load_model, save_model
 from lstsr_core.pairs.pair import Pair, align, read_pair
@@ -240,11 +240,14 @@ def test_each_network_runs_its_own_weights_and_notices_new_ones(synthetic_pair: 
 
 
 def test_method_names_are_expanded_and_kept_in_order() -> None:
-    assert check_methods(["all"]) == list(METHODS)
+    papers = [name for name, method in METHODS.items() if method.source == "paper"]
+    assert check_methods(["all"]) == papers == ["bicubic", "tsharp", "atprk", "aatprk", "dms", *NETWORKS]
+    assert check_methods(["all", "dms-local"]) == [*papers, "dms-local"]
     assert check_methods(["tsharp", "bicubic", "tsharp"]) == ["tsharp", "bicubic"]
-    assert list(METHODS) == ["bicubic", "tsharp", "atprk", "aatprk", "dms", *NETWORKS]
+    assert [name for name in METHODS if name not in papers] == ["dms-local"]
+    assert METHODS["dms-local"].source == "companion"
     labels = [method.label for method in METHODS.values()]
-    assert labels == ["Bicubic", "TsHARP", "ATPRK", "AATPRK", "DMS", "SC-Unet", "SIF-CNN-SR1", "SIF-CNN-SR2"]
+    assert labels == ["Bicubic", "TsHARP", "ATPRK", "AATPRK", "DMS", "SC-Unet", "SIF-CNN-SR1", "SIF-CNN-SR2", "DMS, local"]
 
 
 @pytest.mark.parametrize("names", [["bicubic", "lanczos"], ["Bicubic"], []])

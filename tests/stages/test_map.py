@@ -7,14 +7,23 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from affine import Affine
 from rio_cogeo import cog_validate
 
 from lstsr_core.base.errors import InputError
-from lstsr_core.geo.grid import COARSE_PIXEL_M, SINUSOIDAL, Tile
+from lstsr_core.geo.grid import COARSE_PIXEL_M, SINUSOIDAL, TILE_SIZE_M, Tile
 from lstsr_core.geo.raster import Raster
-from lstsr_core.simulation.granule_writer import LstObservation, write_day_and_night_granule, write_lst_granule
+from lstsr_core.maps import quicklook
+from lstsr_core.modis.granule import RGB_PIXEL_M, read_rgb
+from lstsr_core.modis.names import GranuleName
+from lstsr_core.simulation.granule_writer import (
+    LstObservation,
+    write_day_and_night_granule,
+    write_lst_granule,
+    write_rgb_granule,
+)
 from lstsr_core.stages import map as stages
 from lstsr_core.stages.parameters import Map
 from worlds.granules import DAY, FIRST_COLUMN, FIRST_ROW, Granules, fields, write_granules
@@ -83,3 +92,29 @@ def test_other_platforms_and_families_are_mapped(tmp_path: Path, product: str, l
     assert stages.describe_area(settings)["value"]["LST granule"] == other.name
     shown = stages.make_map(settings)["value"]
     assert ("warning 1" in shown) == product.startswith("MYD")
+
+
+def test_the_map_stands_beside_the_true_colour_of_its_day(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = settings_of(run, method="tsharp", bounds="4.0,45.4,4.2,45.6")
+    assert stages.show_true_colour(settings) is None  # no map yet
+    stages.make_map(settings)
+    assert stages.show_true_colour(settings) is None
+    assert capsys.readouterr().out.endswith(
+        "No MOD09GA or MYD09GA of 2018-07-19 is among the granules: no true colour beside the map.\n"
+    )
+    (lst,) = (run / "01_download" / "granules").glob("MOD21A1D*.hdf")
+    tile = Tile(18, 4)
+    side = round(TILE_SIZE_M / RGB_PIXEL_M)
+    red, green, blue = (np.full((side, side), level) for level in (0.30, 0.20, 0.05))
+    red[:1080], blue[:1080] = 0.05, 0.30  # blue north of 45.5°
+    bands = [Raster(values, tile.transform(RGB_PIXEL_M), SINUSOIDAL) for values in (red, green, blue)]
+    name = lst.name.replace("MOD21A1D", "MOD09GA")
+    write_rgb_granule(lst.with_name(name), *bands, GranuleName.parse(name))
+    figure = quicklook.true_colour_map(run / "07_map" / "map.tif", read_rgb(lst.with_name(name)))
+    left, right = (axes.get_images()[0] for axes in figure.axes[:2])
+    assert left.get_extent() == pytest.approx(right.get_extent(), abs=RGB_PIXEL_M)
+    colours = np.asarray(right.get_array())
+    blue_rows = round((right.get_extent()[3] - (tile.top_m - 1080 * RGB_PIXEL_M)) / RGB_PIXEL_M)
+    assert 0 < blue_rows < len(colours) and (colours[:blue_rows, :, 2] > colours[:blue_rows, :, 0]).all()
+    assert (colours[blue_rows:, :, 0] > colours[blue_rows:, :, 2]).all()
+    assert stages.show_true_colour(settings) is not None and (run / "07_map" / "true_colour.png").is_file()

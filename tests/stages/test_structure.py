@@ -8,7 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from lstsr_core.networks.unet import SharpeningUNet, Upsampling
+from lstsr_core.networks.settings import Upsampling
+from lstsr_core.networks.unet import SharpeningUNet
 from lstsr_core.stages import structure as structure_stages
 from lstsr_core.stages.flow_chart import KINDS
 from lstsr_core.stages.order import UPSTREAM

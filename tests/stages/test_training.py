@@ -22,7 +22,8 @@ from lstsr_core.networks import training as training_loop
 from lstsr_core.networks.data import from_patches
 from lstsr_core.networks.settings import MODELS, read_settings
 from lstsr_core.networks.training import train
-from lstsr_core.networks.weights import load_model, weights_file
+from lstsr_core.networks.weights import load_model
+from lstsr_core.networks.weights_files import weights_file
 from lstsr_core.patches.patch import read_table
 from lstsr_core.sharpening.methods import METHODS as SHARPENERS
 from lstsr_core.stages import training as training_stages

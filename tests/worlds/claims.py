@@ -8,7 +8,7 @@ import pandas as pd
 
 from lstsr_book.claim_rules import PUBLISHED_CURVES
 from lstsr_core.evaluation.table import COLUMNS
-from lstsr_core.networks.weights import PUBLISHED_CHECKPOINTS
+from lstsr_core.networks.weights_files import PUBLISHED_CHECKPOINTS
 
 CHECKPOINT_DIGESTS = {method: f"{index}" * 64 for index, method in enumerate(PUBLISHED_CHECKPOINTS, start=1)}
 

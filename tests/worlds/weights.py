@@ -7,7 +7,8 @@ from pathlib import Path
 import torch
 
 from lstsr_core.networks.unet import SharpeningUNet
-from lstsr_core.networks.weights import PUBLISHED_CHECKPOINTS, PUBLISHED_STATISTICS, save_model
+from lstsr_core.networks.weights import PUBLISHED_STATISTICS, save_model
+from lstsr_core.networks.weights_files import PUBLISHED_CHECKPOINTS
 from lstsr_core.patches.statistics import Statistics
 
 

@@ -13,7 +13,7 @@ from lstsr_book.run_files import PROVENANCE, RunFiles
 from lstsr_core.base.errors import NoResult
 from lstsr_core.evaluation.statistics import mean_interval
 from lstsr_core.metrics.names import Metric
-from lstsr_core.networks.weights import PUBLISHED_CHECKPOINTS
+from lstsr_core.networks.weights_files import PUBLISHED_CHECKPOINTS
 from lstsr_core.sharpening.methods import METHODS
 from lstsr_core.stages.parameters import Sharpening
 
@@ -163,7 +163,7 @@ class Evidence:
         record = self.files.json(PROVENANCE).get(Sharpening.notebook, {})
         folder, inputs = record.get("parameters", {}).get("weights_directory", ""), record.get("inputs", {})
         published = PUBLISHED_CHECKPOINTS[method]
-        # In the order in which networks.weights_file looks.
+        # In the order in which networks.weights_files.weights_file looks.
         for path in (
             f"{folder}/{subfolder}{name}"
             for subfolder in ("", "models/")

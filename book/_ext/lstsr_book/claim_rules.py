@@ -18,7 +18,7 @@ from lstsr_core.geo.grid import SPHERE_RADIUS_M, TILE_SIZE_M, Tile
 from lstsr_core.metrics.contrast import CELL_PIXELS
 from lstsr_core.metrics.names import BY_COLUMN, Metric
 from lstsr_core.networks.unet import SharpeningUNet
-from lstsr_core.networks.weights import PUBLISHED_CHECKPOINTS
+from lstsr_core.networks.weights_files import PUBLISHED_CHECKPOINTS
 from lstsr_core.pairs.pair import PUBLISHED_PAIRS
 
 NOT_PUBLISHED = "not published"

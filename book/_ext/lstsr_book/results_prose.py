@@ -30,7 +30,7 @@ from lstsr_book.markup import (
 from lstsr_book.run_files import METRICS, METRICS_SUMMARY, SUMMARY, RunFiles
 from lstsr_core.evaluation.statistics import COVERAGE, mean_interval
 from lstsr_core.metrics.names import BY_COLUMN, Better, Metric, metrics_of
-from lstsr_core.networks.weights import PUBLISHED_CHECKPOINTS
+from lstsr_core.networks.weights_files import PUBLISHED_CHECKPOINTS
 
 KEPT_FOLDER = "_static/kept"
 

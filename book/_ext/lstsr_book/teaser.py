@@ -16,7 +16,7 @@ from lstsr_book.markup import render
 from lstsr_core.base.errors import InputError
 from lstsr_core.base.files import written_atomically
 from lstsr_core.geo.raster import FloatArray
-from lstsr_core.networks.weights import PUBLISHED_CHECKPOINTS
+from lstsr_core.networks.weights_files import PUBLISHED_CHECKPOINTS
 
 ATLAS = "11_atlas"
 SCENE_FILE = "viewer.js"
