@@ -286,4 +286,6 @@ def code_of_method(method: Method) -> dict[str, str]:
             elif not callable(value) and not inspect.ismodule(value):
                 constants[name] = repr(value)
     sources = {function.__qualname__: fingerprint(inspect.getsource(function)) for function in functions}
-    return sources | constants | code_of(f"import {module}" for module in sorted(modules)) | versions()
+    # What a function of the registry imports where it runs is no global of it, but stands in its source.
+    late = [inspect.getsource(function) for function in functions if function.__module__ == registry.__name__]
+    return sources | constants | code_of([*(f"import {module}" for module in sorted(modules)), *late]) | versions()

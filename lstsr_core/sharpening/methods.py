@@ -1,6 +1,7 @@
 """The methods: each takes an aligned pair's 1 km LST and 250 m NDVI and gives a 250 m LST.
 
-The table of them loads in a moment: what a method alone needs (torch, scikit-learn, SciPy's solvers) is imported where it runs.
+The table of them loads in a moment: what a method alone needs (torch, scikit-learn, SciPy's solvers) is
+imported where it runs.
 
 A new method joins every table and figure by one decorated function: in a file of its own that the environment variable
 ``LSTSR_METHODS`` names, or here.
