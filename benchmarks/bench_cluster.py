@@ -1,8 +1,10 @@
-"""Thirty granules behind a Dask scheduler on loopback, with one worker and with two, each a process of one thread.
+"""Thirty granules behind a Dask scheduler on loopback, with one
+worker and with two, each a process of one thread.
 
-Since two processes gain no more than the computer's other work leaves them, the same granules are done without Dask too, in one
-plain process and in two. All four take turns, ten granules at a time, so that they meet the same conditions. Beside elapsed
-seconds stand the processor's: those of the busier of two processes are what the work would take on a computer that is free.
+Since two processes gain no more than the computer's other work leaves them, the same granules are done
+without Dask too, in one plain process and in two. All four take turns, ten granules at a time, so that they
+meet the same conditions. Beside elapsed seconds stand the processor's: those of the busier of two processes
+are what the work would take on a computer that is free.
 """
 
 from __future__ import annotations
@@ -79,11 +81,15 @@ def behind_a_scheduler(inputs: Inputs, workers: int, directory: Path) -> Iterato
     directory.mkdir()
     dask, file = Path(sys.executable).with_name("dask"), directory / "scheduler.json"
     commands = [["scheduler", *LOCAL, "--port", "0", "--scheduler-file", file]]
-    commands += [["worker", *LOCAL, "--nthreads", "1", "--local-directory", directory, "--scheduler-file", file]] * workers
+    commands += [
+        ["worker", *LOCAL, "--nthreads", "1", "--local-directory", directory, "--scheduler-file", file]
+    ] * workers
     processes = []
     with ExitStack() as stack:
         for command in commands:
-            process = subprocess.Popen([sys.executable, dask, *command], env=ENVIRONMENT, stderr=subprocess.DEVNULL)
+            process = subprocess.Popen(
+                [sys.executable, dask, *command], env=ENVIRONMENT, stderr=subprocess.DEVNULL
+            )
             processes.append(stack.enter_context(process))
             stack.callback(process.terminate)
         with distributed.Client(scheduler_file=str(file), set_as_default=False) as client:
@@ -101,7 +107,9 @@ def in_plain_processes(inputs: Inputs, count: int) -> Iterator[Rival]:
     with ExitStack() as stack:
         command = [sys.executable, "-m", "bench_cluster_work", inputs.granules, inputs.out, inputs.weights]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        processes = [stack.enter_context(subprocess.Popen(command, env=ENVIRONMENT, **pipes)) for _ in range(count)]
+        processes = [
+            stack.enter_context(subprocess.Popen(command, env=ENVIRONMENT, **pipes)) for _ in range(count)
+        ]
 
         def run(part: slice) -> None:
             for index, process in enumerate(processes):
@@ -130,14 +138,21 @@ def test_two_workers_against_one(benchmark: BenchmarkFixture, inputs: Inputs, tm
                     before, start = rival.processor_seconds(), time.perf_counter()
                     rival.run(slice(first, first + ROUND))
                     elapsed[name] += time.perf_counter() - start
-                    busy[name] += max(after - was for after, was in zip(rival.processor_seconds(), before, strict=True))
+                    busy[name] += max(
+                        after - was for after, was in zip(rival.processor_seconds(), before, strict=True)
+                    )
 
         benchmark.pedantic(take_turns, rounds=1)
     assert len(list(inputs.out.glob("*.tif"))) == GRANULES
     benchmark.extra_info.update(elapsed_s=elapsed, processor_s=busy, load=os.getloadavg()[0])
-    print(f"\n{'':20} elapsed s  processor s of the busier one; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
+    print(
+        f"\n{'':20} elapsed s  processor s of the busier one; load {os.getloadavg()[0]:.1f} on"
+        f" {os.cpu_count()} processors"
+    )
     for name in rivals:
         print(f"{name:20} {elapsed[name]:9.1f} {busy[name]:10.1f}")
     for kind in ("worker", "plain process"):
         one, two = f"one {kind}", f"two {kind}s" if kind == "worker" else f"two {kind}es"
-        print(f"two instead of one   {elapsed[one] / elapsed[two]:9.2f} {busy[one] / busy[two]:10.2f}  ({kind})")
+        print(
+            f"two instead of one   {elapsed[one] / elapsed[two]:9.2f} {busy[one] / busy[two]:10.2f}  ({kind})"
+        )

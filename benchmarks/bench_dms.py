@@ -30,7 +30,9 @@ def fractal(size: int, slope: float, generator: np.random.Generator) -> np.ndarr
     """Gaussian field with amplitude spectrum f^−slope, mean 0 and standard deviation 1."""
     frequency = np.hypot(np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None, :])
     frequency[0, 0] = np.inf
-    field = np.fft.irfft2(np.fft.rfft2(generator.standard_normal((size, size))) * frequency**-slope, s=(size, size))
+    field = np.fft.irfft2(
+        np.fft.rfft2(generator.standard_normal((size, size))) * frequency**-slope, s=(size, size)
+    )
     return (field - field.mean()) / field.std()
 
 
@@ -70,7 +72,9 @@ def plain_dms(lst_k: np.ndarray, ndvi: np.ndarray) -> np.ndarray:
     residual = np.empty_like(lst_k)
     for row, column, block_k in blocks(fine_k):
         residual[row, column] = lst_k[row, column] ** 4 - (block_k**4).mean()
-    upsampled = torch.nn.functional.interpolate(torch.from_numpy(residual)[None, None], scale_factor=4, mode="bicubic")
+    upsampled = torch.nn.functional.interpolate(
+        torch.from_numpy(residual)[None, None], scale_factor=4, mode="bicubic"
+    )
     return (fine_k**4 + upsampled[0, 0].numpy()) ** 0.25
 
 
@@ -81,8 +85,12 @@ def test_plain(benchmark: BenchmarkFixture, pair: tuple[np.ndarray, np.ndarray])
 
 
 @pytest.mark.parametrize("moving_window", [0, 30], ids=["global", "window_30"])
-def test_package(benchmark: BenchmarkFixture, pair: tuple[np.ndarray, np.ndarray], moving_window: int) -> None:
+def test_package(
+    benchmark: BenchmarkFixture, pair: tuple[np.ndarray, np.ndarray], moving_window: int
+) -> None:
     benchmark.group = f"DMS, {len(pair[0])}×{len(pair[0])}"
     rounds = 5 if len(pair[0]) == SIZES[0] else 1
-    fine_k = benchmark.pedantic(dms, args=pair, kwargs={"seed": SEED, "moving_window": moving_window}, rounds=rounds)
+    fine_k = benchmark.pedantic(
+        dms, args=pair, kwargs={"seed": SEED, "moving_window": moving_window}, rounds=rounds
+    )
     assert np.isfinite(fine_k).all()

@@ -1,4 +1,5 @@
-"""The published protocol's warp against a warp of the whole tile for each product, and TsHARP on a whole tile."""
+"""The published protocol's warp against a warp of the whole
+tile for each product, and TsHARP on a whole tile."""
 
 from __future__ import annotations
 
@@ -32,7 +33,9 @@ def window(warp: TileWarp) -> tuple[np.ndarray, np.ndarray]:
     """Rows and columns of the warped grid that the patch comes to lie in."""
     left_m, top_m = TILE.left_m + FIRST_COLUMN * FINE_PIXEL_M, TILE.top_m - FIRST_ROW * FINE_PIXEL_M
     side_m = SIZE * FINE_PIXEL_M
-    bounds_m = rasterio.warp.transform_bounds(SINUSOIDAL, warp.crs, left_m, top_m - side_m, left_m + side_m, top_m)
+    bounds_m = rasterio.warp.transform_bounds(
+        SINUSOIDAL, warp.crs, left_m, top_m - side_m, left_m + side_m, top_m
+    )
     first_column, first_row = (int(value) for value in ~warp.transform @ (bounds_m[0], bounds_m[3]))
     last_column, last_row = (int(value) + 1 for value in ~warp.transform @ (bounds_m[2], bounds_m[1]))
     return np.arange(first_row, last_row), np.arange(first_column, last_column)
@@ -40,7 +43,9 @@ def window(warp: TileWarp) -> tuple[np.ndarray, np.ndarray]:
 
 def learnt_warp(products: np.ndarray, warp: TileWarp) -> np.ndarray:
     rows, columns = window(warp)
-    return weigh(products, warp.rows.taps(rows, columns, FIRST_ROW), warp.columns.taps(rows, columns, FIRST_COLUMN))
+    return weigh(
+        products, warp.rows.taps(rows, columns, FIRST_ROW), warp.columns.taps(rows, columns, FIRST_COLUMN)
+    )
 
 
 def whole_tiles(products: np.ndarray, warp: TileWarp) -> np.ndarray:

@@ -1,4 +1,5 @@
-"""Whole granules read in a process of their own, against pyhdf in this one; both give digital numbers of every pixel."""
+"""Whole granules read in a process of their own, against pyhdf in this
+one; both give digital numbers of every pixel."""
 
 from __future__ import annotations
 
@@ -10,7 +11,14 @@ from pyhdf.SD import SD
 from pytest_benchmark.fixture import BenchmarkFixture
 from scipy import ndimage
 
-from lstsr_core.geo.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, TILE_COARSE_PIXELS, TILE_FINE_PIXELS, Tile
+from lstsr_core.geo.grid import (
+    COARSE_PIXEL_M,
+    FINE_PIXEL_M,
+    SINUSOIDAL,
+    TILE_COARSE_PIXELS,
+    TILE_FINE_PIXELS,
+    Tile,
+)
 from lstsr_core.geo.raster import Raster
 from lstsr_core.modis.hdf4 import read_hdf
 from lstsr_core.simulation.granule_writer import write_lst_granule, write_reflectance_granule
@@ -19,7 +27,9 @@ TILE = Tile(18, 4)
 DATASETS = {"lst": ["LST_1KM", "QC"], "reflectance": ["sur_refl_b01_1", "sur_refl_b02_1"]}
 
 
-def landscape(size: int, pixel_m: float, mean: float, spread: float, generator: np.random.Generator) -> Raster:
+def landscape(
+    size: int, pixel_m: float, mean: float, spread: float, generator: np.random.Generator
+) -> Raster:
     """Fields of 16 pixels and a little noise, which deflate about as a real granule does."""
     fields = ndimage.zoom(generator.standard_normal((size // 16, size // 16)), 16, order=1)
     values = mean + spread * (fields + 0.05 * generator.standard_normal((size, size)))
@@ -37,7 +47,11 @@ def granules(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def isolated_read(granules: dict[str, Path]) -> list[np.ndarray]:
-    return [read.pixels for name, datasets in DATASETS.items() for read in read_hdf(granules[name], datasets).datasets.values()]
+    return [
+        read.pixels
+        for name, datasets in DATASETS.items()
+        for read in read_hdf(granules[name], datasets).datasets.values()
+    ]
 
 
 def plain_read(granules: dict[str, Path]) -> list[np.ndarray]:

@@ -1,7 +1,7 @@
 """How long ATPRK and AATPRK take, beside the same in plain loops over pixels.
 
-``pytest benchmarks/bench_kriging.py`` prints a table for each group, with the ratio to the fastest in brackets.
-The scenes are synthetic: fractal NDVI, and an LST that follows it with a fractal departure.
+``pytest benchmarks/bench_kriging.py`` prints a table for each group, with the ratio to the fastest in
+brackets. The scenes are synthetic: fractal NDVI, and an LST that follows it with a fractal departure.
 """
 
 from __future__ import annotations
@@ -66,7 +66,9 @@ def gamma(distance_m: float, sill: float, range_m: float) -> float:
 
 def window_around(row: int, column: int, rows: int, columns: int) -> list[tuple[int, int]]:
     return [
-        (r, c) for r in range(max(row - 2, 0), min(row + 3, rows)) for c in range(max(column - 2, 0), min(column + 3, columns))
+        (r, c)
+        for r in range(max(row - 2, 0), min(row + 3, rows))
+        for c in range(max(column - 2, 0), min(column + 3, columns))
     ]
 
 
@@ -127,7 +129,9 @@ def loop_kriging(residual_k: Array) -> Array:
     for down, right, i, j in itertools.product(range(-2, 3), range(-2, 3), range(SCALE), range(SCALE)):
         total = 0.0
         for k, m in itertools.product(range(SCALE), range(SCALE)):
-            total += gamma(FINE_PIXEL_M * math.hypot(SCALE * down + k - i, SCALE * right + m - j), 1.0, range_m)
+            total += gamma(
+                FINE_PIXEL_M * math.hypot(SCALE * down + k - i, SCALE * right + m - j), 1.0, range_m
+            )
         to_point[down, right, i, j] = total / SCALE**2
     fine_k = np.empty((SCALE * rows, SCALE * columns))
     for row in range(rows):
@@ -155,19 +159,25 @@ def loop_sharpener(lst_k: Array, ndvi: Array, local: bool) -> Array:
     coarse_ndvi = np.empty((rows, columns))
     for row in range(rows):
         for column in range(columns):
-            coarse_ndvi[row, column] = ndvi[SCALE * row : SCALE * row + SCALE, SCALE * column : SCALE * column + SCALE].mean()
+            coarse_ndvi[row, column] = ndvi[
+                SCALE * row : SCALE * row + SCALE, SCALE * column : SCALE * column + SCALE
+            ].mean()
     scene_line = fitted_line(coarse_ndvi.ravel().tolist(), lst_k.ravel().tolist())
     residual_k, fine_k = np.empty((rows, columns)), np.empty(ndvi.shape)
     for row in range(rows):
         for column in range(columns):
             near = window_around(row, column, rows, columns)
             if local and len(near) == 25:
-                slope, intercept = fitted_line([coarse_ndvi[pixel] for pixel in near], [lst_k[pixel] for pixel in near])
+                slope, intercept = fitted_line(
+                    [coarse_ndvi[pixel] for pixel in near], [lst_k[pixel] for pixel in near]
+                )
             else:
                 slope, intercept = scene_line
             residual_k[row, column] = lst_k[row, column] - (intercept + slope * coarse_ndvi[row, column])
             for i, j in itertools.product(range(SCALE), range(SCALE)):
-                fine_k[SCALE * row + i, SCALE * column + j] = intercept + slope * ndvi[SCALE * row + i, SCALE * column + j]
+                fine_k[SCALE * row + i, SCALE * column + j] = (
+                    intercept + slope * ndvi[SCALE * row + i, SCALE * column + j]
+                )
     return fine_k + loop_kriging(residual_k)
 
 

@@ -1,7 +1,9 @@
-"""A whole tile's SIF-CNN-SR1 map against a plain loop over disjoint blocks, and against the arithmetic that it needs.
+"""A whole tile's SIF-CNN-SR1 map against a plain loop over disjoint
+blocks, and against the arithmetic that it needs.
 
-The plain loop cuts the tile into blocks of 64×64 fine pixels and runs the network as it is trained over one after the other,
-which leaves a seam around each. The floor is 55 kFLOP a fine pixel over the rate at which torch multiplies float32 matrices here.
+The plain loop cuts the tile into blocks of 64×64 fine pixels and runs the network as it is trained over
+one after the other, which leaves a seam around each. The floor is 55 kFLOP a fine pixel over the rate
+at which torch multiplies float32 matrices here.
 """
 
 from __future__ import annotations
@@ -47,8 +49,12 @@ def model() -> Model:
 def tile() -> tuple[FloatArray, FloatArray]:
     """Smooth LST and NDVI of a tile, (1200, 1200) and (4800, 4800)."""
     random = np.random.default_rng(0)
-    lst_k = 303.0 + 40.0 * ndimage.gaussian_filter(random.standard_normal((TILE_COARSE_PIXELS, TILE_COARSE_PIXELS)), 4)
-    ndvi = 0.6 + 1.2 * ndimage.gaussian_filter(random.standard_normal((4 * TILE_COARSE_PIXELS, 4 * TILE_COARSE_PIXELS)), 2)
+    lst_k = 303.0 + 40.0 * ndimage.gaussian_filter(
+        random.standard_normal((TILE_COARSE_PIXELS, TILE_COARSE_PIXELS)), 4
+    )
+    ndvi = 0.6 + 1.2 * ndimage.gaussian_filter(
+        random.standard_normal((4 * TILE_COARSE_PIXELS, 4 * TILE_COARSE_PIXELS)), 2
+    )
     return lst_k, np.clip(ndvi, -0.9, 0.95)
 
 
@@ -86,7 +92,9 @@ def test_plain(benchmark: BenchmarkFixture, model: Model, tile: tuple[FloatArray
             for row in range(0, ndvi.shape[0], BLOCK):
                 for column in range(0, ndvi.shape[1], BLOCK):
                     block = torch.from_numpy(scores[None, :, row : row + BLOCK, column : column + BLOCK])
-                    result[row : row + BLOCK, column : column + BLOCK] = model.network(block)[0, 0].numpy() * 8.0 + 303.0
+                    result[row : row + BLOCK, column : column + BLOCK] = (
+                        model.network(block)[0, 0].numpy() * 8.0 + 303.0
+                    )
         return result
 
     torch.set_num_threads(1)  # so small blocks take several times as long on two
@@ -103,20 +111,27 @@ def test_seamless(benchmark: BenchmarkFixture, model: Model, tile: tuple[FloatAr
     part = slice(LARGEST_CORE - 160, LARGEST_CORE + 160)
     scores = np.stack([(upsample(lst_k)[part, part] - 303.0) / 8.0, (ndvi[part, part] - 0.6) / 0.17])
     with torch.inference_mode():
-        expected_k = model.network(torch.from_numpy(scores[None].astype(np.float32)))[0, 0].numpy() * 8.0 + 303.0
+        expected_k = (
+            model.network(torch.from_numpy(scores[None].astype(np.float32)))[0, 0].numpy() * 8.0 + 303.0
+        )
     inner = slice(80, -80)
     assert np.abs(found_k[part, part][inner, inner] - expected_k[inner, inner]).max() < 1e-3
 
 
 def test_command(benchmark: BenchmarkFixture, tile: tuple[FloatArray, FloatArray], tmp_path: Path) -> None:
-    """`lstsr predict` from two whole granules to the file, in a process of its own, whose peak memory is told."""
+    """`lstsr predict` from two whole granules to the file, in a
+    process of its own, whose peak memory is told."""
     benchmark.group = GROUP
     lst_k, ndvi = tile[0].copy(), tile[1]
     lst_k[200:400, 300:700] = np.nan
     h18v04, day = Tile(18, 4), datetime.date(2018, 7, 19)
-    lst, reflectance = (tmp_path / str(GranuleName(product, day, h18v04)) for product in ("MOD21A1D", "MOD09GQ"))
+    lst, reflectance = (
+        tmp_path / str(GranuleName(product, day, h18v04)) for product in ("MOD21A1D", "MOD09GQ")
+    )
     write_lst_granule(lst, Raster(lst_k, h18v04.transform(COARSE_PIXEL_M), SINUSOIDAL))
-    red, nir = (Raster(0.2 * (1.0 + sign * ndvi), h18v04.transform(FINE_PIXEL_M), SINUSOIDAL) for sign in (-1, 1))
+    red, nir = (
+        Raster(0.2 * (1.0 + sign * ndvi), h18v04.transform(FINE_PIXEL_M), SINUSOIDAL) for sign in (-1, 1)
+    )
     write_reflectance_granule(reflectance, red, nir)
     save_model(SharpeningUNet("half-pixel"), STATISTICS, tmp_path / "sif-cnn-sr1.safetensors")
     command = [
@@ -132,6 +147,10 @@ def test_command(benchmark: BenchmarkFixture, tile: tuple[FloatArray, FloatArray
 
     code, peak_gb, cpu_s = benchmark.pedantic(run, rounds=1)
     assert code == 0
-    benchmark.extra_info |= {"peak_gb": peak_gb, "cpu_s": cpu_s, "map_mb": (tmp_path / "map.tif").stat().st_size / 1e6}
+    benchmark.extra_info |= {
+        "peak_gb": peak_gb,
+        "cpu_s": cpu_s,
+        "map_mb": (tmp_path / "map.tif").stat().st_size / 1e6,
+    }
     print({name: round(value, 2) for name, value in benchmark.extra_info.items()})
     assert peak_gb < 4.0

@@ -37,7 +37,9 @@ def images() -> Images:
 def patches() -> tuple[Image, Image]:
     """A fine product before any warp and the 1 km LST that it came from."""
     generator = np.random.default_rng(91)
-    return 300.0 + generator.standard_normal((PATCH_FINE,) * 2), 300.0 + generator.standard_normal((PATCH_COARSE,) * 2)
+    return 300.0 + generator.standard_normal((PATCH_FINE,) * 2), 300.0 + generator.standard_normal(
+        (PATCH_COARSE,) * 2
+    )
 
 
 def loop_spectrum(image: Image) -> Image:
@@ -162,7 +164,9 @@ def test_gssim_by_loops(benchmark: BenchmarkFixture, images: Images) -> None:
 
 @pytest.mark.benchmark(group=f"each perceptual metric, {ROWS}×{COLUMNS}")
 @pytest.mark.parametrize("measure", [perceptual.gmsd, perceptual.haarpsi, perceptual.vif])
-def test_perceptual(benchmark: BenchmarkFixture, images: Images, measure: Callable[[Image, Image], float]) -> None:
+def test_perceptual(
+    benchmark: BenchmarkFixture, images: Images, measure: Callable[[Image, Image], float]
+) -> None:
     measure(*images[:2])  # the first call imports piq
     assert 0.0 < benchmark(measure, *images[:2]) < 1.0
 

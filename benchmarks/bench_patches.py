@@ -1,6 +1,7 @@
 """Patching a year of granules of one tile against reading them all once with pyhdf.
 
-Eight full-size days stand for the year: ten per cent of their windows are clear, spread unevenly over the days as clouds do.
+Eight full-size days stand for the year: ten per cent of their windows are
+clear, spread unevenly over the days as clouds do.
 """
 
 from __future__ import annotations
@@ -39,12 +40,18 @@ def year(tmp_path_factory: pytest.TempPathFactory) -> Path:
         # A cloud in the middle of a window: half its pixels, and none of its neighbours'.
         middles = np.kron(cloudy.reshape(WINDOWS, WINDOWS), np.pad(np.ones((44, 44), dtype=bool), 10))
         lst_k[:1152, :1152][middles] = np.nan
-        ndvi = np.clip(0.5 + 0.15 * smooth(random, 4800) + 0.02 * random.standard_normal((4800, 4800)), -0.2, 0.9)
+        ndvi = np.clip(
+            0.5 + 0.15 * smooth(random, 4800) + 0.02 * random.standard_normal((4800, 4800)), -0.2, 0.9
+        )
         both = 0.4 + 0.0 * ndvi
         both[np.kron(np.isnan(lst_k), np.ones((SCALE, SCALE), dtype=bool))] = 1.0  # clouds are bright
-        red, nir = (Raster(0.5 * both * (1.0 + sign * ndvi), TILE.transform(FINE_PIXEL_M), SINUSOIDAL) for sign in (-1, 1))
+        red, nir = (
+            Raster(0.5 * both * (1.0 + sign * ndvi), TILE.transform(FINE_PIXEL_M), SINUSOIDAL)
+            for sign in (-1, 1)
+        )
         write_lst_granule(
-            directory / str(GranuleName("MOD21A1D", date, TILE)), Raster(lst_k, TILE.transform(COARSE_PIXEL_M), SINUSOIDAL)
+            directory / str(GranuleName("MOD21A1D", date, TILE)),
+            Raster(lst_k, TILE.transform(COARSE_PIXEL_M), SINUSOIDAL),
         )
         write_reflectance_granule(directory / str(GranuleName("MOD09GQ", date, TILE)), red, nir)
     return directory
@@ -59,14 +66,19 @@ def read_all(directory: Path) -> None:
     """Every dataset that patches are made of, once, as pyhdf gives it."""
     for path in sorted(directory.glob("*.hdf")):
         file = SD(str(path), SDC.READ)
-        for name in ("LST_1KM", "QC") if path.name.startswith("MOD21A1D") else ("sur_refl_b01_1", "sur_refl_b02_1"):
+        for name in (
+            ("LST_1KM", "QC") if path.name.startswith("MOD21A1D") else ("sur_refl_b01_1", "sur_refl_b02_1")
+        ):
             assert file.select(name).get().size
         file.end()
 
 
 def report(benchmark: BenchmarkFixture, what: str) -> None:
     median_s = benchmark.stats.stats.median
-    print(f"\n{what}: {median_s / len(CLEAR_SHARES):.2f} s a day, {365 * median_s / len(CLEAR_SHARES) / 60.0:.1f} min a year")
+    print(
+        f"\n{what}: {median_s / len(CLEAR_SHARES):.2f} s a day,"
+        f" {365 * median_s / len(CLEAR_SHARES) / 60.0:.1f} min a year"
+    )
 
 
 @pytest.mark.benchmark(group="a year of granules of a tile")

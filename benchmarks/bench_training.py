@@ -1,7 +1,9 @@
-"""Training steps of SIF-CNN-SR1 at batch 32 against a plain loop, and what of it is not the network's own work.
+"""Training steps of SIF-CNN-SR1 at batch 32 against a plain
+loop, and what of it is not the network's own work.
 
-The plain loop opens two GeoTIFFs for each patch, builds its filters anew in each step, and takes PSNR and SSIM of each image of
-the batch with scikit-image. Both run on as many threads as torch is given (two by default).
+The plain loop opens two GeoTIFFs for each patch, builds its filters anew in each step,
+and takes PSNR and SSIM of each image of the batch with scikit-image. Both run on as
+many threads as torch is given (two by default).
 """
 
 from __future__ import annotations
@@ -54,12 +56,22 @@ def files(patches: TrainingData, tmp_path_factory: pytest.TempPathFactory) -> Pa
     transform = Affine(COARSE_PIXEL_M, 0.0, 0.0, 0.0, -COARSE_PIXEL_M, 0.0)
     for index in range(BATCH):
         write_raster(Raster(patches.lst_k[index], transform, SINUSOIDAL), directory / f"{index}_lst.tif")
-        write_raster(Raster(patches.ndvi[index], transform @ Affine.scale(0.25), SINUSOIDAL), directory / f"{index}_ndvi.tif")
+        write_raster(
+            Raster(patches.ndvi[index], transform @ Affine.scale(0.25), SINUSOIDAL),
+            directory / f"{index}_ndvi.tif",
+        )
     return directory
 
 
 def few_steps() -> TrainingSettings:
-    values = {"epochs": STEPS, "threads": THREADS, "keep": "last", "patience": None, "training_share": 1.0, "symmetries": True}
+    values = {
+        "epochs": STEPS,
+        "threads": THREADS,
+        "keep": "last",
+        "patience": None,
+        "training_share": 1.0,
+        "symmetries": True,
+    }
     return settings_of("sif-cnn-sr1", "paper").model_copy(update=values)
 
 
@@ -77,8 +89,12 @@ def plain_step(directory: Path, network: SharpeningUNet, optimiser: torch.optim.
     sigma = math.sqrt(-math.log(0.1) / 2) / (math.pi * 0.5 / 4)
     y, x = torch.meshgrid(torch.arange(-4.0, 5.0), torch.arange(-4.0, 5.0), indexing="ij")
     kernel = torch.exp(-(x**2 + y**2) / (2 * sigma**2))
-    smooth = functional.conv2d(functional.pad(predicted, [4] * 4, mode="reflect"), (kernel / kernel.sum())[None, None])
-    loss = 0.99 * functional.huber_loss(functional.interpolate(smooth, scale_factor=0.25, mode="bicubic"), lst)
+    smooth = functional.conv2d(
+        functional.pad(predicted, [4] * 4, mode="reflect"), (kernel / kernel.sum())[None, None]
+    )
+    loss = 0.99 * functional.huber_loss(
+        functional.interpolate(smooth, scale_factor=0.25, mode="bicubic"), lst
+    )
     sobel = torch.tensor(
         [
             [[1.0, 2, 1], [0, 0, 0], [-1, -2, -1]], [[1, 0, -1], [2, 0, -2], [1, 0, -1]],
@@ -93,7 +109,12 @@ def plain_step(directory: Path, network: SharpeningUNet, optimiser: torch.optim.
     scores = []
     for one, other in zip(predicted.detach().numpy()[:, 0], upsampled.numpy()[:, 0], strict=True):
         span = max(one.max(), other.max()) - min(one.min(), other.min())
-        scores.append((peak_signal_noise_ratio(other, one, data_range=span), structural_similarity(other, one, data_range=span)))
+        scores.append(
+            (
+                peak_signal_noise_ratio(other, one, data_range=span),
+                structural_similarity(other, one, data_range=span),
+            )
+        )
     return loss.item() + float(np.mean(scores))
 
 
@@ -114,7 +135,9 @@ def test_plain(benchmark: BenchmarkFixture, files: Path) -> None:
 def test_package(benchmark: BenchmarkFixture, patches: TrainingData) -> None:
     benchmark.group = f"{STEPS} steps of {BATCH} patches of {COARSE}×{COARSE}"
     arguments = (patches, np.arange(BATCH), NONE, few_steps())
-    trained = benchmark.pedantic(train, args=arguments, kwargs={"device": torch.device("cpu")}, rounds=2, warmup_rounds=1)
+    trained = benchmark.pedantic(
+        train, args=arguments, kwargs={"device": torch.device("cpu")}, rounds=2, warmup_rounds=1
+    )
     assert np.isfinite(trained.curves["train_loss"]).all()
     benchmark.extra_info["patches_per_s"] = STEPS * BATCH / benchmark.stats.stats.min
 
@@ -122,7 +145,8 @@ def test_package(benchmark: BenchmarkFixture, patches: TrainingData) -> None:
 def test_share_of_time_outside_the_network(
     benchmark: BenchmarkFixture, patches: TrainingData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """CPU time of whole steps that is not the network's forward or backward pass, as a share: data, losses, Adam, scores."""
+    """CPU time of whole steps that is not the network's forward or
+    backward pass, as a share: data, losses, Adam, scores."""
     spent_s: Counter[str] = Counter()
 
     def timed(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -139,16 +163,22 @@ def test_share_of_time_outside_the_network(
 
     def loss(predicted: torch.Tensor, batch: Batch, settings: TrainingSettings) -> Loss:
         found = objective.loss(predicted, batch, settings)
-        derivative(found.total, predicted, retain_graph=True)  # once more by itself: the whole derivative holds it, too
+        derivative(
+            found.total, predicted, retain_graph=True
+        )  # once more by itself: the whole derivative holds it, too
         return found
 
     monkeypatch.setattr(SharpeningUNet, "forward", timed("forward", SharpeningUNet.forward))
     monkeypatch.setattr(torch.autograd, "backward", timed("backward", torch.autograd.backward))
     monkeypatch.setitem(OBJECTIVES, "sif-cnn-sr1", replace(objective, loss=loss))
-    steps = timed("steps", partial(train, patches, np.arange(BATCH), NONE, few_steps(), device=torch.device("cpu")))
+    steps = timed(
+        "steps", partial(train, patches, np.arange(BATCH), NONE, few_steps(), device=torch.device("cpu"))
+    )
     steps()
     spent_s.clear()
     benchmark.pedantic(steps, rounds=1)
     network_s = spent_s["forward"] + spent_s["backward"] - spent_s["loss alone"]
-    benchmark.extra_info["share_outside_network"] = 1.0 - network_s / (spent_s["steps"] - spent_s["loss alone"])
+    benchmark.extra_info["share_outside_network"] = 1.0 - network_s / (
+        spent_s["steps"] - spent_s["loss alone"]
+    )
     assert 0.0 < benchmark.extra_info["share_outside_network"] < 0.1

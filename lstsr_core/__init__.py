@@ -2,6 +2,6 @@
 
 import os
 
-# Threads that wait for each other sleep instead of spinning: beside other work that is 1.6 times as fast, alone 5 % slower.
-# OpenMP reads it once, when torch is first imported.
+# Threads that wait for each other sleep instead of spinning: beside other work that is 1.6 times as fast,
+# alone 5 % slower. OpenMP reads it once, when torch is first imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -1,4 +1,5 @@
-"""The command line, ``lstsr``: each command reads its options, calls the package, and says what came of it."""
+"""The command line, ``lstsr``: each command reads its
+options, calls the package, and says what came of it."""
 
 from __future__ import annotations
 
@@ -27,15 +28,24 @@ TRACEBACK_VARIABLE = "LSTSR_TRACEBACK"
 """Set, it makes every command that fails show where."""
 
 
-BOOK_COMMANDS = {"book": "lstsr-book build", "site": "lstsr-book site", "keep": "lstsr-book keep", "store": "lstsr-book store"}
+BOOK_COMMANDS = {
+    "book": "lstsr-book build",
+    "site": "lstsr-book site",
+    "keep": "lstsr-book keep",
+    "store": "lstsr-book store",
+}
 """Commands that `lstsr` had before the book got a program of its own, and their names there."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; what stops it is one line on standard error, and the exit code as `run_command` gives it."""
+    """Run one command; what stops it is one line on standard
+    error, and the exit code as `run_command` gives it."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words and words[0] in BOOK_COMMANDS:
-        print(f"lstsr: '{words[0]}' is a command of the book's own program: {BOOK_COMMANDS[words[0]]}", file=sys.stderr)
+        print(
+            f"lstsr: '{words[0]}' is a command of the book's own program: {BOOK_COMMANDS[words[0]]}",
+            file=sys.stderr,
+        )
         return 1
     return run_command(make_parser(), words)
 
@@ -60,7 +70,9 @@ def run_command(parser: argparse.ArgumentParser, words: Sequence[str]) -> int:
         except SystemExit as end:
             if options.command is None:  # argparse's own, with its message
                 raise
-            raise InputError(f"ended by SystemExit({end.code!r}) in what it loads, such as the file of LSTSR_METHODS.") from end
+            raise InputError(
+                f"ended by SystemExit({end.code!r}) in what it loads, such as the file of LSTSR_METHODS."
+            ) from end
         finally:
             sys.stdout.flush()
     except KeyboardInterrupt:
@@ -105,7 +117,9 @@ def _output_is_refused() -> bool:
     try:
         sys.stdout.flush()
     except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)  # or Python would try, and tell, once more at its exit
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), descriptor
+        )  # or Python would try, and tell, once more at its exit
         refused = True
     return refused
 
@@ -117,18 +131,35 @@ def _explain(error: Exception, arguments: Sequence[str]) -> tuple[int, str]:
     kind, message = type(error).__name__, " ".join(str(error).split())[:200]
     details = f"({TRACEBACK_VARIABLE}=1 before the command shows where)"
     if isinstance(error, MemoryError):
-        return 1, f"the memory does not suffice ({message or kind}); take a smaller area or fewer --workers {details}."
+        return (
+            1,
+            (
+                f"the memory does not suffice ({message or kind}); take a smaller area or fewer --workers"
+                f" {details}."
+            ),
+        )
     if isinstance(error, OSError):
         place = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
         return 1, f"{place}{error.strerror or message or kind} {details}."
-    odd = [word for word in (*arguments, os.environ.get("PWD", "")) if word != word.encode(errors="replace").decode()]
+    odd = [
+        word
+        for word in (*arguments, os.environ.get("PWD", ""))
+        if word != word.encode(errors="replace").decode()
+    ]
     if odd:  # libraries in C meet such names with errors of many kinds
-        return 1, f"{', '.join(odd)}: is not UTF-8, which a library that reads or writes it needs; rename it {details}."
+        return (
+            1,
+            (
+                f"{', '.join(odd)}: is not UTF-8, which a library that reads or writes it needs; rename it"
+                f" {details}."
+            ),
+        )
     return 70, f"a fault of this program, {kind}: {message} {details}; please report it with that."
 
 
 def _check_surplus(parser: argparse.ArgumentParser, arguments: Sequence[str], surplus: list[str]) -> None:
-    """Refuse what no option takes; where one option got several values, a pattern of the shell is the usual reason."""
+    """Refuse what no option takes; where one option got several
+    values, a pattern of the shell is the usual reason."""
     if not surplus:
         return
     words = arguments[: arguments.index(surplus[0])]
@@ -137,8 +168,8 @@ def _check_surplus(parser: argparse.ArgumentParser, arguments: Sequence[str], su
     if surplus[0].startswith("-") or option is None or before[-1] == option:
         parser.error(f"unrecognized arguments: {' '.join(surplus)}")
     raise InputError(
-        f"{option} takes one value, and {before[-1]} and {surplus[0]} were given; where a pattern matches several files, give a "
-        "narrower one."
+        f"{option} takes one value, and {before[-1]} and {surplus[0]} were given; where a pattern matches"
+        " several files, give a narrower one."
     )
 
 
@@ -149,9 +180,13 @@ def make_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="command")
 
-    run = commands.add_parser("run", help="run the notebooks of a profile in order, those whose results would change")
+    run = commands.add_parser(
+        "run", help="run the notebooks of a profile in order, those whose results would change"
+    )
     run.set_defaults(command=_run)
-    run.add_argument("--profile", default="sample", help="sample (default), paper, or another file of data/params")
+    run.add_argument(
+        "--profile", default="sample", help="sample (default), paper, or another file of data/params"
+    )
     run.add_argument("--set", action="append", default=[], metavar="NOTEBOOK.NAME=VALUE", dest="settings",
                      help="a parameter over the profile's, such as 03_training.epochs=4; without a notebook, of all "
                      "that have it (may be repeated)")  # fmt: skip
@@ -163,47 +198,81 @@ def make_parser() -> argparse.ArgumentParser:
         "fetch", help="fetch the published pairs and checkpoints that are not in your cache, each checked"
     )
     fetch.set_defaults(command=_fetch)
-    fetch.add_argument("--url", help="of a copy of the published repository, instead of the repository itself")
+    fetch.add_argument(
+        "--url", help="of a copy of the published repository, instead of the repository itself"
+    )
 
-    download = commands.add_parser("download", help="fetch granules, each checked; stopped, the same command goes on")
+    download = commands.add_parser(
+        "download", help="fetch granules, each checked; stopped, the same command goes on"
+    )
     download.set_defaults(command=_download)
-    download.add_argument("--source", default="earthdata", help="earthdata (default), mirror, or sample, which simulates")
-    download.add_argument("--product", action="append", required=True, help="such as MOD21A1D.061 (may be repeated)")
+    download.add_argument(
+        "--source", default="earthdata", help="earthdata (default), mirror, or sample, which simulates"
+    )
+    download.add_argument(
+        "--product", action="append", required=True, help="such as MOD21A1D.061 (may be repeated)"
+    )
     download.add_argument("--tile", action="append", required=True, help="such as h18v04 (may be repeated)")
     download.add_argument("--start", required=True, metavar="YYYY-MM-DD", help="the first day")
-    download.add_argument("--end", required=True, metavar="YYYY-MM-DD", help="the last day, which is included")
-    download.add_argument("--out", type=Path, required=True, help="directory of the granules and manifest.csv")
+    download.add_argument(
+        "--end", required=True, metavar="YYYY-MM-DD", help="the last day, which is included"
+    )
+    download.add_argument(
+        "--out", type=Path, required=True, help="directory of the granules and manifest.csv"
+    )
     download.add_argument("--threads", type=int, default=8, help="granules at a time (default 8)")
     download.add_argument("--url", help="of a mirror's archive, such as https://archive.example.org")
-    download.add_argument("--path", help="directory of the products on the mirror (default MOLT for Terra's, MOLA for Aqua's)")
-    download.add_argument("--attempts", type=int, default=6, help="requests for one thing before giving up (default 6)")
+    download.add_argument(
+        "--path", help="directory of the products on the mirror (default MOLT for Terra's, MOLA for Aqua's)"
+    )
+    download.add_argument(
+        "--attempts", type=int, default=6, help="requests for one thing before giving up (default 6)"
+    )
     download.add_argument("--first-wait", type=float, default=2.0, metavar="SECONDS",
                           help="before the second attempt, doubled before each further one (default 2)")  # fmt: skip
     download.add_argument("--seed", type=int, default=42, help="of the simulated granules (default 42)")
-    download.add_argument("--dry-run", action="store_true", help="print granules, bytes and time, and fetch nothing")
+    download.add_argument(
+        "--dry-run", action="store_true", help="print granules, bytes and time, and fetch nothing"
+    )
 
-    train = commands.add_parser("train", help="train the networks and write their weights; stopped, the same command goes on")
+    train = commands.add_parser(
+        "train", help="train the networks and write their weights; stopped, the same command goes on"
+    )
     train.set_defaults(command=_train)
     train.add_argument("--model", default="all", help="sif-cnn-sr1, sif-cnn-sr2, sc-unet, or all (default)")
-    train.add_argument("--settings", default="pairs", help="pairs (default), paper, or a YAML file for one model")
+    train.add_argument(
+        "--settings", default="pairs", help="pairs (default), paper, or a YAML file for one model"
+    )
     data = train.add_mutually_exclusive_group(required=True)
     data.add_argument("--pairs", type=Path, help="directory of pairs, of which the MODIS side is read alone")
     data.add_argument("--patches", type=Path, help="directory that 02_patches wrote")
     train.add_argument("--scenes", choices=["development", "all"], default="development",
                        help="with --pairs: all but the 21 test scenes, which judge (default), or all")  # fmt: skip
-    train.add_argument("--out", type=Path, required=True, help="directory of <model>.safetensors and the curves")
-    train.add_argument("--folds", type=int, help="one network for each of so many folds, trained on the others (with --pairs)")
     train.add_argument(
-        "--resume", action=argparse.BooleanOptionalAction, default=True, help="go on from what --out holds, or start afresh"
+        "--out", type=Path, required=True, help="directory of <model>.safetensors and the curves"
+    )
+    train.add_argument(
+        "--folds",
+        type=int,
+        help="one network for each of so many folds, trained on the others (with --pairs)",
+    )
+    train.add_argument(
+        "--resume",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="go on from what --out holds, or start afresh",
     )
     train.add_argument("--threads", type=int, help="of the CPU, instead of the settings' number")
 
-    card = commands.add_parser("card", help="print what a weights file tells of itself: data, settings, statistics, metrics")
+    card = commands.add_parser(
+        "card", help="print what a weights file tells of itself: data, settings, statistics, metrics"
+    )
     card.set_defaults(command=_card)
     card.add_argument("weights", type=Path, help="a .safetensors of this project, or a published .pt")
 
     report = commands.add_parser(
-        "report", help="judge weights on the 21 test scenes and, by folds, on the development scenes, as tables"
+        "report",
+        help="judge weights on the 21 test scenes and, by folds, on the development scenes, as tables",
     )
     report.set_defaults(command=_report)
     report.add_argument("--folds", type=Path, help="directory that lstsr train --folds wrote, for all models; without it the "
@@ -211,80 +280,145 @@ def make_parser() -> argparse.ArgumentParser:
     report.add_argument("--weights", type=Path, required=True, help="directory of weights trained on the development scenes; "
                         "their cards get the means")  # fmt: skip
     report.add_argument("--pairs", type=Path, required=True, help="directory of the pairs, ASTER with them")
-    report.add_argument("--published", type=Path, help="directory of the published checkpoints, to compare with")
+    report.add_argument(
+        "--published", type=Path, help="directory of the published checkpoints, to compare with"
+    )
     report.add_argument("--out", type=Path, required=True,
                         help="directory for test_scenes.csv and, with --folds, metrics.csv and curves.csv")  # fmt: skip
 
-    patches = commands.add_parser("patches", help="cut LST–NDVI patches from granules; again, it cuts what is new or changed")
+    patches = commands.add_parser(
+        "patches", help="cut LST–NDVI patches from granules; again, it cuts what is new or changed"
+    )
     patches.set_defaults(command=_patches)
-    patches.add_argument("--granules", type=Path, required=True, metavar="DIR", help="holds the granules, in any folders")
+    patches.add_argument(
+        "--granules", type=Path, required=True, metavar="DIR", help="holds the granules, in any folders"
+    )
     patches.add_argument("--out", type=Path, required=True, metavar="DIR",
                          help="receives the tables and patches/; the night's below night/")  # fmt: skip
-    patches.add_argument("--layer", choices=["day", "night"], default="day", help="of the LST granules (default day)")
+    patches.add_argument(
+        "--layer", choices=["day", "night"], default="day", help="of the LST granules (default day)"
+    )
     patches.add_argument("--product", choices=["MOD21A1", "MOD11A1"], default="MOD21A1",
                          help="family of the LST granules, Terra's and Aqua's (default MOD21A1)")  # fmt: skip
-    patches.add_argument("--coverage", type=float, default=0.0, help="largest share of bad LST pixels, 0 to 1 (default 0)")
-    patches.add_argument("--qc", choices=["produced", "good"], default="produced", help="which LST pixels are used")
-    patches.add_argument("--water", type=Path, metavar="PATH", help="MOD44W granule, or directory of them: water is left out")
-    patches.add_argument("--dilation", type=int, default=4, help="250 m pixels by which water is widened (default 4)")
-    patches.add_argument("--share", type=float, default=0.6, help="share of the patches that train (default 0.6)")
+    patches.add_argument(
+        "--coverage", type=float, default=0.0, help="largest share of bad LST pixels, 0 to 1 (default 0)"
+    )
+    patches.add_argument(
+        "--qc", choices=["produced", "good"], default="produced", help="which LST pixels are used"
+    )
+    patches.add_argument(
+        "--water", type=Path, metavar="PATH", help="MOD44W granule, or directory of them: water is left out"
+    )
+    patches.add_argument(
+        "--dilation", type=int, default=4, help="250 m pixels by which water is widened (default 4)"
+    )
+    patches.add_argument(
+        "--share", type=float, default=0.6, help="share of the patches that train (default 0.6)"
+    )
     patches.add_argument("--seed", type=int, default=42, help="of the split (default 42)")
     patches.add_argument("--split", choices=["groups", "random"], default="groups",
                          help="by place and month (default), or one by one, as published")  # fmt: skip
     _add_cluster_options(patches)
-    patches.add_argument("--dry-run", action="store_true", help="say what there is to do and what it takes, and do nothing")
+    patches.add_argument(
+        "--dry-run", action="store_true", help="say what there is to do and what it takes, and do nothing"
+    )
 
-    evaluate = commands.add_parser("evaluate", help="judge methods on ASTER–MODIS pairs and write the table of metrics")
+    evaluate = commands.add_parser(
+        "evaluate", help="judge methods on ASTER–MODIS pairs and write the table of metrics"
+    )
     evaluate.set_defaults(command=_evaluate)
-    evaluate.add_argument("--pairs", type=Path, required=True, help="directory of <id>_aster_250m.tif with <id>_data_dict.pkl")
+    evaluate.add_argument(
+        "--pairs", type=Path, required=True, help="directory of <id>_aster_250m.tif with <id>_data_dict.pkl"
+    )
     evaluate.add_argument("--scenes", choices=["development", "test", "all"], default="all",
                           help="of the published pairs: those to develop on, the 21 that judge, or all (default)")  # fmt: skip
     evaluate.add_argument("--methods", default="all", help="names with commas between, or all (default)")
     evaluate.add_argument("--weights", type=Path, help="directory of <method>.safetensors, of folds that lstsr train "
                           "wrote, or of the published checkpoints' folders (default: the package's own weights)")  # fmt: skip
-    evaluate.add_argument("--protocol", default="georeferenced", help="georeferenced (default), published, or both with a comma")
     evaluate.add_argument(
-        "--lpips-weights", type=Path, metavar="DIR", help="directory of the LPIPS weights (torch's cache otherwise)"
+        "--protocol", default="georeferenced", help="georeferenced (default), published, or both with a comma"
+    )
+    evaluate.add_argument(
+        "--lpips-weights",
+        type=Path,
+        metavar="DIR",
+        help="directory of the LPIPS weights (torch's cache otherwise)",
     )
     evaluate.add_argument("--out", type=Path, required=True, help="the CSV to write")
-    evaluate.add_argument("--seed", type=int, default=0, help="of methods that draw random numbers (default 0)")
-    evaluate.add_argument("--keep-going", action="store_true", help="note a bad pair in its rows, go on, and exit 1")
+    evaluate.add_argument(
+        "--seed", type=int, default=0, help="of methods that draw random numbers (default 0)"
+    )
+    evaluate.add_argument(
+        "--keep-going", action="store_true", help="note a bad pair in its rows, go on, and exit 1"
+    )
 
-    predict = commands.add_parser("predict", help="make maps of LST at 250 m from a day's two granules of a tile, or from many")
+    predict = commands.add_parser(
+        "predict", help="make maps of LST at 250 m from a day's two granules of a tile, or from many"
+    )
     predict.set_defaults(command=_predict)
-    predict.add_argument("--lst", type=Path, metavar="HDF", help="MOD21A1D, MOD21A1N or MOD11A1 granule, or Aqua's (MYD…)")
-    predict.add_argument("--reflectance", type=Path, metavar="HDF", help="MOD09GQ or MYD09GQ granule of the same tile and day")
+    predict.add_argument(
+        "--lst", type=Path, metavar="HDF", help="MOD21A1D, MOD21A1N or MOD11A1 granule, or Aqua's (MYD…)"
+    )
+    predict.add_argument(
+        "--reflectance", type=Path, metavar="HDF", help="MOD09GQ or MYD09GQ granule of the same tile and day"
+    )
     predict.add_argument("--granules", type=Path, metavar="DIR", help="instead of the two: a map of every LST granule below that "
                          "has its reflectance granule, into the directory --out")  # fmt: skip
     predict.add_argument("--product", choices=["MOD21A1", "MOD11A1"], default="MOD21A1",
                          help="family of the LST granules, Terra's and Aqua's (with --granules)")  # fmt: skip
     _add_cluster_options(predict)
-    predict.add_argument("--method", default="sif-cnn-sr1", help="any that lstsr evaluate knows (default sif-cnn-sr1)")
-    predict.add_argument("--out", type=Path, required=True, help="the Cloud-Optimised GeoTIFF to write, or its directory")
+    predict.add_argument(
+        "--method", default="sif-cnn-sr1", help="any that lstsr evaluate knows (default sif-cnn-sr1)"
+    )
+    predict.add_argument(
+        "--out", type=Path, required=True, help="the Cloud-Optimised GeoTIFF to write, or its directory"
+    )
     predict.add_argument("--weights", type=Path, metavar="DIR", help="directory of <method>.safetensors or of the published "
                          "checkpoints' folders (default: the package's own weights)")  # fmt: skip
     where = predict.add_mutually_exclusive_group()
-    where.add_argument("--bounds", metavar="W,S,E,N", help="a box in degrees (--bounds=-1.5,… where it begins with a minus)")
-    where.add_argument("--shape", type=Path, metavar="GEOJSON", help="polygons in degrees, outside which the map is masked")
-    predict.add_argument("--water", type=Path, metavar="PATH", help="MOD44W granule, or directory of them: water is masked")
-    predict.add_argument("--layer", default="day", choices=("day", "night"), help="of the LST granule (default day)")
+    where.add_argument(
+        "--bounds", metavar="W,S,E,N", help="a box in degrees (--bounds=-1.5,… where it begins with a minus)"
+    )
+    where.add_argument(
+        "--shape", type=Path, metavar="GEOJSON", help="polygons in degrees, outside which the map is masked"
+    )
     predict.add_argument(
-        "--allow-different-days", action="store_true", help="take a reflectance up to 16 days away (for one map)"
+        "--water", type=Path, metavar="PATH", help="MOD44W granule, or directory of them: water is masked"
+    )
+    predict.add_argument(
+        "--layer", default="day", choices=("day", "night"), help="of the LST granule (default day)"
+    )
+    predict.add_argument(
+        "--allow-different-days",
+        action="store_true",
+        help="take a reflectance up to 16 days away (for one map)",
     )
     predict.add_argument("--quicklook", action="store_true", help="write a PNG map beside --out, too")
-    predict.add_argument("--seed", type=int, default=0, help="of methods that draw random numbers (default 0)")
-    predict.add_argument("--threads", type=int, help="of the CPU (default: as many as there are, or as torch takes)")
-    predict.add_argument("--dry-run", action="store_true", help="say what it would read, write and take, and do nothing")
+    predict.add_argument(
+        "--seed", type=int, default=0, help="of methods that draw random numbers (default 0)"
+    )
+    predict.add_argument(
+        "--threads", type=int, help="of the CPU (default: as many as there are, or as torch takes)"
+    )
+    predict.add_argument(
+        "--dry-run", action="store_true", help="say what it would read, write and take, and do nothing"
+    )
 
-    verify = commands.add_parser("verify", help="compare a directory with the registry of published pairs and checkpoints")
+    verify = commands.add_parser(
+        "verify", help="compare a directory with the registry of published pairs and checkpoints"
+    )
     verify.set_defaults(command=_verify)
     verify.add_argument("directory", type=Path)
     return parser
 
 
 def _add_cluster_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--workers", type=int, metavar="N", help="processes that work at once on many granules")
-    command.add_argument("--scheduler", metavar="tcp://…", help="a Dask scheduler of your own, instead of processes here")
+    command.add_argument(
+        "--workers", type=int, metavar="N", help="processes that work at once on many granules"
+    )
+    command.add_argument(
+        "--scheduler", metavar="tcp://…", help="a Dask scheduler of your own, instead of processes here"
+    )
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -313,7 +447,10 @@ def _fetch(options: argparse.Namespace) -> int:
     absent = [name for name in archive.registry() if not (directory / name).is_file()]
     print(directory)
     if absent:
-        print(f"lstsr: {len(absent)} of {len(archive.registry())} published files are not there yet", file=sys.stderr)
+        print(
+            f"lstsr: {len(absent)} of {len(archive.registry())} published files are not there yet",
+            file=sys.stderr,
+        )
     return int(bool(absent))
 
 
@@ -331,7 +468,9 @@ def _download(options: argparse.Namespace) -> int:
     stop = threading.Event()
     patience = Patience(options.attempts, options.first_wait)
     source = download.open_source(options.source, patience, stop, options.url, options.path, options.seed)
-    plan = download.make_plan(source, products, tiles, parse_day(options.start), parse_day(options.end), options.out)
+    plan = download.make_plan(
+        source, products, tiles, parse_day(options.start), parse_day(options.end), options.out
+    )
     if options.dry_run:
         print(download.estimate(source, plan, options.threads))
         return 0
@@ -339,9 +478,15 @@ def _download(options: argparse.Namespace) -> int:
     for reason in result.failed.values():
         print("lstsr:", " ".join(reason.split()), file=sys.stderr)
     if result.left:
-        print(f"lstsr: {len(result.left)} more granules were not tried, since nothing came any more", file=sys.stderr)
+        print(
+            f"lstsr: {len(result.left)} more granules were not tried, since nothing came any more",
+            file=sys.stderr,
+        )
     if result.unchecked and options.source != "sample":
-        print(f"{len(result.unchecked)} granules have no checksum in the archive; size and content alone were checked")
+        print(
+            f"{len(result.unchecked)} granules have no checksum in the archive; size and content alone were"
+            " checked"
+        )
     print(f"{options.out}: {len(result.fetched)} granules fetched, {len(result.held)} were here, "
           f"{len(result.failed) + len(result.left)} failed")  # fmt: skip
     return int(bool(result.failed or result.left))
@@ -369,9 +514,15 @@ def _train(options: argparse.Namespace) -> int:
     if not directory.is_dir():
         raise InputError(f"{directory}: no such directory.")
     if options.folds is not None and options.pairs is None:
-        raise InputError("--folds needs --pairs: folds are of pairs, each judged by the network that has not seen it.")
+        raise InputError(
+            "--folds needs --pairs: folds are of pairs, each judged by the network that has not seen it."
+        )
     endings = ("safetensors", cross_validation.CHECKPOINT, "curves.csv")
-    written = [FOLDS_TABLE, "ndvi.npy", *(f"{settings.model}.{ending}" for settings in chosen for ending in endings)]
+    written = [
+        FOLDS_TABLE,
+        "ndvi.npy",
+        *(f"{settings.model}.{ending}" for settings in chosen for ending in endings),
+    ]
     check_outputs(options, *(options.out / name for name in written))
     if options.pairs:
         data = training_data.from_pairs(options.pairs, options.scenes)
@@ -379,7 +530,9 @@ def _train(options: argparse.Namespace) -> int:
         source += f" ({TRAINED_ON})" if are_published(data.digests or []) else ""
         left_out = len(pair_ids(options.pairs)) - len(data)
         if left_out:
-            print(f"{left_out} test scenes are left out, which judge (--scenes all takes them)", file=sys.stderr)
+            print(
+                f"{left_out} test scenes are left out, which judge (--scenes all takes them)", file=sys.stderr
+            )
     else:
         data = training_data.from_patches(options.patches, options.out / "ndvi.npy")
         source = f"{len(data)} patches of MODIS granules"
@@ -396,7 +549,9 @@ def _train(options: argparse.Namespace) -> int:
 
 def _card(options: argparse.Namespace) -> int:
     if options.weights.suffix == ".pt":
-        from lstsr_core.networks.weights import load_model  # torch, without which a published checkpoint cannot be read
+        from lstsr_core.networks.weights import (
+            load_model,
+        )  # torch, without which a published checkpoint cannot be read
 
         model = load_model(options.weights)
         card = {"statistics": asdict(model.statistics), **model.card}
@@ -405,7 +560,9 @@ def _card(options: argparse.Namespace) -> int:
 
         stored = read_card(options.weights)
         card = {"statistics": stored["statistics"], **stored}
-    print(yaml.safe_dump(card, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120), end="")
+    print(
+        yaml.safe_dump(card, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120), end=""
+    )
     return 0
 
 
@@ -445,11 +602,22 @@ def _patches(options: argparse.Namespace) -> int:
     check_directory(options.granules)
     settings = PatchSettings(options.layer, options.coverage, options.qc, options.water, options.dilation)
     directory = options.out / "night" if options.layer == "night" else options.out
-    check_outputs(options, *(directory / name for name in ("patches.csv", "granules.csv", "statistics.json", "failures.csv")))
+    check_outputs(
+        options,
+        *(directory / name for name in ("patches.csv", "granules.csv", "statistics.json", "failures.csv")),
+    )
     if options.dry_run:
         print(plan(options.granules, directory, settings, options.product))
         return 0
-    arguments = options.granules, directory, settings, options.product, options.share, options.seed, options.split
+    arguments = (
+        options.granules,
+        directory,
+        settings,
+        options.product,
+        options.share,
+        options.seed,
+        options.split,
+    )
     if options.workers is None and options.scheduler is None:
         tables = update(*arguments)
         for reason in tables.failures.values():
@@ -457,7 +625,10 @@ def _patches(options: argparse.Namespace) -> int:
     else:
         tables = cut_all(*arguments, scheduler=options.scheduler, workers=options.workers)
     training = int((tables.patches["split"] == "train").sum())
-    print(f"{directory}: {len(tables.patches)} patches of {len(tables.granules)} LST granules, {training} of them to train on")
+    print(
+        f"{directory}: {len(tables.patches)} patches of {len(tables.granules)} LST granules, {training} of"
+        " them to train on"
+    )
     return 1 if tables.failures else 0
 
 
@@ -483,9 +654,15 @@ def _evaluate(options: argparse.Namespace) -> int:
     check_outputs(options, options.out)
     check_writable(options.out)
     everything = options.scenes == "all"
-    ids = pair_ids(options.pairs) if everything else [pair.id for pair in read_part(options.pairs, options.scenes)]
+    ids = (
+        pair_ids(options.pairs)
+        if everything
+        else [pair.id for pair in read_part(options.pairs, options.scenes)]
+    )
     networks = [name for name in methods if name in PUBLISHED_CHECKPOINTS]
-    directories = {options.weights and unseen_weights(options.weights, pair_id) for pair_id in ids if networks}
+    directories = {
+        options.weights and unseen_weights(options.weights, pair_id) for pair_id in ids if networks
+    }
     for path in {weights_file(directory, name) for directory in directories for name in networks}:
         if path is not None:
             load_model(path)  # refused here if it is damaged or of another network, rather than in every row
@@ -500,10 +677,15 @@ def _evaluate(options: argparse.Namespace) -> int:
     read = table[~table["scene"].isin(list(judged.failures)) & (table["status"] != "ok")]
     for (protocol, name, status), group in read.groupby(["protocol", "method", "status"], sort=False):
         hint = " (give --weights a directory that has them)" if status == WEIGHTS_MISSING else ""
-        scenes = "all scenes" if len(group) == table["scene"].nunique() else f"scene {', '.join(group['scene'])}"
+        scenes = (
+            "all scenes" if len(group) == table["scene"].nunique() else f"scene {', '.join(group['scene'])}"
+        )
         print(f"{name}, {protocol}, {scenes}: row empty: {status}{hint}", file=sys.stderr)
     for name, group in table[table["in_sample"].eq(True)].groupby("method", sort=False):
-        print(f"{name!s}: trained on {group['scene'].nunique()} of these scenes; their rows are in-sample", file=sys.stderr)
+        print(
+            f"{name!s}: trained on {group['scene'].nunique()} of these scenes; their rows are in-sample",
+            file=sys.stderr,
+        )
     for pair_id, remarks in judged.remarks.items():
         print(f"pair {pair_id}: {remarks}", file=sys.stderr)
     for pair_id, reason in judged.failures.items():
@@ -521,7 +703,10 @@ def _predict(options: argparse.Namespace) -> int:
     from lstsr_core.maps.request import Request, default_threads
 
     if (options.granules is None) == (options.lst is None or options.reflectance is None):
-        raise InputError("expected --lst with --reflectance, or --granules: two granules for one map, or a directory for many.")
+        raise InputError(
+            "expected --lst with --reflectance, or --granules: two granules for one map, or a directory for"
+            " many."
+        )
     bounds = parse_bounds(options.bounds) if options.bounds else None
     if options.granules is not None:
         return _predict_many(options, bounds)
@@ -555,16 +740,23 @@ def _predict_many(options: argparse.Namespace, bounds: Extent | None) -> int:
     from lstsr_core.maps.request import Request
 
     if options.threads not in (None, 1):
-        raise InputError(f"--threads is {options.threads}: with --granules each process has one; give --workers instead.")
+        raise InputError(
+            f"--threads is {options.threads}: with --granules each process has one; give --workers instead."
+        )
     if options.allow_different_days:
-        raise InputError("--allow-different-days is for one map: with --granules each LST goes with the reflectance of its day.")
+        raise InputError(
+            "--allow-different-days is for one map: with --granules each LST goes with the reflectance of its"
+            " day."
+        )
     if options.out.is_file():
         raise InputError(f"{options.out}: is a file; with --granules --out is the maps' directory.")
     request = Request(
         options.method, options.weights, options.layer, bounds, options.shape, options.water, quicklook=options.quicklook,
         seed=options.seed,
     )  # fmt: skip
-    check_outputs(options, *(options.out / name for name in (FAILURES_FILE, SETTINGS_FILE, DIGESTS_FILE, NOTHING_FILE)))
+    check_outputs(
+        options, *(options.out / name for name in (FAILURES_FILE, SETTINGS_FILE, DIGESTS_FILE, NOTHING_FILE))
+    )
     job = map_job(options.granules, options.out, request, options.product)
     if options.dry_run:
         print(job.estimate(scheduler=options.scheduler, workers=options.workers))
@@ -575,7 +767,10 @@ def _predict_many(options: argparse.Namespace, bounds: Extent | None) -> int:
         for warning in getattr(outcome.result, "warnings", ()):
             names.setdefault(warning, []).append(outcome.name)
     for warning, warned in names.items():
-        print(f"lstsr: {warned[0]}{f' and {len(warned) - 1} more' * (len(warned) > 1)}: {warning}", file=sys.stderr)
+        print(
+            f"lstsr: {warned[0]}{f' and {len(warned) - 1} more' * (len(warned) > 1)}: {warning}",
+            file=sys.stderr,
+        )
     failed = sum(outcome.failed for outcome in outcomes)
     nothing = job.count("nothing") + sum(outcome.nothing for outcome in outcomes)
     made = sum(getattr(outcome.result, "made", False) for outcome in outcomes)

@@ -1,8 +1,8 @@
 """Running the notebooks in order, and only those whose results would change.
 
-pytask 0.6 was tried and left aside: it does not notice a file that a notebook's folder has lost, ``-k`` runs what
-comes before as well, nothing keeps two runs apart, a failure leaves half a folder, and its lock file holds no
-parameters, seconds or versions.
+pytask 0.6 was tried and left aside: it does not notice a file that a notebook's folder has lost, ``-k``
+runs what comes before as well, nothing keeps two runs apart, a failure leaves half a folder, and its lock
+file holds no parameters, seconds or versions.
 """
 
 from __future__ import annotations
@@ -14,7 +14,16 @@ from typing import Any
 
 from lstsr_core.base.errors import InputError
 from lstsr_core.base.files import restore_folder, rewriting
-from lstsr_core.base.fingerprint import Record, code_of, digests, fingerprint, git_revision, read_records, versions, write_records
+from lstsr_core.base.fingerprint import (
+    Record,
+    code_of,
+    digests,
+    fingerprint,
+    git_revision,
+    read_records,
+    versions,
+    write_records,
+)
 from lstsr_core.base.locks import alone_in
 from lstsr_core.base.notebook import code_cells, read_notebook, run_notebook
 from lstsr_core.base.project import NOTEBOOKS, PROJECT, RUNS
@@ -82,8 +91,8 @@ def _run(run: Path, parameters: NotebookParameters, force: bool, say: Callable[[
             run_notebook(NOTEBOOKS / f"{name}.ipynb", run / "notebooks" / f"{name}.ipynb", values)
     except OSError as error:
         raise InputError(
-            f"{run / name}: cannot be written ({error.strerror or error}). Free some space, or see that the project's "
-            "directory can be written to."
+            f"{run / name}: cannot be written ({error.strerror or error}). Free some space, or see that the"
+            " project's directory can be written to."
         ) from error
     outputs = digests([run / name], run)
     seconds = round(time.monotonic() - started, 1)
@@ -93,7 +102,8 @@ def _run(run: Path, parameters: NotebookParameters, force: bool, say: Callable[[
 
 
 def plan(run: Path, parameters: NotebookParameters) -> Record:
-    """What a notebook's results would be made of now: parameters, inputs, code, versions, and their fingerprint.
+    """What a notebook's results would be made of now: parameters,
+    inputs, code, versions, and their fingerprint.
 
     Raises
     ------
@@ -103,11 +113,17 @@ def plan(run: Path, parameters: NotebookParameters) -> Record:
     name, records, reads = parameters.notebook, read_records(run), upstream_of(parameters)
     missing = [upstream for upstream in reads if upstream not in records]
     if missing:
-        raise InputError(f"{name} reads the results of {', '.join(missing)}, which has not been run; leave out --only or --from.")
+        raise InputError(
+            f"{name} reads the results of {', '.join(missing)}, which has not been run; leave out --only or"
+            " --from."
+        )
     inputs = digests([run / upstream for upstream in reads], run)
     gone = [path for upstream in reads for path in records[upstream]["outputs"] if path not in inputs]
     if gone:
-        raise InputError(f"{name} reads {', '.join(gone)}, which is gone; leave out --only or --from, and it is made again.")
+        raise InputError(
+            f"{name} reads {', '.join(gone)}, which is gone; leave out --only or --from, and it is made"
+            " again."
+        )
     if isinstance(parameters, Download) and parameters.source == "published":
         files = published.verify(published.published_directory())
         inputs = dict(files[["file", "sha256"]].astype(str).to_numpy().tolist())
@@ -127,4 +143,6 @@ def plan(run: Path, parameters: NotebookParameters) -> Record:
 def is_unchanged(run: Path, name: str, planned: Record) -> bool:
     """Whether a notebook's results are there as it left them, and made of what is planned."""
     last = read_records(run).get(name, {})
-    return last.get("fingerprint") == planned["fingerprint"] and last.get("outputs") == digests([run / name], run)
+    return last.get("fingerprint") == planned["fingerprint"] and last.get("outputs") == digests(
+        [run / name], run
+    )

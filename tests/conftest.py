@@ -27,7 +27,9 @@ from worlds.dask_processes import DaskProcesses, dask_processes
 from worlds.project_copy import Interrupted, ProjectCopy, SmallRuns, start_small_runs
 
 torch.set_num_threads(1)  # beside other work, two threads that wait for each other take five times as long
-settings.register_profile("suite", deadline=None, max_examples=40)  # a shared machine may stall for longer than any deadline
+settings.register_profile(
+    "suite", deadline=None, max_examples=40
+)  # a shared machine may stall for longer than any deadline
 settings.load_profile("suite")
 
 PAIRS_VARIABLE = "LSTSR_PAIRS"
@@ -36,7 +38,12 @@ BOOK_VARIABLE = "LSTSR_BOOK"
 ALLOWED_SKIPS = Path(__file__).with_name("allowed_skips.txt")
 
 SHARING = {
-    "a small run": ["stages/test_flow_chart", "project/test_notebooks", "base/test_fingerprint", "test_runner"],
+    "a small run": [
+        "stages/test_flow_chart",
+        "project/test_notebooks",
+        "base/test_fingerprint",
+        "test_runner",
+    ],
     "a Dask cluster": ["base/test_parallel", "maps/test_batch", "maps/test_jobs"],
     "a small book": ["book/test_build", "book/test_cheat_sheet", "book/test_page_assets", "book/test_reader"],
 }
@@ -68,7 +75,9 @@ class SkipGuard:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         for node_id in self.unexpected:
-            terminalreporter.write_line(f"SKIP NOT ALLOWED: {node_id} (CI is set; allow it in {ALLOWED_SKIPS.name})", red=True)
+            terminalreporter.write_line(
+                f"SKIP NOT ALLOWED: {node_id} (CI is set; allow it in {ALLOWED_SKIPS.name})", red=True
+            )
 
 
 def read_allowed_skips(path: Path) -> list[str]:
@@ -83,7 +92,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class ModuleScheduling(LoadScopeScheduling):
-    """Gives each worker whole modules, and all that share a costly fixture to one worker, which makes it once."""
+    """Gives each worker whole modules, and all that share a
+    costly fixture to one worker, which makes it once."""
 
     def _split_scope(self, nodeid: str) -> str:
         module = nodeid.split("::")[0]
@@ -100,7 +110,9 @@ def published_pairs() -> Path:
     """Directory of the published pairs and checkpoints; skips where there is none."""
     directory = os.environ.get(PAIRS_VARIABLE)
     if not directory:
-        pytest.skip(f"{PAIRS_VARIABLE} is unset: it names the directory of the published pairs and checkpoints")
+        pytest.skip(
+            f"{PAIRS_VARIABLE} is unset: it names the directory of the published pairs and checkpoints"
+        )
     return Path(directory)
 
 
@@ -143,7 +155,8 @@ def synthetic_pair(synthetic_truth: Raster) -> Pair:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory, synthetic_pair: Pair) -> Path:
-    """A run whose 01_download brought two pairs, 9 and 10, alike; other notebooks' results come and go with a module's tests."""
+    """A run whose 01_download brought two pairs, 9 and 10, alike; other
+    notebooks' results come and go with a module's tests."""
     run = tmp_path_factory.mktemp("run")
     for name in ("10", "9"):
         write_pair(replace(synthetic_pair, id=name), run / "01_download" / "pairs")
@@ -161,7 +174,9 @@ def sharpened(run: Path) -> Path:
 @pytest.fixture(scope="session")
 def synthetic_pair_with_bias(synthetic_pair: Pair) -> Callable[[float], Pair]:
     """The synthetic pair with every ASTER pixel colder by a number of kelvin."""
-    return lambda bias_k: replace(synthetic_pair, aster=synthetic_pair.aster.with_values(synthetic_pair.aster.values - bias_k))
+    return lambda bias_k: replace(
+        synthetic_pair, aster=synthetic_pair.aster.with_values(synthetic_pair.aster.values - bias_k)
+    )
 
 
 @pytest.fixture(scope="session")
@@ -178,7 +193,8 @@ def half_pixel_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def write_published_pickle() -> Callable[..., None]:
-    """A function (path, content, coefficients=6, numpy_module=…) that pickles a dictionary in the published layout."""
+    """A function (path, content, coefficients=6, numpy_module=…)
+    that pickles a dictionary in the published layout."""
     return pickles.write_published_pickle
 
 
@@ -225,7 +241,8 @@ def lstsr(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, s
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The cover of a small book, built once for all tests. Its last notebook shows its figure far below a long text."""
+    """The cover of a small book, built once for all tests. Its last
+    notebook shows its figure far below a long text."""
     from lstsr_book.build import build_book  # with Sphinx, which few tests need
     from worlds.book import make_book_run
 

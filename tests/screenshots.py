@@ -16,7 +16,8 @@ LONGEST = 6000  # CSS pixels of a page in one picture
 
 
 def take(run: Path, names: list[str]) -> Path:
-    """Write ``screenshots/<page>-<width>-<scheme>.png`` below the run, and the cover as it prints, and return the folder."""
+    """Write ``screenshots/<page>-<width>-<scheme>.png`` below the run, and
+    the cover as it prints, and return the folder."""
     html, target = run / "book" / "html", run / "screenshots"
     target.mkdir(exist_ok=True)
     with served(html) as address, chromium() as browser:
@@ -27,7 +28,9 @@ def take(run: Path, names: list[str]) -> Path:
                 for name in names:
                     page.goto(f"{address}{name}.html", wait_until="networkidle")
                     height = min(page.evaluate("document.documentElement.scrollHeight"), LONGEST)
-                    page.set_viewport_size({"width": width, "height": height})  # brings in what loads near the view
+                    page.set_viewport_size(
+                        {"width": width, "height": height}
+                    )  # brings in what loads near the view
                     page.wait_for_load_state("networkidle")
                     page.screenshot(path=target / f"{name.replace('/', '-')}-{width}-{scheme}.png")
                     page.set_viewport_size({"width": width, "height": 900})

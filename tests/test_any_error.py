@@ -1,4 +1,5 @@
-"""Whatever stops a command is told in one line, in any terminal, and its exit code says what kind of thing it was."""
+"""Whatever stops a command is told in one line, in any terminal,
+and its exit code says what kind of thing it was."""
 
 from __future__ import annotations
 
@@ -23,19 +24,77 @@ ODD_PLACES = ["missing", "dangling", "loop", "file", "/dev/null", "file/below", 
 INPUTS = {
     "card": ["card", "@"],
     "verify": ["verify", "@"],
-    "train --settings": ["train", "--model", "sc-unet", "--pairs", "directory", "--settings", "@", "--out", "out"],
+    "train --settings": [
+        "train",
+        "--model",
+        "sc-unet",
+        "--pairs",
+        "directory",
+        "--settings",
+        "@",
+        "--out",
+        "out",
+    ],
     "train --pairs": ["train", "--pairs", "@", "--out", "out"],
     "train --patches": ["train", "--patches", "@", "--out", "out"],
-    "report --folds": ["report", "--folds", "@", "--weights", "directory", "--pairs", "directory", "--out", "out"],
+    "report --folds": [
+        "report",
+        "--folds",
+        "@",
+        "--weights",
+        "directory",
+        "--pairs",
+        "directory",
+        "--out",
+        "out",
+    ],
     "patches --granules": ["patches", "--granules", "@", "--out", "out"],
     "evaluate --pairs": ["evaluate", "--pairs", "@", "--out", "out.csv"],
     "evaluate --weights": ["evaluate", "--pairs", "directory", "--weights", "@", "--out", "out.csv"],
-    "evaluate --lpips-weights": ["evaluate", "--pairs", "directory", "--lpips-weights", "@", "--out", "out.csv"],
+    "evaluate --lpips-weights": [
+        "evaluate",
+        "--pairs",
+        "directory",
+        "--lpips-weights",
+        "@",
+        "--out",
+        "out.csv",
+    ],
     "predict --lst": ["predict", "--lst", "@", "--reflectance", REFLECTANCE, "--out", "out.tif"],
     "predict --reflectance": ["predict", "--lst", GRANULE, "--reflectance", "@", "--out", "out.tif"],
-    "predict --shape": ["predict", "--lst", GRANULE, "--reflectance", REFLECTANCE, "--shape", "@", "--out", "out.tif"],
-    "predict --weights": ["predict", "--lst", GRANULE, "--reflectance", REFLECTANCE, "--weights", "@", "--out", "out.tif"],
-    "predict --water": ["predict", "--lst", GRANULE, "--reflectance", REFLECTANCE, "--water", "@", "--out", "out.tif"],
+    "predict --shape": [
+        "predict",
+        "--lst",
+        GRANULE,
+        "--reflectance",
+        REFLECTANCE,
+        "--shape",
+        "@",
+        "--out",
+        "out.tif",
+    ],
+    "predict --weights": [
+        "predict",
+        "--lst",
+        GRANULE,
+        "--reflectance",
+        REFLECTANCE,
+        "--weights",
+        "@",
+        "--out",
+        "out.tif",
+    ],
+    "predict --water": [
+        "predict",
+        "--lst",
+        GRANULE,
+        "--reflectance",
+        REFLECTANCE,
+        "--water",
+        "@",
+        "--out",
+        "out.tif",
+    ],
     "predict --granules": ["predict", "--granules", "@", "--out", "out"],
 }
 OUTPUTS = {
@@ -51,7 +110,12 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "directory").mkdir()
     (tmp_path / "file").write_text("text")
-    for name, target in {"dangling": "nowhere", "loop": "loop", GRANULE: "nowhere", REFLECTANCE: GRANULE}.items():
+    for name, target in {
+        "dangling": "nowhere",
+        "loop": "loop",
+        GRANULE: "nowhere",
+        REFLECTANCE: GRANULE,
+    }.items():
         (tmp_path / name).symlink_to(target)
     return tmp_path
 
@@ -76,7 +140,9 @@ def test_a_directory_without_what_is_expected_is_told(places: Path, lstsr: Lstsr
         assert_told(code, errors)
 
 
-@pytest.mark.parametrize("place", ["loop", "directory", "file/below", "x" * 300, "/dev/null"], ids=lambda place: place[:12])
+@pytest.mark.parametrize(
+    "place", ["loop", "directory", "file/below", "x" * 300, "/dev/null"], ids=lambda place: place[:12]
+)
 @pytest.mark.parametrize("option", OUTPUTS)
 def test_an_output_that_cannot_be_is_told(places: Path, lstsr: Lstsr, option: str, place: str) -> None:
     code, _, errors = lstsr(*(place if word == "@" else word for word in OUTPUTS[option]))
@@ -95,23 +161,32 @@ def test_an_output_that_cannot_be_is_told(places: Path, lstsr: Lstsr, option: st
         (["07_map.day=" + "[" * 3000], "nested too deeply"),
     ],
 )
-def test_a_parameter_that_is_none_is_told_before_anything_runs(lstsr: Lstsr, settings: list[str], told: str) -> None:
-    code, output, errors = lstsr("run", "--only", "12", *(word for text in settings for word in ("--set", text)))
+def test_a_parameter_that_is_none_is_told_before_anything_runs(
+    lstsr: Lstsr, settings: list[str], told: str
+) -> None:
+    code, output, errors = lstsr(
+        "run", "--only", "12", *(word for text in settings for word in ("--set", text))
+    )
     assert_told(code, errors)
     assert told in errors and not output and len(errors.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
-    "content", [b"\xff\xfem\0o\0", b"model: \xe9\n", b"\tmodel: x", b"model: sc-unet\nmodel: sc-unet\n", b"words"]
+    "content",
+    [b"\xff\xfem\0o\0", b"model: \xe9\n", b"\tmodel: x", b"model: sc-unet\nmodel: sc-unet\n", b"words"],
 )
 def test_a_settings_file_that_is_none_is_told(places: Path, lstsr: Lstsr, content: bytes) -> None:
     (places / "mine.yaml").write_bytes(content)
-    code, _, errors = lstsr("train", "--model", "sc-unet", "--settings", "mine.yaml", "--pairs", "directory", "--out", "out")
+    code, _, errors = lstsr(
+        "train", "--model", "sc-unet", "--settings", "mine.yaml", "--pairs", "directory", "--out", "out"
+    )
     assert_told(code, errors)
     assert errors.startswith("lstsr: mine.yaml") and len(errors.splitlines()) == 1
 
 
-@pytest.mark.parametrize("option", ["--start=2018-02-30", "--start=20180719", "--seed=-1", "--threads=0", "--attempts=0"])
+@pytest.mark.parametrize(
+    "option", ["--start=2018-02-30", "--start=20180719", "--seed=-1", "--threads=0", "--attempts=0"]
+)
 def test_a_wrong_option_of_a_download_is_told(places: Path, lstsr: Lstsr, option: str) -> None:
     arguments = [
         "--source",
@@ -141,12 +216,17 @@ def broken_library(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("broken_library")
-def test_a_fault_of_the_program_is_one_line_and_has_its_own_exit_code(lstsr: Lstsr, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_of_the_program_is_one_line_and_has_its_own_exit_code(
+    lstsr: Lstsr, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv(cli.TRACEBACK_VARIABLE, raising=False)
     code, _, errors = lstsr("fetch")
     (line,) = errors.splitlines()
     assert code == 70
-    assert line.startswith("lstsr: a fault of this program, ModuleNotFoundError: ") and "LSTSR_TRACEBACK=1" in line
+    assert (
+        line.startswith("lstsr: a fault of this program, ModuleNotFoundError: ")
+        and "LSTSR_TRACEBACK=1" in line
+    )
 
 
 @pytest.mark.usefixtures("broken_library")
@@ -157,7 +237,9 @@ def test_the_place_of_a_fault_is_shown_on_request(lstsr: Lstsr, monkeypatch: pyt
     assert errors.splitlines()[-1].startswith("lstsr: a fault of this program, ModuleNotFoundError: ")
 
 
-def test_what_a_command_loads_cannot_end_it_in_silence(lstsr: Lstsr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_command_loads_cannot_end_it_in_silence(
+    lstsr: Lstsr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "pooch.py").write_text("raise SystemExit(0)")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "pooch", raising=False)
@@ -182,7 +264,9 @@ def test_what_a_command_loads_cannot_end_it_in_silence(lstsr: Lstsr, tmp_path: P
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
-def test_each_kind_of_error_is_explained(error: Exception, code: int, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_kind_of_error_is_explained(
+    error: Exception, code: int, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PWD", "/")
     found, line = cli._explain(error, ["verify", "a"])
     assert found == code and told in line and "LSTSR_TRACEBACK=1" in line and len(line) < 500
@@ -197,7 +281,8 @@ def test_a_name_that_is_not_utf8_is_taken_for_the_cause_of_what_a_library_says()
 
 
 def run(arguments: str, shell: str = "", **environment: str) -> subprocess.CompletedProcess[bytes]:
-    """A command in a shell, with what stands behind it there; standard output of a pipe's first part gives the exit code."""
+    """A command in a shell, with what stands behind it there; standard
+    output of a pipe's first part gives the exit code."""
     script = f"set -o pipefail; {sys.executable} -m lstsr_core.cli {arguments} {shell}"
     return subprocess.run(
         ["bash", "-c", script], env={**os.environ, "PYTHONPATH": str(PROJECT), **environment}, capture_output=True, check=False
@@ -233,7 +318,9 @@ def test_any_character_can_be_printed(tmp_path: Path, encoding: str) -> None:
     directory = tmp_path / os.fsdecode(b"\xc3\x97\xff")
     directory.mkdir()
     refused = run(f"verify '{directory}'/nowhere", **environment)
-    assert refused.returncode == 1 and refused.stderr.startswith(b"lstsr: ") and refused.stderr.count(b"\n") == 1
+    assert (
+        refused.returncode == 1 and refused.stderr.startswith(b"lstsr: ") and refused.stderr.count(b"\n") == 1
+    )
     assert b"/nowhere: no such directory" in refused.stderr
 
 

@@ -1,4 +1,5 @@
-"""The command line: the contract of `lstsr evaluate`, and one clear line for each bad input with nothing half-written."""
+"""The command line: the contract of `lstsr evaluate`, and one clear
+line for each bad input with nothing half-written."""
 
 from __future__ import annotations
 
@@ -48,7 +49,8 @@ Rows = list[dict[str, str]]
 
 
 def published_scene() -> tuple[dict[str, Any], Raster]:
-    """What a published pickle holds, and ASTER as stored (kelvin times ten, zeros outside a rotated swath)."""
+    """What a published pickle holds, and ASTER as stored
+    (kelvin times ten, zeros outside a rotated swath)."""
     row, column = np.mgrid[: 4 * SIZE, : 4 * SIZE]
     texture = np.sin(row / 5.0) * np.cos(column / 7.0) + np.sin((row + 2 * column) / 23.0)
     truth_k = 300.0 + 3.0 * texture
@@ -74,7 +76,8 @@ def published_scene() -> tuple[dict[str, Any], Raster]:
 
 @pytest.fixture
 def write_scene(write_published_pickle: WritePickle) -> Callable[..., None]:
-    """A function (directory, id, **replaced) that writes a published pair; a value of None leaves an entry out."""
+    """A function (directory, id, **replaced) that writes a
+    published pair; a value of None leaves an entry out."""
     content, aster = published_scene()
 
     def write(directory: Path, pair_id: str, **replaced: Any) -> None:
@@ -87,7 +90,9 @@ def write_scene(write_published_pickle: WritePickle) -> Callable[..., None]:
 
 
 @pytest.fixture(autouse=True)
-def _no_weights_in_torchs_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_weights_in_torchs_cache(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path_factory.getbasetemp() / "no torch cache"))
 
 
@@ -109,7 +114,8 @@ def out(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def evaluate(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
-    """A function (*arguments) that runs ``lstsr evaluate`` here and gives back its exit code and standard error."""
+    """A function (*arguments) that runs ``lstsr evaluate`` here
+    and gives back its exit code and standard error."""
 
     def run(*arguments: str | Path) -> tuple[int, str]:
         capsys.readouterr()
@@ -154,7 +160,8 @@ def lstsr(*arguments: str | Path) -> subprocess.Popen[str]:
 
 
 def test_evaluate_writes_the_contract(pairs: Path, tmp_path: Path) -> None:
-    """The issue's own command, in a process of its own; one network has weights, the others' rows are empty."""
+    """The issue's own command, in a process of its own; one
+    network has weights, the others' rows are empty."""
     weights, out = tmp_path / "weights", tmp_path / "new" / "metrics.csv"
     torch.manual_seed(1)
     save_model(SharpeningUNet(), Statistics(300.0, 5.0, 0.5, 0.1), weights / "sif-cnn-sr1.safetensors")
@@ -166,7 +173,8 @@ def test_evaluate_writes_the_contract(pairs: Path, tmp_path: Path) -> None:
     assert process.returncode == 0, errors
     assert output == f"{out}: 10 rows, 2 of 2 pairs\n"
     assert without_lpips(errors).splitlines() == [
-        f"{name}, georeferenced, all scenes: row empty: weights missing (give --weights a directory that has them)"
+        f"{name}, georeferenced, all scenes: row empty: weights missing (give --weights a directory that has"
+        " them)"
         for name in ("sc-unet", "sif-cnn-sr2")
     ]
 
@@ -175,7 +183,9 @@ def test_evaluate_writes_the_contract(pairs: Path, tmp_path: Path) -> None:
     assert "\r" not in table
     rows = rows_of(out)
     assert [(row["scene"], row["method"]) for row in rows] == [
-        (scene, method) for scene in ("9", "57") for method in ("bicubic", "tsharp", "sc-unet", "sif-cnn-sr1", "sif-cnn-sr2")
+        (scene, method)
+        for scene in ("9", "57")
+        for method in ("bicubic", "tsharp", "sc-unet", "sif-cnn-sr1", "sif-cnn-sr2")
     ]
     assert {row["protocol"] for row in rows} == {"georeferenced"}
     for row in rows:
@@ -186,9 +196,13 @@ def test_evaluate_writes_the_contract(pairs: Path, tmp_path: Path) -> None:
             assert all(np.isfinite(float(value)) for value in measured) and row["status"] == "ok"
 
 
-def test_all_methods_and_seed_0_are_the_defaults(pairs: Path, tmp_path: Path, evaluate: Callable[..., tuple[int, str]]) -> None:
+def test_all_methods_and_seed_0_are_the_defaults(
+    pairs: Path, tmp_path: Path, evaluate: Callable[..., tuple[int, str]]
+) -> None:
     tables = []
-    for number, arguments in enumerate(([], ["--methods", "all"], ["--methods", ",".join(METHODS), "--seed", "0"])):
+    for number, arguments in enumerate(
+        ([], ["--methods", "all"], ["--methods", ",".join(METHODS), "--seed", "0"])
+    ):
         out = tmp_path / f"{number}.csv"
         assert evaluate("--pairs", pairs, "--out", out, *arguments)[0] == 0
         tables.append(out.read_bytes())
@@ -201,13 +215,21 @@ def test_a_pair_of_the_published_layout_scores_as_its_geotiffs(
 ) -> None:
     content, aster = published_scene()
     rasters = [
-        Raster(content[key].astype(np.float64), Affine.from_gdal(*content[f"geo {key}"]), SINUSOIDAL) for key in ("LST", "NDVI")
+        Raster(content[key].astype(np.float64), Affine.from_gdal(*content[f"geo {key}"]), SINUSOIDAL)
+        for key in ("LST", "NDVI")
     ]
     write_pair(Pair("57", rasters[0], rasters[1], replace(aster, values=np.where(aster.values > 0, aster.values / 10, np.nan))),
                tmp_path / "own")  # fmt: skip
     for name_, directory in (("published", pairs), ("own", tmp_path / "own")):
-        assert evaluate("--pairs", directory, "--methods", "bicubic,tsharp", "--out", tmp_path / f"{name_}.csv")[0] == 0
-    published, own = (pd.read_csv(tmp_path / f"{name_}.csv").set_index("scene").loc[57] for name_ in ("published", "own"))
+        assert (
+            evaluate("--pairs", directory, "--methods", "bicubic,tsharp", "--out", tmp_path / f"{name_}.csv")[
+                0
+            ]
+            == 0
+        )
+    published, own = (
+        pd.read_csv(tmp_path / f"{name_}.csv").set_index("scene").loc[57] for name_ in ("published", "own")
+    )
     pd.testing.assert_frame_equal(published, own, rtol=1e-3)
 
 
@@ -223,7 +245,8 @@ def test_a_skipped_scene_has_its_row_with_empty_metrics(
     code, told = evaluate("--pairs", pairs, "--methods", "bicubic,tsharp", "--out", out)
     assert code == 0
     assert without_lpips(told).splitlines() == [
-        f"{name}, georeferenced, scene 9: row empty: overlap with ASTER not over 40×40 pixels" for name in ("bicubic", "tsharp")
+        f"{name}, georeferenced, scene 9: row empty: overlap with ASTER not over 40×40 pixels"
+        for name in ("bicubic", "tsharp")
     ]
     skipped = [row for row in rows_of(out) if row["scene"] == "9"]
     assert [row["method"] for row in skipped] == ["bicubic", "tsharp"]
@@ -238,7 +261,9 @@ def two_kinds_of_pairs(tmp_path: Path, synthetic_pair: Pair) -> Path:
     narrow_k = np.full_like(synthetic_pair.aster.values, np.nan)
     narrow_k[:, 80:118] = synthetic_pair.aster.values[:, 80:118]
     write_pair(replace(synthetic_pair, id="1"), tmp_path / "pairs")
-    write_pair(replace(synthetic_pair, id="2", aster=synthetic_pair.aster.with_values(narrow_k)), tmp_path / "pairs")
+    write_pair(
+        replace(synthetic_pair, id="2", aster=synthetic_pair.aster.with_values(narrow_k)), tmp_path / "pairs"
+    )
     return tmp_path / "pairs"
 
 
@@ -248,7 +273,16 @@ def test_both_protocols_come_in_the_order_asked_for(
     out = tmp_path / "metrics.csv"
     without = tmp_path / "without"
     without.mkdir()
-    arguments = ["--pairs", two_kinds_of_pairs, "--methods", "bicubic,dms,sif-cnn-sr1", "--out", out, "--weights", without]
+    arguments = [
+        "--pairs",
+        two_kinds_of_pairs,
+        "--methods",
+        "bicubic,dms,sif-cnn-sr1",
+        "--out",
+        out,
+        "--weights",
+        without,
+    ]
     code, told = evaluate(*arguments, "--protocol", "published,georeferenced")
     assert code == 0
     rows = rows_of(out)
@@ -270,7 +304,10 @@ def test_both_protocols_come_in_the_order_asked_for(
         for line in (
             f"bicubic, {protocol}, scene 2: {too_small}",
             f"dms, {protocol}, scene 2: {too_small}",
-            f"sif-cnn-sr1, {protocol}, all scenes: row empty: weights missing (give --weights a directory that has them)",
+            (
+                f"sif-cnn-sr1, {protocol}, all scenes: row empty: weights missing (give --weights a directory"
+                " that has them)"
+            ),
         )
     )
     for protocol in ("published", "georeferenced"):
@@ -294,7 +331,9 @@ def test_lpips_weights_that_are_others_are_refused(
     for name_ in ("vgg16-397923af.pth", "lpips_weights.pt"):
         torch.save({"features.0.weight": torch.zeros(3)}, directory / name_)
     told = (str(directory / "vgg16-397923af.pth"), "sha256 is", "Fetch it again")
-    assert_one_line(*evaluate("--pairs", pairs, "--methods", "bicubic", "--out", out, "--lpips-weights", directory), *told)
+    assert_one_line(
+        *evaluate("--pairs", pairs, "--methods", "bicubic", "--out", out, "--lpips-weights", directory), *told
+    )
     assert_untouched(out)
 
 
@@ -353,7 +392,11 @@ BAD_PAIRS = [
 
 @pytest.mark.parametrize("case", BAD_PAIRS)
 def test_a_bad_pair_stops_the_command_before_anything_is_written(
-    case: str, pairs: Path, out: Path, write_scene: Callable[..., None], evaluate: Callable[..., tuple[int, str]]
+    case: str,
+    pairs: Path,
+    out: Path,
+    write_scene: Callable[..., None],
+    evaluate: Callable[..., tuple[int, str]],
 ) -> None:
     told = break_pair(case, pairs, write_scene)
     assert_one_line(*evaluate("--pairs", pairs, "--methods", "bicubic", "--out", out), *told)
@@ -362,13 +405,19 @@ def test_a_bad_pair_stops_the_command_before_anything_is_written(
 
 @pytest.mark.parametrize("case", BAD_PAIRS)
 def test_keep_going_finishes_without_the_bad_pair_and_exits_1(
-    case: str, pairs: Path, out: Path, write_scene: Callable[..., None], evaluate: Callable[..., tuple[int, str]]
+    case: str,
+    pairs: Path,
+    out: Path,
+    write_scene: Callable[..., None],
+    evaluate: Callable[..., tuple[int, str]],
 ) -> None:
     told = break_pair(case, pairs, write_scene)
     code, errors = evaluate("--pairs", pairs, "--methods", "bicubic,tsharp", "--out", out, "--keep-going")
     assert_one_line(code, without_lpips(errors), "pair 57 left out", *told)
     rows = rows_of(out)
-    assert [(row["scene"], row["method"]) for row in rows] == [(s, m) for s in ("9", "57") for m in ("bicubic", "tsharp")]
+    assert [(row["scene"], row["method"]) for row in rows] == [
+        (s, m) for s in ("9", "57") for m in ("bicubic", "tsharp")
+    ]
     for row in rows[:2]:
         assert row["status"] == "ok" and float(row["rmse_k"]) > 0.0
     for row in rows[2:]:
@@ -377,12 +426,17 @@ def test_keep_going_finishes_without_the_bad_pair_and_exits_1(
         assert str(pairs) not in row["status"]  # results hold no paths
 
 
-def test_a_directory_of_bad_pairs_is_told_pair_by_pair(pairs: Path, out: Path, evaluate: Callable[..., tuple[int, str]]) -> None:
+def test_a_directory_of_bad_pairs_is_told_pair_by_pair(
+    pairs: Path, out: Path, evaluate: Callable[..., tuple[int, str]]
+) -> None:
     for pair_id in ("9", "57"):
         truncate(pairs / f"{pair_id}_data_dict.pkl")
     code, errors = evaluate("--pairs", pairs, "--methods", "bicubic", "--out", out, "--keep-going")
     assert code == 1
-    assert [line.split(" left out")[0] for line in without_lpips(errors).splitlines()] == ["lstsr: pair 9", "lstsr: pair 57"]
+    assert [line.split(" left out")[0] for line in without_lpips(errors).splitlines()] == [
+        "lstsr: pair 9",
+        "lstsr: pair 57",
+    ]
     assert [row["rmse_k"] for row in rows_of(out)] == ["", ""]
 
 
@@ -392,7 +446,12 @@ def test_a_directory_of_bad_pairs_is_told_pair_by_pair(pairs: Path, out: Path, e
 @pytest.mark.parametrize("suffix", ["safetensors", "pt"])
 @pytest.mark.parametrize("keep_going", [False, True])
 def test_a_checkpoint_of_another_architecture_is_refused(
-    suffix: str, keep_going: bool, pairs: Path, out: Path, tmp_path: Path, evaluate: Callable[..., tuple[int, str]]
+    suffix: str,
+    keep_going: bool,
+    pairs: Path,
+    out: Path,
+    tmp_path: Path,
+    evaluate: Callable[..., tuple[int, str]],
 ) -> None:
     network = SharpeningUNet()
     network.outlet = torch.nn.Conv2d(16, 3, 3)
@@ -403,7 +462,16 @@ def test_a_checkpoint_of_another_architecture_is_refused(
     else:
         path = tmp_path / "weights" / "sif-cnn-sr1.safetensors"
         save_model(network, Statistics(300.0, 5.0, 0.5, 0.1), path)
-    arguments = ["--pairs", pairs, "--methods", "bicubic,sif-cnn-sr1", "--weights", tmp_path / "weights", "--out", out]
+    arguments = [
+        "--pairs",
+        pairs,
+        "--methods",
+        "bicubic,sif-cnn-sr1",
+        "--weights",
+        tmp_path / "weights",
+        "--out",
+        out,
+    ]
     arguments += ["--keep-going"] if keep_going else []
     assert_one_line(*evaluate(*arguments), str(path), "another architecture", "(3,)", "(1,)")
     assert_untouched(out)
@@ -448,10 +516,15 @@ def test_a_full_disk_keeps_the_previous_table(
 
 
 @pytest.mark.parametrize(
-    "place", ["file/metrics.csv", "file/deep/metrics.csv", "directory", ".", "/proc/metrics.csv", "x" * 300 + ".csv"]
+    "place",
+    ["file/metrics.csv", "file/deep/metrics.csv", "directory", ".", "/proc/metrics.csv", "x" * 300 + ".csv"],
 )
 def test_a_place_that_cannot_be_written_to_is_told_before_the_work(
-    place: str, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, evaluate: Callable[..., tuple[int, str]]
+    place: str,
+    pairs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    evaluate: Callable[..., tuple[int, str]],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text(PREVIOUS)
@@ -466,16 +539,22 @@ def test_a_place_that_cannot_be_written_to_is_told_before_the_work(
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_read_only_directory_is_told(pairs: Path, out: Path, evaluate: Callable[..., tuple[int, str]]) -> None:
+def test_a_read_only_directory_is_told(
+    pairs: Path, out: Path, evaluate: Callable[..., tuple[int, str]]
+) -> None:
     out.parent.chmod(0o500)
     try:
-        assert_one_line(*evaluate("--pairs", pairs, "--methods", "bicubic", "--out", out), str(out), "Permission denied")
+        assert_one_line(
+            *evaluate("--pairs", pairs, "--methods", "bicubic", "--out", out), str(out), "Permission denied"
+        )
     finally:
         out.parent.chmod(0o700)
     assert_untouched(out)
 
 
-def test_a_named_pipe_is_not_replaced_by_a_table(pairs: Path, tmp_path: Path, evaluate: Callable[..., tuple[int, str]]) -> None:
+def test_a_named_pipe_is_not_replaced_by_a_table(
+    pairs: Path, tmp_path: Path, evaluate: Callable[..., tuple[int, str]]
+) -> None:
     """Renaming over a device, such as /dev/stdout, would destroy it."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
@@ -491,15 +570,23 @@ def test_help_names_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
         cli.main(["--help"])
     assert ended.value.code == 0
     told = capsys.readouterr().out
-    assert all(re.search(rf"^ +{command} ", told, re.MULTILINE) for command in ("run", "fetch", "evaluate", "verify"))
+    assert all(
+        re.search(rf"^ +{command} ", told, re.MULTILINE) for command in ("run", "fetch", "evaluate", "verify")
+    )
 
 
 @pytest.mark.parametrize("command", cli.BOOK_COMMANDS)
-def test_commands_of_the_book_are_named_where_they_were(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert_one_line(cli.main([command, "--profile", "sample"]), capsys.readouterr().err, cli.BOOK_COMMANDS[command])
+def test_commands_of_the_book_are_named_where_they_were(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert_one_line(
+        cli.main([command, "--profile", "sample"]), capsys.readouterr().err, cli.BOOK_COMMANDS[command]
+    )
 
 
-def test_verify_names_what_differs_from_the_registry(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_verify_names_what_differs_from_the_registry(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "57_aster_250m.tif").write_text("another file")
     assert cli.main(["verify", str(tmp_path)]) == 1
     told = capsys.readouterr().out

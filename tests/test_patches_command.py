@@ -48,20 +48,25 @@ def test_a_corrupt_granule_is_told_and_exits_with_1(lstsr: Command, granules: Pa
     assert pd.read_csv(tmp_path / "out" / "granules.csv")["kept"].fillna(-1).tolist() == [-1, 2]
 
 
-def test_a_dry_run_says_what_there_is_to_do_and_does_nothing(lstsr: Command, granules: Path, tmp_path: Path) -> None:
+def test_a_dry_run_says_what_there_is_to_do_and_does_nothing(
+    lstsr: Command, granules: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "out"
     (granules / f"MOD09GQ.A{DAYS[1]}.{REST}").rename(tmp_path / "held back.hdf")
     code, printed, errors = lstsr("patches", "--granules", granules, "--out", out, "--dry-run")
     assert (code, errors, out.exists()) == (0, "", False)
     assert printed.startswith(
-        "1 pairs of granules (1 LST granules have no MOD09GQ or MYD09GQ), 0 of them cut already; 0.00 GB to read"
+        "1 pairs of granules (1 LST granules have no MOD09GQ or MYD09GQ), 0 of them cut already; 0.00 GB to"
+        " read"
     )
     expected = plan(granules, out, PatchSettings())
     assert expected.bytes_to_read == sum(
         (granules / f"{product}.A{DAYS[0]}.{REST}").stat().st_size for product in ("MOD21A1D", "MOD09GQ")
     )
     lstsr("patches", "--granules", granules, "--out", out, "--split", "random")
-    written = sum(path.stat().st_size for folder in ("patches", "records") for path in (out / folder).iterdir())
+    written = sum(
+        path.stat().st_size for folder in ("patches", "records") for path in (out / folder).iterdir()
+    )
     assert expected.bytes_to_write == pytest.approx(written, rel=0.02)
     assert 0.0 < expected.seconds < 60.0 and 2**26 < expected.memory_bytes < 2**36
     assert plan(granules, out, PatchSettings()).unchanged == 1
@@ -82,7 +87,9 @@ def test_a_dry_run_says_what_there_is_to_do_and_does_nothing(lstsr: Command, gra
         (["--granules", "nowhere"], "nowhere: no such directory"),
     ],
 )
-def test_bad_input_is_one_line(lstsr: Command, granules: Path, tmp_path: Path, arguments: list[str], expected: str) -> None:
+def test_bad_input_is_one_line(
+    lstsr: Command, granules: Path, tmp_path: Path, arguments: list[str], expected: str
+) -> None:
     code, printed, errors = lstsr("patches", "--granules", granules, "--out", tmp_path / "out", *arguments)
     assert (code, printed, errors.count("\n")) == (1, "", 1)
     assert expected in errors

@@ -19,7 +19,16 @@ def granules(tmp_path: Path) -> Granules:
 
 
 def arguments(granules: Granules, out: Path, *more: str | Path) -> list[str]:
-    return ["predict", "--lst", str(granules.lst), "--reflectance", str(granules.reflectance), "--out", str(out), *map(str, more)]
+    return [
+        "predict",
+        "--lst",
+        str(granules.lst),
+        "--reflectance",
+        str(granules.reflectance),
+        "--out",
+        str(out),
+        *map(str, more),
+    ]
 
 
 def test_a_map_and_its_picture_are_written(
@@ -38,7 +47,9 @@ def test_a_map_and_its_picture_are_written(
     assert "was there already" in capsys.readouterr().out
 
 
-def test_a_dry_run_tells_and_does_nothing(granules: Granules, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dry_run_tells_and_does_nothing(
+    granules: Granules, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert cli.main(arguments(granules, tmp_path / "lst.tif", "--method", "dms", "--dry-run")) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in lines] == [granules.lst.name, granules.reflectance.name, "map"]
@@ -47,7 +58,12 @@ def test_a_dry_run_tells_and_does_nothing(granules: Granules, tmp_path: Path, ca
 
 
 def test_an_area_is_mapped(granules: Granules, tmp_path: Path) -> None:
-    assert cli.main(arguments(granules, tmp_path / "lst.tif", "--method", "tsharp", "--bounds", "4.0,45.4,4.2,45.6")) == 0
+    assert (
+        cli.main(
+            arguments(granules, tmp_path / "lst.tif", "--method", "tsharp", "--bounds", "4.0,45.4,4.2,45.6")
+        )
+        == 0
+    )
     with rasterio.open(tmp_path / "lst.tif") as source:
         assert 80 < source.height < 120 and 50 < source.width < 120
 
@@ -76,8 +92,17 @@ def test_bad_input_is_one_line(
     assert not (tmp_path / "lst.tif").exists()
 
 
-def test_other_days_are_for_one_map_alone(granules: Granules, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    command = ["predict", "--granules", str(granules.lst.parent), "--out", str(tmp_path / "maps"), "--allow-different-days"]
+def test_other_days_are_for_one_map_alone(
+    granules: Granules, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [
+        "predict",
+        "--granules",
+        str(granules.lst.parent),
+        "--out",
+        str(tmp_path / "maps"),
+        "--allow-different-days",
+    ]
     assert cli.main(command) == 1
     assert "--allow-different-days is for one map" in capsys.readouterr().err
     assert not (tmp_path / "maps").exists()
@@ -98,20 +123,27 @@ def test_what_a_dry_run_tells_is_what_the_map_tells(
     assert share.startswith("lstsr: 9") and "of the box of bounds lies outside the granule" in share
 
 
-def test_a_granule_under_cloud_is_one_line_that_names_it(tmp_path: Path, lstsr: Callable[..., tuple[int, str, str]]) -> None:
+def test_a_granule_under_cloud_is_one_line_that_names_it(
+    tmp_path: Path, lstsr: Callable[..., tuple[int, str, str]]
+) -> None:
     lst_k, ndvi = fields()
     empty = write_granules(tmp_path / "in", np.full_like(lst_k, np.nan), ndvi)
     for more in ([], ["--dry-run"]):
         code, printed, errors = lstsr(*arguments(empty, tmp_path / "lst.tif", "--method", "bicubic", *more))
         assert (code, printed, errors.count("\n")) == (1, "", 1)
-        assert errors.startswith(f"lstsr: {empty.lst}: no pixel of the area is valid (cloud or fill in the LST: 100%)")
+        assert errors.startswith(
+            f"lstsr: {empty.lst}: no pixel of the area is valid (cloud or fill in the LST: 100%)"
+        )
 
 
 @pytest.mark.parametrize(
     ("words", "option"),
     [
         (["predict", "--lst", "a.hdf", "b.hdf", "--reflectance", "c.hdf", "--out", "x.tif"], "--lst"),
-        (["predict", "--lst", "a.hdf", "--reflectance", "a.hdf", "b.hdf", "c.hdf", "--out", "x.tif"], "--reflectance"),
+        (
+            ["predict", "--lst", "a.hdf", "--reflectance", "a.hdf", "b.hdf", "c.hdf", "--out", "x.tif"],
+            "--reflectance",
+        ),
         (["predict", "--granules", "a.hdf", "b.hdf", "--out", "x"], "--granules"),
         (["predict", "--lst=a.hdf", "b.hdf", "--reflectance", "c.hdf", "--out=x.tif"], "--lst"),
         (["patches", "--out", "x", "--granules", "a.hdf", "b.hdf"], "--granules"),
@@ -123,9 +155,10 @@ def test_several_files_for_one_option_are_one_line(
 ) -> None:
     code, printed, errors = lstsr(*words)
     assert (code, printed) == (1, "")
-    assert errors == (
-        f"lstsr: {option} takes one value, and a.hdf and b.hdf were given; where a pattern matches several files, give a narrower"
-        " one.\n"
+    assert (
+        errors
+        == f"lstsr: {option} takes one value, and a.hdf and b.hdf were given; where a pattern matches several"
+        " files, give a narrower one.\n"
     )
 
 
@@ -134,16 +167,23 @@ def test_words_that_no_option_takes_are_the_parsers(capsys: pytest.CaptureFixtur
         with pytest.raises(SystemExit) as stopped:
             cli.main(["predict", "--out", "x.tif", *words])
         assert stopped.value.code == 2
-        assert "unrecognized arguments: " + " ".join(words[words[0] == "--quicklook" :]) in capsys.readouterr().err
+        assert (
+            "unrecognized arguments: " + " ".join(words[words[0] == "--quicklook" :])
+            in capsys.readouterr().err
+        )
 
 
 @pytest.mark.parametrize("command", ["predict", "patches"])
-@pytest.mark.parametrize(("name", "told"), [("absent", "no such directory"), ("a.hdf", "is a file; expected a directory")])
+@pytest.mark.parametrize(
+    ("name", "told"), [("absent", "no such directory"), ("a.hdf", "is a file; expected a directory")]
+)
 def test_granules_that_are_no_directory_are_one_line(
     lstsr: Callable[..., tuple[int, str, str]], tmp_path: Path, command: str, name: str, told: str
 ) -> None:
     (tmp_path / "a.hdf").touch()
     for more in ([], ["--dry-run"]):
-        code, printed, errors = lstsr(command, "--granules", tmp_path / name, "--out", tmp_path / "out", *more)
+        code, printed, errors = lstsr(
+            command, "--granules", tmp_path / name, "--out", tmp_path / "out", *more
+        )
         assert (code, printed, errors.count("\n")) == (1, "", 1)
         assert f"{tmp_path / name}: {told}" in errors

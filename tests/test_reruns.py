@@ -1,4 +1,5 @@
-"""Which notebooks a changed module makes the runner run again: those whose imports reach it, whatever wing it stands in."""
+"""Which notebooks a changed module makes the runner run again: those
+whose imports reach it, whatever wing it stands in."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ READERS = {
 }  # fmt: skip
 """What anybody can see without a list of imports."""
 
-# A run on record without running it: a file for each notebook, then a line more in each module, and what is planned of it.
+# A run on record without running it: a file for each notebook, then a line
+# more in each module, and what is planned of it.
 PLAN = """
 import json, sys
 from lstsr_core.base.fingerprint import digests, read_records, write_records
@@ -83,7 +85,9 @@ def imported(source: str) -> set[str]:
 def reached(notebook: str) -> set[str]:
     """Every module that a notebook's cells import, directly or through others."""
     cells = json.loads((PROJECT / "notebooks" / f"{notebook}.ipynb").read_text(encoding="utf-8"))["cells"]
-    waiting = {name for cell in cells if cell["cell_type"] == "code" for name in imported("".join(cell["source"]))}
+    waiting = {
+        name for cell in cells if cell["cell_type"] == "code" for name in imported("".join(cell["source"]))
+    }
     modules: set[str] = set()
     while waiting:
         module = waiting.pop()
@@ -102,7 +106,9 @@ def test_without_a_change_nothing_is_run(planned: dict[str, set[str]]) -> None:
 
 
 @pytest.mark.parametrize("wing", WINGS)
-def test_a_changed_module_reruns_the_notebooks_that_reach_it_and_no_other(wing: str, planned: dict[str, set[str]]) -> None:
+def test_a_changed_module_reruns_the_notebooks_that_reach_it_and_no_other(
+    wing: str, planned: dict[str, set[str]]
+) -> None:
     module = TOUCHED[wing]
     readers = {name for name in NAMES if f"lstsr_core.{module}" in reached(name)}
     assert planned[module] == readers

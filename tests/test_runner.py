@@ -1,7 +1,8 @@
 """The runner: what it runs and what it skips, refuses and keeps, on real notebooks in a copy of the project.
 
-A copy runs in its own directory, so that no test touches the checkout's results. Two copies are run at the same time, once for
-the whole session: one undisturbed, the other stopped with Ctrl-C, started again, killed and started again.
+A copy runs in its own directory, so that no test touches the checkout's results. Two copies are
+run at the same time, once for the whole session: one undisturbed, the other stopped with
+Ctrl-C, started again, killed and started again.
 """
 
 from __future__ import annotations
@@ -47,7 +48,11 @@ def refusal(completed: Completed) -> str:
     """The one line with which a command gave up."""
     assert completed.returncode == 1, completed.stderr
     assert "Traceback" not in completed.stderr, completed.stderr
-    lines = [line for line in re.split(r"[\r\n]+", completed.stderr) if line and not re.search(r"(cell/s|s/cell)\]", line)]
+    lines = [
+        line
+        for line in re.split(r"[\r\n]+", completed.stderr)
+        if line and not re.search(r"(cell/s|s/cell)\]", line)
+    ]
     assert len(lines) == 1, lines
     assert lines[0].startswith("lstsr: ")
     return lines[0]
@@ -68,7 +73,9 @@ def test_every_notebook_is_run_in_order(small_runs: SmallRuns, undisturbed: Proj
     assert sorted(undisturbed.records()) == NAMES
 
 
-def test_progress_is_shown_for_each_notebook_and_cell(small_runs: SmallRuns, undisturbed: ProjectCopy) -> None:
+def test_progress_is_shown_for_each_notebook_and_cell(
+    small_runs: SmallRuns, undisturbed: ProjectCopy
+) -> None:
     for name in NAMES:
         cells = json.loads((undisturbed.run_directory / "notebooks" / f"{name}.ipynb").read_text())["cells"]
         assert re.search(rf"{name}: .*\b{len(cells)}/{len(cells)} \[", small_runs.first.stderr)
@@ -76,7 +83,11 @@ def test_progress_is_shown_for_each_notebook_and_cell(small_runs: SmallRuns, und
 
 def test_nothing_leaves_the_run_directory(undisturbed: ProjectCopy) -> None:
     written = {path.name for path in undisturbed.run_directory.iterdir()}
-    kept = {".patches", ".atlas", "trainings"}  # patches and scenes that are not made again, and networks that are being trained
+    kept = {
+        ".patches",
+        ".atlas",
+        "trainings",
+    }  # patches and scenes that are not made again, and networks that are being trained
     assert written == {*NAMES, "notebooks", "provenance.json", ".lock"} | kept
     assert not list((undisturbed.run_directory / "trainings").iterdir())
     assert {path.name for path in (undisturbed.root / "data" / "runs").iterdir()} == {"sample"}
@@ -93,9 +104,13 @@ def test_from_begins_there(undisturbed: ProjectCopy) -> None:
     assert did(undisturbed.run("--from", "05")) == {name: "skipped" for name in NAMES[4:]}
 
 
-def test_a_changed_parameter_reruns_its_notebook_and_what_reads_it(finished: ProjectCopy, undisturbed: ProjectCopy) -> None:
+def test_a_changed_parameter_reruns_its_notebook_and_what_reads_it(
+    finished: ProjectCopy, undisturbed: ProjectCopy
+) -> None:
     again = finished.run("--set", "06_aster_evaluation.methods=[bicubic]")
-    assert did(again) == all_skipped("06_aster_evaluation", "11_atlas", "12_structure")  # which reads what all the others wrote
+    assert did(again) == all_skipped(
+        "06_aster_evaluation", "11_atlas", "12_structure"
+    )  # which reads what all the others wrote
     assert finished.results(*NAMES[:5]) == undisturbed.results(*NAMES[:5])
     table = (finished.run_directory / "06_aster_evaluation" / "metrics.csv").read_text().splitlines()
     assert [line.split(",")[:2] for line in table[1:]] == [["0", "bicubic"], ["1", "bicubic"]]
@@ -108,14 +123,18 @@ def products_on_disk(copy: ProjectCopy) -> dict[Path, int]:
     return {path.relative_to(products): path.stat().st_ino for path in products.rglob("*.tif")}
 
 
-def test_training_reruns_what_takes_its_weights_alone(finished: ProjectCopy, undisturbed: ProjectCopy) -> None:
+def test_training_reruns_what_takes_its_weights_alone(
+    finished: ProjectCopy, undisturbed: ProjectCopy
+) -> None:
     def products(copy: ProjectCopy) -> dict[str, str]:
         rows = (copy.run_directory / "04_sharpening" / "products.csv").read_text().splitlines()[1:]
         return {",".join(row.split(",")[:3]): row for row in rows}
 
     assert did(finished.run("--set", "03_training.alpha=0.5")) == all_skipped("03_training", "12_structure")
     made = products_on_disk(finished)
-    own = finished.run("--only", "04", "--set", "weights_directory=03_training/weights", "--set", "03_training.alpha=0.5")
+    own = finished.run(
+        "--only", "04", "--set", "weights_directory=03_training/weights", "--set", "03_training.alpha=0.5"
+    )
     assert did(own) == {"04_sharpening": "done"}
     before, after = products(undisturbed), products(finished)
     assert before.keys() == after.keys()
@@ -152,7 +171,9 @@ def test_a_changed_module_reruns(finished: ProjectCopy, undisturbed: ProjectCopy
     assert finished.results() == undisturbed.results()
 
 
-def test_a_deleted_result_is_made_again_and_what_reads_it_is_skipped(finished: ProjectCopy, undisturbed: ProjectCopy) -> None:
+def test_a_deleted_result_is_made_again_and_what_reads_it_is_skipped(
+    finished: ProjectCopy, undisturbed: ProjectCopy
+) -> None:
     (finished.run_directory / "02_patches" / "regressions.csv").unlink()
     assert did(finished.run()) == all_skipped("02_patches")
     assert finished.results() == undisturbed.results()
@@ -196,7 +217,8 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "nothing upstream": (["--only", "06"], "06_aster_evaluation reads the results of 01_download"),
 }  # fmt: skip
 
-# One process for all, since importing takes longer than refusing. Each command has files to break first, and to mend after it.
+# One process for all, since importing takes longer than refusing. Each command
+# has files to break first, and to mend after it.
 MANY_RUNS = """
 import contextlib, io, json, sys
 from pathlib import Path
@@ -238,14 +260,18 @@ def refused(empty: ProjectCopy) -> Mapping[str, tuple[object, str]]:
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_wrong_arguments_are_refused_in_one_line(case: str, refused: Mapping[str, tuple[object, str]]) -> None:
+def test_wrong_arguments_are_refused_in_one_line(
+    case: str, refused: Mapping[str, tuple[object, str]]
+) -> None:
     code, told = refused[case]
     assert code == 1, (code, told)
     assert re.fullmatch(r"lstsr: [^\n]+\n", told), told
     assert REFUSED[case][1] in told
 
 
-def test_refused_commands_have_run_nothing(empty: ProjectCopy, refused: Mapping[str, tuple[object, str]]) -> None:
+def test_refused_commands_have_run_nothing(
+    empty: ProjectCopy, refused: Mapping[str, tuple[object, str]]
+) -> None:
     assert len(refused) == len(REFUSED)
     assert not list((empty.root / "data").rglob("*.ipynb"))
     assert not list((empty.root / "data").rglob("provenance.json"))
@@ -344,11 +370,16 @@ def test_a_broken_cell_is_told_in_one_line(finished: ProjectCopy, source: str, t
 # What is stopped
 
 
-def test_a_killed_rerun_leaves_earlier_results_to_all_that_read_them(finished: ProjectCopy, undisturbed: ProjectCopy) -> None:
+def test_a_killed_rerun_leaves_earlier_results_to_all_that_read_them(
+    finished: ProjectCopy, undisturbed: ProjectCopy
+) -> None:
     process = finished.start("--only", "03", "--force")
     unfinished = finished.run_directory / "notebooks" / "03_training.unfinished.ipynb"
     assert wait_for(
-        lambda: unfinished.is_file() and not (finished.run_directory / "03_training" / "curves.csv").is_file(), process
+        lambda: (
+            unfinished.is_file() and not (finished.run_directory / "03_training" / "curves.csv").is_file()
+        ),
+        process,
     )
     process.kill()
     process.communicate()
@@ -389,11 +420,17 @@ def test_a_killed_run_goes_on_where_it_was(interrupted: Interrupted) -> None:
     assert did(interrupted.seen["finished"]) == {**skipped, **{name: "done" for name in NAMES[2:]}}
 
 
-def test_an_interrupted_run_ends_in_the_bytes_of_an_undisturbed_one(interrupted: Interrupted, undisturbed: ProjectCopy) -> None:
+def test_an_interrupted_run_ends_in_the_bytes_of_an_undisturbed_one(
+    interrupted: Interrupted, undisturbed: ProjectCopy
+) -> None:
     ours, theirs = interrupted.copy.results(), undisturbed.results()
     assert ours.keys() == theirs.keys()
     assert [name for name in theirs if ours[name] != theirs[name]] == []
-    assert {path.name for path in interrupted.copy.run_directory.glob(".*")} == {".lock", ".patches", ".atlas"}
+    assert {path.name for path in interrupted.copy.run_directory.glob(".*")} == {
+        ".lock",
+        ".patches",
+        ".atlas",
+    }
 
 
 def test_a_full_disk_leaves_earlier_results(

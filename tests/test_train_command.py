@@ -33,7 +33,15 @@ def pairs(tmp_path: Path, synthetic_pair: Pair) -> Path:
 
 
 def settings_file(tmp_path: Path, model: str = "sc-unet", **values: object) -> Path:
-    content = {"model": model, "batch_size": 2, "epochs": 2, "threads": 1, "training_share": 1.0, "keep": "last", **values}
+    content = {
+        "model": model,
+        "batch_size": 2,
+        "epochs": 2,
+        "threads": 1,
+        "training_share": 1.0,
+        "keep": "last",
+        **values,
+    }
     path = tmp_path / f"{model}.yaml"
     path.write_text("patience: null\n" + "".join(f"{name}: {value}\n" for name, value in content.items()))
     return path
@@ -42,7 +50,17 @@ def settings_file(tmp_path: Path, model: str = "sc-unet", **values: object) -> P
 def test_one_network_is_trained_on_all_pairs(lstsr: Command, pairs: Path, tmp_path: Path) -> None:
     for path in pairs.glob("*_aster_250m.tif"):
         path.write_bytes(b"must not be read")
-    arguments = ["train", "--model", "sc-unet", "--settings", settings_file(tmp_path), "--pairs", pairs, "--out", tmp_path / "w"]
+    arguments = [
+        "train",
+        "--model",
+        "sc-unet",
+        "--settings",
+        settings_file(tmp_path),
+        "--pairs",
+        pairs,
+        "--out",
+        tmp_path / "w",
+    ]
     assert lstsr(*arguments) == (0, f"{tmp_path / 'w'}: sc-unet trained\n", "")
     card = load_model(tmp_path / "w" / "sc-unet.safetensors").card
     assert card["data"]["source"] == "MODIS side of 3 ASTER–MODIS pairs, aligned"
@@ -53,13 +71,35 @@ def test_folds_are_trained_and_evaluated_by_what_has_not_seen_them(
     lstsr: Command, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "folds"
-    train = ["train", "--model", "sc-unet", "--settings", settings_file(tmp_path), "--pairs", pairs, "--out", out]
+    train = [
+        "train",
+        "--model",
+        "sc-unet",
+        "--settings",
+        settings_file(tmp_path),
+        "--pairs",
+        pairs,
+        "--out",
+        out,
+    ]
     assert lstsr(*train, "--folds", "3")[0] == 0
     table = pd.read_csv(out / "folds.csv")
     assert sorted(table["fold"]) == [0, 1, 2] and table["scene"].tolist() == [3, 5, 12]
     opened = []
-    monkeypatch.setattr("lstsr_core.sharpening.methods.load_model", lambda path: opened.append(path) or load_model(path))
-    evaluate = ["evaluate", "--pairs", pairs, "--methods", "sc-unet", "--weights", out, "--out", tmp_path / "metrics.csv"]
+    monkeypatch.setattr(
+        "lstsr_core.sharpening.methods.load_model", lambda path: opened.append(path) or load_model(path)
+    )
+    evaluate = [
+        "evaluate",
+        "--pairs",
+        pairs,
+        "--methods",
+        "sc-unet",
+        "--weights",
+        out,
+        "--out",
+        tmp_path / "metrics.csv",
+    ]
     assert lstsr(*evaluate, "--keep-going")[0] == 0
     expected = [out / f"fold{fold}" / "sc-unet.safetensors" for fold in table["fold"]]
     assert opened == expected
@@ -107,7 +147,16 @@ def test_threads_of_the_settings_may_be_overruled(lstsr: Command, pairs: Path, t
 def test_evaluate_takes_the_packages_weights_where_none_are_named(
     lstsr: Command, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arguments = ["evaluate", "--pairs", pairs, "--methods", "sc-unet", "--out", tmp_path / "metrics.csv", "--keep-going"]
+    arguments = [
+        "evaluate",
+        "--pairs",
+        pairs,
+        "--methods",
+        "sc-unet",
+        "--out",
+        tmp_path / "metrics.csv",
+        "--keep-going",
+    ]
     monkeypatch.setattr(networks, "PACKAGE_WEIGHTS", tmp_path / "package")
     assert "weights missing" in lstsr(*arguments)[2]
     train = [
@@ -132,7 +181,10 @@ def test_evaluate_takes_the_packages_weights_where_none_are_named(
         (["--model", "sif"], f"unknown model 'sif'; known models: {', '.join(MODELS)} (or all)."),
         (["--settings", "papers"], "papers: cannot be read (No such file"),
         (["--threads", "0"], "--threads is 0; expected 1 to 256."),
-        (["--model", "sc-unet", "--folds", "9", "--settings", "paper"], "9 folds are asked for; expected 2 to 3"),
+        (
+            ["--model", "sc-unet", "--folds", "9", "--settings", "paper"],
+            "9 folds are asked for; expected 2 to 3",
+        ),
         (["--pairs", "nowhere"], "nowhere: no such directory."),
     ],
 )
@@ -147,20 +199,42 @@ def test_wrong_arguments_are_one_line_and_leave_nothing(
 
 
 def test_folds_need_pairs(lstsr: Command, tmp_path: Path) -> None:
-    code, _, errors = lstsr("train", "--patches", tmp_path, "--out", tmp_path / "w", "--folds", "3", "--settings", "paper")
+    code, _, errors = lstsr(
+        "train", "--patches", tmp_path, "--out", tmp_path / "w", "--folds", "3", "--settings", "paper"
+    )
     assert code == 1 and "--folds needs --pairs" in errors
 
 
 def test_settings_of_another_model_are_refused(lstsr: Command, pairs: Path, tmp_path: Path) -> None:
-    arguments = ["--model", "all", "--settings", settings_file(tmp_path), "--pairs", pairs, "--out", tmp_path / "w"]
+    arguments = [
+        "--model",
+        "all",
+        "--settings",
+        settings_file(tmp_path),
+        "--pairs",
+        pairs,
+        "--out",
+        tmp_path / "w",
+    ]
     code, _, errors = lstsr("train", *arguments)
     assert code == 1 and "holds the settings of sc-unet; expected those of sif-cnn-sr1" in errors
 
 
-def test_stopping_it_says_how_to_go_on(lstsr: Command, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stopping_it_says_how_to_go_on(
+    lstsr: Command, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def stopped(*_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("lstsr_core.networks.cross_validation.train", stopped)
-    arguments = ["--model", "sc-unet", "--settings", settings_file(tmp_path), "--pairs", pairs, "--out", tmp_path / "w"]
+    arguments = [
+        "--model",
+        "sc-unet",
+        "--settings",
+        settings_file(tmp_path),
+        "--pairs",
+        pairs,
+        "--out",
+        tmp_path / "w",
+    ]
     assert lstsr("train", *arguments) == (130, "", "lstsr: stopped; the same command goes on where it was\n")

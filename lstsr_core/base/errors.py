@@ -16,7 +16,8 @@ class InputError(ValueError):
 
 
 class NoResult(InputError):
-    """One method has no result for one pair; the message stands in the results table, and the others go on."""
+    """One method has no result for one pair; the message
+    stands in the results table, and the others go on."""
 
 
 class UnreadableGranule(InputError):
@@ -24,7 +25,8 @@ class UnreadableGranule(InputError):
 
 
 def invalid(error: ValidationError, model: type[BaseModel], kind: str, where: str) -> InputError:
-    """What is wrong with values of a model, in one line: each name with its value, why not, and what it means.
+    """What is wrong with values of a model, in one line: each
+    name with its value, why not, and what it means.
 
     Parameters
     ----------

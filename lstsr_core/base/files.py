@@ -22,8 +22,8 @@ def written_atomically(path: Path) -> Iterator[Path]:
     Raises
     ------
     InputError
-        If the directory cannot be written to or the disk is full; `path` is then as it was before. If `path` is a directory
-        or a device, which a rename would replace.
+        If the directory cannot be written to or the disk is full; `path` is then as it was before. If `path`
+        is a directory or a device, which a rename would replace.
     """
     temporary = path.parent / f".{path.stem}.{os.getpid()}.part{path.suffix}"
     try:
@@ -35,7 +35,8 @@ def written_atomically(path: Path) -> Iterator[Path]:
     except (OSError, RasterioError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(
-            f"{path}: cannot be written ({reason}). Free some space or choose a directory that you may write to."
+            f"{path}: cannot be written ({reason}). Free some space or choose a directory that you may"
+            " write to."
         ) from error
     finally:
         with suppress(OSError):  # a parent that is no directory was reported above
@@ -60,7 +61,8 @@ def check_writable(path: Path) -> None:
 
 @contextmanager
 def rewriting(folder: Path) -> Iterator[None]:
-    """Let a block write a folder from nothing; if it fails, what was there is back; if killed, by `restore_folder`."""
+    """Let a block write a folder from nothing; if it fails, what was
+    there is back; if killed, by `restore_folder`."""
     previous = _previous(folder)
     folder.mkdir(parents=True, exist_ok=True)
     folder.rename(previous)

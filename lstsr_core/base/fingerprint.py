@@ -1,7 +1,8 @@
-"""What a thing is made of: from these inputs, by this code, with these settings. What is not made twice asks here.
+"""What a thing is made of: from these inputs, by this code, with
+these settings. What is not made twice asks here.
 
-`fingerprint` is one digest of it all. Inputs count by their content (`sha256`, `digests`; `Digests` remembers those
-of large files), code by the modules that it imports (`code_of`), settings by their values.
+`fingerprint` is one digest of it all. Inputs count by their content (`sha256`, `digests`; `Digests` remembers
+those of large files), code by the modules that it imports (`code_of`), settings by their values.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ _KEY_DIGITS = 16
 
 
 def fingerprint(*parts: object) -> str:
-    """One digest of anything that JSON can hold, and of files and folders, which count by content wherever they lie."""
+    """One digest of anything that JSON can hold, and of files and
+    folders, which count by content wherever they lie."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=_content).encode()).hexdigest()
 
 
@@ -78,16 +80,18 @@ def sha256_of_numbers(values: np.ndarray[Any, Any]) -> str:
 
 
 def digests(places: Iterable[Path], relative_to: Path, pattern: str = "*") -> dict[str, str]:
-    """sha256 of each file that is named or lies below a directory, by path; a link counts as what it points to."""
+    """sha256 of each file that is named or lies below a
+    directory, by path; a link counts as what it points to."""
     files = (path for place in places for path in (place, *sorted(place.rglob(pattern))) if path.is_file())
     return {path.relative_to(relative_to).as_posix(): sha256(path) for path in files}
 
 
 def identity(path: Path) -> list[int]:
-    """What tells a changed file without reading it: its size in bytes, the times (ns) of its change and its entry's.
+    """What tells a changed file without reading it: its size in
+    bytes, the times (ns) of its change and its entry's.
 
-    The last (ctime) is set by the system whenever a file is written, moved or copied, so that content does not
-    change behind it.
+    The last (ctime) is set by the system whenever a file is written, moved or
+    copied, so that content does not change behind it.
 
     Raises
     ------
@@ -106,7 +110,8 @@ def _unreadable(path: Path, error: OSError) -> InputError:
 
 
 class Digests:
-    """sha256 of files that are large and seldom change, on record in a file: each holds while `identity` does.
+    """sha256 of files that are large and seldom change, on
+    record in a file: each holds while `identity` does.
 
     Parameters
     ----------
@@ -119,7 +124,10 @@ class Digests:
         self._waiting: dict[str, list[int]] = {}
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-            self._known = {name: ([int(number) for number in entry[:3]], str(entry[3])) for name, entry in content.items()}
+            self._known = {
+                name: ([int(number) for number in entry[:3]], str(entry[3]))
+                for name, entry in content.items()
+            }
         except (OSError, ValueError, LookupError, AttributeError, TypeError):
             self._known = {}
 
@@ -176,7 +184,8 @@ def versions() -> dict[str, str]:
 
 
 def code_of(sources: Iterable[str]) -> dict[str, str]:
-    """sha256 of each module of the package that sources import, directly or through others, by the module's name.
+    """sha256 of each module of the package that sources import,
+    directly or through others, by the module's name.
 
     Imports inside functions count; a module that is only named in a string does not.
 
@@ -210,7 +219,8 @@ def _file_of(module: str) -> Path:
 
 @lru_cache  # each notebook asks for the same modules
 def _imported(source: str) -> list[str]:
-    """Modules of the package that a source imports by name; a name imported from a folder of modules is one."""
+    """Modules of the package that a source imports by name; a
+    name imported from a folder of modules is one."""
     names: list[str] = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -240,7 +250,9 @@ def read_records(run: Path) -> dict[str, Record]:
     try:
         records: dict[str, Record] = json.loads(path.read_text()) if path.is_file() else {}
     except ValueError as error:
-        raise InputError(f"{path}: not readable as JSON ({error}); delete it, and everything is run again.") from error
+        raise InputError(
+            f"{path}: not readable as JSON ({error}); delete it, and everything is run again."
+        ) from error
     return records
 
 

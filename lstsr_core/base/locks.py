@@ -37,8 +37,8 @@ def alone_in(folder: Path, others: str) -> Iterator[None]:
         raise InputError(f"{folder}: {others} is at work there; wait for it, or stop it.") from None
     except OSError as error:
         raise InputError(
-            f"{folder}: cannot be written to or locked ({error.strerror}). Choose a directory that you may write to, on a disk "
-            "whose file system has locks."
+            f"{folder}: cannot be written to or locked ({error.strerror}). Choose a directory that you may"
+            " write to, on a disk whose file system has locks."
         ) from error
     try:
         yield
@@ -53,4 +53,6 @@ def locked(path: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            path.unlink(missing_ok=True)  # whoever waits finds that the file lost its name, and takes a new one
+            path.unlink(
+                missing_ok=True
+            )  # whoever waits finds that the file lost its name, and takes a new one

@@ -13,10 +13,11 @@ _TRIM_THRESHOLD, _MMAP_MAX = 128 * 1024, 65536
 
 @contextmanager
 def kept_memory() -> Iterator[None]:
-    """Keep freed memory for the next step instead of giving it back to the system, and give it back at the end.
+    """Keep freed memory for the next step instead of giving it
+    back to the system, and give it back at the end.
 
-    A step frees some gigabytes of large blocks; got anew from the system they are zeroed page by page, a third of the step's
-    time. Where the C library is not glibc nothing changes.
+    A step frees some gigabytes of large blocks; got anew from the system they are zeroed page by page, a
+    third of the step's time. Where the C library is not glibc nothing changes.
     """
     library = ctypes.CDLL(None)
     if not (hasattr(library, "mallopt") and hasattr(library, "malloc_trim")):

@@ -46,8 +46,8 @@ def run_notebook(source: Path, executed: Path, values: dict[str, Any]) -> None:
     ----------
     source : Path
     executed : Path
-        Receives the notebook with its outputs once every cell has run; until then, ``<name>.unfinished.ipynb``
-        beside it does.
+        Receives the notebook with its outputs once every cell has run; until
+        then, ``<name>.unfinished.ipynb`` beside it does.
     values : dict
         Of the cell that is tagged ``parameters``.
 
@@ -71,7 +71,9 @@ def run_notebook(source: Path, executed: Path, values: dict[str, Any]) -> None:
         failed, reason = error.exec_count, f"{error.ename}: {error.evalue}"
     except DeadKernelError:
         # Its number may not have come back from the kernel, but papermill notes when each cell was started.
-        failed = sum(cell.metadata.papermill.start_time is not None for cell in code_cells(read_notebook(running)))
+        failed = sum(
+            cell.metadata.papermill.start_time is not None for cell in code_cells(read_notebook(running))
+        )
         reason = "the kernel died, perhaps for want of memory."
     else:
         running.replace(executed)

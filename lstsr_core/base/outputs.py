@@ -33,11 +33,14 @@ def refuse_inputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
     for path in inputs if present else ():
         for output in present:
             if is_there(path) and output.samefile(path):
-                raise InputError(f"{output}: is the input {path}, which the output would replace; give --out another name.")
+                raise InputError(
+                    f"{output}: is the input {path}, which the output would replace; give --out another name."
+                )
 
 
 def check_outputs(options: Namespace, *outputs: Path) -> None:
-    """Refuse outputs of a command that are files which its options name, or which lie in directories that they name.
+    """Refuse outputs of a command that are files which its options
+    name, or which lie in directories that they name.
 
     Raises
     ------

@@ -1,8 +1,9 @@
-"""Many pieces of work at once, on Dask: workers of this machine by default, or those of the user's own scheduler.
+"""Many pieces of work at once, on Dask: workers of this machine by
+default, or those of the user's own scheduler.
 
-A piece of work is a call of one function. Its failure, even the death of its worker process, is its own: it becomes an `Outcome`
-with a reason, and the others go on. What the function computes must not depend on where or beside what it runs, so each
-call has one thread, whatever the number of workers.
+A piece of work is a call of one function. Its failure, even the death of its worker process, is its own: it
+becomes an `Outcome` with a reason, and the others go on. What the function computes must not depend on where
+or beside what it runs, so each call has one thread, whatever the number of workers.
 """
 
 # mypy: disable-error-code="no-untyped-call"
@@ -44,7 +45,14 @@ ANSWER_TIMEOUT_S = 10
 """How long a scheduler may take to answer."""
 
 _PACKAGES = ["dask", "distributed", "numpy", "pyhdf", "rasterio", "scipy", "torch"]
-_LOGGERS = ["asyncio", "distributed", "distributed.client", "distributed.gc", "tornado", "tornado.application"]
+_LOGGERS = [
+    "asyncio",
+    "distributed",
+    "distributed.client",
+    "distributed.gc",
+    "tornado",
+    "tornado.application",
+]
 _LOCAL_CONFIGURATION = {
     # The first death makes a suspect, which is then tried alone.
     "distributed.scheduler.allowed-failures": 0,
@@ -108,13 +116,14 @@ def run_all(
     Parameters
     ----------
     function : callable
-        Of a module that the workers have too; writes what it makes under its final name only when it is complete, since it
-        is called again where its worker dies.
+        Of a module that the workers have too; writes what it makes under its final name only when it is
+        complete, since it is called again where its worker dies.
     items : mapping of str to tuple
         Arguments of the function by the item's name; paths among them absolute.
     scheduler : str, optional
-        Address of a running Dask scheduler, such as ``tcp://10.0.0.1:8786``, or the file that it wrote (``--scheduler-file``). It
-        and its workers run code that they are sent and send back what is unpickled here: connect to your own alone.
+        Address of a running Dask scheduler, such as ``tcp://10.0.0.1:8786``, or the file that it
+        wrote (``--scheduler-file``). It and its workers run code that they are sent and send back
+        what is unpickled here: connect to your own alone.
     workers : int, optional
         Processes on this machine, where no scheduler is given; `worker_count` says how many without.
     memory_bytes : int
@@ -129,15 +138,17 @@ def run_all(
     Raises
     ------
     InputError
-        If the scheduler does not answer or goes away, a worker has another version of a package that decides results, or does not
-        see a file.
+        If the scheduler does not answer or goes away, a worker has another version of a
+        package that decides results, or does not see a file.
     """
     check_workers(scheduler, workers)
     if not items:
         return
     with _quiet(), ExitStack() as stack:
         if scheduler is None:
-            client = stack.enter_context(_local_client(min(len(items), worker_count(None, workers, memory_bytes))))
+            client = stack.enter_context(
+                _local_client(min(len(items), worker_count(None, workers, memory_bytes)))
+            )
         else:
             client = stack.enter_context(_remote_client(scheduler))
             _check_workers(client, files)
@@ -150,7 +161,10 @@ def run_all(
         # A death is counted against all that the worker was to do; alone, an item answers for itself.
         for name, arguments in suspects.items():
             for _, outcome in _outcomes(client, function, {name: arguments}):
-                reason = "its worker process died, and died again (out of memory, or a crash while it read a damaged file)."
+                reason = (
+                    "its worker process died, and died again (out of memory, or a crash while it read a"
+                    " damaged file)."
+                )
                 yield outcome or Outcome(name, None, reason, 0.0, 0)
 
 
@@ -168,9 +182,11 @@ def check_workers(scheduler: str | None, workers: int | None) -> None:
 
 
 def worker_count(scheduler: str | None, workers: int | None, memory_bytes: int = 0) -> int:
-    """How many calls run at once: those that the scheduler's workers take, or `workers`, or one for each processor.
+    """How many calls run at once: those that the scheduler's workers
+    take, or `workers`, or one for each processor.
 
-    Where a call needs `memory_bytes`, no more than fit into three quarters of this machine's memory, unless `workers` says so.
+    Where a call needs `memory_bytes`, no more than fit into three quarters of
+    this machine's memory, unless `workers` says so.
 
     Raises
     ------
@@ -195,7 +211,13 @@ def _outcomes(
 
     names = list(items)
     futures = client.map(
-        _attempt, [function] * len(names), names, items.values(), key=function.__name__, pure=False, batch_size=1000
+        _attempt,
+        [function] * len(names),
+        names,
+        items.values(),
+        key=function.__name__,
+        pure=False,
+        batch_size=1000,
     )
     name_of: dict[Any, str] = dict(zip(futures, names, strict=True))
     del futures  # so that each is forgotten once it is done
@@ -208,26 +230,31 @@ def _outcomes(
         except Exception as error:
             if client.status != "running" or future.cancelled():
                 raise InputError(
-                    f"{client.scheduler.address}: the scheduler went away; start it and run the same command again."
+                    f"{client.scheduler.address}: the scheduler went away; start it and run the same command"
+                    " again."
                 ) from error
             yield name, Outcome(name, None, _reason(error), 0.0, 0)
 
 
 def _attempt(function: Callable[..., Any], name: str, arguments: tuple[Any, ...]) -> Outcome:
-    """Runs on a worker. What goes wrong is returned, so that nobody needs the exception's class or logs its traceback."""
+    """Runs on a worker. What goes wrong is returned, so that nobody
+    needs the exception's class or logs its traceback."""
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
     else:  # work that does without is not to wait for it
         os.environ["OMP_NUM_THREADS"] = "1"
     start = time.perf_counter()
     result, reason, nothing = None, "", False
-    # Dask's workers give every freed block back to the system at once, by which networks take nearly twice the time.
+    # Dask's workers give every freed block back to the system at once,
+    # by which networks take nearly twice the time.
     with kept_memory(), threadpool_limits(1):
         try:
             result = function(*arguments)
         except Exception as error:
             reason, nothing = _reason(error), isinstance(error, NoResult)
-    peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
+        1 if sys.platform == "darwin" else 1024
+    )
     return Outcome(name, result, reason, time.perf_counter() - start, peak_bytes, nothing)
 
 
@@ -263,8 +290,8 @@ def _local_client(workers: int) -> Iterator[_Client]:
     import distributed
 
     with dask.config.set(_LOCAL_CONFIGURATION), ExitStack() as stack:
-        # Workers, and those that replace them, inherit that Ctrl-C is not for them; the tracker would let it through if it
-        # were started between.
+        # Workers, and those that replace them, inherit that Ctrl-C is not for them; the tracker
+        # would let it through if it were started between.
         resource_tracker.ensure_running()
         previous = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
         try:
@@ -288,7 +315,9 @@ def _remote_client(scheduler: str) -> Iterator[_Client]:
             warnings.simplefilter("ignore")  # of versions that differ, which `_check_workers` refuses
             client = distributed.Client(address, timeout=ANSWER_TIMEOUT_S, set_as_default=False)
     except (OSError, ValueError) as error:
-        raise InputError(f"--scheduler {scheduler}: no Dask scheduler answers at {address} ({_first_line(error)}).") from error
+        raise InputError(
+            f"--scheduler {scheduler}: no Dask scheduler answers at {address} ({_first_line(error)})."
+        ) from error
     with client:
         yield client
 
@@ -300,11 +329,13 @@ def _address(scheduler: str) -> str:
         try:
             address = str(json.loads(Path(scheduler).read_text())["address"])
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"--scheduler {scheduler}: not a file that 'dask scheduler --scheduler-file' wrote.") from error
+            raise InputError(
+                f"--scheduler {scheduler}: not a file that 'dask scheduler --scheduler-file' wrote."
+            ) from error
     if not re.fullmatch(r"(tcp|tls)://\S+:[0-9]+", address):
         raise InputError(
-            f"--scheduler '{scheduler}' is no scheduler; expected the address that 'dask scheduler' shows, such as"
-            " tcp://10.0.0.1:8786, or the file that its --scheduler-file names."
+            f"--scheduler '{scheduler}' is no scheduler; expected the address that 'dask scheduler' shows,"
+            " such as tcp://10.0.0.1:8786, or the file that its --scheduler-file names."
         )
     return address
 
@@ -314,27 +345,33 @@ def _first_line(error: Exception) -> str:
 
 
 def _check_workers(client: _Client, files: Sequence[Path]) -> None:
-    """Wait for a worker; refuse workers that would compute something else, or would not find what they are to read or write."""
+    """Wait for a worker; refuse workers that would compute something else, or
+    would not find what they are to read or write."""
     if not client.nthreads():
         address = client.scheduler.address
-        print(f"lstsr: {address} has no worker yet; waiting for one ('dask worker {address}' starts one)", file=sys.stderr)
+        print(
+            f"lstsr: {address} has no worker yet; waiting for one ('dask worker {address}' starts one)",
+            file=sys.stderr,
+        )
     client.wait_for_workers(1)
     here = _versions()
     for address, answer in client.run(_survey, [str(path) for path in files], on_error="return").items():
         if isinstance(answer, Exception):
             raise InputError(
-                f"worker {address} does not run this package ({_first_line(answer)}); install lstsr {here['lstsr']} there."
+                f"worker {address} does not run this package ({_first_line(answer)}); install lstsr"
+                f" {here['lstsr']} there."
             )
         there, unseen = answer
         for package, expected in here.items():
             if there[package] != expected:
                 raise InputError(
-                    f"worker {address} has {package} {there[package]}, here it is {expected}; install the same on both."
+                    f"worker {address} has {package} {there[package]}, here it is {expected}; install the"
+                    " same on both."
                 )
         if unseen:
             raise InputError(
-                f"worker {address} does not see {Path(unseen[0]).parent} as it is here; workers need the granules and the output"
-                " in a file system that all share, under the same path."
+                f"worker {address} does not see {Path(unseen[0]).parent} as it is here; workers need the"
+                " granules and the output in a file system that all share, under the same path."
             )
 
 
@@ -345,7 +382,8 @@ def _survey(files: list[str]) -> tuple[dict[str, str], list[str]]:
 
 @lru_cache(maxsize=1)
 def _versions() -> dict[str, str]:
-    """Of what decides results; this package's with a digest of its modules, since a checkout changes under one version."""
+    """Of what decides results; this package's with a digest of its
+    modules, since a checkout changes under one version."""
     modules = fingerprint(digests([PROJECT / PACKAGE], PROJECT, "*.py"))
     own = f"{version('lstsr')} (modules {modules[:12]})"
     return {"lstsr": own, "python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}

@@ -18,12 +18,14 @@ RUNS = PROJECT / "data" / "runs"
 
 
 def resolve(path: str) -> Path:
-    """An absolute path as it is; a relative one below the project, wherever the notebook or command was started."""
+    """An absolute path as it is; a relative one below the
+    project, wherever the notebook or command was started."""
     return PROJECT / path
 
 
 def is_there(path: Path) -> bool:
-    """Whether a path leads to anything; no, too, where its name is too long or a folder on the way may not be entered."""
+    """Whether a path leads to anything; no, too, where its name is too
+    long or a folder on the way may not be entered."""
     try:
         path.stat()
     except (OSError, ValueError):

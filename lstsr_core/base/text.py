@@ -44,7 +44,8 @@ def read_bytes(path: Path, expected: str) -> bytes:
 
 
 def decode(content: bytes, name: object, expected: str) -> str:
-    """The text of a file's content: UTF-8, or what its byte-order mark says. The message never quotes the text.
+    """The text of a file's content: UTF-8, or what its
+    byte-order mark says. The message never quotes the text.
 
     Parameters
     ----------
@@ -59,16 +60,21 @@ def decode(content: bytes, name: object, expected: str) -> str:
     InputError
         If it is neither, or no text.
     """
-    encoding = next((encoding for mark, encoding in BYTE_ORDER_MARKS.items() if content.startswith(mark)), "utf-8")
+    encoding = next(
+        (encoding for mark, encoding in BYTE_ORDER_MARKS.items() if content.startswith(mark)), "utf-8"
+    )
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise InputError(
-            f"{name}: line {line} is not {encoding[:6].upper().rstrip('-')}; expected {expected}, saved as UTF-8."
+            f"{name}: line {line} is not {encoding[:6].upper().rstrip('-')}; expected {expected}, saved as"
+            " UTF-8."
         ) from None
     if "\0" in text:
-        raise InputError(f"{name}: is no text, or UTF-16 without its mark; expected {expected}, saved as UTF-8.")
+        raise InputError(
+            f"{name}: is no text, or UTF-16 without its mark; expected {expected}, saved as UTF-8."
+        )
     return text
 
 
@@ -91,7 +97,9 @@ class _PlainLoader(yaml.SafeLoader):
         names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
-            raise yaml.constructor.ConstructorError(None, None, f"'{twice}' stands there twice", node.start_mark)
+            raise yaml.constructor.ConstructorError(
+                None, None, f"'{twice}' stands there twice", node.start_mark
+            )
         return super().construct_mapping(node, deep)
 
 
@@ -99,7 +107,9 @@ for _tag, _pattern in {
     "null": r"(~|null|Null|NULL)?",
     "bool": r"true|True|TRUE|false|False|FALSE",
     "int": r"[-+]?(0|[1-9][0-9]*)",
-    "float": r"[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+    "float": (
+        r"[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
+    ),
 }.items():
     _PlainLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"({_pattern})$"), None)
 
@@ -125,7 +135,12 @@ def parse_yaml(text: str, name: object) -> Any:
         return yaml.load(text, _PlainLoader)  # a SafeLoader
     except RecursionError:
         raise InputError(f"{name} is not YAML (nested too deeply).") from None
-    except (yaml.YAMLError, ValueError, TypeError, AttributeError) as error:  # the last three by tags such as !!int
+    except (
+        yaml.YAMLError,
+        ValueError,
+        TypeError,
+        AttributeError,
+    ) as error:  # the last three by tags such as !!int
         raise InputError(f"{name} is not YAML ({' '.join(str(error).split())[:200]}).") from None
 
 

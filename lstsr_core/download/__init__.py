@@ -1,1 +1,2 @@
-"""Granules from an archive into a directory: where they come from, logins, transfers that resume, what was checked."""
+"""Granules from an archive into a directory: where they come from,
+logins, transfers that resume, what was checked."""

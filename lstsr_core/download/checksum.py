@@ -7,7 +7,14 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-_DIGESTS = {"MD5": "md5", "SHA": "sha1", "SHA1": "sha1", "SHA256": "sha256", "SHA384": "sha384", "SHA512": "sha512"}
+_DIGESTS = {
+    "MD5": "md5",
+    "SHA": "sha1",
+    "SHA1": "sha1",
+    "SHA256": "sha256",
+    "SHA384": "sha384",
+    "SHA512": "sha512",
+}
 _BLOCK_BYTES = 1 << 20
 _REVERSED_BITS = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
@@ -29,7 +36,8 @@ class Checksum:
 
     @classmethod
     def stated(cls, algorithm: str | None, value: str | None) -> Checksum | None:
-        """What metadata state, in any spelling (``SHA-256``); None where that is nothing that can be computed here.
+        """What metadata state, in any spelling (``SHA-256``); None
+        where that is nothing that can be computed here.
 
         >>> Checksum.stated("SHA-256", "AB12")
         Checksum(algorithm='SHA256', value='ab12')
@@ -47,8 +55,10 @@ class Checksum:
 
 
 def cksum(path: Path) -> int:
-    """CRC of a file as the POSIX command ``cksum`` prints it: over the content, then over its length, lowest byte first."""
-    # zlib's CRC has the same polynomial but takes each byte's bits from the other end, and starts from all ones.
+    """CRC of a file as the POSIX command ``cksum`` prints it: over the
+    content, then over its length, lowest byte first."""
+    # zlib's CRC has the same polynomial but takes each byte's bits
+    # from the other end, and starts from all ones.
     state, size = 0xFFFFFFFF, path.stat().st_size
     with path.open("rb") as stream:
         while block := stream.read(_BLOCK_BYTES):

@@ -1,4 +1,5 @@
-"""Downloads of granules: a file gets its name only when size, checksum and a look inside say that it is the granule."""
+"""Downloads of granules: a file gets its name only when size,
+checksum and a look inside say that it is the granule."""
 
 from __future__ import annotations
 
@@ -40,7 +41,12 @@ def check_threads(threads: int) -> None:
 
 
 def open_source(
-    name: str, patience: Patience, stop: threading.Event, url: str | None = None, path: str | None = None, seed: int = 42
+    name: str,
+    patience: Patience,
+    stop: threading.Event,
+    url: str | None = None,
+    path: str | None = None,
+    seed: int = 42,
 ) -> Source:
     """The source of a name, `url` and `path` being a mirror's, `seed` the simulator's.
 
@@ -53,7 +59,9 @@ def open_source(
         from lstsr_core.download.mirror import MirrorSource
 
         if not url:
-            raise InputError("--source mirror needs --url, the archive's address, such as https://archive.example.org.")
+            raise InputError(
+                "--source mirror needs --url, the archive's address, such as https://archive.example.org."
+            )
         return MirrorSource(url, patience, stop, path)
     if url:
         raise InputError(f"--url is of --source mirror; the source is {name}.")
@@ -116,10 +124,13 @@ def make_plan(
     Raises
     ------
     InputError
-        If the source cannot be listed, the directory's manifest cannot be read, or the period ends before it starts.
+        If the source cannot be listed, the directory's manifest
+        cannot be read, or the period ends before it starts.
     """
     if end < start:
-        raise InputError(f"the period starts on {start} and ends on {end}; expected an end on the same day or later.")
+        raise InputError(
+            f"the period starts on {start} and ends on {end}; expected an end on the same day or later."
+        )
     entries = read_manifest(directory)
     plan = Plan([], [])
     for product in dict.fromkeys(products):
@@ -139,18 +150,18 @@ def estimate(source: Source, plan: Plan, threads: int) -> str:
     unstated = [granule for granule in granules if granule.size is None]
     size = sum(granule.size or Product(granule.name.product).typical_bytes for granule in granules)
     return (
-        f"{len(plan.held) + len(plan.missing)} granules: {len(plan.held)} here, {len(plan.missing)} to fetch; "
-        f"{size} bytes ({size / 1e9:.3g} GB{f', {len(unstated)} sizes estimated' if unstated else ''}); "
-        f"{size / ASSUMED_RATE_BYTES_PER_S / 60:.1f} minutes at {ASSUMED_RATE_BYTES_PER_S / 1e6:.0f} MB/s"
+        f"{len(plan.held) + len(plan.missing)} granules: {len(plan.held)} here, {len(plan.missing)} to fetch;"
+        f" {size} bytes ({size / 1e9:.3g} GB{f', {len(unstated)} sizes estimated' if unstated else ''});"
+        f" {size / ASSUMED_RATE_BYTES_PER_S / 60:.1f} minutes at {ASSUMED_RATE_BYTES_PER_S / 1e6:.0f} MB/s"
     )
 
 
 def download(source: Source, plan: Plan, directory: Path, threads: int, stop: threading.Event) -> Result:
     """Fetch what a plan says is missing.
 
-    Every granule goes into ``<name>.part`` and is renamed when it has the size and the checksum that the archive states and
-    opens as HDF4 with its product's dataset; then it is entered into ``manifest.csv``. Stopped at any point, a further call
-    goes on.
+    Every granule goes into ``<name>.part`` and is renamed when it has the size and the checksum that the
+    archive states and opens as HDF4 with its product's dataset; then it is entered into
+    ``manifest.csv``. Stopped at any point, a further call goes on.
 
     Parameters
     ----------
@@ -181,7 +192,11 @@ def download(source: Source, plan: Plan, directory: Path, threads: int, stop: th
         try:
             while True:
                 # No queue beyond the threads, so that giving up leaves nothing to cancel.
-                while len(running) < threads and failures_in_a_row < _GIVE_UP_AFTER and (granule := next(waiting, None)):
+                while (
+                    len(running) < threads
+                    and failures_in_a_row < _GIVE_UP_AFTER
+                    and (granule := next(waiting, None))
+                ):
                     running[pool.submit(_bring, source, granule, directory)] = str(granule.name)
                 if not running:
                     break
@@ -226,7 +241,9 @@ def _bring(source: Source, granule: RemoteGranule, directory: Path) -> _Brought:
                     enter(directory, Entry.of(final, source.name))
                     return _Brought(False, checksum_known)
                 final.replace(part)  # perhaps the beginning of the granule, but not under its name
-            if not checksum_known:  # nothing would tell whether an old beginning and a new end belong together
+            if (
+                not checksum_known
+            ):  # nothing would tell whether an old beginning and a new end belong together
                 part.unlink(missing_ok=True)
             _fetch(source, granule, part)
             part.replace(final)
@@ -234,12 +251,14 @@ def _bring(source: Source, granule: RemoteGranule, directory: Path) -> _Brought:
             return _Brought(True, checksum_known)
     except OSError as error:
         raise InputError(
-            f"{final}: cannot be written ({error.strerror}). Free some space or choose a directory that you may write to."
+            f"{final}: cannot be written ({error.strerror}). Free some space or choose a directory that you"
+            " may write to."
         ) from error
 
 
 def _fetch(source: Source, granule: RemoteGranule, part: Path) -> None:
-    """Fill a part until it is the granule; what is wrong is removed and fetched again from its beginning, once."""
+    """Fill a part until it is the granule; what is wrong is
+    removed and fetched again from its beginning, once."""
     name = str(granule.name)
     for fetch in range(1, _WHOLE_FETCHES + 1):
         with counter(granule.size, name, "B", part.stat().st_size if part.exists() else 0) as bar:
@@ -249,7 +268,9 @@ def _fetch(source: Source, granule: RemoteGranule, part: Path) -> None:
         except InputError as error:
             part.unlink()
             if fetch == _WHOLE_FETCHES:
-                raise InputError(f"{granule.url}: {error} It was fetched {fetch} times and is left out.") from error
+                raise InputError(
+                    f"{granule.url}: {error} It was fetched {fetch} times and is left out."
+                ) from error
         else:
             return
 
@@ -273,7 +294,9 @@ def check_granule(path: Path, granule: RemoteGranule) -> None:
     if granule.size is not None and size != granule.size:
         raise InputError(f"has {size} bytes, its metadata say {granule.size}.")
     if granule.checksum is not None and (found := granule.checksum.of(path)) != granule.checksum.value:
-        raise InputError(f"has the {granule.checksum.algorithm} {found}, its metadata say {granule.checksum.value}.")
+        raise InputError(
+            f"has the {granule.checksum.algorithm} {found}, its metadata say {granule.checksum.value}."
+        )
     wanted = Product.parse(f"{granule.name.product}.{COLLECTION}").main_dataset
     # Without a checksum of the whole file, the pixels are read: HDF4 keeps one of each compressed dataset.
     held = read_hdf(path, [] if granule.checksum else [wanted]).names
@@ -294,7 +317,11 @@ def _make_room(granules: Sequence[RemoteGranule], directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(directory).free
     except OSError as error:
-        raise InputError(f"{directory}: cannot be made ({error.strerror}); choose a directory that you may write to.") from error
+        raise InputError(
+            f"{directory}: cannot be made ({error.strerror}); choose a directory that you may write to."
+        ) from error
     needed = sum(granule.size or 0 for granule in granules)
     if needed > free:
-        raise InputError(f"{directory}: {needed / 1e9:.1f} GB are missing, {free / 1e9:.1f} GB are free; free some space.")
+        raise InputError(
+            f"{directory}: {needed / 1e9:.1f} GB are missing, {free / 1e9:.1f} GB are free; free some space."
+        )

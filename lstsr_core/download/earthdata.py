@@ -35,9 +35,9 @@ _MOST_GRANULES = 1_000_000
 
 NO_CREDENTIALS = (
     "no Earthdata login was found: make a free account at https://urs.earthdata.nasa.gov, then put the line"
-    " 'machine urs.earthdata.nasa.gov login NAME password PASSWORD' into ~/.netrc, or set EARTHDATA_USERNAME and"
-    f" EARTHDATA_PASSWORD, or {TOKEN_VARIABLE}, or {TOKEN_FILE_VARIABLE} to a file with a token;"
-    " --source sample needs none"
+    " 'machine urs.earthdata.nasa.gov login NAME password PASSWORD' into ~/.netrc, or set EARTHDATA_USERNAME"
+    f" and EARTHDATA_PASSWORD, or {TOKEN_VARIABLE}, or {TOKEN_FILE_VARIABLE} to a file with a token; --source"
+    " sample needs none"
 )
 
 
@@ -54,16 +54,25 @@ class EarthdataSource:
 
     name = "earthdata"
 
-    def __init__(self, patience: Patience, stop: threading.Event, system: earthaccess.system.System = earthaccess.PROD) -> None:
+    def __init__(
+        self, patience: Patience, stop: threading.Event, system: earthaccess.system.System = earthaccess.PROD
+    ) -> None:
         check_netrc_is_text()
         self._system = system
         self._auth = earthaccess.Auth()
         self._client = Client(lambda: self._auth.get_session(), patience, stop)
 
-    def search(self, product: Product, tile: Tile, start: datetime.date, end: datetime.date) -> list[RemoteGranule]:
+    def search(
+        self, product: Product, tile: Tile, start: datetime.date, end: datetime.date
+    ) -> list[RemoteGranule]:
         catalogue = self._system.cmr_base_url
         first, last = product.period(start, end)
-        query = earthaccess.DataGranules().short_name(product.short_name).version(COLLECTION).temporal(first, last)
+        query = (
+            earthaccess.DataGranules()
+            .short_name(product.short_name)
+            .version(COLLECTION)
+            .temporal(first, last)
+        )
         query = query.granule_name(f"{product.short_name}.A*.{tile}.{COLLECTION}.*").mode(catalogue)
         adapter = _TimedAdapter(self._client.patience.timeout_s)
         query.session.mount("https://", adapter)
@@ -71,19 +80,28 @@ class EarthdataSource:
 
         def ask() -> list[earthaccess.DataGranule]:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", FutureWarning)  # earthaccess warns of its own DataGranule.size()
+                warnings.simplefilter(
+                    "ignore", FutureWarning
+                )  # earthaccess warns of its own DataGranule.size()
                 try:
                     granules: list[earthaccess.DataGranule] = query.get(_MOST_GRANULES)
                 except RuntimeError as error:
-                    if isinstance(error.__cause__, requests.HTTPError) and error.__cause__.response is not None:
+                    if (
+                        isinstance(error.__cause__, requests.HTTPError)
+                        and error.__cause__.response is not None
+                    ):
                         check_status(error.__cause__.response, catalogue)
                     raise
                 except (KeyError, TypeError) as error:
-                    raise TransferError(f"{catalogue}: its answer is not a list of granules.", concerns_all=True) from error
+                    raise TransferError(
+                        f"{catalogue}: its answer is not a list of granules.", concerns_all=True
+                    ) from error
             return granules
 
         found = [_remote_granule(record, product, tile) for record in self._client.insist(catalogue, ask)]
-        return newest_of_each_day([granule for granule in found if granule and first <= granule.name.date <= last])
+        return newest_of_each_day(
+            [granule for granule in found if granule and first <= granule.name.date <= last]
+        )
 
     def connect(self) -> None:
         """Log in with a token, a name and a password from the environment, or ``~/.netrc``.
@@ -91,7 +109,8 @@ class EarthdataSource:
         Raises
         ------
         InputError
-            If there is none of these, it cannot be read, or the login is refused; the message says what to do.
+            If there is none of these, it cannot be read, or the
+            login is refused; the message says what to do.
         """
         host = self._system.edl_hostname
         try:
@@ -106,16 +125,22 @@ class EarthdataSource:
                     self._auth.login("netrc", system=self._system)
         except LoginAttemptFailure:
             raise InputError(
-                "the Earthdata login was refused; check name and password (~/.netrc, or EARTHDATA_USERNAME and"
-                f" EARTHDATA_PASSWORD) by logging in at https://{host}."
+                "the Earthdata login was refused; check name and password (~/.netrc, or EARTHDATA_USERNAME"
+                f" and EARTHDATA_PASSWORD) by logging in at https://{host}."
             ) from None
-        except (requests.RequestException, KeyError, TypeError) as error:  # the last two by an answer without a token
+        except (
+            requests.RequestException,
+            KeyError,
+            TypeError,
+        ) as error:  # the last two by an answer without a token
             raise InputError(
-                f"https://{host}: no login ({type(error).__name__}); check the network, or set {TOKEN_VARIABLE}, which needs no"
-                " login."
+                f"https://{host}: no login ({type(error).__name__}); check the network, or set"
+                f" {TOKEN_VARIABLE}, which needs no login."
             ) from None
         except UnicodeError:
-            raise InputError("the Earthdata name or password has a character that a login cannot carry; choose others.") from None
+            raise InputError(
+                "the Earthdata name or password has a character that a login cannot carry; choose others."
+            ) from None
 
     def described(self, granule: RemoteGranule) -> RemoteGranule:
         return granule
@@ -169,7 +194,9 @@ def _token_in_environment() -> Iterator[None]:
     if before:
         token = checked_token(before, TOKEN_VARIABLE)
     else:
-        token = checked_token(read_text(Path(str(file)), f"the token that {TOKEN_FILE_VARIABLE} names"), str(file))
+        token = checked_token(
+            read_text(Path(str(file)), f"the token that {TOKEN_FILE_VARIABLE} names"), str(file)
+        )
     os.environ[TOKEN_VARIABLE] = token
     try:
         yield

@@ -1,4 +1,5 @@
-"""Logins as people keep them, looked at before a library reads them: what is wrong is told, no secret is quoted."""
+"""Logins as people keep them, looked at before a library reads
+them: what is wrong is told, no secret is quoted."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ def netrc_path() -> Path | None:
 
 
 def check_netrc_is_text() -> None:
-    """Refuse a netrc whose encoding stops requests, which looks into it before each request, whatever login is used.
+    """Refuse a netrc whose encoding stops requests, which looks into
+    it before each request, whatever login is used.
 
     Raises
     ------
@@ -60,7 +62,9 @@ def netrc_has_login(path: Path, host: str) -> bool:
     except FileNotFoundError:
         return False
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); expected a file with {_NETRC}.") from None
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); expected a file with {_NETRC}."
+        ) from None
     except UnicodeDecodeError:
         raise _in_another_encoding(path) from None
     except NetrcParseError as error:
@@ -68,16 +72,21 @@ def netrc_has_login(path: Path, host: str) -> bool:
             raise _in_another_encoding(path) from None
         # The parser's own words would quote what it stopped at, which may be half a password.
         raise InputError(
-            f"{path}: not understood at line {error.lineno} or above; expected {_NETRC}, quotes around what has spaces."
+            f"{path}: not understood at line {error.lineno} or above; expected {_NETRC}, quotes around what"
+            " has spaces."
         ) from None
     if entry is not None and not (entry[0] and entry[2]):
-        raise InputError(f"{path}: the login for {host} has no {'password' if entry[0] else 'name'}; expected {_NETRC}.")
+        raise InputError(
+            f"{path}: the login for {host} has no {'password' if entry[0] else 'name'}; expected {_NETRC}."
+        )
     return entry is not None
 
 
 def _in_another_encoding(path: Path) -> InputError:
     if path.read_bytes().startswith(tuple(BYTE_ORDER_MARKS)):
-        return InputError(f"{path}: begins with a byte-order mark (UTF-16, say); save it as UTF-8 without one.")
+        return InputError(
+            f"{path}: begins with a byte-order mark (UTF-16, say); save it as UTF-8 without one."
+        )
     try:
         decode(path.read_bytes(), path, _NETRC)
     except InputError as error:
@@ -102,6 +111,12 @@ def checked_token(text: str, name: str) -> str:
     token = text.strip()
     if not re.fullmatch(r"[!-~]+", token):
         words = len(token.split())
-        fault = "is empty" if not words else f"holds {words} words" if words > 1 else "holds characters that no token has"
+        fault = (
+            "is empty"
+            if not words
+            else f"holds {words} words"
+            if words > 1
+            else "holds characters that no token has"
+        )
         raise InputError(f"{name} {fault}; expected a token alone, on one line.")
     return token

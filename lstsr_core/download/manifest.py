@@ -1,4 +1,5 @@
-"""The manifest of a directory of granules: what each file is, where it came from and what it looked like when it was checked."""
+"""The manifest of a directory of granules: what each file is, where it came
+from and what it looked like when it was checked."""
 
 from __future__ import annotations
 
@@ -48,7 +49,16 @@ class Entry:
         """Of a granule that has just been checked."""
         name = GranuleName.parse(path.name)
         now = datetime.datetime.now(datetime.UTC).isoformat()
-        return cls(path.name, name.product, name.date.isoformat(), str(name.tile), path.stat().st_size, sha256(path), source, now)
+        return cls(
+            path.name,
+            name.product,
+            name.date.isoformat(),
+            str(name.tile),
+            path.stat().st_size,
+            sha256(path),
+            source,
+            now,
+        )
 
     def fits(self, path: Path) -> bool:
         """Whether a file is the one that was entered; read only if it was written to since."""
@@ -58,7 +68,10 @@ class Entry:
             return False
         if status.st_size != self.bytes:
             return False
-        return status.st_mtime <= datetime.datetime.fromisoformat(self.time).timestamp() or sha256(path) == self.sha256
+        return (
+            status.st_mtime <= datetime.datetime.fromisoformat(self.time).timestamp()
+            or sha256(path) == self.sha256
+        )
 
 
 _COLUMNS = [field.name for field in fields(Entry)]
@@ -84,8 +97,8 @@ def read_manifest(directory: Path) -> dict[str, Entry]:
         return {}
     except (OSError, csv.Error, KeyError, TypeError, ValueError) as error:
         raise InputError(
-            f"{path}: is not the manifest of a download ({error}); expected the columns {', '.join(_COLUMNS)}. Delete it, and"
-            " the granules beside it are checked against the archive."
+            f"{path}: is not the manifest of a download ({error}); expected the columns"
+            f" {', '.join(_COLUMNS)}. Delete it, and the granules beside it are checked against the archive."
         ) from error
     return entries
 
@@ -94,7 +107,10 @@ def enter(directory: Path, entry: Entry) -> None:
     """Put an entry into a directory's manifest, beside those of other runs."""
     with locked(directory / f".{MANIFEST}.lock"):
         entries = {**read_manifest(directory), entry.granule: entry}
-        with written_atomically(directory / MANIFEST) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+        with (
+            written_atomically(directory / MANIFEST) as temporary,
+            temporary.open("w", newline="", encoding="utf-8") as stream,
+        ):
             writer = csv.writer(stream, lineterminator="\n")
             writer.writerow(_COLUMNS)
             writer.writerows(astuple(entries[name]) for name in sorted(entries))

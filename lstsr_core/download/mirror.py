@@ -38,9 +38,9 @@ DIRECTORIES = {"Terra": "MOLT", "Aqua": "MOLA"}
 class MirrorSource:
     """Granules of an archive that kept the Data Pool's layout.
 
-    pymodis knows the layout: it makes the addresses, reads the index pages and picks days and files. It makes no request,
-    because its own cannot be guarded from outside: it takes an error page for an empty day or a granule, repeats a failed
-    request at once and without end, and compares no checksum.
+    pymodis knows the layout: it makes the addresses, reads the index pages and picks days and files. It makes
+    no request, because its own cannot be guarded from outside: it takes an error page for an empty day or a
+    granule, repeats a failed request at once and without end, and compares no checksum.
 
     Parameters
     ----------
@@ -69,7 +69,10 @@ class MirrorSource:
             shown = url.rpartition("@")[2]  # what stands before may be a login
             raise InputError(f"--url is '{shown}'; expected an address such as https://archive.example.org.")
         if parts.username or parts.password:
-            raise InputError(f"--url holds a login; put it into ~/.netrc (machine {parts.hostname}), or set {TOKEN_VARIABLE}.")
+            raise InputError(
+                f"--url holds a login; put it into ~/.netrc (machine {parts.hostname}), or set"
+                f" {TOKEN_VARIABLE}."
+            )
         check_netrc_is_text()
         token, netrc = os.environ.get(TOKEN_VARIABLE), netrc_path()
         self._token = checked_token(token, TOKEN_VARIABLE) if token else None
@@ -81,13 +84,18 @@ class MirrorSource:
         self._client = Client(self._new_session, patience, stop)
         self._pages: dict[str, str] = {}
 
-    def search(self, product: Product, tile: Tile, start: datetime.date, end: datetime.date) -> list[RemoteGranule]:
+    def search(
+        self, product: Product, tile: Tile, start: datetime.date, end: datetime.date
+    ) -> list[RemoteGranule]:
         first, last = product.period(start, end)
         archive = self._archive(product, tile, first, last)
         root = self._pymodis.urljoin(archive.url, archive.path)
         days = self._read_index(root).get_dates()
         if not days:
-            raise InputError(f"{root}: lists no days; expected an archive's index with a directory YYYY.MM.DD for each day.")
+            raise InputError(
+                f"{root}: lists no days; expected an archive's index with a directory YYYY.MM.DD for each"
+                " day."
+            )
         archive.dirData = days[::-1]
         # pymodis fails when asked for days before the archive's first.
         chosen = archive.getListDays() if days[0] <= f"{last:%Y.%m.%d}" else []
@@ -96,11 +104,16 @@ class MirrorSource:
             address = self._pymodis.urljoin(root, day)
             index = self._read_index(address)
             try:
-                of_product, of_tile = (index.get_tiles(archive.product_code, tiles) for tiles in (None, archive.tiles))
+                of_product, of_tile = (
+                    index.get_tiles(archive.product_code, tiles) for tiles in (None, archive.tiles)
+                )
             except IndexError:
                 of_product = []
             if not of_product:
-                raise InputError(f"{address}: lists no file of {product}; expected an archive's index of that day's granules.")
+                raise InputError(
+                    f"{address}: lists no file of {product}; expected an archive's index of that day's"
+                    " granules."
+                )
             found += _remote_granules(address, of_tile, product, tile)
         return newest_of_each_day(found)
 
@@ -159,8 +172,9 @@ def _pymodis() -> ModuleType:
             from pymodis import downmodis
     except ImportError as error:
         raise InputError(
-            f"--source mirror needs pymodis, which is not to be had here ({error}): conda install -c conda-forge pymodis; or with"
-            ' apt: apt install libgdal-dev g++ python3-dev, then pip install "GDAL==$(gdal-config --version)" pymodis==2.4.1.'
+            f"--source mirror needs pymodis, which is not to be had here ({error}): conda install -c"
+            " conda-forge pymodis; or with apt: apt install libgdal-dev g++ python3-dev, then pip install"
+            ' "GDAL==$(gdal-config --version)" pymodis==2.4.1.'
         ) from error
     module: ModuleType = downmodis
     return module
@@ -180,7 +194,9 @@ def _logging_kept() -> Iterator[None]:
         logging.captureWarnings(False)
 
 
-def _remote_granules(address: str, file_names: list[str], product: Product, tile: Tile) -> list[RemoteGranule]:
+def _remote_granules(
+    address: str, file_names: list[str], product: Product, tile: Tile
+) -> list[RemoteGranule]:
     granules = []
     for file_name in file_names:
         try:

@@ -45,7 +45,9 @@ class Source(Protocol):
 
     name: str
 
-    def search(self, product: Product, tile: Tile, start: datetime.date, end: datetime.date) -> list[RemoteGranule]:
+    def search(
+        self, product: Product, tile: Tile, start: datetime.date, end: datetime.date
+    ) -> list[RemoteGranule]:
         """The granules of a period, both ends included, by day; of each day the last that was produced."""
 
     def connect(self) -> None:
@@ -55,7 +57,8 @@ class Source(Protocol):
         """The same granule with its size and checksum, as far as the archive knows them."""
 
     def fetch(self, granule: RemoteGranule, part: Path, advance: Callable[[int], None]) -> None:
-        """Bring a granule into a file that may hold its beginning; `advance` is told how many bytes the file grew by."""
+        """Bring a granule into a file that may hold its beginning;
+        `advance` is told how many bytes the file grew by."""
 
 
 def newest_of_each_day(granules: list[RemoteGranule]) -> list[RemoteGranule]:
@@ -67,7 +70,8 @@ def newest_of_each_day(granules: list[RemoteGranule]) -> list[RemoteGranule]:
 
 
 class SampleSource:
-    """The embedded simulator: full tiles with sea, clouds and fill, the same for the same seed; no network, no account."""
+    """The embedded simulator: full tiles with sea, clouds and fill, the
+    same for the same seed; no network, no account."""
 
     name = "sample"
 
@@ -76,7 +80,9 @@ class SampleSource:
             raise InputError(f"the seed is {seed}; expected 0 or more.")
         self.seed = seed
 
-    def search(self, product: Product, tile: Tile, start: datetime.date, end: datetime.date) -> list[RemoteGranule]:
+    def search(
+        self, product: Product, tile: Tile, start: datetime.date, end: datetime.date
+    ) -> list[RemoteGranule]:
         names = [GranuleName(product.short_name, day, tile, COLLECTION) for day in product.dates(start, end)]
         return [RemoteGranule(name, f"sample:{name}") for name in names]
 

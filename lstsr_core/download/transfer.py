@@ -1,5 +1,5 @@
-"""HTTP requests to an archive that is busy, far away or short of words: back-off with a limit, transfers that resume, and
-one line for each way in which they fail."""
+"""HTTP requests to an archive that is busy, far away or short of words: back-off with a limit, transfers that
+resume, and one line for each way in which they fail."""
 
 from __future__ import annotations
 
@@ -27,10 +27,14 @@ _BLOCK_BYTES = 1 << 16
 _HDF4_MAGIC = b"\x0e\x03\x13\x01"
 
 _ADVICE = {
-    401: "the login was refused; check the line in ~/.netrc or the token (NASA's expire after 60 days; make one at "
-    "https://urs.earthdata.nasa.gov, Generate Token)",
-    403: "the account may not have this file; accept the licences and approve the data centre's application at "
-    "https://urs.earthdata.nasa.gov/profile (EULAs, Applications), then run this again",
+    401: (
+        "the login was refused; check the line in ~/.netrc or the token (NASA's expire after 60 days; make"
+        " one at https://urs.earthdata.nasa.gov, Generate Token)"
+    ),
+    403: (
+        "the account may not have this file; accept the licences and approve the data centre's application at"
+        " https://urs.earthdata.nasa.gov/profile (EULAs, Applications), then run this again"
+    ),
     404: "the archive does not have it (any more); run this again later, which lists the archive anew",
     429: "too many requests; run this again later, with fewer --threads",
     503: "the archive is down or busy; run this again later, what is here is kept",
@@ -60,7 +64,9 @@ class Stopped(Exception):
 class _Passing(Exception):
     """A failure that may pass."""
 
-    def __init__(self, reason: str, *, retry_after_s: float = 0.0, advanced: bool = False, concerns_all: bool = True) -> None:
+    def __init__(
+        self, reason: str, *, retry_after_s: float = 0.0, advanced: bool = False, concerns_all: bool = True
+    ) -> None:
         super().__init__(reason)
         self.retry_after_s = retry_after_s
         self.advanced = advanced
@@ -95,7 +101,8 @@ class Patience:
             raise InputError(f"the first wait is {self.first_wait_s} s; expected 0 or more.")
 
     def wait_s(self, url: str, attempt: int) -> float:
-        """Before the attempt after this one: back-off times 0.75 to 1.25, by URL, so that threads do not return in step."""
+        """Before the attempt after this one: back-off times 0.75 to 1.25,
+        by URL, so that threads do not return in step."""
         jitter = 0.75 + 0.5 * zlib.crc32(f"{url} {attempt}".encode()) / 0xFFFFFFFF
         return min(self.first_wait_s * 2.0 ** (attempt - 1) * jitter, self.longest_wait_s)
 
@@ -112,7 +119,9 @@ class Client:
         Set, it ends waits and transfers with `Stopped`.
     """
 
-    def __init__(self, new_session: Callable[[], requests.Session], patience: Patience, stop: threading.Event) -> None:
+    def __init__(
+        self, new_session: Callable[[], requests.Session], patience: Patience, stop: threading.Event
+    ) -> None:
         self.patience = patience
         self.stop = stop
         self._new_session = new_session
@@ -134,8 +143,9 @@ class Client:
             If it fails for good.
         Stopped
         """
-        # Not urllib3's Retry, which sleeps through a stop and does not see a body break off; nor tenacity, since what is
-        # special here (attempts that advanced do not count, Retry-After has a limit, the reason in a line) would be ours still.
+        # Not urllib3's Retry, which sleeps through a stop and does not see a body break off; nor
+        # tenacity, since what is special here (attempts that advanced do not count, Retry-After has a
+        # limit, the reason in a line) would be ours still.
         failures = 0
         for number in itertools.count(1):
             if self.stop.is_set():
@@ -151,8 +161,8 @@ class Client:
                     raise TransferError(f"{_shown(url)}: {error}{tried}.", error.concerns_all) from error
                 if wait_s > self.patience.longest_wait_s:
                     raise TransferError(
-                        f"{_shown(url)}: {error}; the archive asks to come back in {wait_s:.0f} s, longer than the"
-                        f" {self.patience.longest_wait_s:.0f} s that are waited for.",
+                        f"{_shown(url)}: {error}; the archive asks to come back in {wait_s:.0f} s, longer"
+                        f" than the {self.patience.longest_wait_s:.0f} s that are waited for.",
                         concerns_all=True,
                     ) from error
                 self.stop.wait(wait_s)
@@ -208,7 +218,9 @@ class Client:
             if begin:
                 headers["Range"] = f"bytes={begin}-"
                 headers.update(same_version)
-            with self._session.get(url, headers=headers, stream=True, timeout=self.patience.timeout_s) as response:
+            with self._session.get(
+                url, headers=headers, stream=True, timeout=self.patience.timeout_s
+            ) as response:
                 if response.status_code == requests.codes.requested_range_not_satisfiable:
                     restart()
                     raise _Passing("the archive has less of it than was fetched before", concerns_all=False)
@@ -216,7 +228,11 @@ class Client:
                 if begin and not _continues(response, begin):
                     restart()
                     begin = 0
-                whole = begin + int(response.headers["Content-Length"]) if "Content-Length" in response.headers else None
+                whole = (
+                    begin + int(response.headers["Content-Length"])
+                    if "Content-Length" in response.headers
+                    else None
+                )
                 _check_announced(response, whole, size)
                 if response.headers.get("ETag", "").startswith('"'):
                     same_version["If-Range"] = response.headers["ETag"]
@@ -236,13 +252,16 @@ class Client:
 
         self.insist(url, attempt_and_keep_count)
 
-    def _write(self, response: requests.Response, part: Path, whole: int | None, advance: Callable[[int], None]) -> None:
+    def _write(
+        self, response: requests.Response, part: Path, whole: int | None, advance: Callable[[int], None]
+    ) -> None:
         for block in response.iter_content(_BLOCK_BYTES):
             if self.stop.is_set():
                 raise Stopped
             if not _size(part) and not block.startswith(_HDF4_MAGIC):
                 raise _Passing(
-                    f"the archive sent something else than HDF4 (it begins with {block[:16]!r}), perhaps an error page",
+                    f"the archive sent something else than HDF4 (it begins with {block[:16]!r}), perhaps an"
+                    " error page",
                     concerns_all=False,
                 )
             with part.open("ab") as stream:
@@ -256,7 +275,8 @@ def check_status(response: requests.Response, url: str) -> None:
     if status < 400:
         return
     advice = _ADVICE.get(
-        status, "the archive cannot answer; run this again later" if status >= 500 else "the request was refused"
+        status,
+        "the archive cannot answer; run this again later" if status >= 500 else "the request was refused",
     )
     reason = f"{status}, {advice}"
     if status in _PASSING:
@@ -273,19 +293,24 @@ def check_secret_is_safe(url: str) -> None:
 
 @contextmanager
 def _errors_named(url: str, timeout_s: float) -> Iterator[None]:
-    """Say what a failed request means; the library's own words would show whole URLs, with what is secret in them."""
+    """Say what a failed request means; the library's own words
+    would show whole URLs, with what is secret in them."""
     try:
         yield
     except requests.Timeout as error:
         raise _Passing(f"no answer within {timeout_s:g} s; check the network") from error
     except requests.exceptions.SSLError as error:
-        raise TransferError(f"{_shown(url)}: the server's certificate is not accepted.", concerns_all=True) from error
+        raise TransferError(
+            f"{_shown(url)}: the server's certificate is not accepted.", concerns_all=True
+        ) from error
     except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
         raise _Passing("the connection failed or broke off; check the network") from error
     except requests.RequestException as error:
         raise TransferError(f"{_shown(url)}: the request failed ({type(error).__name__}).") from error
     except UnicodeEncodeError:
-        raise TransferError(f"{_shown(url)}: the login has a character that HTTP cannot carry.", concerns_all=True) from None
+        raise TransferError(
+            f"{_shown(url)}: the login has a character that HTTP cannot carry.", concerns_all=True
+        ) from None
 
 
 def _broken(held: int, begin: int, size: int | None) -> _Passing:
@@ -299,14 +324,18 @@ def _size(path: Path) -> int:
 
 def _continues(response: requests.Response, begin: int) -> bool:
     range_ = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
-    return response.status_code == requests.codes.partial_content and range_ is not None and int(range_[1]) == begin
+    return (
+        response.status_code == requests.codes.partial_content
+        and range_ is not None
+        and int(range_[1]) == begin
+    )
 
 
 def _check_announced(response: requests.Response, whole: int | None, size: int | None) -> None:
     if response.headers.get("Content-Type", "").startswith(("text/html", "application/xhtml")):
         raise _Passing(
-            "the archive sent a web page in place of the granule, perhaps its login or an error page; check the login and the"
-            " licences at https://urs.earthdata.nasa.gov/profile",
+            "the archive sent a web page in place of the granule, perhaps its login or an error page; check"
+            " the login and the licences at https://urs.earthdata.nasa.gov/profile",
             concerns_all=False,
         )
     if None not in (whole, size) and whole != size:

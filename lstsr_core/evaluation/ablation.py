@@ -1,4 +1,5 @@
-"""Ablation: one setting of a training after the other changed, each network judged against ASTER on pairs it has not seen."""
+"""Ablation: one setting of a training after the other changed, each network
+judged against ASTER on pairs it has not seen."""
 
 from __future__ import annotations
 
@@ -65,8 +66,11 @@ def variants(base: TrainingSettings, values: dict[str, Sequence[Any]]) -> list[V
     return found
 
 
-def ablate(data: TrainingData, pairs: Path, chosen: Sequence[Variant], folds: int, judged: int, trained: Path) -> pd.DataFrame:
-    """Train every variant on all folds but one, for each of the first folds, and judge it on the fold left out.
+def ablate(
+    data: TrainingData, pairs: Path, chosen: Sequence[Variant], folds: int, judged: int, trained: Path
+) -> pd.DataFrame:
+    """Train every variant on all folds but one, for each of the
+    first folds, and judge it on the fold left out.
 
     Parameters
     ----------
@@ -79,7 +83,8 @@ def ablate(data: TrainingData, pairs: Path, chosen: Sequence[Variant], folds: in
     folds, judged : int
         How many folds there are, and on how many of them each variant is judged.
     trained : Path
-        Keeps the networks, so that what has been trained is not trained again unless settings, patches or code change.
+        Keeps the networks, so that what has been trained is not trained
+        again unless settings, patches or code change.
 
     Returns
     -------
@@ -89,7 +94,8 @@ def ablate(data: TrainingData, pairs: Path, chosen: Sequence[Variant], folds: in
     Raises
     ------
     InputError
-        If `judged` is no number of folds, a variant does not keep the last epoch, or a training or pair fails.
+        If `judged` is no number of folds, a variant does not
+        keep the last epoch, or a training or pair fails.
     """
     if not 1 <= judged <= folds:
         raise InputError(f"{judged} folds to judge; expected 1 to {folds}.")
@@ -102,18 +108,22 @@ def ablate(data: TrainingData, pairs: Path, chosen: Sequence[Variant], folds: in
         settings = variant.settings
         directory = trained / training_key(data, training, unseen, settings)
         scenes = [data.names[index].removeprefix("pair_") for index in unseen]
-        train_and_save(data, training, unseen, settings, directory, {"fold": fold, "folds": folds, "not_seen": scenes})
+        train_and_save(
+            data, training, unseen, settings, directory, {"fold": fold, "folds": folds, "not_seen": scenes}
+        )
         table = evaluate(pairs, scenes, [settings.model], [PROTOCOL], Options(directory)).table()
         epochs = len(pd.read_csv(directory / f"{settings.model}.curves.csv"))
         head = [settings.model, variant.varied, variant.value, fold, epochs]
         rows += [
-            [*head, row["scene"], *(row[name] for name in MAIN_COLUMNS)] for _, row in table[table["status"] == "ok"].iterrows()
+            [*head, row["scene"], *(row[name] for name in MAIN_COLUMNS)]
+            for _, row in table[table["status"] == "ok"].iterrows()
         ]
     return pd.DataFrame(rows, columns=SCORES_COLUMNS)
 
 
 def summarise(scores: pd.DataFrame) -> pd.DataFrame:
-    """Each variant's mean of every metric and its mean difference from the base on the same scenes, with 95 % intervals.
+    """Each variant's mean of every metric and its mean difference from
+    the base on the same scenes, with 95 % intervals.
 
     Parameters
     ----------
@@ -123,7 +133,8 @@ def summarise(scores: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns model, varied, value, scenes, epochs, metric, mean, low, high, difference, difference_low, difference_high.
+        Columns model, varied, value, scenes, epochs, metric, mean, low,
+        high, difference, difference_low, difference_high.
     """
     rows: list[list[object]] = []
     for model, of_model in scores.groupby("model", sort=False):
@@ -135,6 +146,8 @@ def summarise(scores: pd.DataFrame) -> pd.DataFrame:
             for metric in MAIN_COLUMNS:
                 mean = mean_interval(group.loc[shared, metric])
                 change = mean_interval(group.loc[shared, metric] - base.loc[shared, metric])
-                rows.append([*head, metric, mean.mean, mean.low, mean.high, change.mean, change.low, change.high])
+                rows.append(
+                    [*head, metric, mean.mean, mean.low, mean.high, change.mean, change.low, change.high]
+                )
     columns = ["model", "varied", "value", "scenes", "epochs", "metric", "mean", "low", "high"]
     return pd.DataFrame(rows, columns=[*columns, "difference", "difference_low", "difference_high"])

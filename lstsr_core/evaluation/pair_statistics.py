@@ -19,7 +19,8 @@ BANDS = ("low", "middle", "high")
 def pair_statistics(lst_k: FloatArray, ndvi: FloatArray, aster_k: FloatArray) -> dict[str, float]:
     """Means, spreads, the LST–NDVI regression and the spectra of a pair.
 
-    Attenuation is the mean of `metrics.fourier.attenuation_db` over the low, middle and high third of its rings.
+    Attenuation is the mean of `metrics.fourier.attenuation_db`
+    over the low, middle and high third of its rings.
 
     Parameters
     ----------
@@ -33,9 +34,10 @@ def pair_statistics(lst_k: FloatArray, ndvi: FloatArray, aster_k: FloatArray) ->
     Returns
     -------
     dict
-        ``lst_mean_k``, ``lst_std_k``, ``ndvi_mean``, ``ndvi_std``; ``slope_k_per_ndvi`` and ``r_squared`` of LST against the
-        block means of NDVI; ``<image>_attenuation_<band>_db`` for the images ``lst``, ``ndvi`` and ``aster`` (the largest
-        rectangle inside its swath) and the bands ``low``, ``middle`` and ``high``.
+        ``lst_mean_k``, ``lst_std_k``, ``ndvi_mean``, ``ndvi_std``; ``slope_k_per_ndvi`` and
+        ``r_squared`` of LST against the block means of NDVI; ``<image>_attenuation_<band>_db``
+        for the images ``lst``, ``ndvi`` and ``aster`` (the largest rectangle inside its swath)
+        and the bands ``low``, ``middle`` and ``high``.
 
     Raises
     ------
@@ -64,5 +66,8 @@ def _swath(aster_k: FloatArray) -> FloatArray:
     valid = ndimage.binary_erosion(np.nan_to_num(aster_k) >= ASTER_VALID_K, iterations=ASTER_EROSIONS)
     image = aster_k[largest_rectangle(valid)]
     if min(image.shape) < 2 * SCALE:
-        raise InputError(f"ASTER's swath holds no rectangle of {2 * SCALE}×{2 * SCALE} valid pixels; it is too small or empty.")
+        raise InputError(
+            f"ASTER's swath holds no rectangle of {2 * SCALE}×{2 * SCALE} valid pixels; it is too small or"
+            " empty."
+        )
     return image

@@ -1,7 +1,7 @@
 """Where the products that are judged come from: made when asked for, or read as 04_sharpening wrote them.
 
-Written products are GeoTIFFs, one for each protocol, scene and method, so that a method that changes is one file
-that changes; ``products.json`` beside them holds what they were made with and why a method has none.
+Written products are GeoTIFFs, one for each protocol, scene and method, so that a method that changes is one
+file that changes; ``products.json`` beside them holds what they were made with and why a method has none.
 """
 
 from __future__ import annotations
@@ -26,7 +26,15 @@ from lstsr_core.geo.raster import FloatArray, Raster, read_raster, read_tags, wr
 from lstsr_core.networks.weights_files import FOLDS_TABLE, PACKAGE_WEIGHTS
 from lstsr_core.pairs.pair import ModisPair, Pair, fine_grid
 from lstsr_core.sharpening import methods as registry
-from lstsr_core.sharpening.methods import METHODS, OWN_METHODS, Method, Options, in_sample, sharpen, weights_of
+from lstsr_core.sharpening.methods import (
+    METHODS,
+    OWN_METHODS,
+    Method,
+    Options,
+    in_sample,
+    sharpen,
+    weights_of,
+)
 
 MANIFEST = "products.json"
 FOLDER = "products"
@@ -34,12 +42,16 @@ FOLDER = "products"
 _INPUTS, _MADE_FROM, _VALUES = "LSTSR_INPUTS", "LSTSR_MADE_FROM", "LSTSR_VALUES"
 
 
-def sharpen_all(pair: Pair, methods: Iterable[str], options: Options) -> tuple[dict[str, Raster], dict[str, str]]:
+def sharpen_all(
+    pair: Pair, methods: Iterable[str], options: Options
+) -> tuple[dict[str, Raster], dict[str, str]]:
     """Each method's product of a pair, made now, and for each method without one the reason."""
     return _attempt(methods, lambda name: sharpen(pair, name, options))
 
 
-def _attempt(methods: Iterable[str], product: Callable[[str], Raster]) -> tuple[dict[str, Raster], dict[str, str]]:
+def _attempt(
+    methods: Iterable[str], product: Callable[[str], Raster]
+) -> tuple[dict[str, Raster], dict[str, str]]:
     rasters: dict[str, Raster] = {}
     reasons: dict[str, str] = {}
     for name in methods:
@@ -83,7 +95,8 @@ class Products:
 
 
 class KeptProducts(Products):
-    """Products that are made once: a file holds each until its images, options, weights, code or libraries change.
+    """Products that are made once: a file holds each until its
+    images, options, weights, code or libraries change.
 
     Parameters
     ----------
@@ -106,7 +119,13 @@ class KeptProducts(Products):
             if tags.get(_MADE_FROM) == made_from:
                 return fine_grid(pair).with_values(values)
         product = sharpen(pair, method, options)
-        tags = {"LSTSR_METHOD": method, "UNITS": "K", _INPUTS: _inputs(pair), _MADE_FROM: made_from, _VALUES: _values(product)}
+        tags = {
+            "LSTSR_METHOD": method,
+            "UNITS": "K",
+            _INPUTS: _inputs(pair),
+            _MADE_FROM: made_from,
+            _VALUES: _values(product),
+        }
         write_raster(product, path, tags)
         return product
 
@@ -144,12 +163,18 @@ class WrittenProducts(Products):
             raise InputError(f"{path}: no such file; run {directory.name} first ({self._again}).")
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-            self.pairs, self.methods, self.protocols = (list(content[name]) for name in ("pairs", "methods", "protocols"))
-            self._reasons, self._in_sample, self._weights = (content[name] for name in ("reasons", "in_sample", "weights"))
+            self.pairs, self.methods, self.protocols = (
+                list(content[name]) for name in ("pairs", "methods", "protocols")
+            )
+            self._reasons, self._in_sample, self._weights = (
+                content[name] for name in ("reasons", "in_sample", "weights")
+            )
             weights = content["weights_directory"]
             super().__init__(Options(directory / weights if weights else None, int(content["seed"])))
         except (ValueError, LookupError, TypeError) as error:
-            raise InputError(f"{path}: not readable as a record of products ({error}); write it again: {self._again}.") from error
+            raise InputError(
+                f"{path}: not readable as a record of products ({error}); write it again: {self._again}."
+            ) from error
 
     def product(self, placement: Placement, method: str) -> Raster:
         reason = self.reason(placement.name, placement.pair.id, method)
@@ -162,7 +187,8 @@ class WrittenProducts(Products):
             raise InputError(f"{error} {self.directory.name} makes it again: {self._again}") from error
         if tags.get(_INPUTS) != _inputs(placement.pair):
             raise InputError(
-                f"{path}: was made from another LST or NDVI than pair {placement.pair.id} has now; make it again: {self._again}"
+                f"{path}: was made from another LST or NDVI than pair {placement.pair.id} has now; make it"
+                f" again: {self._again}"
             )
         return fine_grid(placement.pair).with_values(values)
 
@@ -184,8 +210,8 @@ class WrittenProducts(Products):
         """
         if _weights_digest(self.options) != self._weights:
             raise InputError(
-                f"{self.options.weights or PACKAGE_WEIGHTS}: not the weights that {self.directory.name} took; "
-                f"make its products again: {self._again}."
+                f"{self.options.weights or PACKAGE_WEIGHTS}: not the weights that {self.directory.name} took;"
+                f" make its products again: {self._again}."
             )
 
 
@@ -227,7 +253,9 @@ def write_manifest(
 
 def _weights_digest(options: Options) -> str:
     place = options.weights or PACKAGE_WEIGHTS
-    return fingerprint([digests([place], place, pattern) for pattern in ("*.safetensors", "*.pt", FOLDS_TABLE)])
+    return fingerprint(
+        [digests([place], place, pattern) for pattern in ("*.safetensors", "*.pt", FOLDS_TABLE)]
+    )
 
 
 def _read_whole(path: Path) -> tuple[FloatArray, dict[str, str]]:
@@ -246,14 +274,18 @@ def _values(raster: Raster) -> str:
 def _inputs(pair: ModisPair) -> str:
     """A digest of the arrays that a method takes, and of where its product lies."""
     rasters = (pair.lst, pair.ndvi)
-    return fingerprint([[raster.values.shape, _values(raster)] for raster in rasters], list(pair.lst.transform))
+    return fingerprint(
+        [[raster.values.shape, _values(raster)] for raster in rasters], list(pair.lst.transform)
+    )
 
 
 def _made_from(pair: ModisPair, method: str, options: Options) -> str:
     weights = weights_of(pair.id, method, options)
     digest = weights and _digest_of(weights, weights.stat().st_mtime_ns)
     settings = [options.published, options.seed, options.rows_down, options.columns_right]
-    return fingerprint(_inputs(pair), settings, digest, code_of_method(METHODS[method]), OWN_METHODS.get(method))
+    return fingerprint(
+        _inputs(pair), settings, digest, code_of_method(METHODS[method]), OWN_METHODS.get(method)
+    )
 
 
 @lru_cache(maxsize=64)
@@ -263,7 +295,8 @@ def _digest_of(path: Path, modified_ns: int) -> str:
 
 @lru_cache(maxsize=64)
 def code_of_method(method: Method) -> dict[str, str]:
-    """sha256 of what decides a method's product beside its input: functions, modules that they call, constants, libraries.
+    """sha256 of what decides a method's product beside its input:
+    functions, modules that they call, constants, libraries.
 
     Of the module in which all methods are registered only the functions that this one calls count, so that a
     change to another method leaves this one's products as they are.
@@ -278,7 +311,10 @@ def code_of_method(method: Method) -> dict[str, str]:
     constants: dict[str, str] = {}
     for function in functions:  # which grows
         for name, value in inspect.getclosurevars(function).globals.items():
-            home, inner = getattr(value, "__module__", None), inspect.unwrap(value) if callable(value) else value
+            home, inner = (
+                getattr(value, "__module__", None),
+                inspect.unwrap(value) if callable(value) else value,
+            )
             if inspect.isfunction(inner) and home == registry.__name__:
                 functions += [] if inner in functions else [inner]
             elif home is not None and home.startswith(f"{PACKAGE}.") and home != registry.__name__:
@@ -288,4 +324,9 @@ def code_of_method(method: Method) -> dict[str, str]:
     sources = {function.__qualname__: fingerprint(inspect.getsource(function)) for function in functions}
     # What a function of the registry imports where it runs is no global of it, but stands in its source.
     late = [inspect.getsource(function) for function in functions if function.__module__ == registry.__name__]
-    return sources | constants | code_of([*(f"import {module}" for module in sorted(modules)), *late]) | versions()
+    return (
+        sources
+        | constants
+        | code_of([*(f"import {module}" for module in sorted(modules)), *late])
+        | versions()
+    )

@@ -75,7 +75,8 @@ class Placement(ABC):
         return replace(options, published=self.published) if options.published is None else options
 
     def compare(self, fine: Mapping[str, Raster]) -> dict[str, Comparison | str]:
-        """Each product's comparison with ASTER, or the reason why there is none; all of them go through one warp.
+        """Each product's comparison with ASTER, or the reason why
+        there is none; all of them go through one warp.
 
         Parameters
         ----------
@@ -106,7 +107,8 @@ def _check_sides(rows: slice, columns: slice) -> None:
 
 
 class Georeferenced(Placement):
-    """Every product where its own georeference puts it, on ASTER's grid, inside the largest rectangle of valid pixels."""
+    """Every product where its own georeference puts it, on ASTER's
+    grid, inside the largest rectangle of valid pixels."""
 
     name = "georeferenced"
     published = False
@@ -122,10 +124,14 @@ class Georeferenced(Placement):
     def _cut(self, product: Raster, bicubic: Raster, ndvi: Raster, fine: Raster) -> Comparison:
         mask = self.aster_valid
         for raster in (product, bicubic):
-            mask = mask & ndimage.binary_erosion(np.isfinite(raster.values), iterations=PRODUCT_EROSIONS, border_value=0)
+            mask = mask & ndimage.binary_erosion(
+                np.isfinite(raster.values), iterations=PRODUCT_EROSIONS, border_value=0
+            )
         rows, columns = largest_rectangle(mask)
         _check_sides(rows, columns)
-        product, aster, bicubic, ndvi = (raster.crop(rows, columns) for raster in (product, self.pair.aster, bicubic, ndvi))
+        product, aster, bicubic, ndvi = (
+            raster.crop(rows, columns) for raster in (product, self.pair.aster, bicubic, ndvi)
+        )
         return Comparison(product, aster, bicubic, ndvi, fine)
 
 
@@ -162,7 +168,8 @@ def _largest_rectangle(packed: bytes, row_count: int, column_count: int) -> tupl
 
 
 class Published(Placement):
-    """LST and NDVI both at the NDVI's place in an otherwise zero tile, ASTER drawn over the warped tile's grid."""
+    """LST and NDVI both at the NDVI's place in an otherwise zero
+    tile, ASTER drawn over the warped tile's grid."""
 
     name = "published"
     published = True
@@ -194,7 +201,9 @@ class Published(Placement):
         left_m, right_m = max(aster.left_m, grid.left_m), min(aster.right_m, grid.right_m)
         bottom_m, top_m = max(aster.bottom_m, grid.bottom_m), min(aster.top_m, grid.top_m)
         if left_m >= right_m or bottom_m >= top_m:
-            raise InputError(f"pair {self.pair.id}: ASTER lies outside tile {self._place.tile}, which the NDVI lies in.")
+            raise InputError(
+                f"pair {self.pair.id}: ASTER lies outside tile {self._place.tile}, which the NDVI lies in."
+            )
         return left_m, bottom_m, right_m, top_m
 
     def options(self, options: Options) -> Options:
@@ -204,7 +213,10 @@ class Published(Placement):
 
     def _warp(self, rasters: Sequence[Raster]) -> list[Raster]:
         window, warp = self._window, self._warp_of_tile
-        rows, columns = nearest_indices(window.row_off, window.height), nearest_indices(window.col_off, window.width)
+        rows, columns = (
+            nearest_indices(window.row_off, window.height),
+            nearest_indices(window.col_off, window.width),
+        )
         stack = np.stack([raster.values for raster in rasters])
         row_taps = warp.rows.taps(rows, columns, self._place.first_row)
         column_taps = warp.columns.taps(rows, columns, self._place.first_column)
@@ -235,7 +247,8 @@ def _between_corners(sorted_by_mask: Iterable[NDArray[np.int64]]) -> slice:
 
 
 def strongest_corners(mask: BoolArray) -> NDArray[np.int64]:
-    """The four strongest Shi–Tomasi corners of a mask, (corners, 2) whole rows and columns; fewer where there are fewer."""
+    """The four strongest Shi–Tomasi corners of a mask, (corners, 2) whole
+    rows and columns; fewer where there are fewer."""
     import cv2  # for the published protocol alone; it takes as long to load as all else here
 
     corners = cv2.goodFeaturesToTrack(np.where(mask, np.uint8(255), np.uint8(0)), 4, 0.01, 10, blockSize=3)
@@ -258,7 +271,8 @@ def _place_in_tile(pair: Pair) -> _PlaceInTile:
     row, column = (tile.top_m - ndvi.top_m) / FINE_PIXEL_M, (ndvi.left_m - tile.left_m) / FINE_PIXEL_M
     if abs(row - round(row)) > 0.01 or abs(column - round(column)) > 0.01:
         raise InputError(
-            f"pair {pair.id}: NDVI starts at row {row:.3f}, column {column:.3f} of tile {tile}; expected whole ones."
+            f"pair {pair.id}: NDVI starts at row {row:.3f}, column {column:.3f} of tile {tile}; expected"
+            " whole ones."
         )
     return _PlaceInTile(tile, round(row), round(column))
 
@@ -268,7 +282,13 @@ def _read_aster(aster: Raster, window: Window, grid: TileWarp) -> Raster:
     stored = np.nan_to_num(aster.values, nan=0.0).astype(np.float32)
     rows = int(window.height * aster.transform.e / grid.transform.e)
     columns = int(window.width * aster.transform.a / grid.transform.a)
-    profile = {"driver": "GTiff", "dtype": "float32", "count": 1, "height": aster.rows, "width": aster.columns}
+    profile = {
+        "driver": "GTiff",
+        "dtype": "float32",
+        "count": 1,
+        "height": aster.rows,
+        "width": aster.columns,
+    }
     with rasterio.MemoryFile() as memory:
         with memory.open(**profile, transform=aster.transform, crs=aster.crs) as target:
             target.write(stored, 1)

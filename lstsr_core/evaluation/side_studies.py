@@ -1,4 +1,5 @@
-"""What the paper does not tell: the database's misregistration, variants of methods, distortion against texture."""
+"""What the paper does not tell: the database's misregistration,
+variants of methods, distortion against texture."""
 
 from __future__ import annotations
 
@@ -38,13 +39,14 @@ AS_PUBLISHED = ["frr_published", "attenuation_rmse_published_db", "gssim", "gssi
 
 
 def place_both_ways(pair: Pair, methods: Sequence[str], products: Products) -> list[dict[str, object]]:
-    """Judge each method with LST and NDVI as the database pairs them, and aligned, over the same pixels of ASTER.
+    """Judge each method with LST and NDVI as the database pairs
+    them, and aligned, over the same pixels of ASTER.
 
     Returns
     -------
     list of dict
-        A row for each method and placement: scene, method, placement ("as paired" or "aligned"), rows_down, columns_right
-        (`pairs.pair.fine_offset`), status, `COMPARED`, and R² and slope of LST on NDVI at 1 km.
+        A row for each method and placement: scene, method, placement ("as paired" or "aligned"), rows_down,
+        columns_right (`pairs.pair.fine_offset`), status, `COMPARED`, and R² and slope of LST on NDVI at 1 km.
     """
     right = Georeferenced(pair)
     wrong = as_paired(pair)
@@ -59,7 +61,10 @@ def place_both_ways(pair: Pair, methods: Sequence[str], products: Products) -> l
     place = {"scene": pair.id, "rows_down": rows_down, "columns_right": columns_right}
     for name in methods:
         if name not in both:
-            rows += [{**place, "method": name, "placement": p, "status": reasons[name], **r} for p, r in regressions.items()]
+            rows += [
+                {**place, "method": name, "placement": p, "status": reasons[name], **r}
+                for p, r in regressions.items()
+            ]
     if not both:
         return rows
     on_aster = {
@@ -69,16 +74,27 @@ def place_both_ways(pair: Pair, methods: Sequence[str], products: Products) -> l
     for name in both:
         mask = right.aster_valid
         for raster in (bicubic, *(rasters[name] for rasters in on_aster.values())):
-            mask = mask & ndimage.binary_erosion(np.isfinite(raster.values), iterations=PRODUCT_EROSIONS, border_value=0)
+            mask = mask & ndimage.binary_erosion(
+                np.isfinite(raster.values), iterations=PRODUCT_EROSIONS, border_value=0
+            )
         cut = largest_rectangle(mask)
         small = min(part.stop - part.start for part in cut) <= SMALLEST_SIDE
         for placement, rasters in on_aster.items():
-            row: dict[str, object] = {**place, "method": name, "placement": placement, **regressions[placement]}
+            row: dict[str, object] = {
+                **place,
+                "method": name,
+                "placement": placement,
+                **regressions[placement],
+            }
             if small:
                 rows.append({**row, "status": TOO_SMALL})
             else:
                 rows.append(
-                    {**row, "status": "ok", **_compared(rasters[name].crop(*cut), pair.aster.crop(*cut), bicubic.crop(*cut))}
+                    {
+                        **row,
+                        "status": "ok",
+                        **_compared(rasters[name].crop(*cut), pair.aster.crop(*cut), bicubic.crop(*cut)),
+                    }
                 )
     return rows
 
@@ -99,14 +115,16 @@ def _compared(product: Raster, aster: Raster, bicubic: Raster) -> dict[str, floa
     }
 
 
-def vary(pair: Pair, methods: Sequence[str], protocols: Sequence[str], products: Products) -> list[dict[str, object]]:
+def vary(
+    pair: Pair, methods: Sequence[str], protocols: Sequence[str], products: Products
+) -> list[dict[str, object]]:
     """Judge the default and the published variant of each method that has both.
 
     Returns
     -------
     list of dict
-        A row for each protocol, method and variant: scene, protocol, method, variant ("default" or "published"), status,
-        `COMPARED`, and GSSIM and attenuation RMSE as defined and as published.
+        A row for each protocol, method and variant: scene, protocol, method, variant ("default" or
+        "published"), status, `COMPARED`, and GSSIM and attenuation RMSE as defined and as published.
     """
     rows: list[dict[str, object]] = []
     varied = [name for name in methods if name in VARIED_METHODS]
@@ -127,7 +145,9 @@ def vary(pair: Pair, methods: Sequence[str], protocols: Sequence[str], products:
     return rows
 
 
-def _variant_row(pair: Pair, protocol: str, method: str, variant: str, outcome: Comparison | str) -> dict[str, object]:
+def _variant_row(
+    pair: Pair, protocol: str, method: str, variant: str, outcome: Comparison | str
+) -> dict[str, object]:
     row: dict[str, object] = {"scene": pair.id, "protocol": protocol, "method": method, "variant": variant}
     if isinstance(outcome, str):
         return {**row, "status": outcome}
@@ -147,7 +167,9 @@ def _variant_row(pair: Pair, protocol: str, method: str, variant: str, outcome: 
     }
 
 
-def back_project(pair: Pair, methods: Sequence[str], products: Products, steps: int) -> list[dict[str, object]]:
+def back_project(
+    pair: Pair, methods: Sequence[str], products: Products, steps: int
+) -> list[dict[str, object]]:
     """Judge each method's product after 0 … `steps` steps of back-projection, georeferenced.
 
     Returns
@@ -174,6 +196,11 @@ def back_project(pair: Pair, methods: Sequence[str], products: Products, steps: 
             continue
         consistency_k = metrics.consistency_k(outcome.fine.values, lst_k)
         rows.append(
-            {**row, "status": "ok", "consistency_k": consistency_k, **_compared(outcome.product, outcome.aster, outcome.bicubic)}
+            {
+                **row,
+                "status": "ok",
+                "consistency_k": consistency_k,
+                **_compared(outcome.product, outcome.aster, outcome.bicubic),
+            }
         )
     return rows

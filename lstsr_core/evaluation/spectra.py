@@ -1,4 +1,5 @@
-"""Attenuation spectra of ASTER, NDVI and every product, by scene and over the scenes (the paper's figure 11)."""
+"""Attenuation spectra of ASTER, NDVI and every product, by
+scene and over the scenes (the paper's figure 11)."""
 
 from __future__ import annotations
 
@@ -35,13 +36,18 @@ def spectra_of_images(images: Mapping[str, Raster], published: bool) -> pd.DataF
     parts = []
     for name, image in images.items():
         attenuation = attenuation_db(image.values, published)
-        axis = frequencies_per_m(len(attenuation), published, PUBLISHED_PIXEL_M if published else image.pixel_width_m)
+        axis = frequencies_per_m(
+            len(attenuation), published, PUBLISHED_PIXEL_M if published else image.pixel_width_m
+        )
         parts.append(pd.DataFrame({"method": name, "frequency_per_m": axis, "attenuation_db": attenuation}))
     return pd.concat(parts, ignore_index=True)
 
 
-def spectra_of_pair(pair: Pair, protocols: Sequence[str], methods: Sequence[str], products: Products) -> pd.DataFrame:
-    """Spectra of all that a pair's products are compared in, under each protocol; no row where nothing can be compared.
+def spectra_of_pair(
+    pair: Pair, protocols: Sequence[str], methods: Sequence[str], products: Products
+) -> pd.DataFrame:
+    """Spectra of all that a pair's products are compared in, under each
+    protocol; no row where nothing can be compared.
 
     Returns
     -------
@@ -53,8 +59,14 @@ def spectra_of_pair(pair: Pair, protocols: Sequence[str], methods: Sequence[str]
         placement = PROTOCOLS[protocol](pair)
         comparisons, _ = compare_all(placement, methods, products)
         if images := compared_images(comparisons):
-            parts.append(spectra_of_images(images, placement.published).assign(scene=pair.id, protocol=protocol))
-    return pd.concat(parts, ignore_index=True)[SPECTRA_COLUMNS] if parts else pd.DataFrame(columns=SPECTRA_COLUMNS)
+            parts.append(
+                spectra_of_images(images, placement.published).assign(scene=pair.id, protocol=protocol)
+            )
+    return (
+        pd.concat(parts, ignore_index=True)[SPECTRA_COLUMNS]
+        if parts
+        else pd.DataFrame(columns=SPECTRA_COLUMNS)
+    )
 
 
 def mean_spectra(spectra: pd.DataFrame) -> pd.DataFrame:
@@ -68,15 +80,22 @@ def mean_spectra(spectra: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns frequency_per_m, attenuation_db, std_db, method, protocol and scenes; `MEAN_FREQUENCIES` rows for each protocol
-        and method.
+        Columns frequency_per_m, attenuation_db, std_db, method, protocol and scenes;
+        `MEAN_FREQUENCIES` rows for each protocol and method.
     """
     rows = []
     for protocol, chosen in spectra.groupby("protocol", sort=False):
         ends = chosen.groupby(["scene", "method"])["frequency_per_m"].agg(["min", "max"])
         common = np.linspace(ends["min"].max(), ends["max"].min(), MEAN_FREQUENCIES)
         for name, group in chosen.groupby("method", sort=False):
-            scenes = [np.interp(common, g["frequency_per_m"], g["attenuation_db"]) for _, g in group.groupby("scene", sort=False)]
-            part = {"frequency_per_m": common, "attenuation_db": np.mean(scenes, axis=0), "std_db": np.std(scenes, axis=0)}
+            scenes = [
+                np.interp(common, g["frequency_per_m"], g["attenuation_db"])
+                for _, g in group.groupby("scene", sort=False)
+            ]
+            part = {
+                "frequency_per_m": common,
+                "attenuation_db": np.mean(scenes, axis=0),
+                "std_db": np.std(scenes, axis=0),
+            }
             rows.append(pd.DataFrame(part).assign(method=name, protocol=protocol, scenes=len(scenes)))
     return pd.concat(rows, ignore_index=True)

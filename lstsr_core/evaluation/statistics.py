@@ -1,4 +1,5 @@
-"""Means over scenes, how they spread, and whether a difference is more than chance: bootstrap intervals over scenes."""
+"""Means over scenes, how they spread, and whether a difference is
+more than chance: bootstrap intervals over scenes."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ class Interval:
 
 @lru_cache(maxsize=16)
 def _counts(scenes: int, resamples: int, seed: int) -> FloatArray:
-    # How often each scene is drawn in each resample, as shares: a resample's mean is then one product of matrices.
+    # How often each scene is drawn in each resample, as shares: a
+    # resample's mean is then one product of matrices.
     drawn = np.random.default_rng(seed).multinomial(scenes, np.full(scenes, 1.0 / scenes), size=resamples)
     return drawn / scenes
 
@@ -58,7 +60,10 @@ def mean_intervals(samples: FloatArray, resamples: int = RESAMPLES, seed: int = 
         If there is no scene, or a NaN.
     """
     if samples.ndim != 2 or not len(samples) or not np.isfinite(samples).all():
-        raise ValueError(f"samples have shape {samples.shape}; expected (scenes, quantities) without NaN and one scene at least.")
+        raise ValueError(
+            f"samples have shape {samples.shape}; expected (scenes, quantities) without NaN and one scene at"
+            " least."
+        )
     means = samples.mean(axis=0)
     if len(samples) == 1:
         return [Interval(float(mean), float("nan"), float("nan")) for mean in means]
@@ -97,11 +102,13 @@ class PairedDifference:
 
 
 DIFFERENCE_COLUMNS = ["difference", "low", "high", "sign"]
-"""`sign`: 1 or −1 where the whole interval lies on one side of zero, 0 where chance may have made the difference."""
+"""`sign`: 1 or −1 where the whole interval lies on one side of
+zero, 0 where chance may have made the difference."""
 
 
 def paired_difference(values: pd.Series[float], others: pd.Series[float]) -> PairedDifference | None:
-    """Mean of `values` less `others` over the scenes (their index) that have both; None without such a scene."""
+    """Mean of `values` less `others` over the scenes (their
+    index) that have both; None without such a scene."""
     both = pd.DataFrame({"values": values.astype(float), "others": others.astype(float)}).dropna()
     if both.empty:
         return None
@@ -159,11 +166,14 @@ def differences_between_methods(table: pd.DataFrame, metrics: Sequence[str]) -> 
                 difference = paired_difference(by_method[name], by_method[other])
                 if difference is not None and difference.scenes > 1:
                     rows.append([protocol, metric, name, other, difference.scenes, *difference.cells])
-    return pd.DataFrame(rows, columns=["protocol", "metric", "method", "other", "scenes", *DIFFERENCE_COLUMNS])
+    return pd.DataFrame(
+        rows, columns=["protocol", "metric", "method", "other", "scenes", *DIFFERENCE_COLUMNS]
+    )
 
 
 def summarise(table: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
-    """Mean, standard deviation, 10 %, Q1, median, Q3 and 90 % of each metric per protocol and method, in long form.
+    """Mean, standard deviation, 10 %, Q1, median, Q3 and 90 % of
+    each metric per protocol and method, in long form.
 
     Returns
     -------

@@ -28,13 +28,15 @@ if TYPE_CHECKING:
     from lstsr_core.metrics.perceptual import Lpips
 
 COLUMNS = ["scene", "method", "protocol", *METRIC_COLUMNS, "rows", "columns", "in_sample", "status"]
-"""Columns of every results table; `in_sample`: whether the method's network was trained on the scene, empty where that is not
-known or there is none; `status`: "ok" or the reason why the metrics are empty."""
+"""Columns of every results table; `in_sample`: whether the method's network was trained on the scene, empty
+where that is not known or there is none; `status`: "ok" or the reason why the metrics are empty."""
 
 PRODUCT_STATISTICS = ["mean_k", "std_k", "min_k", "max_k", "mean_abs_step_k", "consistency_k"]
 
 
-def compare_all(placement: Placement, methods: Sequence[str], products: Products) -> tuple[dict[str, Comparison], dict[str, str]]:
+def compare_all(
+    placement: Placement, methods: Sequence[str], products: Products
+) -> tuple[dict[str, Comparison], dict[str, str]]:
     """Each method's product under a protocol, beside ASTER; and for each method without one the reason."""
     rasters, reasons = products.of(placement, methods)
     outcomes: Mapping[str, Comparison | str] = {**reasons, **placement.compare(rasters)}
@@ -44,11 +46,16 @@ def compare_all(placement: Placement, methods: Sequence[str], products: Products
 
 
 def compared_images(comparisons: Mapping[str, Comparison]) -> dict[str, Raster]:
-    """ASTER and NDVI over the rectangle of the first comparison, and each product; empty without comparisons."""
+    """ASTER and NDVI over the rectangle of the first
+    comparison, and each product; empty without comparisons."""
     if not comparisons:
         return {}
     first = next(iter(comparisons.values()))
-    return {"aster": first.aster, "ndvi": first.ndvi, **{name: found.product for name, found in comparisons.items()}}
+    return {
+        "aster": first.aster,
+        "ndvi": first.ndvi,
+        **{name: found.product for name, found in comparisons.items()},
+    }
 
 
 def product_statistics(fine_k: FloatArray, lst_k: FloatArray, mtf: float) -> dict[str, float]:
@@ -66,7 +73,8 @@ def product_statistics(fine_k: FloatArray, lst_k: FloatArray, mtf: float) -> dic
     Returns
     -------
     dict
-        `PRODUCT_STATISTICS`: mean, spread, extremes, mean |horizontal difference| between neighbours, and consistency.
+        `PRODUCT_STATISTICS`: mean, spread, extremes, mean |horizontal
+        difference| between neighbours, and consistency.
     """
     statistics = (np.nanmean(fine_k), np.nanstd(fine_k), np.nanmin(fine_k), np.nanmax(fine_k))
     step_k = np.nanmean(np.abs(np.diff(fine_k, axis=1)))
@@ -75,7 +83,8 @@ def product_statistics(fine_k: FloatArray, lst_k: FloatArray, mtf: float) -> dic
 
 
 def coarse_differences(pair: Pair) -> dict[str, float]:
-    """How far the 1 km LST itself lies from ASTER degraded to 1 km, by georeference: no sharpening can undo that.
+    """How far the 1 km LST itself lies from ASTER degraded to 1
+    km, by georeference: no sharpening can undo that.
 
     Returns
     -------
@@ -88,17 +97,23 @@ def coarse_differences(pair: Pair) -> dict[str, float]:
     lst_k = placement.pair.lst.values
     valid = np.isfinite(coarse_k) & np.isfinite(lst_k)
     count = int(valid.sum())
-    found = [measured(lst_k[valid], coarse_k[valid]) if count else float("nan") for measured in (metrics.bias, metrics.rmse)]
+    found = [
+        measured(lst_k[valid], coarse_k[valid]) if count else float("nan")
+        for measured in (metrics.bias, metrics.rmse)
+    ]
     return {"coarse_bias_k": found[0], "coarse_rmse_k": found[1], "coarse_pixels": count}
 
 
 def count_inversions(pair: Pair, methods: Sequence[str], products: Products) -> dict[str, Inversion]:
-    """Where ASTER's detail rises with NDVI's and a product's falls, by georeference, for each product on ASTER's grid."""
+    """Where ASTER's detail rises with NDVI's and a product's falls, by
+    georeference, for each product on ASTER's grid."""
     comparisons, _ = compare_all(Georeferenced(pair), methods, products)
     images = compared_images(comparisons)
     shape = images["aster"].values.shape if images else ()
     comparable = [name for name in methods if name in images and images[name].values.shape == shape]
-    return {name: inversion(*(images[image].values for image in (name, "aster", "ndvi"))) for name in comparable}
+    return {
+        name: inversion(*(images[image].values for image in (name, "aster", "ndvi"))) for name in comparable
+    }
 
 
 def spectra_of(comparison: Comparison, published: bool = False) -> FourierMetrics:
@@ -109,7 +124,9 @@ def spectra_of(comparison: Comparison, published: bool = False) -> FourierMetric
     return compare_spectra(product[:shared], aster[:shared], bicubic[:shared])
 
 
-def measure(comparison: Comparison, lst_k: FloatArray, published: bool = False, lpips: Lpips | None = None) -> dict[str, float]:
+def measure(
+    comparison: Comparison, lst_k: FloatArray, published: bool = False, lpips: Lpips | None = None
+) -> dict[str, float]:
     """All metrics of one product.
 
     Parameters
@@ -122,7 +139,9 @@ def measure(comparison: Comparison, lst_k: FloatArray, published: bool = False, 
     lpips : Lpips, optional
         Without it, or without its weights, `lpips` is NaN.
     """
-    from lstsr_core.metrics.perceptual import texture_similarity  # torch, which tables that are only read need not load
+    from lstsr_core.metrics.perceptual import (
+        texture_similarity,
+    )  # torch, which tables that are only read need not load
 
     x, r = comparison.product.values, comparison.aster.values
     low, mid, high = metrics.rmse_by_gradient_k(x, r)
@@ -162,9 +181,14 @@ class Evaluation:
 
 
 def evaluate_pair(
-    pair: Pair, methods: Sequence[str], protocols: Sequence[str], products: Products, lpips: Lpips | None = None
+    pair: Pair,
+    methods: Sequence[str],
+    protocols: Sequence[str],
+    products: Products,
+    lpips: Lpips | None = None,
 ) -> list[dict[str, object]]:
-    """Rows of one pair, one for each protocol and method; a method that cannot be judged has its reason as status."""
+    """Rows of one pair, one for each protocol and method; a method
+    that cannot be judged has its reason as status."""
     rows: list[dict[str, object]] = []
     for protocol in protocols:
         placement = PROTOCOLS[protocol](pair)
@@ -222,7 +246,9 @@ def evaluate(
             evaluation.failures[pair_id] = str(error)
             reason = "pair refused: " + str(error).replace(str(directory), "…")
             refused = itertools.product(protocols, methods)
-            evaluation.rows += [{"scene": pair_id, "method": m, "protocol": p, "status": reason} for p, m in refused]
+            evaluation.rows += [
+                {"scene": pair_id, "method": m, "protocol": p, "status": reason} for p, m in refused
+            ]
     return evaluation
 
 
@@ -238,7 +264,8 @@ def mean_by_method(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Index: the methods' labels; columns `protocol`, `scenes` (how many count, or why none does), then those asked for.
+        Index: the methods' labels; columns `protocol`, `scenes` (how many
+        count, or why none does), then those asked for.
     """
     rows, labels = [], []
     for (protocol, name), group in table.groupby(["protocol", "method"], sort=False):

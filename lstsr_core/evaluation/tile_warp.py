@@ -1,8 +1,9 @@
 """GDAL's warp of a whole tile, learnt once: what the published protocol does to every product (Method 5).
 
-The published evaluation warps the 4800×4800 tile for each product. GDAL makes each pixel a weighted mean of at most 3×3 source
-pixels; the weights do not depend on what is warped, and follow from what the warp makes of row and column numbers and of their
-squares. So one warp of these stands for all products of all pairs in a tile and UTM zone.
+The published evaluation warps the 4800×4800 tile for each product. GDAL makes each pixel a
+weighted mean of at most 3×3 source pixels; the weights do not depend on what is warped, and follow
+from what the warp makes of row and column numbers and of their squares. So one warp of these
+stands for all products of all pairs in a tile and UTM zone.
 """
 
 from __future__ import annotations
@@ -20,15 +21,18 @@ from lstsr_core.geo.grid import FINE_PIXEL_M, SINUSOIDAL, TILE_FINE_PIXELS, TILE
 from lstsr_core.geo.raster import FloatArray
 
 GDAL_CHUNK_MB = 48
-"""Memory that lets GDAL cut a whole tile of one float32 band as the published evaluation did; its errors depend on the cut."""
+"""Memory that lets GDAL cut a whole tile of one float32 band as the
+published evaluation did; its errors depend on the cut."""
 
 Taps = tuple[NDArray[np.int64], FloatArray]
-"""The middle one of three source rows (or columns), (rows, columns), and the weights of all three, (3, rows, columns)."""
+"""The middle one of three source rows (or columns), (rows, columns),
+and the weights of all three, (3, rows, columns)."""
 
 
 @dataclass(frozen=True)
 class WarpAxis:
-    """What a warped pixel takes from the source along one axis: three neighbouring rows (or columns) and their weights.
+    """What a warped pixel takes from the source along one axis: three
+    neighbouring rows (or columns) and their weights.
 
     Attributes
     ----------
@@ -84,8 +88,15 @@ class TileWarp:
 def tile_warp(tile: Tile, crs: CRS) -> TileWarp:
     """Learn the warp of a tile to a CRS; some seconds and 400 MB, kept for the next pair."""
     size = TILE_FINE_PIXELS
-    bounds_m = {"left": tile.left_m, "top": tile.top_m, "right": tile.left_m + TILE_SIZE_M, "bottom": tile.top_m - TILE_SIZE_M}
-    transform, width, height = rasterio.warp.calculate_default_transform(SINUSOIDAL, crs, size, size, **bounds_m)
+    bounds_m = {
+        "left": tile.left_m,
+        "top": tile.top_m,
+        "right": tile.left_m + TILE_SIZE_M,
+        "bottom": tile.top_m - TILE_SIZE_M,
+    }
+    transform, width, height = rasterio.warp.calculate_default_transform(
+        SINUSOIDAL, crs, size, size, **bounds_m
+    )
     numbers = np.arange(size) + 0.5 - size / 2  # centred, for the squares' sake
     axes = []
     for along_rows in (True, False):
@@ -119,7 +130,10 @@ def weigh(bands: FloatArray, rows: Taps, columns: Taps) -> FloatArray:
     """Warp bands of shape (bands, rows, columns), zero all around them."""
     # Three pixels of zeros around: whatever lies further out is taken from their middle.
     padded = np.pad(bands, ((0, 0), (3, 3), (3, 3)))
-    row, column = (np.clip(at + 3, 1, size - 2) for at, size in ((rows[0], padded.shape[1]), (columns[0], padded.shape[2])))
+    row, column = (
+        np.clip(at + 3, 1, size - 2)
+        for at, size in ((rows[0], padded.shape[1]), (columns[0], padded.shape[2]))
+    )
     warped: FloatArray = np.zeros((len(bands), *row.shape))
     for down, row_weight in zip((-1, 0, 1), rows[1], strict=True):
         for right, column_weight in zip((-1, 0, 1), columns[1], strict=True):

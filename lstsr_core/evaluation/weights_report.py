@@ -1,4 +1,5 @@
-"""What the package's own weights are worth: out of fold, in-sample and beside the published checkpoints, as tables and cards."""
+"""What the package's own weights are worth: out of fold, in-sample and beside
+the published checkpoints, as tables and cards."""
 
 from __future__ import annotations
 
@@ -21,11 +22,20 @@ from lstsr_core.sharpening.methods import Options
 OUT_OF_FOLD, IN_SAMPLE, PUBLISHED, PACKAGE = "out of fold", "in-sample", "published", "package"
 DEVELOPMENT_TABLE, TEST_TABLE = "metrics.csv", "test_scenes.csv"
 PROTOCOL = "georeferenced"
-CARD_METRICS = ["rmse_k", "rmse_unbiased_k", "bias_k", "correlation", "frr", "attenuation_rmse_db", "consistency_k"]
+CARD_METRICS = [
+    "rmse_k",
+    "rmse_unbiased_k",
+    "bias_k",
+    "correlation",
+    "frr",
+    "attenuation_rmse_db",
+    "consistency_k",
+]
 
 
 def judge(folds: Path, whole: Path, published: Path | None, pairs: Path) -> pd.DataFrame:
-    """Judge every model on the development scenes: by the networks that have not seen each, by the one that has, as published.
+    """Judge every model on the development scenes: by the networks that have
+    not seen each, by the one that has, as published.
 
     Parameters
     ----------
@@ -40,7 +50,8 @@ def judge(folds: Path, whole: Path, published: Path | None, pairs: Path) -> pd.D
     Returns
     -------
     DataFrame
-        Columns weights ("out of fold", "in-sample", "published"), method, scene and `metrics.names.METRIC_COLUMNS`.
+        Columns weights ("out of fold", "in-sample", "published"),
+        method, scene and `metrics.names.METRIC_COLUMNS`.
 
     Raises
     ------
@@ -56,7 +67,8 @@ def judge(folds: Path, whole: Path, published: Path | None, pairs: Path) -> pd.D
 
 
 def judge_test_scenes(whole: Path, published: Path | None, pairs: Path) -> pd.DataFrame:
-    """Judge every model on the test scenes, which nothing was trained, fitted or chosen on: the figures to quote.
+    """Judge every model on the test scenes, which nothing was
+    trained, fitted or chosen on: the figures to quote.
 
     Parameters
     ----------
@@ -69,8 +81,8 @@ def judge_test_scenes(whole: Path, published: Path | None, pairs: Path) -> pd.Da
     Returns
     -------
     DataFrame
-        Columns weights ("package", "published"), method, scene, apart (whether it shares neither a day nor a quarter of its
-        ground with a development scene) and `metrics.names.METRIC_COLUMNS`.
+        Columns weights ("package", "published"), method, scene, apart (whether it shares neither a day nor a
+        quarter of its ground with a development scene) and `metrics.names.METRIC_COLUMNS`.
 
     Raises
     ------
@@ -86,7 +98,8 @@ def judge_test_scenes(whole: Path, published: Path | None, pairs: Path) -> pd.Da
 
 
 def _judged(pairs: Path, part: Part, directory: Path, name: str, seen: bool | None) -> pd.DataFrame:
-    """Every model of a directory on a part of the pairs; `seen`: what is expected of all, None where it is not known."""
+    """Every model of a directory on a part of the pairs; `seen`: what
+    is expected of all, None where it is not known."""
     ids = [pair.id for pair in read_part(pairs, part)]
     progress = bar(ids, f"Judging {name}", "pair")
     table = evaluate(pairs, progress, list(MODELS), [PROTOCOL], Options(directory)).table()
@@ -96,14 +109,17 @@ def _judged(pairs: Path, part: Part, directory: Path, name: str, seen: bool | No
         count = int(rows["in_sample"].eq(True).sum())
         if rows.empty or (seen is not None and count != (len(rows) if seen else 0)):
             raise InputError(
-                f"{directory}: {model} has {len(rows)} judged {part} scenes, {count} of which it was trained on; expected "
-                f"weights that make them all {'unseen' if name == PACKAGE else name}."
+                f"{directory}: {model} has {len(rows)} judged {part} scenes, {count} of which it was trained"
+                f" on; expected weights that make them all {'unseen' if name == PACKAGE else name}."
             )
-    return table[["method", "scene", *METRIC_COLUMNS]].assign(weights=name)[["weights", "method", "scene", *METRIC_COLUMNS]]
+    return table[["method", "scene", *METRIC_COLUMNS]].assign(weights=name)[
+        ["weights", "method", "scene", *METRIC_COLUMNS]
+    ]
 
 
 def differences(table: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
-    """The package's weights out of fold less the published ones on the same scenes, with 95 % bootstrap intervals.
+    """The package's weights out of fold less the published ones on
+    the same scenes, with 95 % bootstrap intervals.
 
     Returns
     -------
@@ -114,7 +130,9 @@ def differences(table: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
     rows = []
     for method, group in table.groupby("method", sort=False):
         for metric in metrics:
-            weights = group.pivot(index="scene", columns="weights", values=metric).reindex(columns=[OUT_OF_FOLD, PUBLISHED])
+            weights = group.pivot(index="scene", columns="weights", values=metric).reindex(
+                columns=[OUT_OF_FOLD, PUBLISHED]
+            )
             difference = paired_difference(weights[OUT_OF_FOLD], weights[PUBLISHED])
             if difference is not None:
                 means = [difference.mean, difference.other_mean]
@@ -162,23 +180,31 @@ def mean_curves(folds: Path) -> pd.DataFrame:
     parts = []
     for model in MODELS:
         paths = [folds / fold_name(fold) / f"{model}.curves.csv" for fold in range(count)]
-        lacking = [path for path in paths if not path.is_file() or not path.with_name(f"{model}.safetensors").is_file()]
+        lacking = [
+            path
+            for path in paths
+            if not path.is_file() or not path.with_name(f"{model}.safetensors").is_file()
+        ]
         if lacking:
-            raise InputError(f"{lacking[0]}: lacking, or without its weights; run the same lstsr train again to finish it.")
+            raise InputError(
+                f"{lacking[0]}: lacking, or without its weights; run the same lstsr train again to finish it."
+            )
         mean = pd.concat([pd.read_csv(path) for path in paths]).groupby("epoch", as_index=False).mean()
         parts.append(mean[CURVE_COLUMNS].assign(model=model))
     return pd.concat(parts, ignore_index=True)[["model", *CURVE_COLUMNS]]
 
 
 def note_in_cards(table: pd.DataFrame, whole: Path) -> None:
-    """Write the out-of-fold means into the cards of the weights that were trained on all development scenes."""
+    """Write the out-of-fold means into the cards of the
+    weights that were trained on all development scenes."""
     for model in MODELS:
         rows = table[(table["weights"] == OUT_OF_FOLD) & (table["method"] == model)]
         _note(whole, model, "against_aster", {"weights": OUT_OF_FOLD, **_means(rows)})
 
 
 def note_test_scenes(table: pd.DataFrame, whole: Path) -> None:
-    """Write the means over the test scenes, and over those apart from the development scenes, into the weights' cards."""
+    """Write the means over the test scenes, and over those apart from
+    the development scenes, into the weights' cards."""
     for model in MODELS:
         rows = table[(table["weights"] == PACKAGE) & (table["method"] == model)]
         _note(whole, model, "test_scenes", {**_means(rows), "apart": _means(rows[rows["apart"]])})

@@ -23,9 +23,11 @@ class Layer:
     Attributes
     ----------
     name : str
-        Of its module as the state names it; of a function, its block's and its own; used again, a number after ``#``.
+        Of its module as the state names it; of a function, its block's
+        and its own; used again, a number after ``#``.
     block : str
-        The module that the network's own ``forward`` calls, such as ``downs.0``; the input is a block of its own.
+        The module that the network's own ``forward`` calls, such
+        as ``downs.0``; the input is a block of its own.
     kind : str
         What it does, such as "convolution 3×3".
     channels, rows, columns : int
@@ -90,9 +92,13 @@ def layers(network: nn.Module, channels: int, rows: int, columns: int) -> list[L
     found: list[Layer] = []
     for node in traced.graph.nodes:
         shape = getattr(node.meta.get("tensor_meta"), "shape", None)
-        if node.op == "output" or shape is None or len(shape) != 4:  # sizes that are read off a tensor are no layers
+        if (
+            node.op == "output" or shape is None or len(shape) != 4
+        ):  # sizes that are read off a tensor are no layers
             continue
-        block = next(iter(node.meta.get("nn_module_stack", {})), INPUT if node.op == "placeholder" else "forward")
+        block = next(
+            iter(node.meta.get("nn_module_stack", {})), INPUT if node.op == "placeholder" else "forward"
+        )
         name = _name(node, block, names)
         names[node] = name
         reads = tuple(names[source] for source in node.all_input_nodes if source in names)
@@ -112,7 +118,11 @@ def layers(network: nn.Module, channels: int, rows: int, columns: int) -> list[L
 def _name(node: fx.Node, block: str, taken: dict[fx.Node, str]) -> str:
     if node.op == "placeholder":
         return INPUT
-    name = str(node.target) if node.op == "call_module" else f"{block}.{getattr(node.target, '__name__', node.target)}"
+    name = (
+        str(node.target)
+        if node.op == "call_module"
+        else f"{block}.{getattr(node.target, '__name__', node.target)}"
+    )
     again = sum(other.partition("#")[0] == name for other in taken.values())
     return f"{name}#{again + 1}" if again else name
 
@@ -141,27 +151,45 @@ def _multiply_adds(module: nn.Module | None, shape: Sequence[int]) -> int:
 
 
 def blocks(found: Sequence[Layer]) -> list[Block]:
-    """The blocks of a network in the order of computation, each with the blocks that it reads, in that order."""
+    """The blocks of a network in the order of computation,
+    each with the blocks that it reads, in that order."""
     block_of = {layer.name: layer.block for layer in found}
     names = list(dict.fromkeys(block_of.values()))
     gathered = []
     for name in names:
         own = tuple(layer for layer in found if layer.block == name)
         read = {block_of[source] for layer in own for source in layer.reads}
-        gathered.append(Block(name, own, tuple(source for source in names if source in read and source != name)))
+        gathered.append(
+            Block(name, own, tuple(source for source in names if source in read and source != name))
+        )
     return gathered
 
 
 def skips(found: Sequence[Block]) -> list[tuple[str, str]]:
     """Skip connections, from and to: a block's output that is read by another than the next block."""
     follows = {block.name: after.name for block, after in pairwise(found)}
-    return [(source, block.name) for block in found for source in block.reads if follows[source] != block.name]
+    return [
+        (source, block.name) for block in found for source in block.reads if follows[source] != block.name
+    ]
 
 
 def table(found: Sequence[Layer]) -> pd.DataFrame:
-    """A row for each layer: name, block, kind, output, state, cost, and the names of the layers that it reads."""
+    """A row for each layer: name, block, kind, output, state,
+    cost, and the names of the layers that it reads."""
     rows: list[dict[str, Any]] = []
     for layer in found:
         rows.append({**vars(layer), "reads": " ".join(layer.reads)})
-    columns = ["name", "block", "kind", "channels", "rows", "columns", "tensors", "numbers", "trained", "multiply_adds", "reads"]
+    columns = [
+        "name",
+        "block",
+        "kind",
+        "channels",
+        "rows",
+        "columns",
+        "tensors",
+        "numbers",
+        "trained",
+        "multiply_adds",
+        "reads",
+    ]
     return pd.DataFrame(rows)[columns]

@@ -1,4 +1,5 @@
-"""The network as a figure: its blocks down one side and up the other, a bar for each layer, skip connections across."""
+"""The network as a figure: its blocks down one side and up the other,
+a bar for each layer, skip connections across."""
 
 from __future__ import annotations
 
@@ -14,7 +15,13 @@ from lstsr_core.figures.diagram import Box, arrow, frame, line, page, write
 from lstsr_core.figures.files import styled
 
 _COLOURS = ["#0072B2", "#999999", "#E69F00", "#CC79A7", "#009E73", "#D55E00", "#56B4E9", "#882255"]
-_MARGIN, _WIDTH, _HEIGHT, _ACROSS, _BETWEEN = 0.1, 2.42, 1.12, 0.76, 0.26  # inches: page, box, box, gap sideways, gap downwards
+_MARGIN, _WIDTH, _HEIGHT, _ACROSS, _BETWEEN = (
+    0.1,
+    2.42,
+    1.12,
+    0.76,
+    0.26,
+)  # inches: page, box, box, gap sideways, gap downwards
 _BAR_HEIGHT, _BAR_GAP, _THINNEST = 0.44, 0.035, 0.04
 _LEGEND_LINE = 0.22
 SKIP_COLOUR = "#D55E00"
@@ -47,7 +54,10 @@ def architecture_figure(found: Sequence[Layer], told: Mapping[str, str]) -> Figu
     }  # fmt: skip
     colours = dict(zip(kinds, cycle(_COLOURS), strict=False)) | {INPUT: "#777777"}
     bars = {part.name: _drawn(part) for part in parts}
-    room = min((_WIDTH - 0.2 - len(own) * (_BAR_GAP + _THINNEST)) / sum(bar.channels for bar in own) for own in bars.values())
+    room = min(
+        (_WIDTH - 0.2 - len(own) * (_BAR_GAP + _THINNEST)) / sum(bar.channels for bar in own)
+        for own in bars.values()
+    )
     most_rows = max(layer.rows for layer in found)
     for part in parts:
         _draw_block(axes, boxes[part.name], part, told.get(part.name, ""))
@@ -78,7 +88,9 @@ def _drawn(block: Block) -> list[Layer]:
     """The block's layers without padding that adds nothing."""
     sizes = {layer.name: (layer.rows, layer.columns) for layer in block.layers}
     return [
-        layer for layer in block.layers if layer.kind != "padding" or sizes.get(layer.reads[0]) != (layer.rows, layer.columns)
+        layer
+        for layer in block.layers
+        if layer.kind != "padding" or sizes.get(layer.reads[0]) != (layer.rows, layer.columns)
     ]
 
 
@@ -87,12 +99,22 @@ def _draw_block(axes: Axes, box: Box, block: Block, told: str) -> None:
     output = block.output
     write(axes, box.left + 0.1, box.top - 0.08, block.name, 9.5, weight="bold")
     if block.numbers:
-        write(axes, box.right - 0.1, box.top - 0.08, f"{block.numbers:,} numbers".replace(",", " "), ha="right")
+        write(
+            axes, box.right - 0.1, box.top - 0.08, f"{block.numbers:,} numbers".replace(",", " "), ha="right"
+        )
     write(axes, box.right - 0.1, box.bottom + 0.3 + _BAR_HEIGHT / 2, told, ha="right", va="center")
-    write(axes, box.left + 0.1, box.bottom + 0.09, f"{output.channels} × {output.rows} × {output.columns}", va="bottom")
+    write(
+        axes,
+        box.left + 0.1,
+        box.bottom + 0.09,
+        f"{output.channels} × {output.rows} × {output.columns}",
+        va="bottom",
+    )
 
 
-def _draw_bars(axes: Axes, box: Box, own: Sequence[Layer], colours: Mapping[str, str], room: float, most_rows: int) -> None:
+def _draw_bars(
+    axes: Axes, box: Box, own: Sequence[Layer], colours: Mapping[str, str], room: float, most_rows: int
+) -> None:
     bottom, x = box.bottom + 0.3, box.left + 0.1
     middle: dict[str, float] = {}
     for layer in own:
@@ -105,7 +127,11 @@ def _draw_bars(axes: Axes, box: Box, own: Sequence[Layer], colours: Mapping[str,
             if source in middle and source != before.name:  # a way around, inside the block
                 top = bottom + _BAR_HEIGHT * (layer.rows / most_rows) ** 0.4
                 ends = middle[source], middle[layer.name]
-                arrow(axes, [(ends[0], top), (ends[0], top + 0.09), (ends[1], top + 0.09), (ends[1], top - 0.02)], width=0.9)
+                arrow(
+                    axes,
+                    [(ends[0], top), (ends[0], top + 0.09), (ends[1], top + 0.09), (ends[1], top - 0.02)],
+                    width=0.9,
+                )
 
 
 def _connect(axes: Axes, source: Box, target: Box, skips_over: bool) -> None:
@@ -115,7 +141,12 @@ def _connect(axes: Axes, source: Box, target: Box, skips_over: bool) -> None:
     if source.left == target.left and abs(near - far) < 2 * _BETWEEN:
         points = [(x, near), (x, far)]
     elif source.left == target.left:  # around the boxes between
-        points = [(source.left, y), (source.left - _MARGIN / 2, y), (source.left - _MARGIN / 2, y_end), (source.left, y_end)]
+        points = [
+            (source.left, y),
+            (source.left - _MARGIN / 2, y),
+            (source.left - _MARGIN / 2, y_end),
+            (source.left, y_end),
+        ]
     elif y == y_end:
         points = [(source.right, y), (target.left, y_end)]
     elif skips_over:
@@ -139,4 +170,9 @@ def _draw_legend(axes: Axes, found: Sequence[Layer], colours: Mapping[str, str],
     write(axes, left + _WIDTH + _ACROSS, y, "Bars: width channels, height rows")
     totals = [sum(getattr(layer, name) for layer in found) for name in ("numbers", "tensors", "trained")]
     numbers, tensors, trained = (f"{total:,}".replace(",", " ") for total in totals)
-    write(axes, left, y - _LEGEND_LINE, f"State: {numbers} numbers in {tensors} tensors; {trained} of the numbers are trained.")
+    write(
+        axes,
+        left,
+        y - _LEGEND_LINE,
+        f"State: {numbers} numbers in {tensors} tensors; {trained} of the numbers are trained.",
+    )

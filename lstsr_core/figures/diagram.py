@@ -1,6 +1,7 @@
 """Boxes, arrows and texts in inches on an empty page, for figures that show how things hang together.
 
-Not graphviz: it is a system package, of which `make book` needs none beyond git and make, and its layouts differ by version.
+Not graphviz: it is a system package, of which `make book` needs none beyond
+git and make, and its layouts differ by version.
 """
 
 from __future__ import annotations
@@ -58,7 +59,13 @@ def frame(axes: Axes, box: Box) -> None:
     style = f"round,pad=0,rounding_size={ROUND}"
     axes.add_patch(
         FancyBboxPatch(
-            (box.left, box.bottom), box.width, box.height, boxstyle=style, fill=False, edgecolor="#777777", linewidth=1.2
+            (box.left, box.bottom),
+            box.width,
+            box.height,
+            boxstyle=style,
+            fill=False,
+            edgecolor="#777777",
+            linewidth=1.2,
         )
     )
 
@@ -69,7 +76,9 @@ def write(axes: Axes, x: float, y: float, text: str, size: float = 8.5, **option
     return axes.text(x, y, text, fontsize=size, **place)  # type: ignore[arg-type]  # keywords of a text
 
 
-def arrow(axes: Axes, points: Sequence[Point], colour: str = "#777777", dash: str = "-", width: float = 1.3) -> None:
+def arrow(
+    axes: Axes, points: Sequence[Point], colour: str = "#777777", dash: str = "-", width: float = 1.3
+) -> None:
     """A line through points with its head at the last one."""
     head = FancyArrowPatch(
         path=Path(list(points)),

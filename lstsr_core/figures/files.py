@@ -19,7 +19,8 @@ from lstsr_core.base.files import written_atomically
 
 PIXELS_PER_INCH = 150
 PAGE_PIXELS_PER_INCH = 100
-"""At which pages show a figure, so that 10 points are 14 pixels; its PNG is half as fine again, for sharper screens."""
+"""At which pages show a figure, so that 10 points are 14 pixels; its
+PNG is half as fine again, for sharper screens."""
 
 SUFFIXES = (".png", ".svg", ".pdf")
 """Of the files of a figure."""

@@ -44,7 +44,9 @@ _DASHES: list[tuple[int, tuple[float, ...]]] = [
 
 def label(name: str) -> str:
     """The name of a method, of ASTER or of NDVI as figures show it."""
-    return METHODS[name].label if name in METHODS else {"aster": ASTER_LABEL, "ndvi": NDVI_LABEL}.get(name, name)
+    return (
+        METHODS[name].label if name in METHODS else {"aster": ASTER_LABEL, "ndvi": NDVI_LABEL}.get(name, name)
+    )
 
 
 def _line(name: str) -> dict[str, object]:
@@ -61,7 +63,9 @@ def _line(name: str) -> dict[str, object]:
     }
 
 
-def _panels(count: int, columns: int = 3, width_in: float = 2.4, height_in: float = 2.3) -> tuple[Figure, list[Axes]]:
+def _panels(
+    count: int, columns: int = 3, width_in: float = 2.4, height_in: float = 2.3
+) -> tuple[Figure, list[Axes]]:
     rows = -(-count // columns)
     figure = Figure(figsize=(width_in * min(count, columns), height_in * rows), layout="constrained")
     axes = [figure.add_subplot(rows, min(count, columns), index + 1) for index in range(count)]
@@ -69,8 +73,16 @@ def _panels(count: int, columns: int = 3, width_in: float = 2.4, height_in: floa
 
 
 def _map(axes: Axes, raster: Raster, colours: str, norm: Normalize, title: str) -> AxesImage:
-    width_km, height_km = (abs(size) / 1000.0 for size in (raster.right_m - raster.left_m, raster.top_m - raster.bottom_m))
-    image = axes.imshow(raster.values, cmap=colours, norm=norm, extent=(0.0, width_km, 0.0, height_km), interpolation="nearest")
+    width_km, height_km = (
+        abs(size) / 1000.0 for size in (raster.right_m - raster.left_m, raster.top_m - raster.bottom_m)
+    )
+    image = axes.imshow(
+        raster.values,
+        cmap=colours,
+        norm=norm,
+        extent=(0.0, width_km, 0.0, height_km),
+        interpolation="nearest",
+    )
     axes.set(title=title, xlabel="km east", ylabel="km north", facecolor=NO_VALUE_COLOUR)
     axes.grid(visible=False)
     return image
@@ -108,7 +120,9 @@ def study_area(footprints: Mapping[str, FloatArray], tile: Tile, swaths: str = "
         What the outlines are.
     """
     drawn = tile_map([tile])
-    outlines = LineCollection([project(outline) for outline in footprints.values()], colors="#D55E00", linewidths=1.0, zorder=3.5)
+    outlines = LineCollection(
+        [project(outline) for outline in footprints.values()], colors="#D55E00", linewidths=1.0, zorder=3.5
+    )
     outlines.set_label(f"{swaths} ({len(footprints)})")
     drawn.axes.add_collection(outlines, autolim=False)
     drawn.explain()
@@ -124,17 +138,23 @@ def patch_places(places: pd.DataFrame) -> Figure:
     places : DataFrame
         With columns left_m, top_m, right_m, bottom_m (sinusoidal) and patches.
     """
-    middles = zip((places["left_m"] + places["right_m"]) / 2, (places["top_m"] + places["bottom_m"]) / 2, strict=True)
+    middles = zip(
+        (places["left_m"] + places["right_m"]) / 2, (places["top_m"] + places["bottom_m"]) / 2, strict=True
+    )
     drawn = tile_map(sorted({Tile.at(x_m, y_m) for x_m, y_m in middles}, key=str))
     squares = [
         Rectangle((left_m, bottom_m), right_m - left_m, top_m - bottom_m)
         for left_m, top_m, right_m, bottom_m in places[["left_m", "top_m", "right_m", "bottom_m"]].to_numpy()
     ]
     norm = Normalize(0.0, float(places["patches"].max()))
-    counted = PatchCollection(squares, cmap="viridis", norm=norm, edgecolor="white", linewidth=0.4, alpha=0.85)
+    counted = PatchCollection(
+        squares, cmap="viridis", norm=norm, edgecolor="white", linewidth=0.4, alpha=0.85
+    )
     counted.set_array(places["patches"].to_numpy(dtype=float))
     drawn.axes.add_collection(counted, autolim=False)
-    drawn.figure.colorbar(counted, ax=drawn.axes, label="patches", shrink=0.8, ticks=MaxNLocator(integer=True))
+    drawn.figure.colorbar(
+        counted, ax=drawn.axes, label="patches", shrink=0.8, ticks=MaxNLocator(integer=True)
+    )
     drawn.explain()
     return drawn.figure
 
@@ -157,7 +177,8 @@ def example_pair(pair: Pair) -> Figure:
 
 @styled
 def seasons(dates: Sequence[str], mean_lst_k: Sequence[float], trains: Sequence[bool]) -> Figure:
-    """How many patches train and validate in each month; without dates, how their mean LST is distributed, for want of better.
+    """How many patches train and validate in each month; without dates, how
+    their mean LST is distributed, for want of better.
 
     Parameters
     ----------
@@ -174,19 +195,32 @@ def seasons(dates: Sequence[str], mean_lst_k: Sequence[float], trains: Sequence[
         train, validate = (np.bincount(months[chosen], minlength=13)[1:] for chosen in (training, ~training))
         colours = [_season_colour(month) for month in range(1, 13)]
         axes.bar(range(1, 13), train, color=colours)
-        axes.bar(range(1, 13), validate, bottom=train, color="none", edgecolor=colours, hatch="///", linewidth=0.8)
+        axes.bar(
+            range(1, 13), validate, bottom=train, color="none", edgecolor=colours, hatch="///", linewidth=0.8
+        )
         axes.set(xlabel="month", ylabel="patches", title="Patches by month and season", xticks=range(1, 13))
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-        totals = [f"{name} ({sum((train + validate)[month - 1] for month in own)})" for name, own, _ in _SEASONS]
-        handles = [LegendPatch(color=colour, label=total) for total, (_, _, colour) in zip(totals, _SEASONS, strict=True)]
-        handles += [LegendPatch(facecolor="none", edgecolor="#777777", hatch="///", label=f"validation ({validate.sum()})")]
+        totals = [
+            f"{name} ({sum((train + validate)[month - 1] for month in own)})" for name, own, _ in _SEASONS
+        ]
+        handles = [
+            LegendPatch(color=colour, label=total)
+            for total, (_, _, colour) in zip(totals, _SEASONS, strict=True)
+        ]
+        handles += [
+            LegendPatch(
+                facecolor="none", edgecolor="#777777", hatch="///", label=f"validation ({validate.sum()})"
+            )
+        ]
         axes.legend(handles=handles, loc="center left", bbox_to_anchor=(1.0, 0.5))
     else:
         values = np.asarray(mean_lst_k, dtype=np.float64)
         samples, labels = [values[training], values[~training]], ["training", "validation"]
         axes.hist(samples, bins=15, stacked=True, color=["#0072B2", "#E69F00"], label=labels)
         axes.set(
-            xlabel="mean LST of the patch (K)", ylabel="patches", title="These patches carry no date: their mean LST instead"
+            xlabel="mean LST of the patch (K)",
+            ylabel="patches",
+            title="These patches carry no date: their mean LST instead",
         )
         axes.legend()
     return figure
@@ -229,7 +263,11 @@ def share_kept(kept: pd.DataFrame) -> Figure:
         every = max(1, len(months) // 12)
         axes.set_xticks(range(0, len(months), every), labels=months.index[::every], rotation=30, ha="right")
         share = months["kept"].sum() / months["windows"].sum()
-        axes.set(ylabel="windows (%)", ylim=(0, 100), title=f"{layer.capitalize()}: {share:.1%} of the windows kept")
+        axes.set(
+            ylabel="windows (%)",
+            ylim=(0, 100),
+            title=f"{layer.capitalize()}: {share:.1%} of the windows kept",
+        )
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 
@@ -254,7 +292,10 @@ def regressions(ndvi: FloatArray, lst_k: FloatArray, fits: pd.DataFrame) -> Figu
     axes[0].set(xlabel="NDVI at 1 km", ylabel="LST (K)", title=f"All pixels\n{title}")
     figure.colorbar(density, ax=axes[0], label="pixels")
     found: list[tuple[str, str, tuple[float, float] | None, str]]
-    found = [("slope_k_per_ndvi", "slope (K per unit NDVI)", None, "+.1f"), ("intercept_k", "intercept (K)", None, ".1f")]
+    found = [
+        ("slope_k_per_ndvi", "slope (K per unit NDVI)", None, "+.1f"),
+        ("intercept_k", "intercept (K)", None, ".1f"),
+    ]
     found += [("r_squared", "R²", (0.0, 1.0), ".2f")]
     for panel, (column, quantity, limits, digits) in zip(axes[1:], found, strict=True):
         values = fits[column].to_numpy()
@@ -279,7 +320,9 @@ def training_curves(curves: pd.DataFrame) -> Figure:
     # A loss that a network does not have is 0 throughout.
     rows = [row for row in rows if any(_has_values(curves, f"{split}_{row[0]}") for split in _SPLITS)]
     groups = list(curves.groupby(["model", "source"], sort=False))
-    figure, axes = _panels(len(rows) * len(groups), columns=len(groups), width_in=7.2 / max(2, len(groups)), height_in=1.7)
+    figure, axes = _panels(
+        len(rows) * len(groups), columns=len(groups), width_in=7.2 / max(2, len(groups)), height_in=1.7
+    )
     for column, ((model, source), group) in enumerate(groups):
         best = group["epoch"].iloc[int(np.argmin(group["val_loss"]))]
         axes[column].set_title(f"{label(str(model))}, {source}\nbest epoch {best}")
@@ -296,7 +339,12 @@ def training_curves(curves: pd.DataFrame) -> Figure:
             else:
                 panel.set_axis_off()
                 panel.text(
-                    0.5, 0.5, f"{label(str(model))}:\nno {quantity_label}", transform=panel.transAxes, ha="center", va="center"
+                    0.5,
+                    0.5,
+                    f"{label(str(model))}:\nno {quantity_label}",
+                    transform=panel.transAxes,
+                    ha="center",
+                    va="center",
                 )
             if drawn and quantity.endswith("loss"):
                 panel.set_yscale("log")
@@ -318,7 +366,8 @@ def _has_values(curves: pd.DataFrame, column: str) -> bool:
 
 @styled
 def ablation(summary: pd.DataFrame, bases: Mapping[str, Mapping[str, object]]) -> Figure:
-    """Four metrics against each setting that was varied, with their 95 % intervals; the base is hollow, its interval a band.
+    """Four metrics against each setting that was varied, with their 95 %
+    intervals; the base is hollow, its interval a band.
 
     Parameters
     ----------
@@ -330,7 +379,9 @@ def ablation(summary: pd.DataFrame, bases: Mapping[str, Mapping[str, object]]) -
     metrics = metrics_of(["rmse_k", "frr", "attenuation_rmse_db", "consistency_k"])
     pairs = summary.loc[summary["varied"] != "base", ["model", "varied"]].drop_duplicates()
     groups = list(zip(pairs["model"].astype(str), pairs["varied"].astype(str), strict=True))
-    figure, axes = _panels(len(metrics) * len(groups), columns=len(groups), width_in=7.2 / max(2, len(groups)), height_in=1.7)
+    figure, axes = _panels(
+        len(metrics) * len(groups), columns=len(groups), width_in=7.2 / max(2, len(groups)), height_in=1.7
+    )
     for column, (model, varied) in enumerate(groups):
         of_model = summary[summary["model"] == model]
         own = str(bases[model][varied])
@@ -342,7 +393,9 @@ def ablation(summary: pd.DataFrame, bases: Mapping[str, Mapping[str, object]]) -
             panel.axhspan(base["low"].iloc[0], base["high"].iloc[0], color="#555555", alpha=0.12, linewidth=0)
             for points, x, face in ((group, places[:-1], "#0072B2"), (base, places[-1:], "none")):
                 errors = [points["mean"] - points["low"], points["high"] - points["mean"]]
-                panel.errorbar(x, points["mean"], yerr=errors, fmt="o", color="#0072B2", markerfacecolor=face, capsize=3)
+                panel.errorbar(
+                    x, points["mean"], yerr=errors, fmt="o", color="#0072B2", markerfacecolor=face, capsize=3
+                )
             ticks = [textwrap.fill(value, 12) for value in [*group["value"].astype(str), own]]
             panel.set_xticks(places, ticks, fontsize=7, rotation=90 if len(ticks) > 3 else 0)
             panel.margins(x=0.2)
@@ -350,7 +403,9 @@ def ablation(summary: pd.DataFrame, bases: Mapping[str, Mapping[str, object]]) -
             panel.set_ylabel(textwrap.fill(metric.axis, 15) if column == 0 else "")
             if row == 0:
                 panel.set_title(f"{label(str(model))},\n{base['epochs'].iloc[0]} epochs")
-        axes[(len(metrics) - 1) * len(groups) + column].set_xlabel({"alpha": "α", "gamma": "γ"}.get(varied, varied))
+        axes[(len(metrics) - 1) * len(groups) + column].set_xlabel(
+            {"alpha": "α", "gamma": "γ"}.get(varied, varied)
+        )
     return figure
 
 
@@ -379,12 +434,16 @@ def products(lst: Raster, fine: Mapping[str, Raster]) -> Figure:
 def added_texture(fine: Mapping[str, Raster]) -> Figure:
     """What each product adds to bicubic, on one symmetric scale."""
     added = {
-        name: raster.with_values(raster.values - fine["bicubic"].values) for name, raster in fine.items() if name != "bicubic"
+        name: raster.with_values(raster.values - fine["bicubic"].values)
+        for name, raster in fine.items()
+        if name != "bicubic"
     }
     figure, axes = _panels(len(added))
     largest = max(float(np.nanpercentile(np.abs(raster.values), 99.0)) for raster in added.values())
     for panel, (name, raster) in zip(axes, added.items(), strict=True):
-        image = _map(panel, raster, DIFFERENCE_COLOURS, Normalize(-largest, largest), f"{label(name)} − Bicubic")
+        image = _map(
+            panel, raster, DIFFERENCE_COLOURS, Normalize(-largest, largest), f"{label(name)} − Bicubic"
+        )
     _label_outer(axes)
     figure.colorbar(image, ax=axes, label="difference (K)", aspect=40)
     return figure
@@ -392,14 +451,32 @@ def added_texture(fine: Mapping[str, Raster]) -> Figure:
 
 @styled
 def variograms(fitted: Mapping[str, FittedVariograms]) -> Figure:
-    """The residual's semivariance at 1 km with its fit, the deconvolved curve of points, and what that gives back at 1 km."""
+    """The residual's semivariance at 1 km with its fit, the deconvolved
+    curve of points, and what that gives back at 1 km."""
     figure, axes = _panels(len(fitted), columns=2, width_in=3.6, height_in=3.2)
     for panel, (name, found) in zip(axes, fitted.items(), strict=True):
         distances_m = np.linspace(0.0, 1.1 * found.distances_m.max(), 200)
-        panel.plot(distances_m / 1000.0, found.point(distances_m), "-", color="#D55E00", label="points, deconvolved")
-        panel.plot(distances_m / 1000.0, found.coarse(distances_m), "--", color="#0072B2", label="1 km, fitted")
-        panel.plot(found.distances_m / 1000.0, found.regularised_k2, "x", color="#D55E00", label="1 km, from the points")
-        panel.plot(found.distances_m / 1000.0, found.empirical_k2, "o", color="black", label="1 km, measured", markersize=4)
+        panel.plot(
+            distances_m / 1000.0, found.point(distances_m), "-", color="#D55E00", label="points, deconvolved"
+        )
+        panel.plot(
+            distances_m / 1000.0, found.coarse(distances_m), "--", color="#0072B2", label="1 km, fitted"
+        )
+        panel.plot(
+            found.distances_m / 1000.0,
+            found.regularised_k2,
+            "x",
+            color="#D55E00",
+            label="1 km, from the points",
+        )
+        panel.plot(
+            found.distances_m / 1000.0,
+            found.empirical_k2,
+            "o",
+            color="black",
+            label="1 km, measured",
+            markersize=4,
+        )
         title = f"{label(name)}: sill {found.point.sill:.1f} K²,\nrange {found.point.range_m / 1000.0:.1f} km"
         panel.set(xlabel="distance (km)", ylabel="semivariance (K²)", title=title, ylim=(0.0, None))
     axes[0].legend()
@@ -427,7 +504,10 @@ def distributions(comparisons: Mapping[str, Comparison]) -> Figure:
     images |= {name: comparison.product.values for name, comparison in comparisons.items()}
     figure, axes = _panels(2, columns=1, width_in=7.2, height_in=2.7)
     details: dict[str, FloatArray] = {name: image - low_pass(image) for name, image in images.items()}
-    rows: list[tuple[dict[str, FloatArray], str]] = [(images, "LST (K)"), (details, "fine detail T − G T (K)")]
+    rows: list[tuple[dict[str, FloatArray], str]] = [
+        (images, "LST (K)"),
+        (details, "fine detail T − G T (K)"),
+    ]
     for panel, (data, title) in zip(axes, rows, strict=True):
         samples = [image.ravel() for image in data.values()]
         violins = panel.violinplot(samples, showextrema=False)
@@ -449,12 +529,19 @@ def densities(comparisons: Mapping[str, Comparison]) -> Figure:
     counts, most = LogNorm(1.0, 2.0), 2.0
     for panel, (name, comparison) in zip(axes, comparisons.items(), strict=True):
         x, r = comparison.product.values.ravel(), comparison.aster.values.ravel()
-        density = panel.hexbin(r, x, gridsize=45, norm=counts, mincnt=1, cmap="viridis", extent=(*ends, *ends), linewidths=0.1)
+        density = panel.hexbin(
+            r, x, gridsize=45, norm=counts, mincnt=1, cmap="viridis", extent=(*ends, *ends), linewidths=0.1
+        )
         most = max(most, float(np.max(np.asarray(density.get_array()))))
         line = fit_line(r, x)
         panel.plot(ends, ends, ":", color="black", linewidth=1.2)
         panel.plot(ends, line(ends), color="#D55E00", linewidth=1.8)
-        panel.set(title=f"{label(name)}: slope {line.slope:.2f}", xlabel="ASTER LST (K)", ylabel="product LST (K)", box_aspect=1)
+        panel.set(
+            title=f"{label(name)}: slope {line.slope:.2f}",
+            xlabel="ASTER LST (K)",
+            ylabel="product LST (K)",
+            box_aspect=1,
+        )
         panel.set(xlim=ends, ylim=ends)
     counts.vmax = most
     _label_outer(axes)
@@ -479,7 +566,9 @@ def spectra(curves: pd.DataFrame, title: str) -> Figure:
         axes.plot(frequency_per_km, mean_db, **style)  # type: ignore[arg-type]  # keywords of a line
         if "std_db" in positive and name in ("aster", "sif-cnn-sr1"):
             spread = positive["std_db"]
-            axes.fill_between(frequency_per_km, mean_db - spread, mean_db + spread, color=str(style["color"]), alpha=0.15)
+            axes.fill_between(
+                frequency_per_km, mean_db - spread, mean_db + spread, color=str(style["color"]), alpha=0.15
+            )
     axes.axvline(0.5 / 0.9266254, color="#555555", linewidth=0.8, linestyle=":")
     axes.set(xlabel="spatial frequency (cycles per km)", ylabel="attenuation (dB)", title=title)
     handles, names = axes.get_legend_handles_labels()
@@ -518,7 +607,8 @@ def against_bias(table: pd.DataFrame, modis: pd.DataFrame) -> Figure:
 
 @styled
 def differences(table: pd.DataFrame) -> Figure:
-    """Mean paired difference of every two methods in four metrics; where its interval holds zero the cell is hatched.
+    """Mean paired difference of every two methods in four metrics;
+    where its interval holds zero the cell is hatched.
 
     Parameters
     ----------
@@ -532,13 +622,23 @@ def differences(table: pd.DataFrame) -> Figure:
     for panel, metric in zip(axes, metrics, strict=True):
         values = np.full((len(names), len(names)), np.nan)
         chosen = table[table["metric"] == metric.column]
-        for name, other, difference, sign in zip(*(chosen[c] for c in ("method", "other", "difference", "sign")), strict=True):
+        for name, other, difference, sign in zip(
+            *(chosen[c] for c in ("method", "other", "difference", "sign")), strict=True
+        ):
             i, j = names.index(name), names.index(other)
             values[i, j], values[j, i] = difference, -difference
             if sign == 0:
                 for x, y in ((i, j), (j, i)):
                     panel.add_patch(
-                        Rectangle((x - 0.5, y - 0.5), 1.0, 1.0, fill=False, hatch="////", linewidth=0.0, edgecolor="#555555")
+                        Rectangle(
+                            (x - 0.5, y - 0.5),
+                            1.0,
+                            1.0,
+                            fill=False,
+                            hatch="////",
+                            linewidth=0.0,
+                            edgecolor="#555555",
+                        )
                     )
         largest = float(np.nanmax(np.abs(values))) if np.isfinite(values).any() else 1.0
         image = panel.imshow(values, cmap="PuOr", norm=Normalize(-largest, largest))
@@ -552,7 +652,8 @@ def differences(table: pd.DataFrame) -> Figure:
 
 @styled
 def offsets(placed: pd.DataFrame) -> Figure:
-    """How far the NDVI patch starts from the LST patch, and what RMSE each scene gains when both are placed rightly.
+    """How far the NDVI patch starts from the LST patch, and what RMSE
+    each scene gains when both are placed rightly.
 
     Parameters
     ----------
@@ -568,8 +669,12 @@ def offsets(placed: pd.DataFrame) -> Figure:
     axes[0].imshow(counts, cmap="Blues", norm=Normalize(0, max(1.0, counts.max())))
     for (row, column), count in np.ndenumerate(counts):
         dark = count > 0.6 * counts.max()
-        axes[0].text(column, row, f"{count:.0f}", ha="center", va="center", color="white" if dark else "black")
-    axes[0].set(xlabel="fine pixels right", ylabel="fine pixels down", title="NDVI's origin from LST's: pairs")
+        axes[0].text(
+            column, row, f"{count:.0f}", ha="center", va="center", color="white" if dark else "black"
+        )
+    axes[0].set(
+        xlabel="fine pixels right", ylabel="fine pixels down", title="NDVI's origin from LST's: pairs"
+    )
     axes[0].set(xticks=range(last_column + 1), yticks=range(last_row + 1))
     axes[0].grid(visible=False)
     judged = placed[placed["status"] == "ok"]
@@ -579,18 +684,25 @@ def offsets(placed: pd.DataFrame) -> Figure:
     distance = (away["rows_down"] ** 2 + away["columns_right"] ** 2) ** 0.5
     for index, (marker, name) in enumerate(zip(MARKERS, methods, strict=False)):
         gain = wide.loc[name, "as paired"] - wide.loc[name, "aligned"]
-        beside = distance.loc[gain.index] + 0.04 * (index - len(methods) / 2)  # so that methods do not hide each other
+        beside = distance.loc[gain.index] + 0.04 * (
+            index - len(methods) / 2
+        )  # so that methods do not hide each other
         colour = str(_line(str(name))["color"])
         axes[1].scatter(beside, gain, s=12, marker=marker, color=colour, label=label(str(name)), alpha=0.75)
     axes[1].axhline(0.0, color="#555555", linewidth=0.8)
-    axes[1].set(xlabel="offset (fine pixels)", ylabel="RMSE as paired − aligned (K)", title="Above zero: aligning helps")
+    axes[1].set(
+        xlabel="offset (fine pixels)",
+        ylabel="RMSE as paired − aligned (K)",
+        title="Above zero: aligning helps",
+    )
     _legend_below(figure, axes[1])
     return figure
 
 
 @styled
 def distortion(projected: pd.DataFrame) -> Figure:
-    """Mean RMSE against mean FRR of each method, and consistency against RMSE, from no step of back-projection to the last.
+    """Mean RMSE against mean FRR of each method, and consistency against
+    RMSE, from no step of back-projection to the last.
 
     Parameters
     ----------
@@ -606,6 +718,10 @@ def distortion(projected: pd.DataFrame) -> Figure:
             panel.plot(means[x], means[y], **style)  # type: ignore[arg-type]  # keywords of a line
             panel.plot(means[x].iloc[0], means[y].iloc[0], marker, color=str(style["color"]), markersize=7)
     axes[0].set(xlabel="RMSE against ASTER (K)", ylabel="FRR", title="Texture against distortion")
-    axes[1].set(xlabel="consistency with the 1 km LST (K)", ylabel="RMSE against ASTER (K)", title="Symbols: no back-projection")
+    axes[1].set(
+        xlabel="consistency with the 1 km LST (K)",
+        ylabel="RMSE against ASTER (K)",
+        title="Symbols: no back-projection",
+    )
     _legend_below(figure, axes[0])
     return figure

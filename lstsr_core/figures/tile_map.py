@@ -1,4 +1,5 @@
-"""Maps of tiles of the MODIS grid: shorelines, neighbouring tiles with their names, and where on Earth all of it is."""
+"""Maps of tiles of the MODIS grid: shorelines, neighbouring tiles
+with their names, and where on Earth all of it is."""
 
 from __future__ import annotations
 
@@ -25,7 +26,9 @@ _MARGIN = 0.17
 """Of a tile's side: what is shown around the tiles."""
 _WIDTH_IN, _LABEL_WIDTH_IN, _LABEL_HEIGHT_IN = 5.2, 0.55, 0.2
 _WORLD = Extent(-180.0, -90.0, 180.0, 90.0)
-_PROJECTION = ccrs.Sinusoidal(globe=ccrs.Globe(ellipse=None, semimajor_axis=SPHERE_RADIUS_M, semiminor_axis=SPHERE_RADIUS_M))
+_PROJECTION = ccrs.Sinusoidal(
+    globe=ccrs.Globe(ellipse=None, semimajor_axis=SPHERE_RADIUS_M, semiminor_axis=SPHERE_RADIUS_M)
+)
 _DEGREES = ccrs.PlateCarree(globe=_PROJECTION.globe)
 
 
@@ -41,14 +44,20 @@ class View:
     @classmethod
     def around(cls, tiles: Sequence[Tile]) -> View:
         """Tiles with a margin."""
-        lefts, tops, margin_m = [tile.left_m for tile in tiles], [tile.top_m for tile in tiles], _MARGIN * TILE_SIZE_M
+        lefts, tops, margin_m = (
+            [tile.left_m for tile in tiles],
+            [tile.top_m for tile in tiles],
+            _MARGIN * TILE_SIZE_M,
+        )
         south_m, north_m = min(tops) - TILE_SIZE_M - margin_m, max(tops) + margin_m
         return cls(min(lefts) - margin_m, max(lefts) + TILE_SIZE_M + margin_m, south_m, north_m)
 
     @property
     def extent(self) -> Extent:
         """The smallest box of degrees that holds all that is on Earth of it."""
-        south, north = (max(-90.0, min(90.0, math.degrees(y_m / SPHERE_RADIUS_M))) for y_m in (self.south_m, self.north_m))
+        south, north = (
+            max(-90.0, min(90.0, math.degrees(y_m / SPHERE_RADIUS_M))) for y_m in (self.south_m, self.north_m)
+        )
         latitudes = [south, north, *([0.0] if south < 0.0 < north else [])]
         ends = [longitude(x_m, latitude) for x_m in (self.west_m, self.east_m) for latitude in latitudes]
         return Extent(min(ends), south, max(ends), north)
@@ -61,7 +70,8 @@ class View:
 
 
 def longitude(x_m: float, latitude: float) -> float:
-    """Degrees east of a point of the sinusoidal plane; that of the world's edge where the point lies beyond it.
+    """Degrees east of a point of the sinusoidal plane; that of
+    the world's edge where the point lies beyond it.
 
     >>> longitude(0.0, 45.0), longitude(-2.1e7, 0.0)
     (0.0, -180.0)
@@ -97,10 +107,12 @@ class TileMap:
 
 
 def tile_map(tiles: Sequence[Tile]) -> TileMap:
-    """Tiles and the edges of those around them with shorelines and borders; below, the world with its whole grid."""
+    """Tiles and the edges of those around them with shorelines and
+    borders; below, the world with its whole grid."""
     view = View.around(tiles)
     figure = Figure(
-        figsize=(5.8, 1.9 + _WIDTH_IN * (view.north_m - view.south_m) / (view.east_m - view.west_m)), layout="constrained"
+        figsize=(5.8, 1.9 + _WIDTH_IN * (view.north_m - view.south_m) / (view.east_m - view.west_m)),
+        layout="constrained",
     )
     rows = GridSpec(2, 1, figure, height_ratios=[figure.get_figheight() - 1.5, 1.5])
     above, below = figure.add_subfigure(rows[0]), figure.add_subfigure(rows[1])
@@ -131,7 +143,9 @@ def _draw_coasts(axes: Axes, extent: Extent, resolution: str, width: float) -> N
 def _draw_tile(axes: Axes, tile: Tile, chosen: bool) -> None:
     colour, width, layer = (TILE_COLOUR, 1.8, 3.0) if chosen else (_GRID_COLOUR, 0.6, 1.5)
     label = f"MODIS tile {tile}" if chosen else None
-    axes.add_patch(Rectangle(*_square(tile), fill=False, edgecolor=colour, linewidth=width, zorder=layer, label=label))
+    axes.add_patch(
+        Rectangle(*_square(tile), fill=False, edgecolor=colour, linewidth=width, zorder=layer, label=label)
+    )
 
 
 def _square(tile: Tile) -> tuple[tuple[float, float], float, float]:
@@ -144,7 +158,8 @@ def _half_width_m(y_m: float) -> float:
 
 
 def _name_tile(axes: Axes, tile: Tile, view: View, chosen: bool) -> None:
-    """In the middle of what is seen of a neighbour, if there is room; of a chosen tile on its edge nearest to the equator."""
+    """In the middle of what is seen of a neighbour, if there is room; of a
+    chosen tile on its edge nearest to the equator."""
     left_m, right_m = max(tile.left_m, view.west_m), min(tile.left_m + TILE_SIZE_M, view.east_m)
     bottom_m, top_m = max(tile.top_m - TILE_SIZE_M, view.south_m), min(tile.top_m, view.north_m)
     if chosen:
@@ -159,14 +174,25 @@ def _name_tile(axes: Axes, tile: Tile, view: View, chosen: bool) -> None:
         small, large = sorted((width_in, height_in))
         if small < _LABEL_HEIGHT_IN or large < _LABEL_WIDTH_IN or abs(place["x"]) > _half_width_m(place["y"]):
             return
-        style = {"ha": "center", "va": "center", "rotation": "horizontal" if width_in >= _LABEL_WIDTH_IN else "vertical"}
-    name = axes.text(place["x"], place["y"], str(tile), color=TILE_COLOUR, fontsize=10 if chosen else 8, zorder=4)
+        style = {
+            "ha": "center",
+            "va": "center",
+            "rotation": "horizontal" if width_in >= _LABEL_WIDTH_IN else "vertical",
+        }
+    name = axes.text(
+        place["x"], place["y"], str(tile), color=TILE_COLOUR, fontsize=10 if chosen else 8, zorder=4
+    )
     name.set(**style)
 
 
 def _label_degrees(axes: Axes) -> None:
     gridliner: Gridliner = axes.gridlines(  # type: ignore[attr-defined]  # of cartopy's axes
-        draw_labels={"left": "y", "bottom": "x"}, x_inline=False, y_inline=False, rotate_labels=False, linewidth=0.4, alpha=0.5
+        draw_labels={"left": "y", "bottom": "x"},
+        x_inline=False,
+        y_inline=False,
+        rotate_labels=False,
+        linewidth=0.4,
+        alpha=0.5,
     )
     gridliner.xlocator = LongitudeLocator(nbins=5)
 
@@ -174,7 +200,10 @@ def _label_degrees(axes: Axes) -> None:
 def _draw_world(axes: Axes, tiles: Sequence[Tile]) -> None:
     edge_m = math.pi * SPHERE_RADIUS_M
     axes.set(xlim=(-1.01 * edge_m, 1.01 * edge_m), ylim=(-0.51 * edge_m, 0.51 * edge_m))
-    grid = [[(-_half_width_m(y_m), y_m), (_half_width_m(y_m), y_m)] for y_m in GRID_TOP_M - TILE_SIZE_M * np.arange(1, 18)]
+    grid = [
+        [(-_half_width_m(y_m), y_m), (_half_width_m(y_m), y_m)]
+        for y_m in GRID_TOP_M - TILE_SIZE_M * np.arange(1, 18)
+    ]
     for x_m in GRID_LEFT_M + TILE_SIZE_M * np.arange(1, 36):
         end_m = SPHERE_RADIUS_M * math.acos(min(1.0, abs(x_m) / edge_m))
         grid.append([(x_m, -end_m), (x_m, end_m)])

@@ -1,1 +1,2 @@
-"""Ground and grids: rasters with transform and CRS, the MODIS sinusoidal grid, the degradation operator, shorelines."""
+"""Ground and grids: rasters with transform and CRS, the MODIS
+sinusoidal grid, the degradation operator, shorelines."""

@@ -40,8 +40,8 @@ def check_nested(lst: tuple[int, ...], ndvi: tuple[int, ...], name: str = "") ->
     """
     if len(lst) < 2 or ndvi != (*lst[:-2], *(SCALE * side for side in lst[-2:])):
         raise InputError(
-            f"{name and name + ': '}NDVI has shape {ndvi} and LST {lst}; expected both (rows, columns) and NDVI with"
-            f" {SCALE} times the LST's, over the same ground."
+            f"{name and name + ': '}NDVI has shape {ndvi} and LST {lst}; expected both (rows, columns) and"
+            f" NDVI with {SCALE} times the LST's, over the same ground."
         )
 
 
@@ -69,7 +69,9 @@ class Tile:
         """
         match = re.fullmatch(r"h(\d\d)v(\d\d)", name)
         if not match or int(match[1]) > 35 or int(match[2]) > 17:
-            raise InputError(f"'{name}' is not a MODIS tile; expected a name from h00v00 to h35v17, such as h18v04.")
+            raise InputError(
+                f"'{name}' is not a MODIS tile; expected a name from h00v00 to h35v17, such as h18v04."
+            )
         return cls(int(match[1]), int(match[2]))
 
     @classmethod

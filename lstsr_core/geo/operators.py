@@ -1,6 +1,8 @@
-"""From 250 m to 1 km and back: the sensor's degradation D, its low-pass G, aggregation and bicubic upsampling.
+"""From 250 m to 1 km and back: the sensor's degradation D, its
+low-pass G, aggregation and bicubic upsampling.
 
-Everything here works on the last two axes (rows, columns) of an array; `networks.operators` does the same to tensors.
+Everything here works on the last two axes (rows, columns) of an array;
+`networks.operators` does the same to tensors.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ _PIXELS_AT_A_TIME = 1 << 17  # which stay in the processor's cache
 
 
 def psf_sigma(mtf: float, scale: int = SCALE) -> float:
-    """Standard deviation, in fine pixels, of the Gaussian whose transfer at the coarse Nyquist frequency is `mtf`.
+    """Standard deviation, in fine pixels, of the Gaussian whose
+    transfer at the coarse Nyquist frequency is `mtf`.
 
     >>> round(psf_sigma(0.1), 2)
     2.73
@@ -44,13 +47,14 @@ def psf_kernel(mtf: float, scale: int = SCALE) -> tuple[float, ...]:
 @lru_cache(maxsize=32)
 def degradation_kernel(mtf: float) -> tuple[float, ...]:
     """D along one axis: 12 taps, from four fine pixels before a coarse pixel to four behind it."""
-    # Bicubic interpolation by 1/4 with half-pixel centres always samples midway between the second and third of four pixels,
-    # so PSF and interpolation are together one strided filter.
+    # Bicubic interpolation by 1/4 with half-pixel centres always samples midway between the second and third
+    # of four pixels, so PSF and interpolation are together one strided filter.
     return tuple(np.convolve(psf_kernel(mtf), _cubic_taps(0.5)).tolist())
 
 
 def _cubic_taps(position: float) -> tuple[float, ...]:
-    """Keys' cubic convolution, a = −0.75: the weights of four pixels at 0 … 1 between the second and the third."""
+    """Keys' cubic convolution, a = −0.75: the weights of four
+    pixels at 0 … 1 between the second and the third."""
     a = BICUBIC_A
     near, far = (1.0 - position, position), (2.0 - position, 1.0 + position)
     inner = [((a + 2.0) * d - (a + 3.0)) * d * d + 1.0 for d in near]
@@ -71,8 +75,11 @@ def _filtered(images: FloatArray, taps: Sequence[float], axis: int, stride: int 
     return total
 
 
-def _strips(images: FloatArray, rows: int, taps: int, stride: int, border: int, mode: Literal["reflect", "edge"]) -> _Strips:
-    """The rows of a result, some at a time, each with the padded part of the images that they are filtered from."""
+def _strips(
+    images: FloatArray, rows: int, taps: int, stride: int, border: int, mode: Literal["reflect", "edge"]
+) -> _Strips:
+    """The rows of a result, some at a time, each with the padded
+    part of the images that they are filtered from."""
     source = np.pad(np.arange(images.shape[-2]), border, mode=mode)
     columns = [(0, 0)] * (images.ndim - 1) + [(border, border)]
     step = max(1, _PIXELS_AT_A_TIME // max(1, stride * images[..., :1, :].size))
@@ -100,7 +107,9 @@ def check_divisible(shape: Sequence[int]) -> None:
     """
     rows, columns = shape[-2:]
     if rows % SCALE or columns % SCALE:
-        raise ValueError(f"A fine image of {rows}×{columns} (rows×columns) is not whole in blocks of {SCALE}×{SCALE}.")
+        raise ValueError(
+            f"A fine image of {rows}×{columns} (rows×columns) is not whole in blocks of {SCALE}×{SCALE}."
+        )
 
 
 def degrade(fine: FloatArray, mtf: float = DEFAULT_MTF) -> FloatArray:
@@ -127,7 +136,8 @@ def low_pass(fine: FloatArray, mtf: float = DEFAULT_MTF) -> FloatArray:
 
 
 def upsample(coarse: FloatArray) -> FloatArray:
-    """U: bicubic ×4 (a = −0.75, half-pixel centres, edges replicated), (..., rows, columns) → (..., 4·rows, 4·columns)."""
+    """U: bicubic ×4 (a = −0.75, half-pixel centres, edges replicated),
+    (..., rows, columns) → (..., 4·rows, 4·columns)."""
     rows, columns = coarse.shape[-2:]
     fine = np.empty((*coarse.shape[:-2], SCALE * rows, SCALE * columns), coarse.dtype)
     # Fine pixels' centres, counted from the coarse pixel before them.
@@ -144,6 +154,7 @@ def upsample(coarse: FloatArray) -> FloatArray:
 
 
 def block_mean(fine: FloatArray) -> FloatArray:
-    """Mean over each 4×4 block, (..., 4·rows, 4·columns) → (..., rows, columns); a NaN makes its block NaN."""
+    """Mean over each 4×4 block, (..., 4·rows, 4·columns) →
+    (..., rows, columns); a NaN makes its block NaN."""
     check_divisible(fine.shape)
     return _strided(fine, [1.0 / SCALE] * SCALE, SCALE)

@@ -27,7 +27,8 @@ Pixel = TypeVar("Pixel", bound=np.generic)
 
 
 def fill_nearest(values: FloatArray) -> FloatArray:
-    """Give every NaN the value of the nearest pixel that is none, so that a filter may run over it; mask its result again.
+    """Give every NaN the value of the nearest pixel that is none, so that a
+    filter may run over it; mask its result again.
 
     Parameters
     ----------
@@ -69,7 +70,9 @@ class Raster:
 
     def __post_init__(self) -> None:
         if self.values.ndim != 2:
-            raise InputError(f"A raster has two dimensions (rows, columns); these values have shape {self.values.shape}.")
+            raise InputError(
+                f"A raster has two dimensions (rows, columns); these values have shape {self.values.shape}."
+            )
 
     @property
     def rows(self) -> int:
@@ -102,13 +105,17 @@ class Raster:
     def with_values(self, values: FloatArray) -> Raster:
         """The same grid with other pixels of the same shape."""
         if values.shape != self.values.shape:
-            raise InputError(f"The grid has {self.values.shape} (rows, columns); the new values have {values.shape}.")
+            raise InputError(
+                f"The grid has {self.values.shape} (rows, columns); the new values have {values.shape}."
+            )
         return replace(self, values=values)
 
     def crop(self, rows: slice, columns: slice) -> Raster:
         """The part inside two slices, its transform moved along."""
         first_row, first_column = rows.indices(self.rows)[0], columns.indices(self.columns)[0]
-        return Raster(self.values[rows, columns], self.transform @ Affine.translation(first_column, first_row), self.crs)
+        return Raster(
+            self.values[rows, columns], self.transform @ Affine.translation(first_column, first_row), self.crs
+        )
 
     def warp_onto(self, grid: Raster) -> Raster:
         """Resample bilinearly onto another raster's grid, as `warp_onto` does."""
@@ -116,7 +123,8 @@ class Raster:
 
 
 def warp_onto(rasters: Sequence[Raster], grid: Raster) -> list[Raster]:
-    """Resample rasters of one grid bilinearly onto another raster's grid, in one go; NaN is nodata on both sides.
+    """Resample rasters of one grid bilinearly onto another
+    raster's grid, in one go; NaN is nodata on both sides.
 
     Parameters
     ----------
@@ -132,7 +140,9 @@ def warp_onto(rasters: Sequence[Raster], grid: Raster) -> list[Raster]:
     """
     first = rasters[0]
     if any((raster.transform, raster.crs) != (first.transform, first.crs) for raster in rasters):
-        raise ValueError("The rasters to warp together lie on different grids; warp each grid's own together.")
+        raise ValueError(
+            "The rasters to warp together lie on different grids; warp each grid's own together."
+        )
     warped = np.full((len(rasters), grid.rows, grid.columns), np.nan)
     rasterio.warp.reproject(
         np.stack([raster.values for raster in rasters]).astype(np.float64), warped,
@@ -171,7 +181,9 @@ def read_raster(path: Path, scale: float = 1.0, fill: float | None = None) -> Ra
             transform, crs = source.transform, source.crs
     except RasterioError as error:
         detail = str(error.__cause__ or error).splitlines()[0]
-        raise InputError(f"{path}: not a readable GeoTIFF, perhaps truncated ({detail}). Fetch or write it again.") from error
+        raise InputError(
+            f"{path}: not a readable GeoTIFF, perhaps truncated ({detail}). Fetch or write it again."
+        ) from error
     if crs is None or transform == Affine.identity():
         raise InputError(f"{path}: has no CRS or no transform; a georeferenced GeoTIFF was expected.")
     if not np.isfinite(values).any():
@@ -184,14 +196,18 @@ def read_tags(path: Path) -> dict[str, str]:
     try:
         with rasterio.open(path) as source:
             # The last block of the last band is the end of the file.
-            source.read(source.count, window=rasterio.windows.Window(source.width - 1, source.height - 1, 1, 1))
+            source.read(
+                source.count, window=rasterio.windows.Window(source.width - 1, source.height - 1, 1, 1)
+            )
             tags: dict[str, str] = source.tags()
             return tags
     except RasterioError:
         return {}
 
 
-def write_raster(raster: Raster, path: Path, tags: dict[str, str] | None = None, nodata: float | None = np.nan) -> None:
+def write_raster(
+    raster: Raster, path: Path, tags: dict[str, str] | None = None, nodata: float | None = np.nan
+) -> None:
     """Write a raster as a float32 GeoTIFF, atomically; its nodata is NaN, or not told with None."""
     profile = {
         "driver": "GTiff", "dtype": "float32", "count": 1, "height": raster.rows, "width": raster.columns,

@@ -1,4 +1,5 @@
-"""Shorelines and borders as longitudes and latitudes, from files that a package carries: maps need no download."""
+"""Shorelines and borders as longitudes and latitudes, from files
+that a package carries: maps need no download."""
 
 from __future__ import annotations
 
@@ -46,7 +47,11 @@ def lines(kind: str, extent: Extent, resolution: str = "i") -> list[FloatArray]:
         _, _, _, south, north, start, size, *_ = entry.split()
         if float(north) < extent.south or float(south) > extent.north:
             continue
-        line = np.frombuffer(content, "<f4", count=int(size) // 4, offset=int(start)).reshape(-1, 2).astype(np.float64)
+        line = (
+            np.frombuffer(content, "<f4", count=int(size) // 4, offset=int(start))
+            .reshape(-1, 2)
+            .astype(np.float64)
+        )
         if line[:, 0].min() <= extent.east and line[:, 0].max() >= extent.west:
             found.append(line)
     return found

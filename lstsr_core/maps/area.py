@@ -26,7 +26,8 @@ from lstsr_core.geo.window import Window
 
 DEGREES = "EPSG:4326"
 _STEP_DEGREES = 0.02
-"""A straight line on the map of degrees is none on the sinusoidal one: points are put in so densely that it bends along."""
+"""A straight line on the map of degrees is none on the sinusoidal one:
+points are put in so densely that it bends along."""
 
 _PIECES_OF_SIDE = 200
 """For the same reason a shape in another CRS has so many points along its longer side."""
@@ -61,11 +62,13 @@ def parse_bounds(text: str) -> Extent:
     try:
         west, south, east, north = (float(number) for number in text.split(","))
     except ValueError:
-        raise InputError(f"bounds '{text}': expected west,south,east,north in degrees, such as 2.5,43,4,44.25.") from None
+        raise InputError(
+            f"bounds '{text}': expected west,south,east,north in degrees, such as 2.5,43,4,44.25."
+        ) from None
     if not (-180.0 <= west < east <= 180.0 and -90.0 <= south < north <= 90.0):
         raise InputError(
-            f"bounds '{text}': expected west below east within ±180 degrees and south below north within ±90; a box over the "
-            "antimeridian is two boxes."
+            f"bounds '{text}': expected west below east within ±180 degrees and south below north within ±90;"
+            " a box over the antimeridian is two boxes."
         )
     return Extent(west, south, east, north)
 
@@ -78,21 +81,23 @@ def box(bounds: Extent) -> shapely.Geometry:
 def read_shape(path: Path) -> shapely.Geometry:
     """Read the polygons of a GeoJSON file, in degrees.
 
-    Features without a geometry are passed over, and so is what a position has beside x and y. A ``crs`` member,
-    which GeoJSON had until 2016 and many programs still write, is honoured.
+    Features without a geometry are passed over, and so is what a position has beside x and y. A ``crs``
+    member, which GeoJSON had until 2016 and many programs still write, is honoured.
 
     Raises
     ------
     InputError
-        If it is missing or damaged, in another format, holds anything but polygons, or is not in degrees without
-        saying in what.
+        If it is missing or damaged, in another format, holds anything but
+        polygons, or is not in degrees without saying in what.
     """
     content = read_bytes(path, _GEOJSON)
     _check_format(content, path)
     text = decode(content, path, _GEOJSON)
     try:
         polygons = _polygons(json.loads(text), None)
-        geometry = _inside_alone(shapely.union_all([_inside_alone(shapely.make_valid(polygon)) for polygon in polygons]))
+        geometry = _inside_alone(
+            shapely.union_all([_inside_alone(shapely.make_valid(polygon)) for polygon in polygons])
+        )
     except json.JSONDecodeError as error:
         raise InputError(f"{path}: not readable as JSON ({error}); expected {_GEOJSON}.") from None
     except InputError as error:
@@ -107,17 +112,23 @@ def read_shape(path: Path) -> shapely.Geometry:
     west, south, east, north = geometry.bounds
     if not (west >= -180.0 and east <= 180.0 and south >= -90.0 and north <= 90.0):
         raise InputError(
-            f"{path}: its coordinates span x {west:g} to {east:g}, y {south:g} to {north:g}; expected longitudes and latitudes "
-            f"in degrees, as GeoJSON has them, or a crs that says what these are. {_conversion(path)}"
+            f"{path}: its coordinates span x {west:g} to {east:g}, y {south:g} to {north:g}; expected"
+            " longitudes and latitudes in degrees, as GeoJSON has them, or a crs that says what these are."
+            f" {_conversion(path)}"
         )
     return geometry
 
 
 def _check_format(content: bytes, path: Path) -> None:
     start = content.removeprefix(codecs.BOM_UTF8).lstrip()
-    kind = next((kind for mark, kind in _OTHER_FORMATS.items() if content.startswith(mark) or start.startswith(mark)), None)
+    kind = next(
+        (kind for mark, kind in _OTHER_FORMATS.items() if content.startswith(mark) or start.startswith(mark)),
+        None,
+    )
     if kind is not None:
-        raise InputError(f"{path}: is {kind}; expected {_GEOJSON}. {_conversion(path, within=_WITHIN.get(kind, ''))}")
+        raise InputError(
+            f"{path}: is {kind}; expected {_GEOJSON}. {_conversion(path, within=_WITHIN.get(kind, ''))}"
+        )
 
 
 def _conversion(path: Path, within: str = "") -> str:
@@ -125,7 +136,8 @@ def _conversion(path: Path, within: str = "") -> str:
 
 
 def _polygons(content: Any, crs: pyproj.CRS | None) -> list[shapely.Geometry]:
-    """The polygons in a GeoJSON object, in degrees; `crs` is that of the object around it, None where none is told."""
+    """The polygons in a GeoJSON object, in degrees; `crs` is that of
+    the object around it, None where none is told."""
     if content is None:  # a feature without a place
         return []
     if not isinstance(content, dict):
@@ -148,7 +160,9 @@ def _polygons(content: Any, crs: pyproj.CRS | None) -> list[shapely.Geometry]:
 def _shell_and_holes(rings: list[Any]) -> tuple[list[Any], list[list[Any]]]:
     for position in (position for ring in rings for position in ring):
         numbers = position[:2] if isinstance(position, list) else []
-        if len(numbers) < 2 or not all(type(number) in (int, float) and math.isfinite(number) for number in numbers):
+        if len(numbers) < 2 or not all(
+            type(number) in (int, float) and math.isfinite(number) for number in numbers
+        ):
             raise ValueError(f"the position {json.dumps(position)[:60]} is not two numbers")
     shell, *holes = ([position[:2] for position in ring] for ring in rings)
     return shell, holes
@@ -181,7 +195,9 @@ def _in_degrees(polygon: shapely.Geometry, crs: pyproj.CRS | None) -> shapely.Ge
 
 @lru_cache  # of one file, all polygons have the same as a rule
 def _to_degrees(crs: pyproj.CRS) -> Callable[[FloatArray], FloatArray]:
-    transformer = pyproj.Transformer.from_crs(crs, DEGREES, always_xy=True)  # GeoJSON has x first, whatever the CRS says
+    transformer = pyproj.Transformer.from_crs(
+        crs, DEGREES, always_xy=True
+    )  # GeoJSON has x first, whatever the CRS says
     return lambda points: np.column_stack(transformer.transform(points[:, 0], points[:, 1]))
 
 
@@ -204,8 +220,8 @@ def projected(geometry: shapely.Geometry, raster: Raster) -> shapely.Geometry:
 def to_degrees(x_m: FloatArray, y_m: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Longitude and latitude of points of the sinusoidal grid.
 
-    Where the grid goes on beyond the outline of the Earth the longitude is ±180: a projection library would go on counting on the
-    other side.
+    Where the grid goes on beyond the outline of the Earth the longitude is ±180: a projection
+    library would go on counting on the other side.
     """
     latitudes = np.degrees(y_m / SPHERE_RADIUS_M)
     circle_m = SPHERE_RADIUS_M * np.maximum(np.cos(np.radians(latitudes)), 1e-5)  # 64 m from a pole
@@ -213,9 +229,12 @@ def to_degrees(x_m: FloatArray, y_m: FloatArray) -> tuple[FloatArray, FloatArray
 
 
 def extent_of(raster: Raster) -> Extent | None:
-    """What a raster on the sinusoidal grid covers of the Earth, in degrees; None if it lies wholly beyond the outline."""
+    """What a raster on the sinusoidal grid covers of the Earth, in
+    degrees; None if it lies wholly beyond the outline."""
     y_m = np.linspace(raster.top_m, raster.bottom_m, raster.rows + 1)
-    (west, latitudes), (east, _) = (to_degrees(np.full_like(y_m, x_m), y_m) for x_m in (raster.left_m, raster.right_m))
+    (west, latitudes), (east, _) = (
+        to_degrees(np.full_like(y_m, x_m), y_m) for x_m in (raster.left_m, raster.right_m)
+    )
     on_earth = east - west > 1e-6  # a corner that touches the outline has no ground
     if not on_earth.any():
         return None
@@ -251,7 +270,8 @@ def window_around(geometry: shapely.Geometry, raster: Raster, name: str) -> tupl
         here, extent = "no ground at all", extent_of(raster)
         if extent is not None:
             west, south, east, north = (
-                f"{round(degrees, 2) + 0.0:.2f}" for degrees in (extent.west, extent.south, extent.east, extent.north)
+                f"{round(degrees, 2) + 0.0:.2f}"
+                for degrees in (extent.west, extent.south, extent.east, extent.north)
             )
             here = f"west {west}, south {south}, east {east}, north {north} degrees"
         raise NoResult(f"{name} lies outside the granule, which covers {here}; choose an area there.")
@@ -294,7 +314,9 @@ def inside(geometry: shapely.Geometry, grid: Raster) -> tuple[BoolArray, int]:
     return mask, len(small)
 
 
-def _burnt(polygons: dict[int, shapely.Geometry], grid: Raster, all_touched: bool = False) -> NDArray[np.int32]:
+def _burnt(
+    polygons: dict[int, shapely.Geometry], grid: Raster, all_touched: bool = False
+) -> NDArray[np.int32]:
     shapes = [(polygon, number) for number, polygon in polygons.items()]
     burnt: NDArray[np.int32] = rasterio.features.rasterize(
         shapes, grid.values.shape, transform=grid.transform, all_touched=all_touched, dtype="int32"

@@ -1,4 +1,5 @@
-"""From a sharpened image to the bands of a map: flagged, masked and rounded, in strips that several threads share."""
+"""From a sharpened image to the bands of a map: flagged, masked and
+rounded, in strips that several threads share."""
 
 from __future__ import annotations
 
@@ -25,10 +26,12 @@ from lstsr_core.patches.statistics import Statistics
 from lstsr_core.sharpening.methods import repeated
 
 STEPS_PER_K = 1024
-"""LST and residual are rounded to 1/1024 K, a twentieth of the product's own step: the file is a third smaller for it."""
+"""LST and residual are rounded to 1/1024 K, a twentieth of the
+product's own step: the file is a third smaller for it."""
 
 _STRIP_COARSE_ROWS = 16
-"""A strip of a whole tile and what is made of it on the way are some megabytes, which stay in the processor's cache."""
+"""A strip of a whole tile and what is made of it on the way are some
+megabytes, which stay in the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,10 @@ class Bands:
 
 def map_bands(area: Area, threads: int) -> Bands:
     """The bands of a map of an area, the same whatever the number of threads."""
-    lst_k, residual_k = np.empty(area.ndvi.shape, dtype=np.float32), np.empty(area.ndvi.shape, dtype=np.float32)
+    lst_k, residual_k = (
+        np.empty(area.ndvi.shape, dtype=np.float32),
+        np.empty(area.ndvi.shape, dtype=np.float32),
+    )
     validity = np.empty(area.ndvi.shape, dtype=np.uint8)
 
     def fill(strip: tuple[slice, slice]) -> tuple[float, ...]:
@@ -98,7 +104,9 @@ def map_bands(area: Area, threads: int) -> Bands:
         mapped, residual = has_lst(flags), area.residual_k[coarse]
         lst_k[fine] = np.where(mapped, _rounded(area.fine_k[fine]), np.float32(np.nan))
         residual_k[fine] = np.where(mapped, repeated(_rounded(residual)), np.float32(np.nan))
-        counts = np.where(np.isfinite(residual), mapped.reshape(-1, SCALE, residual.shape[1], SCALE).sum(axis=(1, 3)), 0)
+        counts = np.where(
+            np.isfinite(residual), mapped.reshape(-1, SCALE, residual.shape[1], SCALE).sum(axis=(1, 3)), 0
+        )
         fine_k = area.fine_k[fine]
         return (
             float(np.sum(fine_k, where=mapped)), float(np.count_nonzero(mapped)),
@@ -110,7 +118,9 @@ def map_bands(area: Area, threads: int) -> Bands:
         total, pixels, lowest, highest, squares, known = np.array(list(pool.map(fill, area.strips()))).T
     with np.errstate(invalid="ignore"):
         mean_k, consistency_k = total.sum() / pixels.sum(), np.sqrt(squares.sum() / known.sum())
-    return Bands(lst_k, residual_k, validity, float(mean_k), lowest.min(), highest.max(), float(consistency_k))
+    return Bands(
+        lst_k, residual_k, validity, float(mean_k), lowest.min(), highest.max(), float(consistency_k)
+    )
 
 
 def _flags(area: Area, coarse: slice, fine: slice) -> FlagArray:

@@ -35,7 +35,8 @@ State = Literal["missing", "done", "nothing"]
 
 
 class Outputs:
-    """Where the output of each pair lies, and whether it is there: for outputs that are known by their names alone.
+    """Where the output of each pair lies, and whether it is there:
+    for outputs that are known by their names alone.
 
     Parameters
     ----------
@@ -79,7 +80,8 @@ class Job:
     pairs : list of GranulePair
         With and without reflectance.
     function : callable
-        Called with the LST granule, the reflectance granule, the path of its output, the settings and `more`; writes atomically.
+        Called with the LST granule, the reflectance granule, the path of its
+        output, the settings and `more`; writes atomically.
     settings : object
         A dataclass; what decides the output beside the granules.
     outputs : Outputs
@@ -111,17 +113,26 @@ class Job:
         return list(self.states.values()).count(state)
 
     def items(self, pairs: list[GranulePair], directory: Path) -> dict[str, tuple[Any, ...]]:
-        """Arguments of the function by LST granule, with outputs below a directory; all paths absolute, links not followed."""
-        paths = {name: value.absolute() for name, value in vars(self.settings).items() if isinstance(value, Path)}
+        """Arguments of the function by LST granule, with outputs below a
+        directory; all paths absolute, links not followed."""
+        paths = {
+            name: value.absolute() for name, value in vars(self.settings).items() if isinstance(value, Path)
+        }
         settings = replace(self.settings, **paths)
         out = directory.absolute()
         return {
-            pair.lst.name: (*(path.absolute() for path in pair.paths), out / self.outputs.path(pair).name, settings, *self.more)
+            pair.lst.name: (
+                *(path.absolute() for path in pair.paths),
+                out / self.outputs.path(pair).name,
+                settings,
+                *self.more,
+            )
             for pair in pairs
         }
 
     def run(self, *, scheduler: str | None = None, workers: int | None = None) -> list[Outcome]:
-        """Do what is missing, in parallel, with a bar; what fails is named on standard error and in ``failures.csv``.
+        """Do what is missing, in parallel, with a bar; what fails is
+        named on standard error and in ``failures.csv``.
 
         Returns
         -------
@@ -136,7 +147,10 @@ class Job:
         """
         check_workers(scheduler, workers)
         if all(pair.reflectance is None for pair in self.pairs):
-            raise InputError(f"{self.granules}: no LST granule has its {REFLECTANCE_PRODUCTS} granule of the same day and tile.")
+            raise InputError(
+                f"{self.granules}: no LST granule has its {REFLECTANCE_PRODUCTS} granule of the same day and"
+                " tile."
+            )
         out = self.outputs.directory
         check_writable(out / FAILURES_FILE)
         _keep_settings(out / SETTINGS_FILE, self.settings)
@@ -180,8 +194,14 @@ class Job:
     def _alone(self) -> list[str]:
         days = {(pair.date, pair.tile) for pair in self.pairs}
         reflectances = newest_granules(self.granules, REFLECTANCE_KIND).items()
-        no_reflectance = [f"{pair.lst.name}: without {REFLECTANCE_PRODUCTS}" for pair in self.pairs if pair.reflectance is None]
-        return no_reflectance + [f"{path.name}: without LST" for (_, *day), path in reflectances if tuple(day) not in days]
+        no_reflectance = [
+            f"{pair.lst.name}: without {REFLECTANCE_PRODUCTS}"
+            for pair in self.pairs
+            if pair.reflectance is None
+        ]
+        return no_reflectance + [
+            f"{path.name}: without LST" for (_, *day), path in reflectances if tuple(day) not in days
+        ]
 
     def _older(self) -> list[str]:
         paired = [pair for pair in self.pairs if pair.reflectance is not None]
@@ -203,7 +223,9 @@ class Job:
                 files = [Path(directory), *filter(is_there, items[pair.lst.name][:2])]
                 (outcome,) = run_all(self.function, items, scheduler=scheduler, workers=workers, files=files)
                 if not outcome.reason:
-                    written = sum(path.stat().st_size for path in Path(directory).rglob("*") if path.is_file())
+                    written = sum(
+                        path.stat().st_size for path in Path(directory).rglob("*") if path.is_file()
+                    )
                     return Trial(pair.lst.name, outcome.seconds, outcome.peak_bytes, written), failures
                 failures.append(f"{'nothing to make of ' * outcome.nothing}{pair.lst.name}: {outcome.reason}")
         return None, failures
@@ -219,7 +241,8 @@ def do_all(
     memory_bytes: int = 0,
     settle: Callable[[Outcome], None] | None = None,
 ) -> list[Outcome]:
-    """Call a function for each item as `base.parallel.run_all` does, with a bar; failures come on standard error and in a table.
+    """Call a function for each item as `base.parallel.run_all` does, with a bar;
+    failures come on standard error and in a table.
 
     Parameters
     ----------
@@ -316,14 +339,23 @@ class Estimate:
     def __str__(self) -> str:
         done = self.pairs - self.to_do - self.nothing
         nothing = f", {self.nothing} with nothing to make" if self.nothing else ""
-        lines = [f"{self.granules}: {self.pairs} pairs of granules, {done} of them done{nothing}, {self.to_do} to do"]
+        lines = [
+            f"{self.granules}: {self.pairs} pairs of granules, {done} of them done{nothing}, {self.to_do}"
+            " to do"
+        ]
         lines += self.remarks
         if self.trial is not None:
             trial = self.trial
             lines += [
                 f"reads {_gigabytes(self.bytes_in)}, writes about {_gigabytes(self.to_do * trial.bytes_out)}",
-                f"tried on {trial.name}: {trial.seconds:.1f} s, {_gigabytes(trial.peak_bytes)} of memory, one thread",
-                f"{self.workers} at once: about {_gigabytes(self.workers * trial.peak_bytes)} of memory, {_time(self.minutes)}",
+                (
+                    f"tried on {trial.name}: {trial.seconds:.1f} s, {_gigabytes(trial.peak_bytes)} of memory,"
+                    " one thread"
+                ),
+                (
+                    f"{self.workers} at once: about {_gigabytes(self.workers * trial.peak_bytes)} of memory,"
+                    f" {_time(self.minutes)}"
+                ),
             ]
         return "\n".join(lines)
 
@@ -351,12 +383,14 @@ def _keep_settings(path: Path, settings: Any) -> None:
     try:
         kept = json.loads(path.read_text())
     except ValueError as error:
-        raise InputError(f"{path}: not readable as JSON ({error}); delete it if you know what its directory holds.") from error
+        raise InputError(
+            f"{path}: not readable as JSON ({error}); delete it if you know what its directory holds."
+        ) from error
     for name in sorted(given.keys() | kept.keys()):
         if given.get(name) != kept.get(name):
             raise InputError(
-                f"{path.parent}: what it holds was made with {name} {kept.get(name)}, now it is {given.get(name)}; choose another"
-                " directory, or the same settings."
+                f"{path.parent}: what it holds was made with {name} {kept.get(name)}, now it is"
+                f" {given.get(name)}; choose another directory, or the same settings."
             )
 
 

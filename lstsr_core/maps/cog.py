@@ -42,8 +42,11 @@ class Band:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
-def write_cog(bands: Sequence[Band], transform: Affine, crs: CRS, path: Path, tags: Mapping[str, str], threads: int = 1) -> None:
-    """Write bands of one shape as a Cloud-Optimised GeoTIFF, atomically; the same bands and tags give the same bytes.
+def write_cog(
+    bands: Sequence[Band], transform: Affine, crs: CRS, path: Path, tags: Mapping[str, str], threads: int = 1
+) -> None:
+    """Write bands of one shape as a Cloud-Optimised GeoTIFF,
+    atomically; the same bands and tags give the same bytes.
 
     Overviews take the nearest pixel, so that flags stay flags. The threads share the compression.
 
@@ -56,10 +59,18 @@ def write_cog(bands: Sequence[Band], transform: Affine, crs: CRS, path: Path, ta
     layout = {
         "driver": "GTiff", "interleave": "band", "tiled": True, "blockxsize": BLOCK_PIXELS, "blockysize": BLOCK_PIXELS,
     }  # fmt: skip
-    # GDAL's own COG driver interleaves the bands' pixels, which takes half as much space again; rio-cogeo's drops the units.
+    # GDAL's own COG driver interleaves the bands' pixels, which takes half as
+    # much space again; rio-cogeo's drops the units.
     with rasterio.MemoryFile() as memory, rasterio.MemoryFile() as optimised:
         with memory.open(
-            **layout, dtype="float32", count=len(bands), height=rows, width=columns, transform=transform, crs=crs, nodata=np.nan
+            **layout,
+            dtype="float32",
+            count=len(bands),
+            height=rows,
+            width=columns,
+            transform=transform,
+            crs=crs,
+            nodata=np.nan,
         ) as target:
             for index, band in enumerate(bands, start=1):
                 target.write(band.values, index)
@@ -92,7 +103,8 @@ def _overviews(size: int) -> list[int]:
 
 
 def read_reduced(path: Path, largest: int) -> tuple[list[NDArray[np.float32]], Affine, CRS]:
-    """All bands of a GeoTIFF, by its overviews reduced to no more than so many pixels a side, nearest pixels taken.
+    """All bands of a GeoTIFF, by its overviews reduced to no more
+    than so many pixels a side, nearest pixels taken.
 
     Returns
     -------
@@ -111,4 +123,6 @@ def read_reduced(path: Path, largest: int) -> tuple[list[NDArray[np.float32]], A
             scale = Affine.scale(source.width / columns, source.height / rows)
             return list(bands.astype(np.float32)), source.transform @ scale, source.crs
     except RasterioError as error:
-        raise InputError(f"{path}: not a readable GeoTIFF ({' '.join(str(error).split())}); make the map again.") from error
+        raise InputError(
+            f"{path}: not a readable GeoTIFF ({' '.join(str(error).split())}); make the map again."
+        ) from error

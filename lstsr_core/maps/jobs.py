@@ -1,4 +1,5 @@
-"""Maps and patches of a whole directory of granules: the work that `batch` spreads over processes or a cluster."""
+"""Maps and patches of a whole directory of granules: the work
+that `batch` spreads over processes or a cluster."""
 
 from __future__ import annotations
 
@@ -33,11 +34,12 @@ _NOTHING = ["granule", "reason", "fingerprint"]
 
 
 class Maps(Outputs):
-    """A directory of maps, where the rule of `predict_granule` says whether a map is there: made of these granules as they are.
+    """A directory of maps, where the rule of `predict_granule` says whether a
+    map is there: made of these granules as they are.
 
-    A day has one map for each product and tile. What is older of it, because its granule was produced or written anew, goes
-    when the new map is there, or nothing is to be mapped any more. Days with nothing to map are on record in
-    ``nothing_to_map.csv``, digests of the granules in ``digests.json``.
+    A day has one map for each product and tile. What is older of it, because its granule was produced or
+    written anew, goes when the new map is there, or nothing is to be mapped any more. Days with nothing to
+    map are on record in ``nothing_to_map.csv``, digests of the granules in ``digests.json``.
     """
 
     def __init__(self, directory: Path, request: Request) -> None:
@@ -92,7 +94,9 @@ class Maps(Outputs):
         self._digests.save()
         path = self.directory / NOTHING_FILE
         if self._nothing:
-            rows = [(name, reason, fingerprint) for name, (fingerprint, reason) in sorted(self._nothing.items())]
+            rows = [
+                (name, reason, fingerprint) for name, (fingerprint, reason) in sorted(self._nothing.items())
+            ]
             with written_atomically(path) as temporary:
                 pd.DataFrame(rows, columns=_NOTHING).to_csv(temporary, index=False)
         else:
@@ -119,10 +123,14 @@ def _removed(paths: list[Path], why: str) -> list[str]:
 
 
 def _read_nothing(path: Path) -> dict[str, tuple[str, str]]:
-    """Fingerprint and reason by LST granule; nothing where the table is missing or damaged: those days are tried again."""
+    """Fingerprint and reason by LST granule; nothing where the table is
+    missing or damaged: those days are tried again."""
     try:
         table = pd.read_csv(path, dtype=str).fillna("")
-        return {name: (fingerprint, reason) for name, reason, fingerprint in zip(*(table[key] for key in _NOTHING), strict=True)}
+        return {
+            name: (fingerprint, reason)
+            for name, reason, fingerprint in zip(*(table[key] for key in _NOTHING), strict=True)
+        }
     except (OSError, ValueError, KeyError):
         return {}
 
@@ -141,10 +149,13 @@ def map_job(granules: Path, out: Path, request: Request, product: str = "MOD21A1
     Raises
     ------
     InputError
-        If there is no such LST granule, the method lacks weights, or a file that the request names cannot be read.
+        If there is no such LST granule, the method lacks weights,
+        or a file that the request names cannot be read.
     """
     pairs, maps = granule_pairs(granules, product, request.layer), Maps(out, request)
-    return Job(granules, pairs, predict_granule, request, maps, more=(maps.shared,), memory_bytes=MAP_MEMORY_BYTES)
+    return Job(
+        granules, pairs, predict_granule, request, maps, more=(maps.shared,), memory_bytes=MAP_MEMORY_BYTES
+    )
 
 
 def cut_all(
@@ -176,6 +187,8 @@ def cut_all(
         for pair in missing
         if pair.reflectance is not None
     }
-    outcomes = do_all(cut_granule, items, directory, scheduler=scheduler, workers=workers, memory_bytes=PATCHES_MEMORY_BYTES)
+    outcomes = do_all(
+        cut_granule, items, directory, scheduler=scheduler, workers=workers, memory_bytes=PATCHES_MEMORY_BYTES
+    )
     failures = {outcome.name: outcome.reason for outcome in outcomes if outcome.reason}
     return collect(directory, pairs, failures, training_share, seed, split)

@@ -42,8 +42,8 @@ class Plan:
     def __str__(self) -> str:
         lines = [f"{name}: {size / 1e6:.1f} MB" for name, size in self.granules.items()]
         lines.append(
-            f"map: {self.rows}×{self.columns} pixels, {self.bytes / 1e6:.1f} MB; {self.memory_bytes / 1e9:.1f} GB of memory, "
-            f"{self.minutes:.1f} minutes, all about"
+            f"map: {self.rows}×{self.columns} pixels, {self.bytes / 1e6:.1f} MB;"
+            f" {self.memory_bytes / 1e9:.1f} GB of memory, {self.minutes:.1f} minutes, all about"
         )
         return "\n".join(lines)
 
@@ -56,7 +56,8 @@ _BYTES_PER_PIXEL, _MEMORY_PER_PIXEL, _MEMORY_BASE = 2.5, 100, 600_000_000
 
 
 def plan_granule(lst_path: Path, reflectance_path: Path, request: Request) -> Plan:
-    """What `predict_granule` would read, write and take, and that it can; refuses what it would refuse but damage inside.
+    """What `predict_granule` would read, write and take, and that it can;
+    refuses what it would refuse but damage inside.
 
     Raises
     ------
@@ -67,7 +68,9 @@ def plan_granule(lst_path: Path, reflectance_path: Path, request: Request) -> Pl
     warnings = check_names(lst_path, reflectance_path, request)
     ground, water = read_area(lst_path, request), water_of(request, lst_path)
     try:
-        granules = {path.name: path.stat().st_size for path in (lst_path, reflectance_path, water) if path is not None}
+        granules = {
+            path.name: path.stat().st_size for path in (lst_path, reflectance_path, water) if path is not None
+        }
     except OSError as error:
         raise InputError(f"{error.filename}: cannot be read ({error.strerror}).") from error
     rows, columns = (SCALE * (span.stop - span.start) for span in (ground.window.rows, ground.window.columns))
@@ -80,4 +83,6 @@ def plan_granule(lst_path: Path, reflectance_path: Path, request: Request) -> Pl
         each_s = (_BLENDED_S_PER_MEGAPIXEL if blended else _SEAMLESS_S_PER_MEGAPIXEL) / request.threads
     minutes = pixels / 1e6 * (_OVERHEAD_S_PER_MEGAPIXEL + each_s) / 60.0
     memory = _MEMORY_BASE + _MEMORY_PER_PIXEL * pixels
-    return Plan(granules, rows, columns, round(_BYTES_PER_PIXEL * pixels), memory, minutes, warnings + ground.warnings)
+    return Plan(
+        granules, rows, columns, round(_BYTES_PER_PIXEL * pixels), memory, minutes, warnings + ground.warnings
+    )

@@ -1,9 +1,11 @@
-"""From a day's two granules of a tile to a map of LST at 250 m with its consistency residual and a validity flag.
+"""From a day's two granules of a tile to a map of LST at 250 m
+with its consistency residual and a validity flag.
 
-What a network sees where there is no valid pixel (cloud, fill) is the nearest valid one; such pixels are masked in the map again,
-so that windows with gaps need no rule of their own, and windows without any valid pixel are not computed. An area is computed
-with `MARGIN_COARSE_PIXELS` of the granule around it: for a network its map is then the part of the whole tile's map, while the
-methods that fit a scene (regressions, DMS) fit the area with this margin.
+What a network sees where there is no valid pixel (cloud, fill) is the nearest valid one; such pixels are
+masked in the map again, so that windows with gaps need no rule of their own, and windows without any
+valid pixel are not computed. An area is computed with `MARGIN_COARSE_PIXELS` of the granule around it:
+for a network its map is then the part of the whole tile's map, while the methods that fit a scene
+(regressions, DMS) fit the area with this margin.
 """
 
 from __future__ import annotations
@@ -83,8 +85,9 @@ class Summary:
     def __str__(self) -> str:
         shares = ", ".join(f"{share:.1%} {meaning}" for meaning, share in self.shares.items() if share)
         return (
-            f"{self.out}: {self.rows}×{self.columns} pixels ({shares}), LST {self.lst_min_k:.1f} to {self.lst_max_k:.1f} K, "
-            f"degraded within {self.consistency_k:.2f} K of the 1 km LST" + ("" if self.made else "; was there already")
+            f"{self.out}: {self.rows}×{self.columns} pixels ({shares}), LST {self.lst_min_k:.1f} to"
+            f" {self.lst_max_k:.1f} K, degraded within {self.consistency_k:.2f} K of the 1 km LST"
+            + ("" if self.made else "; was there already")
         )
 
 
@@ -133,14 +136,17 @@ class _Scene:
 
     @property
     def fine(self) -> Window:
-        spans = (slice(SCALE * span.start, SCALE * span.stop) for span in (self.coarse.rows, self.coarse.columns))
+        spans = (
+            slice(SCALE * span.start, SCALE * span.stop) for span in (self.coarse.rows, self.coarse.columns)
+        )
         return Window(*spans)
 
 
 def predict_granule(
     lst_path: Path, reflectance_path: Path, out: Path, request: Request, shared: dict[str, str] | None = None
 ) -> Summary:
-    """Make a map of a tile's two granules, or leave it as it is if it was made from the same inputs by the same request.
+    """Make a map of a tile's two granules, or leave it as it is if it was
+    made from the same inputs by the same request.
 
     Parameters
     ----------
@@ -149,8 +155,9 @@ def predict_granule(
     reflectance_path : Path
         A MOD09GQ or MYD09GQ granule of the same tile.
     out : Path
-        The Cloud-Optimised GeoTIFF to write: LST in kelvin; D of the map minus the 1 km LST over each coarse pixel, NaN where
-        the sensor's footprint holds a masked pixel; `FLAGS`. A quicklook has its name with ``.png``.
+        The Cloud-Optimised GeoTIFF to write: LST in kelvin; D of the map minus the 1 km LST
+        over each coarse pixel, NaN where the sensor's footprint holds a masked pixel;
+        `FLAGS`. A quicklook has its name with ``.png``.
     request : Request
     shared : dict of str to str, optional
         `request_tags` of the request, where many maps are made by one.
@@ -167,7 +174,11 @@ def predict_granule(
     picture, water = picture_of(out) if request.quicklook else None, water_of(request, lst_path)
     refuse_inputs(
         [path for path in (out, picture) if path is not None],
-        [path for path in (lst_path, reflectance_path, water, request.shape, request.weights_path) if path is not None],
+        [
+            path
+            for path in (lst_path, reflectance_path, water, request.shape, request.weights_path)
+            if path is not None
+        ],
     )
     tags = map_tags(lst_path, reflectance_path, shared or request_tags(request), water)
     there = read_tags(out)
@@ -197,7 +208,9 @@ def predict_granule(
         tags |= {"LSTSR_SUMMARY": json.dumps(content)}
         cog.write_cog(layers, corner, scene.ndvi.crs, out, tags, request.threads)
     if picture is not None and (summary.made or not picture.is_file()):
-        from lstsr_core.maps.quicklook import write_quicklook  # cartopy and matplotlib, for those who want a picture
+        from lstsr_core.maps.quicklook import (
+            write_quicklook,
+        )  # cartopy and matplotlib, for those who want a picture
 
         write_quicklook(out, picture)
     return summary
@@ -212,12 +225,16 @@ def picture_of(out: Path) -> Path:
         If that is the map's own place.
     """
     if out.suffix.lower() == ".png":
-        raise InputError(f"{out}: is the quicklook's own name, and the map is a GeoTIFF; give --out a name that ends with .tif.")
+        raise InputError(
+            f"{out}: is the quicklook's own name, and the map is a GeoTIFF; give --out a name that ends with"
+            " .tif."
+        )
     return out.with_suffix(".png")
 
 
 def check_names(lst_path: Path, reflectance_path: Path, request: Request) -> tuple[str, ...]:
-    """Refuse granules of wrong products, layers, tiles or days; a warning for each way in which they differ and may.
+    """Refuse granules of wrong products, layers, tiles or days; a
+    warning for each way in which they differ and may.
 
     Raises
     ------
@@ -225,17 +242,23 @@ def check_names(lst_path: Path, reflectance_path: Path, request: Request) -> tup
     """
     for path in (lst_path, reflectance_path, request.water, request.shape):
         if path is not None and not is_there(path) and set("*?[") & set(path.name):
-            raise InputError(f"{path}: no file matches this pattern; look for a file there, and for its name.")
+            raise InputError(
+                f"{path}: no file matches this pattern; look for a file there, and for its name."
+            )
     kinds = dict.fromkeys(kind for layers in LST_KINDS.values() for kind in layers.values())
     lst = check_kind(lst_path, kinds, "--lst")
     reflectance = check_kind(reflectance_path, [REFLECTANCE_KIND], "--reflectance")
     if lst.kind not in {layers[request.layer] for layers in LST_KINDS.values()}:
-        advice = "leave --layer night out, or give a MOD21A1N or MOD11A1" if request.layer == "night" else "add --layer night"
+        advice = (
+            "leave --layer night out, or give a MOD21A1N or MOD11A1"
+            if request.layer == "night"
+            else "add --layer night"
+        )
         raise InputError(f"{lst_path}: a {lst.product} granule holds no {request.layer} LST; {advice}.")
     if reflectance.tile != lst.tile:
         raise InputError(
-            f"{reflectance_path}: is of tile {reflectance.tile}, and the LST ({lst_path.name}) is of tile {lst.tile}; give two "
-            "granules of one tile."
+            f"{reflectance_path}: is of tile {reflectance.tile}, and the LST ({lst_path.name}) is of tile"
+            f" {lst.tile}; give two granules of one tile."
         )
     water_of(request, lst_path)
     warnings = [*_days_apart(lst, reflectance, reflectance_path, request), *other_origin(lst, reflectance)]
@@ -261,7 +284,11 @@ def _days_apart(lst: GranuleName, reflectance: GranuleName, path: Path, request:
     if apart:
         days = f"LST is of {lst.date}, reflectance of {reflectance.date}"
         if not request.allow_different_days or apart > MOST_DAYS_APART:
-            hint = f"allow different days (up to {MOST_DAYS_APART})" if apart <= MOST_DAYS_APART else "take a day nearer to it"
+            hint = (
+                f"allow different days (up to {MOST_DAYS_APART})"
+                if apart <= MOST_DAYS_APART
+                else "take a day nearer to it"
+            )
             raise InputError(f"{path.name}: {days}, {apart} days apart; expected the same day, or {hint}.")
         yield f"{days}, {apart} days apart"
 
@@ -296,7 +323,11 @@ def request_tags(request: Request) -> dict[str, str]:
 
 
 def map_tags(
-    lst_path: Path, reflectance_path: Path, shared: dict[str, str], water: Path | None, digest: Callable[[Path], str] = sha256
+    lst_path: Path,
+    reflectance_path: Path,
+    shared: dict[str, str],
+    water: Path | None,
+    digest: Callable[[Path], str] = sha256,
 ) -> dict[str, str]:
     """What a map is made from and by; LSTSR_FINGERPRINT is a digest of it all.
 
@@ -364,7 +395,8 @@ def read_area(lst_path: Path, request: Request) -> Ground:
             if small:
                 what = f"{small} of its polygons hold" if small > 1 else "a polygon holds"
                 warnings.append(
-                    f"{name}: {what} no centre of a 250 m pixel ({_HECTARES:.1f} ha), and the pixels it touches are mapped"
+                    f"{name}: {what} no centre of a 250 m pixel ({_HECTARES:.1f} ha), and the pixels it"
+                    " touches are mapped"
                 )
     if not np.isfinite(window.of(lst.values)).any():
         raise NoResult(f"{lst_path}: {_nothing(f'{FLAGS[CLOUD]}: 100%')}")
@@ -391,14 +423,18 @@ def _read_scene(ground: Ground, reflectance_path: Path, water_path: Path | None)
     if water_path is not None:
         water, water_warnings = _water(water_path, _fine_grid(lst, window))
         warnings += water_warnings
-    return _Scene(lst.crop(around.rows, around.columns), ndvi.crop(*fine), window.inside(around), water, warnings)
+    return _Scene(
+        lst.crop(around.rows, around.columns), ndvi.crop(*fine), window.inside(around), water, warnings
+    )
 
 
 def _check_same_ground(coarse: Raster, fine: Raster, path: Path) -> None:
     check_nested(coarse.values.shape, fine.values.shape, str(path))
     away_m = max(abs(coarse.left_m - fine.left_m), abs(coarse.top_m - fine.top_m))
     if away_m > 1.0:
-        raise InputError(f"{path}: its corner is {away_m:.0f} m away from the LST's; expected both over the same ground.")
+        raise InputError(
+            f"{path}: its corner is {away_m:.0f} m away from the LST's; expected both over the same ground."
+        )
 
 
 def _snapped(span: slice, size: int) -> slice:
@@ -450,7 +486,9 @@ def _sharpened(scene: _Scene, inside: BoolArray | None, request: Request, model:
     )  # fmt: skip
     bands = map_bands(area, request.threads)
     if not np.isfinite(bands.mean_k):
-        shares = ", ".join(f"{meaning}: {share:.0%}" for meaning, share in shares_of(bands.validity).items() if share)
+        shares = ", ".join(
+            f"{meaning}: {share:.0%}" for meaning, share in shares_of(bands.validity).items() if share
+        )
         raise NoResult(_nothing(shares))
     return bands
 
@@ -458,15 +496,24 @@ def _sharpened(scene: _Scene, inside: BoolArray | None, request: Request, model:
 def _water(path: Path, grid: Raster) -> tuple[BoolArray, tuple[str, ...]]:
     """Where on a fine grid a mask has water, and what is odd about the mask."""
     water, origin = read_water_and_origin(path)
-    row, column = round((water.top_m - grid.top_m) / grid.pixel_width_m), round((grid.left_m - water.left_m) / grid.pixel_width_m)
+    row, column = (
+        round((water.top_m - grid.top_m) / grid.pixel_width_m),
+        round((grid.left_m - water.left_m) / grid.pixel_width_m),
+    )
     if min(row, column) < 0 or row + grid.rows > water.rows or column + grid.columns > water.columns:
         raise InputError(f"{path}: does not cover the area; expected the water mask of the same tile.")
-    return np.asarray(water.values[row : row + grid.rows, column : column + grid.columns] == 1.0), origin.warnings
+    return (
+        np.asarray(water.values[row : row + grid.rows, column : column + grid.columns] == 1.0),
+        origin.warnings,
+    )
 
 
 def _summary(out: Path, bands: Bands, warnings: tuple[str, ...]) -> Summary:
-    # Rounded, since the last digits of long sums differ with the place of the array in memory, and the map's tags with them.
+    # Rounded, since the last digits of long sums differ with the place of the
+    # array in memory, and the map's tags with them.
     figures = bands.mean_k, bands.min_k, bands.max_k, bands.consistency_k
     mean_k, min_k, max_k, consistency_k = (round(value, 4) for value in figures)
     rows, columns = bands.validity.shape
-    return Summary(out, True, rows, columns, shares_of(bands.validity), mean_k, min_k, max_k, consistency_k, warnings)
+    return Summary(
+        out, True, rows, columns, shares_of(bands.validity), mean_k, min_k, max_k, consistency_k, warnings
+    )

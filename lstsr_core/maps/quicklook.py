@@ -1,4 +1,5 @@
-"""A picture of a map: its LST in colours with shorelines and borders, for a look before any software is opened."""
+"""A picture of a map: its LST in colours with shorelines and
+borders, for a look before any software is opened."""
 
 from __future__ import annotations
 
@@ -26,7 +27,9 @@ from lstsr_core.maps.area import extent_of
 LARGEST_PIXELS = 1200
 WHITE_REFLECTANCE, GAMMA = 0.35, 1.6
 """Of true colour: land reflects a tenth, and would be nearly black as it is."""
-_SINUSOIDAL = ccrs.Sinusoidal(globe=ccrs.Globe(ellipse=None, semimajor_axis=SPHERE_RADIUS_M, semiminor_axis=SPHERE_RADIUS_M))
+_SINUSOIDAL = ccrs.Sinusoidal(
+    globe=ccrs.Globe(ellipse=None, semimajor_axis=SPHERE_RADIUS_M, semiminor_axis=SPHERE_RADIUS_M)
+)
 _FLAG_NAMES = ["valid", "cloud, fill", "no NDVI", "water", "untrained range", "outside"]
 _FLAG_COLOURS = ["#009E73", "#BBBBBB", "#E69F00", "#56B4E9", "#D55E00", "#FFFFFF"]
 
@@ -51,7 +54,12 @@ def lst_map(path: Path) -> Figure:
     bands, transform, crs = cog.read_reduced(path, LARGEST_PIXELS)
     figure = Figure(figsize=(7.2, 6.0), layout="constrained")
     axes = figure.add_subplot(projection=_SINUSOIDAL)
-    image = _draw(axes, Raster(bands[0], transform, crs), LST_COLOURS, Normalize(*np.nanpercentile(bands[0], [1.0, 99.0])))
+    image = _draw(
+        axes,
+        Raster(bands[0], transform, crs),
+        LST_COLOURS,
+        Normalize(*np.nanpercentile(bands[0], [1.0, 99.0])),
+    )
     tags = read_tags(path)
     axes.set_title(f"LST, 250 m: {label(tags.get('LSTSR_METHOD', ''))}\n{tags.get('LSTSR_LST_GRANULE', '')}")
     figure.colorbar(image, ax=axes, label="LST (K)", shrink=0.8)
@@ -66,14 +74,19 @@ def quality_map(path: Path) -> Figure:
     residual, flags = (figure.add_subplot(1, 2, index, projection=_SINUSOIDAL) for index in (1, 2))
     known = np.abs(bands[1][np.isfinite(bands[1])])
     largest = float(np.percentile(known, 99.0)) if known.size else 1.0
-    image = _draw(residual, Raster(bands[1], transform, crs), DIFFERENCE_COLOURS, Normalize(-largest, largest))
+    image = _draw(
+        residual, Raster(bands[1], transform, crs), DIFFERENCE_COLOURS, Normalize(-largest, largest)
+    )
     residual.set_title("Degraded map − 1 km LST")
     figure.colorbar(image, ax=residual, label="residual (K)", location="bottom")
     edges = np.arange(len(_FLAG_NAMES) + 1) - 0.5
     colours = ListedColormap(_FLAG_COLOURS)
     _draw(flags, Raster(bands[2], transform, crs), colours, BoundaryNorm(edges, len(_FLAG_NAMES)))
     flags.set_title("Validity")
-    handles = [LegendPatch(facecolor=c, edgecolor="#777777", label=n) for n, c in zip(_FLAG_NAMES, _FLAG_COLOURS, strict=True)]
+    handles = [
+        LegendPatch(facecolor=c, edgecolor="#777777", label=n)
+        for n, c in zip(_FLAG_NAMES, _FLAG_COLOURS, strict=True)
+    ]
     flags.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2)
     return figure
 
@@ -101,9 +114,13 @@ def true_colour_map(path: Path, bands: Sequence[Raster]) -> Figure:
     span = slice(math.floor(first_row + 0.01), math.ceil(last_row - 0.01))
     span_of_columns = slice(math.floor(first_column + 0.01), math.ceil(last_column - 0.01))
     parts = [band.crop(span, span_of_columns) for band in bands]
-    colours = np.stack([np.clip(part.values / WHITE_REFLECTANCE, 0.0, 1.0) ** (1.0 / GAMMA) for part in parts], axis=2)
+    colours = np.stack(
+        [np.clip(part.values / WHITE_REFLECTANCE, 0.0, 1.0) ** (1.0 / GAMMA) for part in parts], axis=2
+    )
     colours[np.isnan(colours).any(axis=2)] = to_rgb(NO_VALUE_COLOUR)
-    right.imshow(colours, extent=_box(parts[0]), origin="upper", transform=_SINUSOIDAL, interpolation="nearest")
+    right.imshow(
+        colours, extent=_box(parts[0]), origin="upper", transform=_SINUSOIDAL, interpolation="nearest"
+    )
     _frame(right, lst)
     right.set_title("True colour, 500 m")
     return figure
@@ -136,6 +153,12 @@ def _frame(axes: GeoAxes, raster: Raster) -> None:
         for line in lines(kind, extent) if extent is not None else ():
             axes.plot(line[:, 0], line[:, 1], transform=degrees, color="black", linewidth=width)
     grid = axes.gridlines(
-        crs=degrees, draw_labels=["left", "bottom"], x_inline=False, y_inline=False, linewidth=0.4, color="#555555", alpha=0.5
+        crs=degrees,
+        draw_labels=["left", "bottom"],
+        x_inline=False,
+        y_inline=False,
+        linewidth=0.4,
+        color="#555555",
+        alpha=0.5,
     )
     grid.xlabel_style = grid.ylabel_style = {"size": 8}

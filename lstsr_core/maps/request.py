@@ -30,11 +30,13 @@ class Request:
     layer : {"day", "night"}
         Of the LST granule.
     bounds : Extent, optional
-        In degrees; the map is the smallest window of coarse pixels that holds it. Without it or a shape, the whole granule.
+        In degrees; the map is the smallest window of coarse pixels that
+        holds it. Without it or a shape, the whole granule.
     shape : Path, optional
         A GeoJSON file with polygons; pixels outside them are masked.
     water : Path, optional
-        A MOD44W granule of the tile, or a directory of them, of which the one of the nearest year is taken; its water is masked.
+        A MOD44W granule of the tile, or a directory of them, of which the one of
+        the nearest year is taken; its water is masked.
     allow_different_days : bool
         Take a reflectance of another day, `MOST_DAYS_APART` at the most: NDVI changes slowly.
     quicklook : bool
@@ -80,7 +82,9 @@ class Request:
         path = weights_file(self.weights, self.method)
         if path is None:
             where = f"{self.weights} holds" if self.weights else "the package brings"
-            raise InputError(f"{self.method}: {where} no weights for it; name a directory with {self.method}.safetensors.")
+            raise InputError(
+                f"{self.method}: {where} no weights for it; name a directory with {self.method}.safetensors."
+            )
         return path
 
     @property

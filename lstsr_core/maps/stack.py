@@ -17,7 +17,8 @@ from lstsr_core.base.errors import InputError
 from lstsr_core.modis.names import GranuleName
 
 CHUNK_PIXELS = 1024
-"""Side of a chunk: a multiple of the 512 of a Cloud-Optimised GeoTIFF's blocks, so that none is read twice."""
+"""Side of a chunk: a multiple of the 512 of a
+Cloud-Optimised GeoTIFF's blocks, so that none is read twice."""
 
 
 def open_maps(
@@ -25,7 +26,8 @@ def open_maps(
 ) -> xarray.Dataset:
     """Open all maps (``*.tif``) of a directory lazily.
 
-    Maps of several tiles are not mosaicked: name the tile. (``gdalbuildvrt`` mosaics the maps of one day without copying them.)
+    Maps of several tiles are not mosaicked: name the tile. (``gdalbuildvrt``
+    mosaics the maps of one day without copying them.)
 
     Parameters
     ----------
@@ -40,16 +42,20 @@ def open_maps(
     Returns
     -------
     xarray.Dataset
-        A variable for each band, by the band's name (``LST`` in kelvin), of dimensions (time, y, x), NaN where it has no data.
-        Coordinates: time, the day of acquisition by the name of the LST granule (in the map's own name or its tags); granule,
-        that name; x and y, pixel centres in metres; spatial_ref, the CRS, which ``.rio.crs`` reads.
+        A variable for each band, by the band's name (``LST`` in kelvin), of dimensions (time, y, x), NaN
+        where it has no data. Coordinates: time, the day of acquisition by the name of the LST granule (in
+        the map's own name or its tags); granule, that name; x and y, pixel centres in metres;
+        spatial_ref, the CRS, which ``.rio.crs`` reads.
 
     Raises
     ------
     InputError
-        If there is no map, one is not readable or of an unknown granule, or two differ in place, grid or bands, or show one day.
+        If there is no map, one is not readable or of an unknown granule, or two
+        differ in place, grid or bands, or show one day.
     """
-    granules = {path: _granule(path) for path in sorted(directory.glob("*.tif")) if not path.name.startswith(".")}
+    granules = {
+        path: _granule(path) for path in sorted(directory.glob("*.tif")) if not path.name.startswith(".")
+    }
     tiles = sorted({str(granule.tile) for granule in granules.values()})
     if tile is None and len(tiles) > 1:
         raise InputError(f"{directory}: holds maps of {', '.join(tiles)}; name the tile to open.")
@@ -71,22 +77,29 @@ def open_maps(
     for earlier, later in pairwise(in_time):
         if chosen[earlier].date == chosen[later].date:
             raise InputError(
-                f"{later}: of {chosen[later].date}, as is {earlier.name}; expected one map a day. Name the product to"
-                " open, and keep day and night in directories of their own."
+                f"{later}: of {chosen[later].date}, as is {earlier.name}; expected one map a day. Name the"
+                " product to open, and keep day and night in directories of their own."
             )
     maps = _on_one_grid({path: _opened(path, chunk_pixels) for path in in_time})
     days = pd.DatetimeIndex([chosen[path].date for path in in_time], name="time")
-    stack = xarray.concat(maps, days, data_vars="all", coords="minimal", compat="override", combine_attrs="drop_conflicts")
+    stack = xarray.concat(
+        maps, days, data_vars="all", coords="minimal", compat="override", combine_attrs="drop_conflicts"
+    )
     return stack.assign_coords(granule=("time", [str(chosen[path]) for path in in_time]))
 
 
 def _granule(path: Path) -> GranuleName:
     """The LST granule that a map was made from, by the map's name or else its tags."""
     for text in chain([path.name], _tags(path)):
-        match = re.search(r"\bM[A-Z]D(?:11|21)[A-Z0-9]*\.A[0-9]{7}\.h[0-9]{2}v[0-9]{2}\.[0-9]{3}\.[0-9]{13}", text)
+        match = re.search(
+            r"\bM[A-Z]D(?:11|21)[A-Z0-9]*\.A[0-9]{7}\.h[0-9]{2}v[0-9]{2}\.[0-9]{3}\.[0-9]{13}", text
+        )
         if match:
             return GranuleName.parse(f"{match[0]}.hdf")
-    raise InputError(f"{path}: neither its name nor its tags tell the LST granule; expected a map that 'lstsr predict' wrote.")
+    raise InputError(
+        f"{path}: neither its name nor its tags tell the LST granule; expected a map that 'lstsr predict'"
+        " wrote."
+    )
 
 
 def _tags(path: Path) -> Iterator[str]:
@@ -103,7 +116,11 @@ def _opened(path: Path, chunk_pixels: int) -> xarray.Dataset:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
             opened = rioxarray.open_rasterio(
-                path, chunks={"x": chunk_pixels, "y": chunk_pixels}, band_as_variable=True, mask_and_scale=True, lock=False
+                path,
+                chunks={"x": chunk_pixels, "y": chunk_pixels},
+                band_as_variable=True,
+                mask_and_scale=True,
+                lock=False,
             )
     except rasterio.errors.RasterioError as error:
         raise _unreadable(path, error) from error
@@ -127,5 +144,8 @@ def _on_one_grid(maps: dict[Path, xarray.Dataset]) -> list[xarray.Dataset]:
             ("bands", sorted(map(str, other.data_vars)), sorted(map(str, first.data_vars))),
         ):
             if here != there:
-                raise InputError(f"{path}: has the {what} {here}, {first_path.name} has {there}; expected maps of one area.")
+                raise InputError(
+                    f"{path}: has the {what} {here}, {first_path.name} has {there}; expected maps of one"
+                    " area."
+                )
     return [first, *(other for _, other in others)]

@@ -32,7 +32,12 @@ def unseen_warnings(platform: str, layer: str) -> tuple[str, ...]:
     """A line where LST is of another platform or half of the day than `TRAINED_ON`."""
     if (platform, layer) == ("Terra", "day"):
         return ()
-    return (f"LST is of {platform} by {layer}; the weights were trained on that of {TRAINED_ON}, and have seen no other",)
+    return (
+        (
+            f"LST is of {platform} by {layer}; the weights were trained on that of {TRAINED_ON}, and have"
+            " seen no other"
+        ),
+    )
 
 
 def has_lst(validity: FlagArray) -> BoolArray:
@@ -47,7 +52,8 @@ def shares_of(validity: FlagArray) -> dict[str, float]:
 
 
 def outside_training(lst_k: FloatArray, ndvi: FloatArray, statistics: Statistics) -> BoolArray:
-    """Where LST or NDVI is below or above all that a network was trained on; nowhere if its statistics do not tell.
+    """Where LST or NDVI is below or above all that a network was
+    trained on; nowhere if its statistics do not tell.
 
     Parameters
     ----------
@@ -64,13 +70,16 @@ def outside_training(lst_k: FloatArray, ndvi: FloatArray, statistics: Statistics
 
 
 def _outside(values: FloatArray, low: float | None, high: float | None) -> BoolArray:
-    return np.asarray((values < (-np.inf if low is None else low)) | (values > (np.inf if high is None else high)))
+    return np.asarray(
+        (values < (-np.inf if low is None else low)) | (values > (np.inf if high is None else high))
+    )
 
 
 def range_warnings(
     lst_k: FloatArray, ndvi: FloatArray, validity: FlagArray, statistics: Statistics, source: str
 ) -> tuple[str, ...]:
-    """A line for each of LST and NDVI that leaves the range a network was trained on, with the share of the map's pixels.
+    """A line for each of LST and NDVI that leaves the range a network was
+    trained on, with the share of the map's pixels.
 
     Parameters
     ----------
@@ -89,13 +98,19 @@ def range_warnings(
     ]
     for name, values, pixels, low, high, unit in quantities:
         if low is None or high is None:
-            lines.append(f"{source} does not tell the range of {name} that it was trained on: that is not checked")
+            lines.append(
+                f"{source} does not tell the range of {name} that it was trained on: that is not checked"
+            )
             continue
         share = float(np.sum(pixels, where=_outside(values, low, high)) / np.sum(pixels))
         if share > 0.0:
-            lowest, highest = values.min(where=pixels > 0, initial=np.inf), values.max(where=pixels > 0, initial=-np.inf)
+            lowest, highest = (
+                values.min(where=pixels > 0, initial=np.inf),
+                values.max(where=pixels > 0, initial=-np.inf),
+            )
             lines.append(
-                f"{name} of {share:.2%} of the valid pixels is outside the {low:.2f} to {high:.2f}{unit} that {source} was "
-                f"trained on (here {lowest:.2f} to {highest:.2f}{unit}); they are flagged {OUTSIDE_TRAINING}"
+                f"{name} of {share:.2%} of the valid pixels is outside the {low:.2f} to {high:.2f}{unit} that"
+                f" {source} was trained on (here {lowest:.2f} to {highest:.2f}{unit}); they are flagged"
+                f" {OUTSIDE_TRAINING}"
             )
     return tuple(lines)

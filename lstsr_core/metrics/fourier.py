@@ -17,7 +17,8 @@ PUBLISHED_PIXEL_M = 231.65
 
 @dataclass(frozen=True)
 class _Rings:
-    """The rings of one image size over the half plane of `rfft2`: which pixels they hold, of which ring, with what weight."""
+    """The rings of one image size over the half plane of `rfft2`: which
+    pixels they hold, of which ring, with what weight."""
 
     pixel: IntArray
     ring: IntArray
@@ -26,14 +27,16 @@ class _Rings:
 
 @lru_cache(maxsize=64)
 def _rings(rows: int, columns: int) -> _Rings:
-    # Ring r holds the pixels with r < ρ ≤ r + 1: in integers r² < ρ² ≤ (r + 1)², so the centre belongs to none (−1).
+    # Ring r holds the pixels with r < ρ ≤ r + 1: in integers r² < ρ² ≤
+    # (r + 1)², so the centre belongs to none (−1).
     down = np.fft.fftfreq(rows, 1 / rows).round()[:, None]
     right = np.arange(columns // 2 + 1)[None, :]
     squared = down**2 + right**2
     rings = np.where(squared > 0, np.floor(np.sqrt(np.maximum(squared - 1, 0))), -1).astype(np.int64)
     pixel = np.flatnonzero((rings >= 0) & (rings < _ring_count(rows, columns)))
     ring = rings.ravel()[pixel]
-    # A pixel off column 0 stands for its mirror image too, which the half plane leaves out; no ring reaches the last column.
+    # A pixel off column 0 stands for its mirror image too, which the half plane
+    # leaves out; no ring reaches the last column.
     members = np.where(pixel % right.size > 0, 2.0, 1.0)
     return _Rings(pixel, ring, members / np.bincount(ring, members)[ring])
 
@@ -60,7 +63,9 @@ def attenuation_db(image: FloatArray, published: bool = False) -> FloatArray:
     rows, columns = image.shape
     count = _ring_count(rows, columns)
     if count < 1:
-        raise ValueError(f"An image of {rows}×{columns} (rows×columns) is too small for a spectrum; expected 4×4 or more.")
+        raise ValueError(
+            f"An image of {rows}×{columns} (rows×columns) is too small for a spectrum; expected 4×4 or more."
+        )
     amplitude = np.abs(np.fft.rfft2(image)).ravel()
     rings = _rings(rows, columns)
     means = np.bincount(rings.ring, amplitude[rings.pixel] * rings.weight, count)
@@ -78,8 +83,8 @@ def frequencies_per_m(count: int, published: bool = False, pixel_m: float = PUBL
     count : int
         N.
     published : bool
-        From 1/(2N·pixel) to 1/pixel in even steps, as published; otherwise from 0 to the last ring, just under the Nyquist
-        frequency 1/(2·pixel).
+        From 1/(2N·pixel) to 1/pixel in even steps, as published; otherwise from 0 to the last
+        ring, just under the Nyquist frequency 1/(2·pixel).
     pixel_m : float
     """
     if published:
@@ -112,7 +117,8 @@ class FourierMetrics:
 
 
 def compare_spectra(p: FloatArray, r: FloatArray, b: FloatArray) -> FourierMetrics:
-    """Compare the attenuation of a product (p) with ASTER's (r) and bicubic's (b), each of shape (N,), in dB."""
+    """Compare the attenuation of a product (p) with ASTER's
+    (r) and bicubic's (b), each of shape (N,), in dB."""
     pfr = float(np.maximum(r - b, 0.0).sum())
     afr = float((np.maximum(np.minimum(p, r), np.minimum(b, r)) - np.minimum(r, b)).sum())
     return FourierMetrics(

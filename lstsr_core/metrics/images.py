@@ -1,4 +1,5 @@
-"""How far a sharpened product x lies from a reference r, in space (Method 6); both in kelvin, same shape, no NaN."""
+"""How far a sharpened product x lies from a reference r, in space
+(Method 6); both in kelvin, same shape, no NaN."""
 
 from __future__ import annotations
 
@@ -127,9 +128,12 @@ def gssim(x: FloatArray, r: FloatArray, published: bool = False) -> float:
 
 
 def _magnitude(image: FloatArray, filters: FloatArray) -> FloatArray:
-    # Each filter is antisymmetric about its centre: its first four weights times the differences of opposite neighbours.
+    # Each filter is antisymmetric about its centre: its first four weights
+    # times the differences of opposite neighbours.
     around = sliding_window_view(image, (3, 3))
-    differences = np.stack([around[..., i, j] - around[..., 2 - i, 2 - j] for i, j in ((0, 0), (0, 1), (0, 2), (1, 0))])
+    differences = np.stack(
+        [around[..., i, j] - around[..., 2 - i, 2 - j] for i, j in ((0, 0), (0, 1), (0, 2), (1, 0))]
+    )
     gradients = np.tensordot(filters.reshape(-1, 9)[:, :4], differences, 1)
     magnitude: FloatArray = np.sqrt(np.square(gradients).sum(axis=0))
     return magnitude
@@ -146,17 +150,21 @@ def rmse_gradient(x: FloatArray, r: FloatArray) -> float:
 
 
 def rmse_by_gradient_k(x: FloatArray, r: FloatArray) -> tuple[float, float, float]:
-    """RMSE where the reference's fine detail |r − G r| is low, middling and high (quartiles: 25 %, 50 %, 25 %)."""
+    """RMSE where the reference's fine detail |r − G r| is low,
+    middling and high (quartiles: 25 %, 50 %, 25 %)."""
     detail = np.abs(r - low_pass(r, DEFAULT_MTF))
     low, high = np.percentile(detail, [25, 75])
     classes = (detail < low, (detail >= low) & (detail <= high), detail > high)
     squared = (x - r) ** 2
-    rmse_low, rmse_mid, rmse_high = (float(np.sqrt(squared[c].mean())) if c.any() else float("nan") for c in classes)
+    rmse_low, rmse_mid, rmse_high = (
+        float(np.sqrt(squared[c].mean())) if c.any() else float("nan") for c in classes
+    )
     return rmse_low, rmse_mid, rmse_high
 
 
 def consistency_k(fine_k: FloatArray, lst_k: FloatArray, mtf: float = DEFAULT_MTF) -> float:
-    """RMSE in kelvin between D(fine) and the 1 km LST it was made from, over the pixels where both are valid."""
+    """RMSE in kelvin between D(fine) and the 1 km LST it was
+    made from, over the pixels where both are valid."""
     difference = degrade(fine_k, mtf) - lst_k
     valid = np.isfinite(difference)
     return float(np.sqrt(np.mean(difference[valid] ** 2))) if valid.any() else float("nan")

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 Better = Literal["higher", "lower", "zero", "neither"]
-"""When a metric is better: higher, lower or nearer to zero; neither where it is the pair's, not the product's."""
+"""When a metric is better: higher, lower or nearer to zero;
+neither where it is the pair's, not the product's."""
 
 
 @dataclass(frozen=True)

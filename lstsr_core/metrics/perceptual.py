@@ -1,7 +1,7 @@
 """How alike two images look: piq's measures of x against a reference r, both in kelvin, same shape, no NaN.
 
-Each scales both images together to 0 … 1 first, so that it is NaN where both are one constant; and NaN, too, for images that
-it has no window for.
+Each scales both images together to 0 … 1 first, so that it is NaN where both are one constant; and
+NaN, too, for images that it has no window for.
 """
 
 from __future__ import annotations
@@ -27,22 +27,32 @@ VGG16_URL = f"https://download.pytorch.org/models/{VGG16_FILE}"
 VGG16_SHA256 = "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0"
 
 LINEAR_FILE = "lpips_weights.pt"
-LINEAR_URL = f"https://github.com/photosynthesis-team/photosynthesis.metrics/releases/download/v0.4.0/{LINEAR_FILE}"
+LINEAR_URL = (
+    f"https://github.com/photosynthesis-team/photosynthesis.metrics/releases/download/v0.4.0/{LINEAR_FILE}"
+)
 LINEAR_SHA256 = "9153a2043dccf3b525d4f13db916e93ef040548ea923b6f2100de5ebac141a78"
-"""Of the five layers' numbers one after another as little-endian float32, version 0.1 for VGG16 (Zhang et al. 2018)."""
+"""Of the five layers' numbers one after another as little-endian
+float32, version 0.1 for VGG16 (Zhang et al. 2018)."""
 LPIPS_PACKAGE_FILE = "vgg.pth"
 """The same numbers as the package lpips 0.1.4 holds them, in lpips/weights/v0.1."""
 
-_CHANNELS = {"3": 64, "8": 128, "15": 256, "22": 512, "29": 512}  # layers of VGG16 that are compared: relu1_2 … relu5_3
+_CHANNELS = {
+    "3": 64,
+    "8": 128,
+    "15": 256,
+    "22": 512,
+    "29": 512,
+}  # layers of VGG16 that are compared: relu1_2 … relu5_3
 
 
 @cache
 def _piq() -> ModuleType:
     """Import piq, also where a torchvision built for CUDA stands beside a torch built for the CPU.
 
-    Importing piq imports torchvision, which registers shapes for its compiled operators. Its CUDA build cannot load those beside
-    a CPU torch, and the import fails with "operator torchvision::nms does not exist". No measure here calls an operator, so
-    declaring those that are missing is enough. Builds that match import at once and nothing is declared.
+    Importing piq imports torchvision, which registers shapes for its compiled operators. Its CUDA build
+    cannot load those beside a CPU torch, and the import fails with "operator torchvision::nms does not
+    exist". No measure here calls an operator, so declaring those that are missing is enough. Builds
+    that match import at once and nothing is declared.
     """
     try:
         return import_module("piq")
@@ -51,17 +61,23 @@ def _piq() -> ModuleType:
             raise
         for name in ("nms", "qnms"):
             if not hasattr(torch.ops.torchvision, name):
-                torch.library.define(f"torchvision::{name}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+                torch.library.define(
+                    f"torchvision::{name}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+                )
     return import_module("piq")
 
 
-def _scaled_together(x: FloatArray, r: FloatArray, smallest_side: int, dtype: torch.dtype) -> tuple[Tensor, Tensor] | None:
+def _scaled_together(
+    x: FloatArray, r: FloatArray, smallest_side: int, dtype: torch.dtype
+) -> tuple[Tensor, Tensor] | None:
     if min(x.shape) < smallest_side:
         return None
     low, high = min(x.min(), r.min()), max(x.max(), r.max())
     if low == high:
         return None
-    scaled_x, scaled_r = (torch.from_numpy((image - low) / (high - low)).to(dtype)[None, None] for image in (x, r))
+    scaled_x, scaled_r = (
+        torch.from_numpy((image - low) / (high - low)).to(dtype)[None, None] for image in (x, r)
+    )
     return scaled_x, scaled_r
 
 
@@ -75,7 +91,8 @@ def _measure(name: str, x: FloatArray, r: FloatArray, smallest_side: int, dtype:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    # Images this small gain nothing from more, and on a busy machine threads that wait for each other take 20 times as long.
+    # Images this small gain nothing from more, and on a busy machine threads
+    # that wait for each other take 20 times as long.
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -107,7 +124,8 @@ def haarpsi(x: FloatArray, r: FloatArray) -> float:
 
 
 def vif(x: FloatArray, r: FloatArray) -> float:
-    """Visual information fidelity, in pixels: 1 for equal images, above 1 if x has more contrast than r (Sheikh & Bovik 2006).
+    """Visual information fidelity, in pixels: 1 for equal images, above 1 if x
+    has more contrast than r (Sheikh & Bovik 2006).
 
     NaN also where r is constant, for it then holds no information to be kept.
 
@@ -154,7 +172,10 @@ class Lpips:
         x, r : array of shape (rows, columns)
             At least 16 a side, which VGG16 halves four times.
         """
-        if self._network is None or (scaled := _scaled_together(x, r, smallest_side=16, dtype=torch.float32)) is None:
+        if (
+            self._network is None
+            or (scaled := _scaled_together(x, r, smallest_side=16, dtype=torch.float32)) is None
+        ):
             return float("nan")
         with torch.inference_mode():
             return float(self._network(*(image.expand(1, 3, -1, -1) for image in scaled)))
@@ -163,13 +184,14 @@ class Lpips:
 def load_lpips(directory: Path | None = None) -> Lpips:
     """Find the weights of VGG16 and of LPIPS' linear layers, and build the network once for the process.
 
-    Nothing is downloaded. Only the published numbers are taken: other weights would give another measure under this name.
+    Nothing is downloaded. Only the published numbers are taken: other
+    weights would give another measure under this name.
 
     Parameters
     ----------
     directory : Path, optional
-        Searched before torch's own cache (``torch.hub.get_dir()/checkpoints``); here the linear layers may also be the file
-        ``vgg.pth`` of the package lpips.
+        Searched before torch's own cache (``torch.hub.get_dir()/checkpoints``); here the linear layers may
+        also be the file ``vgg.pth`` of the package lpips.
 
     Raises
     ------
@@ -181,11 +203,15 @@ def load_lpips(directory: Path | None = None) -> Lpips:
     cached = Path(torch.hub.get_dir()) / "checkpoints"
     folders = [directory, cached] if directory else [cached]
     vgg16 = _first_file([folder / VGG16_FILE for folder in folders])
-    linear = _first_file([folder / LINEAR_FILE for folder in folders] + ([directory / LPIPS_PACKAGE_FILE] if directory else []))
+    linear = _first_file(
+        [folder / LINEAR_FILE for folder in folders] + ([directory / LPIPS_PACKAGE_FILE] if directory else [])
+    )
     if vgg16 and linear:
         return _load(vgg16, vgg16.stat().st_mtime_ns, linear, linear.stat().st_mtime_ns)
     missing = [url for path, url in ((vgg16, VGG16_URL), (linear, LINEAR_URL)) if path is None]
-    return Lpips(f"LPIPS lacks its weights: put {' and '.join(missing)} into {' or '.join(map(str, folders))}.")
+    return Lpips(
+        f"LPIPS lacks its weights: put {' and '.join(missing)} into {' or '.join(map(str, folders))}."
+    )
 
 
 def _first_file(candidates: list[Path]) -> Path | None:
@@ -196,12 +222,17 @@ def _first_file(candidates: list[Path]) -> Path | None:
 def _load(vgg16: Path, vgg16_modified_ns: int, linear: Path, linear_modified_ns: int) -> Lpips:
     found = sha256(vgg16)
     if found != VGG16_SHA256:
-        raise InputError(f"{vgg16}: sha256 is {found}; expected {VGG16_SHA256}. Fetch it again from {VGG16_URL}.")
-    return Lpips(_network=_network(torch.load(vgg16, map_location="cpu", weights_only=True), _linear_layers(linear)))
+        raise InputError(
+            f"{vgg16}: sha256 is {found}; expected {VGG16_SHA256}. Fetch it again from {VGG16_URL}."
+        )
+    return Lpips(
+        _network=_network(torch.load(vgg16, map_location="cpu", weights_only=True), _linear_layers(linear))
+    )
 
 
 def _linear_layers(path: Path) -> Tensor:
-    """The numbers of the five linear layers in one row; piq keeps them as a list, the package lpips under names."""
+    """The numbers of the five linear layers in one row; piq keeps
+    them as a list, the package lpips under names."""
     try:
         stored = torch.load(path, map_location="cpu", weights_only=True)
         layers = stored.values() if isinstance(stored, Mapping) else stored
@@ -210,7 +241,10 @@ def _linear_layers(path: Path) -> Tensor:
     except Exception as error:  # torch raises many kinds on a damaged file, pickle's among them
         found = f"none, for it is unreadable ({type(error).__name__}; its own sha256 is {sha256(path)})"
     if found != LINEAR_SHA256:
-        raise InputError(f"{path}: sha256 of the layers' numbers is {found}; expected {LINEAR_SHA256}. Fetch {LINEAR_URL} again.")
+        raise InputError(
+            f"{path}: sha256 of the layers' numbers is {found}; expected {LINEAR_SHA256}. Fetch {LINEAR_URL}"
+            " again."
+        )
     return numbers
 
 

@@ -1,1 +1,2 @@
-"""NASA's granules: their names and products, HDF4 read apart, LST with its quality, reflectance, water, and which go together."""
+"""NASA's granules: their names and products, HDF4 read apart, LST with its
+quality, reflectance, water, and which go together."""

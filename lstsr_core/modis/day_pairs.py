@@ -1,4 +1,5 @@
-"""Which LST granule goes with which reflectance granule: those of one day and tile, in any folder below one directory."""
+"""Which LST granule goes with which reflectance granule: those of one
+day and tile, in any folder below one directory."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ REFLECTANCE_KIND = "09GQ"
 WATER_PRODUCT = "MOD44W"
 WATER_KIND = "44W"
 LST_KINDS = {"MOD21A1": {"day": "21A1D", "night": "21A1N"}, "MOD11A1": {"day": "11A1", "night": "11A1"}}
-"""Kind of product that holds the LST of a layer, by family: temperature–emissivity separation, and split window."""
+"""Kind of product that holds the LST of a layer, by family:
+temperature–emissivity separation, and split window."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,11 @@ class GranulePair:
     @property
     def size(self) -> int:
         """Bytes of what is there of both; a link into a store that has not the file counts for none."""
-        return sum(path.stat().st_size for path in (self.lst, self.reflectance) if path is not None and is_there(path))
+        return sum(
+            path.stat().st_size
+            for path in (self.lst, self.reflectance)
+            if path is not None and is_there(path)
+        )
 
 
 def check_directory(path: Path) -> None:
@@ -81,7 +87,8 @@ def check_directory(path: Path) -> None:
 
 
 def newest_granules(directory: Path, kind: str) -> dict[tuple[str, datetime.date, Tile], Path]:
-    """A kind's granules below a directory by product, day and tile; of several productions of one, the newest.
+    """A kind's granules below a directory by product, day and
+    tile; of several productions of one, the newest.
 
     Parameters
     ----------
@@ -93,7 +100,8 @@ def newest_granules(directory: Path, kind: str) -> dict[tuple[str, datetime.date
 
 
 def _named(directory: Path, kind: str) -> tuple[dict[Path, GranuleName], list[Path]]:
-    """A kind's granules, links by their own names, and the files that begin with its name and have not a granule's."""
+    """A kind's granules, links by their own names, and the files
+    that begin with its name and have not a granule's."""
     granules, odd = {}, []
     for product in _products(kind):
         for path in sorted(directory.rglob(f"{product}*.hdf")):
@@ -110,10 +118,12 @@ def _newest(granules: dict[Path, GranuleName]) -> dict[tuple[str, datetime.date,
 
 
 def granule_pairs(directory: Path, product: str = "MOD21A1", layer: Layer = "day") -> list[GranulePair]:
-    """Every LST granule of a family and layer below a directory, Terra's and Aqua's, with its reflectance granule.
+    """Every LST granule of a family and layer below a directory,
+    Terra's and Aqua's, with its reflectance granule.
 
-    Of several reflectances of a day and tile the one of the same platform is preferred, then of the same collection, then the
-    newest production. A file with an odd name is passed over, with a line on standard error.
+    Of several reflectances of a day and tile the one of the same platform is
+    preferred, then of the same collection, then the newest production. A file with an
+    odd name is passed over, with a line on standard error.
 
     Parameters
     ----------
@@ -135,12 +145,23 @@ def granule_pairs(directory: Path, product: str = "MOD21A1", layer: Layer = "day
     """
     check_directory(directory)
     kind = LST_KINDS[product][layer]
-    (lst, odd_lst), (reflectance, odd_reflectance) = _named(directory, kind), _named(directory, REFLECTANCE_KIND)
+    (lst, odd_lst), (reflectance, odd_reflectance) = (
+        _named(directory, kind),
+        _named(directory, REFLECTANCE_KIND),
+    )
     for path in odd_lst + odd_reflectance:
-        tqdm.write(f"lstsr: {path}: passed over, since it has not the name of a MODIS granule", file=sys.stderr)
+        tqdm.write(
+            f"lstsr: {path}: passed over, since it has not the name of a MODIS granule", file=sys.stderr
+        )
     if not lst:
-        others = sorted({path.name.partition(".")[0] for path in directory.rglob("M*.hdf")} - set(_products(kind)))
-        advice = f"it has {', '.join(others)}: choose their product and layer" if others else "run 01_download first"
+        others = sorted(
+            {path.name.partition(".")[0] for path in directory.rglob("M*.hdf")} - set(_products(kind))
+        )
+        advice = (
+            f"it has {', '.join(others)}: choose their product and layer"
+            if others
+            else "run 01_download first"
+        )
         if odd_lst:
             advice = f"give {odd_lst[0].name} the name that the archive gave it"
         raise InputError(f"{directory}: holds no {' or '.join(_products(kind))} granule; {advice}.")
@@ -154,7 +175,9 @@ def granule_pairs(directory: Path, product: str = "MOD21A1", layer: Layer = "day
     return pairs
 
 
-def _nearness(lst: GranuleName, reflectance: dict[Path, GranuleName]) -> Callable[[Path], tuple[bool, bool, str, str]]:
+def _nearness(
+    lst: GranuleName, reflectance: dict[Path, GranuleName]
+) -> Callable[[Path], tuple[bool, bool, str, str]]:
     def nearness(path: Path) -> tuple[bool, bool, str, str]:
         name = reflectance[path]
         same = name.platform == lst.platform, name.collection == lst.collection
@@ -167,7 +190,10 @@ def other_origin(lst: GranuleName, reflectance: GranuleName) -> list[str]:
     """A line for each way in which a reflectance granule is of another origin than the LST it goes with."""
     told = []
     if reflectance.platform != lst.platform:
-        told.append(f"LST is of {lst.platform} ({lst.product}), reflectance of {reflectance.platform} ({reflectance.product})")
+        told.append(
+            f"LST is of {lst.platform} ({lst.product}), reflectance of {reflectance.platform}"
+            f" ({reflectance.product})"
+        )
     if reflectance.collection != lst.collection:
         told.append(f"LST is of collection {lst.collection}, reflectance of {reflectance.collection}")
     return told
@@ -176,7 +202,10 @@ def other_origin(lst: GranuleName, reflectance: GranuleName) -> list[str]:
 def tell_other_origins(pairs: Sequence[GranulePair]) -> None:
     """Say on standard error, in a line each, how many reflectances are of another origin than their LST."""
     counts = Counter(
-        line for pair in pairs if pair.reflectance for line in other_origin(pair.name, GranuleName.parse(pair.reflectance.name))
+        line
+        for pair in pairs
+        if pair.reflectance
+        for line in other_origin(pair.name, GranuleName.parse(pair.reflectance.name))
     )
     for line, count in counts.items():
         tqdm.write(f"lstsr: {line} ({count} of {len(pairs)} LST granules)", file=sys.stderr)
@@ -192,7 +221,10 @@ def check_kind(path: Path, kinds: Iterable[str], option: str) -> GranuleName:
     name = GranuleName.parse(path.name)
     products = [product for kind in kinds for product in _products(kind)]
     if name.product not in products:
-        raise InputError(f"{path}: is a {name.product} granule, and {option} takes {', '.join(products)}; give such a granule.")
+        raise InputError(
+            f"{path}: is a {name.product} granule, and {option} takes {', '.join(products)}; give such a"
+            " granule."
+        )
     return name
 
 

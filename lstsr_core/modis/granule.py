@@ -1,7 +1,9 @@
-"""MODIS granules: HDF4 files that hold HDF-EOS grids of a sinusoidal tile, as kelvin, NDVI, reflectances and masks.
+"""MODIS granules: HDF4 files that hold HDF-EOS grids of a sinusoidal
+tile, as kelvin, NDVI, reflectances and masks.
 
-A granule that lacks the scale, the fill value or the valid range that its product documents, or states others, is refused:
-digital numbers must never pass for kelvin or reflectance. What is odd but legal is read, and named in its `Origin.warnings`.
+A granule that lacks the scale, the fill value or the valid range that its product documents, or
+states others, is refused: digital numbers must never pass for kelvin or reflectance. What is odd but
+legal is read, and named in its `Origin.warnings`.
 """
 
 from __future__ import annotations
@@ -93,7 +95,8 @@ class Origin:
 
     @property
     def kind(self) -> str | None:
-        """The product whichever platform it is of, and whether or not it was made in near real time, which adds an N."""
+        """The product whichever platform it is of, and whether or not
+        it was made in near real time, which adds an N."""
         if self.product is None or self.product[:3] not in PLATFORMS:
             return self.product
         kind = self.product[3:]
@@ -107,13 +110,13 @@ class LstGranule:
     Attributes
     ----------
     lst : Raster
-        Kelvin, float64; NaN where the product has its fill value, a number outside its valid range or a QC that the policy
-        does not admit.
+        Kelvin, float64; NaN where the product has its fill value, a number outside its
+        valid range or a QC that the policy does not admit.
     quality : Quality
         Its QC, undecoded and by named bit fields.
     view_time_h : Raster or None
-        Local solar time of the observation in hours, NaN where there was none; None where the file holds no times, or times
-        of another scale than documented, which is among the warnings.
+        Local solar time of the observation in hours, NaN where there was none; None where the file holds no
+        times, or times of another scale than documented, which is among the warnings.
     origin : Origin
     """
 
@@ -124,7 +127,8 @@ class LstGranule:
 
 
 def read_origin(path: Path) -> Origin:
-    """Product, collection and time of any MODIS granule, with warnings of what is odd about it; no pixels are read.
+    """Product, collection and time of any MODIS granule, with
+    warnings of what is odd about it; no pixels are read.
 
     Raises
     ------
@@ -135,7 +139,8 @@ def read_origin(path: Path) -> Origin:
 
 
 def read_lst(path: Path, layer: Layer = "day", policy: Policy = "produced") -> Raster:
-    """Land surface temperature of a granule of MOD21A1D, MOD21A1N or MOD11A1, or of Aqua's MYD21A1D, MYD21A1N or MYD11A1.
+    """Land surface temperature of a granule of MOD21A1D, MOD21A1N or
+    MOD11A1, or of Aqua's MYD21A1D, MYD21A1N or MYD11A1.
 
     Parameters
     ----------
@@ -148,23 +153,29 @@ def read_lst(path: Path, layer: Layer = "day", policy: Policy = "produced") -> R
     Returns
     -------
     Raster
-        Kelvin, float64 of shape (rows, columns); NaN where the product has its fill value, a number outside its valid range
-        or a QC that the policy does not admit: everywhere, if nothing was produced.
+        Kelvin, float64 of shape (rows, columns); NaN where the product has its fill value, a number outside
+        its valid range or a QC that the policy does not admit: everywhere, if nothing was produced.
 
     Raises
     ------
     InputError
-        If the file is missing, damaged, another product's, of the other layer, or states another scale, fill value or
-        valid range.
+        If the file is missing, damaged, another product's, of the other layer, or
+        states another scale, fill value or valid range.
     """
     return read_lst_granule(path, layer, policy, with_view_time=False).lst
 
 
-def read_lst_granule(path: Path, layer: Layer = "day", policy: Policy = "produced", with_view_time: bool = True) -> LstGranule:
+def read_lst_granule(
+    path: Path, layer: Layer = "day", policy: Policy = "produced", with_view_time: bool = True
+) -> LstGranule:
     """Everything about a layer of a LST granule, with or without times of view; else as `read_lst`."""
     check_policy(policy)
     candidates = (_21A1, _11A1[layer])
-    wanted = [name for each in candidates for name in (each.lst, each.qc, each.view_time)[: 3 if with_view_time else 2]]
+    wanted = [
+        name
+        for each in candidates
+        for name in (each.lst, each.qc, each.view_time)[: 3 if with_view_time else 2]
+    ]
     file = read_hdf(path, wanted)
     origin = _origin(path, file)
     _check_kind(path, origin, ("21A1D", "21A1N", "11A1"))
@@ -181,30 +192,41 @@ def read_lst_granule(path: Path, layer: Layer = "day", policy: Policy = "produce
         except _OtherAttributes as error:
             warnings += (str(error).replace(str(path), path.name, 1) + " No times of view are used.",)
     elif with_view_time and is_listed(file.attributes, datasets.view_time):
-        raise InputError(f"{path}: damaged (its StructMetadata lists {datasets.view_time}, which it lacks). Fetch it again.")
+        raise InputError(
+            f"{path}: damaged (its StructMetadata lists {datasets.view_time}, which it lacks). Fetch it"
+            " again."
+        )
     origin = replace(origin, warnings=origin.warnings + warnings)
     return LstGranule(Raster(lst, grid.transform, SINUSOIDAL), quality, view_time_h, origin)
 
 
-def _lst_datasets(path: Path, file: HdfFile, origin: Origin, layer: Layer) -> tuple[_LstDatasets, tuple[str, ...]]:
+def _lst_datasets(
+    path: Path, file: HdfFile, origin: Origin, layer: Layer
+) -> tuple[_LstDatasets, tuple[str, ...]]:
     """Where a file has a layer, and a warning if the file does not say which layer it is."""
     only = _LAYER_OF.get(origin.kind or "")
     if only not in (None, layer):
-        raise InputError(f"{path}: {origin.product} holds the {only} only; choose the layer {only} (--layer {only}).")
+        raise InputError(
+            f"{path}: {origin.product} holds the {only} only; choose the layer {only} (--layer {only})."
+        )
     if only is None and {_11A1[layer].lst, _11A1[layer].qc} <= set(file.names):
         return _11A1[layer], ()
     if {_21A1.lst, _21A1.qc} <= set(file.names) and (only or layer == "day"):
         unknown = f"{path.name}: neither its metadata nor its name tells day from night; taken for the day."
         return _21A1, () if only else (unknown,)
     raise InputError(
-        f"{path}: holds no {layer} LST ({_11A1[layer].lst} with {_11A1[layer].qc} was expected, or {_21A1.lst} with"
-        f" {_21A1.qc} in a MOD21A1{layer[0].upper()}; its datasets: {_listed(file)})."
+        f"{path}: holds no {layer} LST ({_11A1[layer].lst} with {_11A1[layer].qc} was expected, or"
+        f" {_21A1.lst} with {_21A1.qc} in a MOD21A1{layer[0].upper()}; its datasets: {_listed(file)})."
     )
 
 
 def _view_time(path: Path, file: HdfFile, grid: EosGrid, name: str) -> Raster:
-    times = _checked(path, file, grid, name, np.uint8, (VIEW_TIME_SCALE_H,), VIEW_TIME_FILL, VIEW_TIME_VALID_RANGE)
-    hours = np.where(_is_missing(times, VIEW_TIME_FILL, VIEW_TIME_VALID_RANGE), np.nan, times * VIEW_TIME_SCALE_H)
+    times = _checked(
+        path, file, grid, name, np.uint8, (VIEW_TIME_SCALE_H,), VIEW_TIME_FILL, VIEW_TIME_VALID_RANGE
+    )
+    hours = np.where(
+        _is_missing(times, VIEW_TIME_FILL, VIEW_TIME_VALID_RANGE), np.nan, times * VIEW_TIME_SCALE_H
+    )
     return Raster(hours, grid.transform, SINUSOIDAL)
 
 
@@ -214,8 +236,8 @@ def read_ndvi(path: Path) -> Raster:
     Returns
     -------
     Raster
-        float64 of shape (rows, columns); NaN where either band has its fill value or a number outside its valid range,
-        or where the denominator is zero.
+        float64 of shape (rows, columns); NaN where either band has its fill value or a number outside its
+        valid range, or where the denominator is zero.
 
     Raises
     ------
@@ -267,12 +289,14 @@ def read_ndvi_over(path: Path, grounds: Sequence[Raster]) -> list[Raster | None]
 
 
 def read_rgb(path: Path) -> tuple[Raster, Raster, Raster]:
-    """Red, green and blue surface reflectance (bands 1, 4, 3) of a MOD09GA or MYD09GA granule, for looking at.
+    """Red, green and blue surface reflectance (bands 1, 4, 3)
+    of a MOD09GA or MYD09GA granule, for looking at.
 
     Returns
     -------
     tuple of Raster
-        float64 of shape (rows, columns) at 500 m; NaN where the band has its fill value or a number outside its valid range.
+        float64 of shape (rows, columns) at 500 m; NaN where the band has its
+        fill value or a number outside its valid range.
 
     Raises
     ------
@@ -281,7 +305,10 @@ def read_rgb(path: Path) -> tuple[Raster, Raster, Raster]:
     """
     grid, bands, _ = _read_bands(path, "09GA", _RGB_BANDS, RGB_PIXEL_M)
     red, green, blue = (
-        np.where(_is_missing(band, REFLECTANCE_FILL, REFLECTANCE_VALID_RANGE), np.nan, band * REFLECTANCE_SCALE) for band in bands
+        np.where(
+            _is_missing(band, REFLECTANCE_FILL, REFLECTANCE_VALID_RANGE), np.nan, band * REFLECTANCE_SCALE
+        )
+        for band in bands
     )
     return tuple(Raster(band, grid.transform, SINUSOIDAL) for band in (red, green, blue))  # type: ignore[return-value]
 
@@ -308,26 +335,37 @@ def read_water_and_origin(path: Path) -> tuple[Raster, Origin]:
     origin = _origin(path, file)
     _check_kind(path, origin, (_YEARLY_KIND,))
     if "water_mask" not in file.names:
-        raise InputError(f"{path}: not a MOD44W granule (water_mask was expected; its datasets: {_listed(file)}).")
+        raise InputError(
+            f"{path}: not a MOD44W granule (water_mask was expected; its datasets: {_listed(file)})."
+        )
     grid = _grid(path, file, "water_mask", FINE_PIXEL_M)
     stored = _pixels(path, file, grid, "water_mask", np.uint8)
     known = stored <= 1
     if not known.any():
-        raise InputError(f"{path}: knows neither land (0) nor water (1) at any of its {stored.size} pixels; take another mask.")
+        raise InputError(
+            f"{path}: knows neither land (0) nor water (1) at any of its {stored.size} pixels; take another"
+            " mask."
+        )
     return Raster(np.where(known, stored, np.nan), grid.transform, SINUSOIDAL), origin
 
 
-def _read_bands(path: Path, kind: str, names: Sequence[str], pixel_m: float) -> tuple[EosGrid, list[IntegerArray], Origin]:
+def _read_bands(
+    path: Path, kind: str, names: Sequence[str], pixel_m: float
+) -> tuple[EosGrid, list[IntegerArray], Origin]:
     """Digital numbers of bands on one grid."""
     file = read_hdf(path, names)
     origin = _origin(path, file)
     _check_kind(path, origin, (kind,))
     if not set(names) <= set(file.names):
         expected = " and ".join(names)
-        raise InputError(f"{path}: not a MOD{kind} granule ({expected} were expected; its datasets: {_listed(file)}).")
+        raise InputError(
+            f"{path}: not a MOD{kind} granule ({expected} were expected; its datasets: {_listed(file)})."
+        )
     grid = _grid(path, file, names[0], pixel_m)
     bands = [
-        _checked(path, file, grid, name, np.int16, _REFLECTANCE_SCALES, REFLECTANCE_FILL, REFLECTANCE_VALID_RANGE)
+        _checked(
+            path, file, grid, name, np.int16, _REFLECTANCE_SCALES, REFLECTANCE_FILL, REFLECTANCE_VALID_RANGE
+        )
         for name in names
     ]
     return grid, bands, origin
@@ -400,17 +438,30 @@ def _origin(path: Path, file: HdfFile) -> Origin:
         try:
             return _moment(day, time)
         except ValueError as error:
-            raise InputError(f"{path}: its CoreMetadata has no time in '{day} {time}'; expected YYYY-MM-DD HH:MM:SS.") from error
+            raise InputError(
+                f"{path}: its CoreMetadata has no time in '{day} {time}'; expected YYYY-MM-DD HH:MM:SS."
+            ) from error
 
-    product, version, start, end = entry("SHORTNAME"), entry("VERSIONID"), moment("BEGINNING"), moment("ENDING")
-    collection = f"{int(version):03d}" if version is not None and re.fullmatch("[0-9]{1,3}", version) else None
+    product, version, start, end = (
+        entry("SHORTNAME"),
+        entry("VERSIONID"),
+        moment("BEGINNING"),
+        moment("ENDING"),
+    )
+    collection = (
+        f"{int(version):03d}" if version is not None and re.fullmatch("[0-9]{1,3}", version) else None
+    )
     warnings = []
     name = _name(path)
     if name is not None:
         if product not in (None, name.product, f"{name.product}N"):
-            raise InputError(f"{path}: its CoreMetadata says {product}, its name {name.product}. Fetch it again.")
+            raise InputError(
+                f"{path}: its CoreMetadata says {product}, its name {name.product}. Fetch it again."
+            )
         if collection not in (None, name.collection):
-            warnings.append(f"{path.name}: its metadata say collection {collection}, its name {name.collection}.")
+            warnings.append(
+                f"{path.name}: its metadata say collection {collection}, its name {name.collection}."
+            )
         warnings += _day_warnings(path, name, start, end)
         midnight = datetime.datetime.combine(name.date, datetime.time(), datetime.UTC)
         product, collection = name.product, name.collection
@@ -427,17 +478,30 @@ def _moment(day: str, time: str) -> datetime.datetime:
     after_midnight = datetime.timedelta(hours=hours, minutes=minutes, seconds=seconds)
     if not datetime.timedelta() <= after_midnight <= datetime.timedelta(days=1, seconds=1):
         raise ValueError(time)
-    return datetime.datetime.combine(datetime.date.fromisoformat(day), datetime.time(), datetime.UTC) + after_midnight
+    return (
+        datetime.datetime.combine(datetime.date.fromisoformat(day), datetime.time(), datetime.UTC)
+        + after_midnight
+    )
 
 
-def _day_warnings(path: Path, name: GranuleName, start: datetime.datetime | None, end: datetime.datetime | None) -> list[str]:
-    """A warning where a granule begins beside the day of its name: an overpass near ±180° may lie across midnight UTC."""
+def _day_warnings(
+    path: Path, name: GranuleName, start: datetime.datetime | None, end: datetime.datetime | None
+) -> list[str]:
+    """A warning where a granule begins beside the day of its name: an
+    overpass near ±180° may lie across midnight UTC."""
     if start is None or start.date() == name.date:
         return []
-    day, longest = datetime.timedelta(days=1), datetime.timedelta(days=366 if name.kind == _YEARLY_KIND else 1)
+    day, longest = (
+        datetime.timedelta(days=1),
+        datetime.timedelta(days=366 if name.kind == _YEARLY_KIND else 1),
+    )
     end = end or start
-    if not (start.date() - day <= name.date <= end.date() + day and datetime.timedelta() <= end - start <= longest):
-        raise InputError(f"{path}: its CoreMetadata says {start.date()}, its name {name.date}. Fetch it again.")
+    if not (
+        start.date() - day <= name.date <= end.date() + day and datetime.timedelta() <= end - start <= longest
+    ):
+        raise InputError(
+            f"{path}: its CoreMetadata says {start.date()}, its name {name.date}. Fetch it again."
+        )
     return [f"{path.name}: begins on {start.date()} by its metadata; its name's day is taken."]
 
 
@@ -451,7 +515,8 @@ def _grid(path: Path, file: HdfFile, dataset: str, pixel_m: float) -> EosGrid:
         limit = round(TILE_SIZE_M / pixel_m)
         if min(first) < -0.01 or max(last) > limit + 0.01:
             raise InputError(
-                f"{path}: its grid begins at x, y = {grid.transform.c}, {grid.transform.f} and reaches beyond tile {name.tile}."
+                f"{path}: its grid begins at x, y = {grid.transform.c}, {grid.transform.f} and reaches beyond"
+                f" tile {name.tile}."
             )
     return grid
 
@@ -462,7 +527,9 @@ def _pixels(
     pixels = file.datasets[name].pixels
     if pixels.shape != (grid.rows, grid.columns):
         expected = [grid.rows, grid.columns]
-        raise InputError(f"{path}: {name} has shape {list(pixels.shape)}; its grid has {expected} (rows, columns).")
+        raise InputError(
+            f"{path}: {name} has shape {list(pixels.shape)}; its grid has {expected} (rows, columns)."
+        )
     if pixels.dtype != number_type:
         raise InputError(f"{path}: {name} is {pixels.dtype}; the product documents {np.dtype(number_type)}.")
     return pixels
@@ -478,7 +545,8 @@ def _checked(
     fill: int,
     valid_range: tuple[int, int],
 ) -> IntegerArray:
-    """Digital numbers of a dataset whose attributes say what its product documents; _OtherAttributes where they do not."""
+    """Digital numbers of a dataset whose attributes say what its product
+    documents; _OtherAttributes where they do not."""
     attributes = file.datasets[name].attributes
 
     def check(key: str, accepted: Iterable[Any]) -> None:
@@ -491,7 +559,9 @@ def _checked(
         except ValueError:
             matches = False
         if not matches:
-            raise _OtherAttributes(f"{path}: {name} states {key} {attributes[key]}; the product documents {documented}.")
+            raise _OtherAttributes(
+                f"{path}: {name} states {key} {attributes[key]}; the product documents {documented}."
+            )
 
     check("scale_factor", scale_factors)
     check("_FillValue", (fill,))

@@ -69,8 +69,8 @@ def read_hdf(path: Path, names: Sequence[str]) -> HdfFile:
     Raises
     ------
     InputError
-        If the file is missing, damaged, or crashes or stalls the library; if a dataset is no grid of a tile's size, or its
-        pixels do not match their checksum.
+        If the file is missing, damaged, or crashes or stalls the library; if a dataset is no grid of a tile's
+        size, or its pixels do not match their checksum.
     """
     if str(path) != str(path).encode(errors="replace").decode():
         raise InputError(f"{path}: is not UTF-8, which HDF4's library needs of a path; rename it.")
@@ -85,7 +85,9 @@ def read_hdf(path: Path, names: Sequence[str]) -> HdfFile:
     return HdfFile(report["names"], report["attributes"], datasets)
 
 
-def _read(wind: Callable[[], None], name: str, wanted: list[str]) -> tuple[dict[str, Any], list[IntegerArray]]:
+def _read(
+    wind: Callable[[], None], name: str, wanted: list[str]
+) -> tuple[dict[str, Any], list[IntegerArray]]:
     path = Path(name)
     try:
         check_intact(path)
@@ -94,11 +96,20 @@ def _read(wind: Callable[[], None], name: str, wanted: list[str]) -> tuple[dict[
         raise InputError(f"{path}: cannot be read ({error.strerror}).") from error
     file = SD(name, SDC.READ)
     held = list(file.datasets())
-    # By number, since pyhdf takes a second for a million characters, and ArchiveMetadata tells nothing that is needed.
+    # By number, since pyhdf takes a second for a million characters, and
+    # ArchiveMetadata tells nothing that is needed.
     texts = [(text.info()[0], text) for text in (file.attr(number) for number in range(file.info()[1]))]
-    attributes = {key: str(text.get()) for key, text in texts if re.fullmatch(r"(?i)(struct|core)metadata\.[0-9]", key)}
-    datasets = {dataset: _read_dataset(path, file, dataset, streams, wind) for dataset in wanted if dataset in held}
-    report = {"names": held, "attributes": attributes, "datasets": {name: of for name, (of, _) in datasets.items()}}
+    attributes = {
+        key: str(text.get()) for key, text in texts if re.fullmatch(r"(?i)(struct|core)metadata\.[0-9]", key)
+    }
+    datasets = {
+        dataset: _read_dataset(path, file, dataset, streams, wind) for dataset in wanted if dataset in held
+    }
+    report = {
+        "names": held,
+        "attributes": attributes,
+        "datasets": {name: of for name, (of, _) in datasets.items()},
+    }
     return report, [pixels for _, pixels in datasets.values()]
 
 
@@ -110,9 +121,13 @@ def _read_dataset(
     _, rank, shape, number_type, _ = dataset.info()
     # Refused before anything of that size is allocated.
     if rank != 2 or not all(0 < side <= _LONGEST_SIDE for side in shape):
-        raise InputError(f"{path}: {name} has shape {shape}; expected rows and columns, {_LONGEST_SIDE} at most.")
+        raise InputError(
+            f"{path}: {name} has shape {shape}; expected rows and columns, {_LONGEST_SIDE} at most."
+        )
     if number_type not in _NUMBER_TYPES:
-        raise InputError(f"{path}: {name} has HDF's number type {number_type}; MODIS grids hold uint8, int16 or uint16.")
+        raise InputError(
+            f"{path}: {name} has HDF's number type {number_type}; MODIS grids hold uint8, int16 or uint16."
+        )
     rows, columns = shape
     pixels = np.empty((rows, columns), _NUMBER_TYPES[number_type])
     checksum = zlib.adler32(b"")

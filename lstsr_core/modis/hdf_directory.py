@@ -1,4 +1,5 @@
-"""The directory of an HDF4 file, read without the C library: whether it is sound, and what its pixels' checksums are.
+"""The directory of an HDF4 file, read without the C library: whether
+it is sound, and what its pixels' checksums are.
 
 Layout of the elements as in the HDF4 Specification and Developer's Guide.
 """
@@ -46,8 +47,8 @@ def descriptors(path: Path) -> Iterator[Descriptor]:
         start = file.read(len(_MAGIC))
         if start != _MAGIC:
             raise InputError(
-                f"{path}: not an HDF4 file ({size} bytes that begin with {start!r}), perhaps an error page saved under"
-                " a granule's name. Fetch it again."
+                f"{path}: not an HDF4 file ({size} bytes that begin with {start!r}), perhaps an error page"
+                " saved under a granule's name. Fetch it again."
             )
         block, visited = len(_MAGIC), set()
         while block:
@@ -67,20 +68,24 @@ def descriptors(path: Path) -> Iterator[Descriptor]:
 
 
 def check_intact(path: Path) -> None:
-    """Refuse a file whose directory points past its end before the C library, which trusts it and may crash, sees it."""
+    """Refuse a file whose directory points past its end before the C
+    library, which trusts it and may crash, sees it."""
     if not path.is_file():
         raise InputError(f"{path}: no such file. A MODIS granule (.hdf) was expected there.")
     size = path.stat().st_size
     needed = max((entry.offset + entry.length for entry in descriptors(path)), default=0)
     if needed > size:
-        raise InputError(f"{path}: truncated or damaged ({size} bytes, its directory expects {needed}). Fetch it again.")
+        raise InputError(
+            f"{path}: truncated or damaged ({size} bytes, its directory expects {needed}). Fetch it again."
+        )
 
 
 class PixelStreams:
     """Where the pixels of a file's datasets lie, and the Adler-32 checksums that end their deflate streams.
 
-    The C library does not check them: without them 17 of 500 granules damaged at random give wrong temperatures or
-    reflectances (``tests/granule_damage.py``). Nor does it see that two references lead to the same pixels.
+    The C library does not check them: without them 17 of 500 granules damaged at random
+    give wrong temperatures or reflectances (``tests/granule_damage.py``). Nor does it
+    see that two references lead to the same pixels.
     """
 
     def __init__(self, path: Path) -> None:
@@ -108,10 +113,14 @@ class PixelStreams:
             differs = self._differs(reference, byte_count, adler32)
         except (KeyError, ValueError, struct.error, zlib.error) as error:
             raise InputError(
-                f"{self._path}: damaged (the data of {dataset} cannot be followed through its directory). Fetch it again."
+                f"{self._path}: damaged (the data of {dataset} cannot be followed through its directory)."
+                " Fetch it again."
             ) from error
         if differs:
-            raise InputError(f"{self._path}: damaged (the checksum of {dataset} does not match its pixels). Fetch it again.")
+            raise InputError(
+                f"{self._path}: damaged (the checksum of {dataset} does not match its pixels). Fetch it"
+                " again."
+            )
 
     def _differs(self, reference: int, byte_count: int, adler32: int) -> bool:
         members = struct.iter_unpack(">HH", self._element(_DATASET_TAG, reference))
@@ -136,7 +145,9 @@ class PixelStreams:
         """An element that may be stored in linked blocks."""
         if (tag, reference) in self._entries:
             return self._element(tag, reference)
-        kind, length, _, count, table = struct.unpack_from(">HIIIH", self._element(tag | _SPECIAL_BIT, reference))
+        kind, length, _, count, table = struct.unpack_from(
+            ">HIIIH", self._element(tag | _SPECIAL_BIT, reference)
+        )
         if kind != _LINKED:
             raise KeyError(kind)
         blocks: list[bytes] = []
@@ -155,7 +166,8 @@ class PixelStreams:
         return self._joined(_COMPRESSED_TAG, reference)
 
     def _chunks(self, header: bytes) -> Iterator[bytes]:
-        """The headers of the compressed chunks in a chunked element's table, whose records end with a tag and a reference."""
+        """The headers of the compressed chunks in a chunked element's
+        table, whose records end with a tag and a reference."""
         (table,) = struct.unpack_from(">H", header, 25)
         (rank,) = struct.unpack_from(">I", header, 31)
         for *_, chunk in struct.iter_unpack(f">{rank}IHH", self._joined(_CHUNK_TABLE_TAG, table)):

@@ -1,4 +1,5 @@
-"""HDF-EOS grids in the MODIS sinusoidal projection: written to HDF4 files, and found in the metadata of those that are read."""
+"""HDF-EOS grids in the MODIS sinusoidal projection: written to HDF4 files,
+and found in the metadata of those that are read."""
 
 from __future__ import annotations
 
@@ -69,7 +70,8 @@ class GridDataset:
 
 @dataclass(frozen=True)
 class Grid:
-    """Datasets of one shape (rows, columns) and one place; the transform is that of their pixels, in sinusoidal metres."""
+    """Datasets of one shape (rows, columns) and one place; the transform
+    is that of their pixels, in sinusoidal metres."""
 
     name: str
     datasets: Sequence[GridDataset]
@@ -120,19 +122,28 @@ def write_grids(path: Path, grids: Sequence[Grid], storage: Storage = _PLAIN) ->
     Raises
     ------
     InputError
-        If the datasets' shapes differ, a type is not supported, a transform is rotated, or the file cannot be written.
+        If the datasets' shapes differ, a type is not supported, a
+        transform is rotated, or the file cannot be written.
     """
     for grid in grids:
         shapes = {dataset.values.shape for dataset in grid.datasets}
         if len(shapes) != 1 or len(next(iter(shapes))) != 2:
-            raise InputError(f"{path}: the datasets of a grid share one shape (rows, columns); these have {sorted(shapes)}.")
+            raise InputError(
+                f"{path}: the datasets of a grid share one shape (rows, columns); these have"
+                f" {sorted(shapes)}."
+            )
         for dataset in grid.datasets:
             if dataset.values.dtype not in _NUMBER_TYPES:
                 known = ", ".join(str(number_type) for number_type in _NUMBER_TYPES)
-                raise InputError(f"{path}: {dataset.name} is {dataset.values.dtype}; expected one of {known}.")
+                raise InputError(
+                    f"{path}: {dataset.name} is {dataset.values.dtype}; expected one of {known}."
+                )
         place = grid.transform
         if place.b or place.d or place.a <= 0 or place.e >= 0:
-            raise InputError(f"{path}: the grid of a granule is north up and not rotated; this transform is {tuple(place)[:6]}.")
+            raise InputError(
+                f"{path}: the grid of a granule is north up and not rotated; this transform is"
+                f" {tuple(place)[:6]}."
+            )
     texts = {**_struct_metadata(grids, storage), **storage.texts}
     with written_atomically(path) as temporary:
         try:
@@ -143,7 +154,8 @@ def write_grids(path: Path, grids: Sequence[Grid], storage: Storage = _PLAIN) ->
 
 @dataclass(frozen=True)
 class EosGrid:
-    """What StructMetadata says of a grid: its shape in pixels, and its transform in the MODIS sinusoidal projection."""
+    """What StructMetadata says of a grid: its shape in pixels, and
+    its transform in the MODIS sinusoidal projection."""
 
     rows: int
     columns: int
@@ -154,12 +166,13 @@ _PLACE_TOLERANCE_M = 0.1
 
 _SPHERE = 0
 _SHIFTS = {4: "central meridian", 6: "false easting", 7: "false northing"}
-"""Entries of ProjParams that GCTP's sinusoidal projection knows: the sphere's radius, and what shifts the grid. Others may hold
-anything: MOD11 has 86400 in entry 8, the number of zones of an integerised grid."""
+"""Entries of ProjParams that GCTP's sinusoidal projection knows: the sphere's radius, and what shifts the
+grid. Others may hold anything: MOD11 has 86400 in entry 8, the number of zones of an integerised grid."""
 
 
 def metadata_text(attributes: dict[str, str], kind: str) -> str:
-    """A metadata text of a file, such as ``StructMetadata``, which HDF-EOS cuts into ``.0``, ``.1`` …, padded by zeros."""
+    """A metadata text of a file, such as ``StructMetadata``, which
+    HDF-EOS cuts into ``.0``, ``.1`` …, padded by zeros."""
     parts = [name for name in attributes if name.lower().startswith(f"{kind.lower()}.")]
     return "".join(attributes[name].rstrip("\0") for name in sorted(parts))
 
@@ -185,7 +198,8 @@ def grid_of(path: Path, attributes: dict[str, str], dataset: str, pixel_m: float
     Raises
     ------
     InputError
-        If no grid holds the dataset, or its projection, sphere, pixels or place are not those of the MODIS grid.
+        If no grid holds the dataset, or its projection, sphere,
+        pixels or place are not those of the MODIS grid.
     """
     grids = re.compile(r"^\s*GROUP=(GRID_[0-9]+)\s*$(.*?)^\s*END_GROUP=\1\s*$", re.MULTILINE | re.DOTALL)
     groups = grids.finditer(metadata_text(attributes, "StructMetadata"))
@@ -193,7 +207,10 @@ def grid_of(path: Path, attributes: dict[str, str], dataset: str, pixel_m: float
         if f'DataFieldName="{dataset}"' in group:
             break
     else:
-        raise InputError(f"{path}: its StructMetadata describes no grid that holds {dataset}; an HDF-EOS granule was expected.")
+        raise InputError(
+            f"{path}: its StructMetadata describes no grid that holds {dataset}; an HDF-EOS granule was"
+            " expected."
+        )
 
     def entry(key: str) -> str:
         match = re.search(rf"^\s*{key}=(.*?)\s*$", group, re.MULTILINE)
@@ -211,16 +228,26 @@ def grid_of(path: Path, attributes: dict[str, str], dataset: str, pixel_m: float
         return found
 
     if entry("Projection") not in ("GCTP_SNSOID", "16"):
-        raise InputError(f"{path}: its projection is {entry('Projection')}; expected the MODIS sinusoidal grid (GCTP_SNSOID).")
+        raise InputError(
+            f"{path}: its projection is {entry('Projection')}; expected the MODIS sinusoidal grid"
+            " (GCTP_SNSOID)."
+        )
     parameters = numbers("ProjParams", 1)
     if abs(parameters[_SPHERE] - SPHERE_RADIUS_M) > 0.001:
-        raise InputError(f"{path}: its sphere has a radius of {parameters[_SPHERE]} m; the MODIS grid's is {SPHERE_RADIUS_M} m.")
+        raise InputError(
+            f"{path}: its sphere has a radius of {parameters[_SPHERE]} m; the MODIS grid's is"
+            f" {SPHERE_RADIUS_M} m."
+        )
     for index, name in _SHIFTS.items():
         if any(parameters[index : index + 1]):
-            raise InputError(f"{path}: its projection has the {name} {parameters[index]}; the MODIS grid's is 0.")
+            raise InputError(
+                f"{path}: its projection has the {name} {parameters[index]}; the MODIS grid's is 0."
+            )
     origin = re.search(r"^\s*GridOrigin=(\w+)", group, re.MULTILINE)
     if origin and origin[1] != "HDFE_GD_UL":
-        raise InputError(f"{path}: its first pixel lies at {origin[1]}; expected the upper left corner (HDFE_GD_UL).")
+        raise InputError(
+            f"{path}: its first pixel lies at {origin[1]}; expected the upper left corner (HDFE_GD_UL)."
+        )
     columns, rows = int(numbers("XDim", 1)[0]), int(numbers("YDim", 1)[0])
     left, top = numbers("UpperLeftPointMtrs", 2)[:2]
     right, bottom = numbers("LowerRightMtrs", 2)[:2]
@@ -234,22 +261,30 @@ def grid_of(path: Path, attributes: dict[str, str], dataset: str, pixel_m: float
     expected = [expected_left, expected_top, expected_left + columns * pixel_m, expected_top - rows * pixel_m]
     if np.abs(np.subtract(expected, [left, top, right, bottom])).max() > _PLACE_TOLERANCE_M:
         raise InputError(
-            f"{path}: its StructMetadata puts {rows}×{columns} pixels (rows×columns) from x, y = {left}, {top} to {right},"
-            f" {bottom}, which is not on the MODIS grid of {pixel_m:.3f} m."
+            f"{path}: its StructMetadata puts {rows}×{columns} pixels (rows×columns) from x, y = {left},"
+            f" {top} to {right}, {bottom}, which is not on the MODIS grid of {pixel_m:.3f} m."
         )
-    return EosGrid(rows, columns, Affine((right - left) / columns, 0.0, left, 0.0, (bottom - top) / rows, top))
+    return EosGrid(
+        rows, columns, Affine((right - left) / columns, 0.0, left, 0.0, (bottom - top) / rows, top)
+    )
 
 
 def _struct_metadata(grids: Sequence[Grid], storage: Storage) -> dict[str, str]:
-    """The object description text by which HDF-EOS readers find grids' projection, extent and datasets, in its parts."""
+    """The object description text by which HDF-EOS readers find grids'
+    projection, extent and datasets, in its parts."""
     empty = ("SwathStructure", "PointStructure")
     lines = [f"GROUP={empty[0]}", f"END_GROUP={empty[0]}", "GROUP=GridStructure"]
     for number, grid in enumerate(grids, start=1):
         lines += [f"\tGROUP=GRID_{number}", *_grid_lines(grid, storage.zones), f"\tEND_GROUP=GRID_{number}"]
     lines += ["END_GROUP=GridStructure", f"GROUP={empty[1]}", f"END_GROUP={empty[1]}", "END"]
     text = "\n".join(lines) + "\n"
-    parts = [text[start : start + STRUCT_METADATA_BYTES] for start in range(0, len(text), STRUCT_METADATA_BYTES)]
-    return {f"StructMetadata.{number}": part.ljust(STRUCT_METADATA_BYTES, "\0") for number, part in enumerate(parts)}
+    parts = [
+        text[start : start + STRUCT_METADATA_BYTES] for start in range(0, len(text), STRUCT_METADATA_BYTES)
+    ]
+    return {
+        f"StructMetadata.{number}": part.ljust(STRUCT_METADATA_BYTES, "\0")
+        for number, part in enumerate(parts)
+    }
 
 
 def _grid_lines(grid: Grid, zones: int) -> list[str]:
@@ -294,8 +329,8 @@ _PATH_BYTES = 1024
 
 
 def _write_hdf(path: Path, grids: Sequence[Grid], texts: Mapping[str, str], chunk_rows: int | None) -> None:
-    # The library stores the path that it is given as a group's name: given one of a fixed length, it puts everything else
-    # at the same place in every file, and the name can be exchanged afterwards.
+    # The library stores the path that it is given as a group's name: given one of a fixed length, it puts
+    # everything else at the same place in every file, and the name can be exchanged afterwards.
     directory, name = os.fsencode(path.parent), os.fsencode(path.name)
     slashes = _PATH_BYTES - len(directory) - len(name)
     if slashes < 1:
@@ -313,7 +348,9 @@ def _rename_group(path: Path, name: bytes, new_name: bytes) -> None:
         with path.open("r+b") as file:
             file.seek(entry.offset)
             element = file.read(entry.length)
-            renamed = element.replace(struct.pack(">H", len(name)) + name, struct.pack(">H", len(new_name)) + new_name)
+            renamed = element.replace(
+                struct.pack(">H", len(name)) + name, struct.pack(">H", len(new_name)) + new_name
+            )
             if renamed != element:
                 file.seek(entry.offset)
                 file.write(renamed.ljust(entry.length, b"\0"))
@@ -321,7 +358,9 @@ def _rename_group(path: Path, name: bytes, new_name: bytes) -> None:
                 file.write(struct.pack(">I", len(renamed)))
 
 
-def _write_datasets(path: str, grids: Sequence[Grid], texts: Mapping[str, str], chunk_rows: int | None) -> None:
+def _write_datasets(
+    path: str, grids: Sequence[Grid], texts: Mapping[str, str], chunk_rows: int | None
+) -> None:
     file = SD(path, SDC.WRITE | SDC.CREATE)
     try:
         for grid in grids:
@@ -338,7 +377,9 @@ def _write_dataset(file: SD, grid_name: str, dataset: GridDataset, chunk_rows: i
     number_type, _ = _NUMBER_TYPES[dataset.values.dtype]
     stored = file.create(dataset.name, number_type, dataset.values.shape)
     try:
-        if chunk_rows is None or not _set_chunks(stored, (min(chunk_rows, dataset.values.shape[0]), dataset.values.shape[1])):
+        if chunk_rows is None or not _set_chunks(
+            stored, (min(chunk_rows, dataset.values.shape[0]), dataset.values.shape[1])
+        ):
             stored.setcompress(SDC.COMP_DEFLATE, _DEFLATE_LEVEL)
         for axis, name in enumerate(("YDim", "XDim")):
             stored.dim(axis).setname(f"{name}:{grid_name}")
@@ -360,7 +401,8 @@ def _write_dataset(file: SD, grid_name: str, dataset: GridDataset, chunk_rows: i
 
 
 class _ChunkDefinition(ctypes.Structure):
-    """HDF4's HDF_CHUNK_DEF for deflated chunks; passed by value, which ctypes does for a structure but not for a union."""
+    """HDF4's HDF_CHUNK_DEF for deflated chunks; passed by value, which
+    ctypes does for a structure but not for a union."""
 
     _fields_ = (
         ("lengths", ctypes.c_int32 * 32),
@@ -375,7 +417,8 @@ _CHUNKS_DEFLATED = 0x3  # HDF_CHUNK | HDF_COMP
 
 
 def _set_chunks(stored: Any, shape: tuple[int, int]) -> bool:
-    """Have a dataset cut into deflated chunks, which pyhdf has no call for; False where its library cannot be reached."""
+    """Have a dataset cut into deflated chunks, which pyhdf has no call
+    for; False where its library cannot be reached."""
     try:
         set_chunk = ctypes.CDLL(_hdfext.__file__).SDsetchunk
     except (OSError, AttributeError):

@@ -1,7 +1,8 @@
 """Calls of code that may crash, hang or eat memory, each in a process of its own.
 
-A server, which runs no such code itself, forks for each call: what a call breaks is gone with its process. Servers start
-with the first call, one a thread, and end with this process, since they read from a socket that closes with it.
+A server, which runs no such code itself, forks for each call: what a call breaks is gone
+with its process. Servers start with the first call, one a thread, and end with this process,
+since they read from a socket that closes with it.
 """
 
 # Not pebble: its processes are multiprocessing's, which a Dask worker, being daemonic, may not start.
@@ -39,14 +40,16 @@ class IsolatedError(RuntimeError):
     """An isolated call failed, crashed, or was ended at its time or memory limit; the message says which."""
 
 
-def isolated(function: Isolable, *arguments: Any, limit_s: int = TIME_LIMIT_S) -> tuple[Any, list[NDArray[Any]]]:
+def isolated(
+    function: Isolable, *arguments: Any, limit_s: int = TIME_LIMIT_S
+) -> tuple[Any, list[NDArray[Any]]]:
     """Call ``function(wind, *arguments)`` in a process of its own, with 1 GiB of address space.
 
     Parameters
     ----------
     function : callable
-        Found by its module and name, so neither a lambda nor a notebook's. Calls ``wind()`` at every step forward, which
-        starts the time limit anew. Returns a value that JSON can say, and arrays.
+        Found by its module and name, so neither a lambda nor a notebook's. Calls ``wind()`` at every step
+        forward, which starts the time limit anew. Returns a value that JSON can say, and arrays.
     *arguments
         What JSON can say.
     limit_s : int
@@ -100,17 +103,23 @@ class _Server:
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-c", f"from {__name__} import serve; serve()"],
-                env={**os.environ, "PYTHONPATH": paths, "OPENBLAS_NUM_THREADS": "1"},  # threads do not fork well
+                env={
+                    **os.environ,
+                    "PYTHONPATH": paths,
+                    "OPENBLAS_NUM_THREADS": "1",
+                },  # threads do not fork well
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 process_group=0,  # out of reach of Ctrl-C, which is this process's own matter
             )
-        # Runs at exit also in processes of multiprocessing, where atexit does not; in a forked copy of this one it is void.
+        # Runs at exit also in processes of multiprocessing, where atexit does
+        # not; in a forked copy of this one it is void.
         self.stop = Finalize(self, _stop, (self._process, self._connection), exitpriority=0)
         _servers.add(self)
 
     def call(self, request: bytes) -> tuple[dict[str, Any], list[NDArray[Any]]]:
-        """What `_run` answers, and the arrays: empty lines of progress, a line of JSON, bytes, a line with `_reason`."""
+        """What `_run` answers, and the arrays: empty lines of
+        progress, a line of JSON, bytes, a line with `_reason`."""
         self._connection.sendall(request)
         with self._connection.makefile("rb") as answer:
             while (line := answer.readline()) == b"\n":
@@ -154,8 +163,13 @@ def _stop(process: subprocess.Popen[bytes], connection: socket.socket) -> None:
 
 
 def serve() -> None:
-    """What a server does: fork for every request that comes by the socket at its standard input, until that closes."""
-    with socket.socket(fileno=0) as connection, connection.makefile("rb") as requests, suppress(ConnectionError):
+    """What a server does: fork for every request that comes by the
+    socket at its standard input, until that closes."""
+    with (
+        socket.socket(fileno=0) as connection,
+        connection.makefile("rb") as requests,
+        suppress(ConnectionError),
+    ):
         for line in requests:
             module, name, arguments, limit_s, directory = json.loads(line)
             function = getattr(importlib.import_module(module), name)
@@ -174,7 +188,9 @@ def _reason(exit_code: int, limit_s: int) -> str | None:
     return f"ended with status {exit_code}" if exit_code else None
 
 
-def _run(connection: socket.socket, function: Isolable, arguments: list[Any], limit_s: int, directory: str) -> NoReturn:
+def _run(
+    connection: socket.socket, function: Isolable, arguments: list[Any], limit_s: int, directory: str
+) -> NoReturn:
     def wind() -> None:
         signal.alarm(limit_s)
         connection.sendall(b"\n")
@@ -183,10 +199,14 @@ def _run(connection: socket.socket, function: Isolable, arguments: list[Any], li
     arrays: list[NDArray[Any]] = []
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # a library that dies says so there
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)  # the default ends the process, whatever the library is at
+        signal.signal(
+            signal.SIGALRM, signal.SIG_DFL
+        )  # the default ends the process, whatever the library is at
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         with suppress(ValueError, OSError):  # not every system has this limit
-            resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT_BYTES, resource.getrlimit(resource.RLIMIT_AS)[1]))
+            resource.setrlimit(
+                resource.RLIMIT_AS, (MEMORY_LIMIT_BYTES, resource.getrlimit(resource.RLIMIT_AS)[1])
+            )
         os.chdir(directory)
         wind()
         try:

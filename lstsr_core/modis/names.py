@@ -49,10 +49,13 @@ class GranuleName:
         InputError
             If the name is not of this form, or its day or tile does not exist.
         """
-        match = re.fullmatch(r"([A-Z0-9]+)\.A([0-9]{4})([0-9]{3})\.(h[0-9]{2}v[0-9]{2})\.([0-9]{3})\.([0-9]{13})\.hdf", name)
+        match = re.fullmatch(
+            r"([A-Z0-9]+)\.A([0-9]{4})([0-9]{3})\.(h[0-9]{2}v[0-9]{2})\.([0-9]{3})\.([0-9]{13})\.hdf", name
+        )
         if not match:
             raise InputError(
-                f"'{name}' is not a MODIS granule's name; expected one such as MOD21A1D.A2019200.h18v04.061.2020358154430.hdf."
+                f"'{name}' is not a MODIS granule's name; expected one such as"
+                " MOD21A1D.A2019200.h18v04.061.2020358154430.hdf."
             )
         product, year, day_of_year, tile, collection, production = match.groups()
         try:
@@ -60,12 +63,16 @@ class GranuleName:
         except (ValueError, OverflowError):
             date = None
         if date is None or date.year != int(year):
-            raise InputError(f"'{name}': year {year} has no day {day_of_year}; expected A, the year and a day from 001 to 366.")
+            raise InputError(
+                f"'{name}': year {year} has no day {day_of_year}; expected A, the year and a day from 001 to"
+                " 366."
+            )
         return cls(product, date, Tile.parse(tile), collection, production)
 
     @property
     def platform(self) -> str:
-        """The satellite by the product's first letters: Terra (MOD), Aqua (MYD), or another's letters as they are.
+        """The satellite by the product's first letters: Terra
+        (MOD), Aqua (MYD), or another's letters as they are.
 
         >>> GranuleName.parse("MYD11A1.A2002185.h09v06.006.2015146150958.hdf").platform
         'Aqua'

@@ -22,7 +22,8 @@ _KINDS = {
 }
 _PRODUCTS = {platform + kind: facts for platform in PLATFORMS for kind, facts in _KINDS.items()}
 _PRODUCTS["MOD44W"] = ("water_mask", 1_000_000)
-"""Product → a dataset that each of its granules has (product guides of collection 6.1), and roughly a granule's bytes."""
+"""Product → a dataset that each of its granules has (product guides of
+collection 6.1), and roughly a granule's bytes."""
 
 _YEARLY = {"MOD44W"}
 
@@ -43,13 +44,14 @@ class Product:
         Raises
         ------
         InputError
-            If it is none of the products that this package reads, or of a collection that is no longer to be had.
+            If it is none of the products that this package reads,
+            or of a collection that is no longer to be had.
         """
         short_name, _, collection = name.partition(".")
         if short_name in _PRODUCTS and collection in READ_COLLECTIONS[:-1]:
             raise InputError(
-                f"'{name}': granules of collection {collection} are read, but archives no longer have them; ask for"
-                f" {short_name}.{COLLECTION}."
+                f"'{name}': granules of collection {collection} are read, but archives no longer have them;"
+                f" ask for {short_name}.{COLLECTION}."
             )
         if short_name not in _PRODUCTS or collection != COLLECTION:
             known = ", ".join(f"{product}.{COLLECTION}" for product in _PRODUCTS)

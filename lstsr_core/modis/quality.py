@@ -1,6 +1,7 @@
 """Quality control of LST granules: what the bits of each product's QC mean, and which pixels a policy admits.
 
-Bit fields as in the users' guides of MOD11 (collection 6, table of QC_Day and QC_Night) and MOD21 (collection 6.1).
+Bit fields as in the users' guides of MOD11 (collection 6, table of
+QC_Day and QC_Night) and MOD21 (collection 6.1).
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from lstsr_core.geo.raster import BoolArray
 from lstsr_core.modis.hdf4 import IntegerArray
 
 Policy = Literal["produced", "good"]
-"""Which LST pixels are used: all that were produced, or those of good quality alone (bits 0–1 of QC are ``00``)."""
+"""Which LST pixels are used: all that were produced, or those of
+good quality alone (bits 0–1 of QC are ``00``)."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,11 @@ MOD21A1_QC = QcLayout(
     np.dtype(np.uint16),
     (
         _MANDATORY_QA,
-        BitField("data quality", 2, ("good L1B data", "missing pixel", "fairly calibrated", "poorly calibrated, not processed")),
+        BitField(
+            "data quality",
+            2,
+            ("good L1B data", "missing pixel", "fairly calibrated", "poorly calibrated, not processed"),
+        ),
         BitField("cloud", 4, ("free", "thin cirrus", "within 2 pixels of a cloud", "cloudy")),
         BitField("iterations", 6, ("≥ 7, slow convergence", "6, nominal", "5, nominal", "< 5, fast")),
         BitField("atmospheric opacity", 8, ("≥ 0.3", "0.2 to 0.3", "0.1 to 0.2", "< 0.1")),

@@ -1,4 +1,5 @@
-"""The state of a training after an epoch, in one safetensors file: what it takes to go on as if nothing had happened."""
+"""The state of a training after an epoch, in one safetensors file:
+what it takes to go on as if nothing had happened."""
 
 from __future__ import annotations
 
@@ -60,12 +61,19 @@ def write_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
     for index, moments in checkpoint.optimiser.items():
         tensors |= {f"{_OPTIMISER}{index}/{name}": tensor for name, tensor in moments.items()}
     progress = {"origin": checkpoint.origin, "curves": checkpoint.curves, "best_epoch": checkpoint.best_epoch}
-    content = serialise({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, {"progress": json.dumps(progress)})
+    content = serialise(
+        {name: tensor.cpu().contiguous() for name, tensor in tensors.items()},
+        {"progress": json.dumps(progress)},
+    )
     try:
         with written_atomically(path) as temporary:
             temporary.write_bytes(content)
     except InputError as error:
-        kept = " The checkpoint of an earlier epoch is intact: with space, training goes on from it." if path.is_file() else ""
+        kept = (
+            " The checkpoint of an earlier epoch is intact: with space, training goes on from it."
+            if path.is_file()
+            else ""
+        )
         raise InputError(f"epoch {checkpoint.epoch} is not saved: {error}{kept}") from error
 
 
@@ -87,11 +95,13 @@ def read_checkpoint(path: Path) -> Checkpoint:
             optimiser.setdefault(int(index), {})[moment] = tensor
         curves = [[float(value) for value in row] for row in progress["curves"]]
         best_epoch, origin = int(progress["best_epoch"]), str(progress["origin"])
-        return Checkpoint(origin, curves, best_epoch, _below(tensors, _NETWORK), _below(tensors, _BEST), optimiser)
+        return Checkpoint(
+            origin, curves, best_epoch, _below(tensors, _NETWORK), _below(tensors, _BEST), optimiser
+        )
     except Exception as error:  # safetensors raises its own kinds on a damaged file
         raise InputError(
-            f"{path}: not a readable checkpoint ({type(error).__name__}: {' '.join(str(error).split())[:120]}). "
-            "Delete it, and training starts from scratch."
+            f"{path}: not a readable checkpoint ({type(error).__name__}:"
+            f" {' '.join(str(error).split())[:120]}). Delete it, and training starts from scratch."
         ) from error
 
 

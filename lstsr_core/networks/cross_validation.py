@@ -1,4 +1,5 @@
-"""From data and settings to weights files: one network for all patches, or one for each fold, which has not seen it."""
+"""From data and settings to weights files: one network for all
+patches, or one for each fold, which has not seen it."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ CHECKPOINT = "checkpoint.safetensors"
 
 
 def split(data: TrainingData, chosen: IntArray, settings: TrainingSettings) -> tuple[IntArray, IntArray]:
-    """The chosen patches that train and those that validate, as the settings say; with a share of 1 none validates.
+    """The chosen patches that train and those that validate, as the
+    settings say; with a share of 1 none validates.
 
     Raises
     ------
@@ -34,7 +36,9 @@ def split(data: TrainingData, chosen: IntArray, settings: TrainingSettings) -> t
         return chosen, chosen[:0]
     if settings.split == "table":
         if data.trains is None:
-            raise InputError("'split' is table, but pairs have no table of patches; expected groups or random.")
+            raise InputError(
+                "'split' is table, but pairs have no table of patches; expected groups or random."
+            )
         trains = data.trains[chosen]
     elif settings.split == "random":
         trains = random_split(len(chosen), settings.training_share, settings.seed)
@@ -64,11 +68,15 @@ def train_weights(data: TrainingData, settings: TrainingSettings, directory: Pat
     train_and_save(data, training, validation, settings, directory, {"source": source})
 
 
-def cross_validate(data: TrainingData, settings: TrainingSettings, folds: int, directory: Path, source: str) -> pd.DataFrame:
-    """Train a network for each fold on all the others; `networks.weights_files.unseen_weights` then finds each scene's.
+def cross_validate(
+    data: TrainingData, settings: TrainingSettings, folds: int, directory: Path, source: str
+) -> pd.DataFrame:
+    """Train a network for each fold on all the others;
+    `networks.weights_files.unseen_weights` then finds each scene's.
 
-    A fold of whole groups of neighbours is never trained on. Where the settings keep the last epoch it is what the validation
-    curves are taken from, which decide nothing then; where they keep the best one, that is chosen on a part of the other folds.
+    A fold of whole groups of neighbours is never trained on. Where the settings keep the last epoch it
+    is what the validation curves are taken from, which decide nothing then; where they keep the best
+    one, that is chosen on a part of the other folds.
 
     Parameters
     ----------
@@ -76,7 +84,8 @@ def cross_validate(data: TrainingData, settings: TrainingSettings, folds: int, d
     settings : TrainingSettings
     folds : int
     directory : Path
-        Gets ``folds.csv`` (scene, fold) and ``fold<k>/<model>.safetensors``; what was stopped there goes on where it was.
+        Gets ``folds.csv`` (scene, fold) and ``fold<k>/<model>.safetensors``;
+        what was stopped there goes on where it was.
     source : str
 
     Returns
@@ -94,7 +103,9 @@ def cross_validate(data: TrainingData, settings: TrainingSettings, folds: int, d
     _write_folds(table, directory / FOLDS_TABLE)
     for fold in range(folds):
         others, held_out = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
-        training, validation = split(data, others, settings) if settings.keep == "best" else (others, held_out)
+        training, validation = (
+            split(data, others, settings) if settings.keep == "best" else (others, held_out)
+        )
         seen = {"source": source, "fold": fold, "folds": folds, "not_seen": table["scene"][held_out].tolist()}
         train_and_save(data, training, validation, settings, directory / fold_name(fold), seen)
     return table
@@ -103,7 +114,9 @@ def cross_validate(data: TrainingData, settings: TrainingSettings, folds: int, d
 def _write_folds(table: pd.DataFrame, path: Path) -> None:
     content = table.to_csv(index=False, lineterminator="\n")
     if path.is_file() and path.read_text(encoding="utf-8") != content:
-        raise InputError(f"{path}: holds other folds. Take another directory, or the same number of folds, pairs and seed.")
+        raise InputError(
+            f"{path}: holds other folds. Take another directory, or the same number of folds, pairs and seed."
+        )
     with written_atomically(path) as temporary:
         temporary.write_text(content, encoding="utf-8")
 
@@ -116,7 +129,8 @@ def train_and_save(
     directory: Path,
     seen: dict[str, Any],
 ) -> None:
-    """Train on some patches and write ``<model>.safetensors`` with its curves; what was stopped goes on, what has ended stays.
+    """Train on some patches and write ``<model>.safetensors`` with its curves;
+    what was stopped goes on, what has ended stays.
 
     Parameters
     ----------
@@ -132,13 +146,16 @@ def train_and_save(
     InputError
         As `networks.training.train` does; or if the directory holds weights of another training.
     """
-    weights, checkpoint, curves = (directory / f"{settings.model}.{end}" for end in ("safetensors", CHECKPOINT, "curves.csv"))
+    weights, checkpoint, curves = (
+        directory / f"{settings.model}.{end}" for end in ("safetensors", CHECKPOINT, "curves.csv")
+    )
     origin = origin_of(data, training, validation, settings)
     if weights.is_file():
         if load_model(weights).card.get("origin") == origin:
             return
         raise InputError(
-            f"{weights}: comes from a training with other settings or patches. Take another directory, or delete it."
+            f"{weights}: comes from a training with other settings or patches. Take another directory, or"
+            " delete it."
         )
     trained = train(data, training, validation, settings, checkpoint, curves)
     known: dict[str, Any] = {"training_patches": len(training), "validation_patches": len(validation)}
@@ -149,14 +166,18 @@ def train_and_save(
     checkpoint.unlink()
 
 
-def training_key(data: TrainingData, training: IntArray, validation: IntArray, settings: TrainingSettings) -> str:
-    """A directory's name for a training, another one whenever settings, patches or the code that trains change."""
+def training_key(
+    data: TrainingData, training: IntArray, validation: IntArray, settings: TrainingSettings
+) -> str:
+    """A directory's name for a training, another one whenever
+    settings, patches or the code that trains change."""
     code = code_of([f"import {train.__module__}"])
     return key(origin_of(data, training, validation, settings), code)
 
 
 def forget(model: str, directory: Path) -> None:
-    """Delete a model's weights and checkpoints in a directory and its folds, so that training starts from scratch."""
+    """Delete a model's weights and checkpoints in a directory and
+    its folds, so that training starts from scratch."""
     for folder in (directory, *directory.glob(fold_name("[0-9]*"))):
         for end in ("safetensors", CHECKPOINT):
             (folder / f"{model}.{end}").unlink(missing_ok=True)
@@ -172,7 +193,11 @@ def model_card(trained: TrainedModel, settings: TrainingSettings, data: dict[str
     data : dict
         What it was trained on.
     """
-    kept = trained.curves[trained.curves["epoch"] == trained.best_epoch].drop(columns="epoch").dropna(axis="columns")
+    kept = (
+        trained.curves[trained.curves["epoch"] == trained.best_epoch]
+        .drop(columns="epoch")
+        .dropna(axis="columns")
+    )
     return {
         "model": settings.model,
         "paper": "arXiv 2502.01204",

@@ -11,7 +11,8 @@ from lstsr_core.networks.losses import Loss
 
 _SCORES = ["loss", "dsloss", "perceploss", "psnr", "ssim"]
 CURVE_COLUMNS = ["epoch", *(f"{split}_{score}" for split in ("train", "val") for score in _SCORES)]
-"""As in the published logs: total, reconstruction (dsloss), texture (perceploss); PSNR and SSIM against the upsampled input."""
+"""As in the published logs: total, reconstruction (dsloss), texture
+(perceploss); PSNR and SSIM against the upsampled input."""
 
 
 class Tally:
@@ -41,7 +42,9 @@ class Tally:
         with torch.no_grad():
             x, r = predicted[:: self._every], upsampled[:: self._every]
             similarity = [psnr_db(x, r).mean(), ssim(x, r).mean()]
-            scores = torch.stack([loss.total, loss.reconstruction, loss.texture, *similarity]).detach().double()
+            scores = (
+                torch.stack([loss.total, loss.reconstruction, loss.texture, *similarity]).detach().double()
+            )
             sums = len(predicted) * scores
             self._sums = sums if self._sums is None else self._sums + sums
             self._patches += len(predicted)
@@ -65,12 +68,15 @@ def psnr_db(x: Tensor, r: Tensor) -> Tensor:
 
 
 def ssim(x: Tensor, r: Tensor) -> Tensor:
-    """`metrics.images.ssim` of each image, (B, 1, rows, columns) → (B,); meant for z-scores, whose mean is small."""
+    """`metrics.images.ssim` of each image, (B, 1, rows, columns) →
+    (B,); meant for z-scores, whose mean is small."""
     span = _spans(x, r).view(-1, 1, 1)
     c1, c2 = (0.01 * span) ** 2, (0.03 * span) ** 2
     stacked = torch.cat([x, r, x * x + r * r, x * r], dim=1)
     # Along one axis after the other: 14 additions a window instead of 49.
-    means = functional.avg_pool2d(functional.avg_pool2d(stacked, (WINDOW, 1), stride=1), (1, WINDOW), stride=1)
+    means = functional.avg_pool2d(
+        functional.avg_pool2d(stacked, (WINDOW, 1), stride=1), (1, WINDOW), stride=1
+    )
     mean_x, mean_r, mean_squares, mean_product = means.unbind(dim=1)
     norm = WINDOW**2 / (WINDOW**2 - 1)
     both_variances = norm * (mean_squares - mean_x**2 - mean_r**2)

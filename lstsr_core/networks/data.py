@@ -1,4 +1,5 @@
-"""Patches ready for training: arrays in memory or mapped from disk, their statistics, and the batches drawn from them."""
+"""Patches ready for training: arrays in memory or mapped from disk,
+their statistics, and the batches drawn from them."""
 
 from __future__ import annotations
 
@@ -57,9 +58,16 @@ class TrainingData:
     def __post_init__(self) -> None:
         check_nested(self.lst_k.shape, self.ndvi.shape, "training patches")
         if not len(self.names) == len(self.groups) == len(self.lst_k):
-            raise ValueError(f"{len(self.names)} names and {len(self.groups)} groups of {len(self.lst_k)} patches: no match.")
+            raise ValueError(
+                f"{len(self.names)} names and {len(self.groups)} groups of {len(self.lst_k)} patches: no"
+                " match."
+            )
         patches = zip(self.names, self.lst_k, self.ndvi, strict=True)
-        holes = [name for name, lst_k, ndvi in patches if not (np.isfinite(lst_k).all() and np.isfinite(ndvi).all())]
+        holes = [
+            name
+            for name, lst_k, ndvi in patches
+            if not (np.isfinite(lst_k).all() and np.isfinite(ndvi).all())
+        ]
         if holes:
             raise InputError(
                 f"patches {', '.join(holes[:5])} hold invalid LST or NDVI ({len(holes)} of {len(self)});"
@@ -73,10 +81,13 @@ class TrainingData:
         """What z-scores a network's inputs, over the chosen patches."""
         lst_mean_k, lst_std_k, lst_min_k, lst_max_k = _moments(self.lst_k, chosen)
         ndvi_mean, ndvi_std, ndvi_min, ndvi_max = _moments(self.ndvi, chosen)
-        return Statistics(lst_mean_k, lst_std_k, ndvi_mean, ndvi_std, lst_min_k, lst_max_k, ndvi_min, ndvi_max)
+        return Statistics(
+            lst_mean_k, lst_std_k, ndvi_mean, ndvi_std, lst_min_k, lst_max_k, ndvi_min, ndvi_max
+        )
 
     def slopes(self, statistics: Statistics) -> Stack:
-        """Each patch's least-squares slope of LST on block-mean NDVI at 1 km, both in z-scores; 0 where NDVI is constant."""
+        """Each patch's least-squares slope of LST on block-mean NDVI at 1
+        km, both in z-scores; 0 where NDVI is constant."""
         slopes = np.zeros(len(self), dtype=np.float32)
         for index in range(len(self)):
             lst_k = self.lst_k[index].astype(np.float64)
@@ -89,8 +100,9 @@ class TrainingData:
 
 
 def _moments(stack: Stack, chosen: IntArray) -> tuple[float, float, float, float]:
-    # Patch by patch, so that a mapped file is never whole in memory; about the first patch's mean, for precision.
-    # Not patches.statistics.joined, whose last digit differs: trained weights and checkpoints would belong to other inputs.
+    # Patch by patch, so that a mapped file is never whole in memory; about the first patch's
+    # mean, for precision. Not patches.statistics.joined, whose last digit differs: trained
+    # weights and checkpoints would belong to other inputs.
     centre = float(stack[chosen[0]].mean(dtype=np.float64))
     sums = np.zeros(2)
     lowest, highest = np.inf, -np.inf
@@ -106,8 +118,8 @@ def _moments(stack: Stack, chosen: IntArray) -> tuple[float, float, float, float
 def from_pairs(directory: Path, part: Part = "development") -> TrainingData:
     """The MODIS side of a directory's pairs, aligned and cut to the smallest; no ASTER file is read.
 
-    The groups are those whose footprints overlap or touch, directly or through others. Scenes of one day, which show by
-    equal LST where they overlap, are in one group by that.
+    The groups are those whose footprints overlap or touch, directly or through others. Scenes of one day,
+    which show by equal LST where they overlap, are in one group by that.
 
     Parameters
     ----------
@@ -124,7 +136,9 @@ def from_pairs(directory: Path, part: Part = "development") -> TrainingData:
     pairs = [align(pair) for pair in read]
     rows, columns = (min(size) for size in zip(*[pair.lst.values.shape for pair in pairs], strict=True))
     lst_k = np.stack([pair.lst.values[:rows, :columns] for pair in pairs]).astype(np.float32)
-    ndvi = np.stack([pair.ndvi.values[: SCALE * rows, : SCALE * columns] for pair in pairs]).astype(np.float32)
+    ndvi = np.stack([pair.ndvi.values[: SCALE * rows, : SCALE * columns] for pair in pairs]).astype(
+        np.float32
+    )
     names, groups = [f"pair_{pair.id}" for pair in pairs], overlapping_groups([pair.lst for pair in pairs])
     return TrainingData(names, lst_k, ndvi, groups, digests=[pair.digest for pair in read])
 
@@ -216,17 +230,22 @@ class Batches:
         If the windows to cut are larger than the patches.
     """
 
-    def __init__(self, data: TrainingData, statistics: Statistics, settings: TrainingSettings, block: int = 1) -> None:
+    def __init__(
+        self, data: TrainingData, statistics: Statistics, settings: TrainingSettings, block: int = 1
+    ) -> None:
         self._data, self._statistics, self._settings = data, statistics, settings
         constant = None if settings.gamma == "scene" else np.full(len(data), settings.gamma, dtype=np.float32)
-        self.gammas: Stack = (data.slopes(statistics) if constant is None else constant) * np.float32(settings.gamma_scale)
+        self.gammas: Stack = (data.slopes(statistics) if constant is None else constant) * np.float32(
+            settings.gamma_scale
+        )
         self._whole = [size - size % block for size in data.lst_k.shape[1:]]
         self._margin = -(-settings.jitter // SCALE)
         smallest = min(self._whole)
         if smallest == 0 or (settings.crop or 1) + 2 * self._margin > smallest:
             raise InputError(
-                f"windows of {settings.crop or block} coarse pixels, moved by up to {settings.jitter} fine ones, do not fit into "
-                f"patches of {data.lst_k.shape[1]}×{data.lst_k.shape[2]} (rows×columns); lower 'crop' or 'jitter'."
+                f"windows of {settings.crop or block} coarse pixels, moved by up to {settings.jitter} fine"
+                f" ones, do not fit into patches of {data.lst_k.shape[1]}×{data.lst_k.shape[2]}"
+                " (rows×columns); lower 'crop' or 'jitter'."
             )
 
     def training(self, chosen: IntArray, epoch: int) -> Iterator[Batch]:
@@ -234,8 +253,15 @@ class Batches:
         settings = self._settings
         random = np.random.default_rng([settings.seed, epoch])
         order, count = random.permutation(chosen), len(chosen)
-        sides = [settings.crop] * 2 if settings.crop else ([min(self._whole)] * 2 if settings.symmetries else self._whole)
-        room = [size - side if settings.crop else 0 for size, side in zip(self._data.lst_k.shape[1:], sides, strict=True)]
+        sides = (
+            [settings.crop] * 2
+            if settings.crop
+            else ([min(self._whole)] * 2 if settings.symmetries else self._whole)
+        )
+        room = [
+            size - side if settings.crop else 0
+            for size, side in zip(self._data.lst_k.shape[1:], sides, strict=True)
+        ]
         corners = [random.integers(self._margin, most - self._margin, count, endpoint=True) for most in room]
         moves = random.integers(-settings.jitter, settings.jitter, (2, count), endpoint=True)
         turns = random.integers(0, SYMMETRIES, count) if settings.symmetries else np.zeros(count, int)
@@ -252,7 +278,10 @@ class Batches:
 
     def _batch(self, chosen: IntArray, windows: list[_Window], rows: int, columns: int) -> Batch:
         s, data = self._statistics, self._data
-        cut = [window.cut(data.lst_k[i], data.ndvi[i], rows, columns) for i, window in zip(chosen, windows, strict=True)]
+        cut = [
+            window.cut(data.lst_k[i], data.ndvi[i], rows, columns)
+            for i, window in zip(chosen, windows, strict=True)
+        ]
         lst_k, ndvi = (torch.from_numpy(np.stack(images)).unsqueeze(1) for images in zip(*cut, strict=True))
         return Batch(
             [data.names[i] for i in chosen],
@@ -271,7 +300,8 @@ class _Window:
     symmetry: int = 0
 
     def cut(self, lst_k: Stack, ndvi: Stack, rows: int, columns: int) -> tuple[Stack, Stack]:
-        """LST of rows×columns and the NDVI over it, moved by whole fine pixels, then both turned and mirrored alike."""
+        """LST of rows×columns and the NDVI over it, moved by whole
+        fine pixels, then both turned and mirrored alike."""
         coarse = lst_k[self.row : self.row + rows, self.column : self.column + columns]
         first_row, first_column = SCALE * self.row + self.down, SCALE * self.column + self.right
         fine = ndvi[first_row : first_row + SCALE * rows, first_column : first_column + SCALE * columns]
@@ -279,6 +309,7 @@ class _Window:
 
 
 def symmetric(image: Stack, symmetry: int) -> Stack:
-    """One of the eight symmetries of the square: turned `symmetry` % 4 times a quarter, and mirrored from 4 on."""
+    """One of the eight symmetries of the square: turned
+    `symmetry` % 4 times a quarter, and mirrored from 4 on."""
     turned: Stack = np.rot90(image, symmetry % 4, axes=(-2, -1))
     return turned[..., ::-1] if symmetry >= 4 else turned

@@ -1,4 +1,5 @@
-"""What each network is trained on without ground truth (Method 3); x̂, y and n are z-scores, H the Huber loss (δ = 1, mean)."""
+"""What each network is trained on without ground truth (Method 3); x̂, y and
+n are z-scores, H the Huber loss (δ = 1, mean)."""
 
 from __future__ import annotations
 
@@ -37,7 +38,12 @@ def high_pass(images: Tensor) -> Tensor:
 
 
 def sif_cnn_sr1(
-    predicted: Tensor, lst: Tensor, ndvi: Tensor, alpha: float = 0.99, gamma: float | Tensor = -0.5, mtf: float = DEFAULT_MTF
+    predicted: Tensor,
+    lst: Tensor,
+    ndvi: Tensor,
+    alpha: float = 0.99,
+    gamma: float | Tensor = -0.5,
+    mtf: float = DEFAULT_MTF,
 ) -> Loss:
     """α·H(D(x̂), y) + (1 − α)·H(S x̂, γ S n).
 
@@ -62,9 +68,15 @@ def sif_cnn_sr1(
 
 
 def sif_cnn_sr2(
-    predicted: Tensor, lst: Tensor, ndvi: Tensor, alpha: float = 0.5, gamma: float | Tensor = -0.25, mtf: float = DEFAULT_MTF
+    predicted: Tensor,
+    lst: Tensor,
+    ndvi: Tensor,
+    alpha: float = 0.5,
+    gamma: float | Tensor = -0.25,
+    mtf: float = DEFAULT_MTF,
 ) -> Loss:
-    """α·H(D(x̂), y) + (1 − α)·H(x̂ − G x̂, γ (n − G n)), G of MTF 0.25; parameters as `sif_cnn_sr1` takes them."""
+    """α·H(D(x̂), y) + (1 − α)·H(x̂ − G x̂, γ (n − G n)), G of
+    MTF 0.25; parameters as `sif_cnn_sr1` takes them."""
     reconstruction = functional.huber_loss(degrade(predicted, mtf), lst)
     texture = functional.huber_loss(high_pass(predicted), gamma * high_pass(ndvi))
     return Loss(alpha * reconstruction + (1.0 - alpha) * texture, reconstruction, texture)

@@ -41,7 +41,8 @@ def sharpening_inputs(batch: Batch, statistics: Statistics) -> Tensor:
 
 
 def coarser_inputs(batch: Batch, statistics: Statistics) -> Tensor:
-    """U(y₄ₖₘ) and n₁ₖₘ at 1 km: LST by norm-L4 in kelvin, NDVI by bicubic ×1/4 without a PSF (a published quirk)."""
+    """U(y₄ₖₘ) and n₁ₖₘ at 1 km: LST by norm-L4 in kelvin, NDVI by
+    bicubic ×1/4 without a PSF (a published quirk)."""
     lst_k = batch.lst * statistics.lst_std_k + statistics.lst_mean_k
     coarser = (aggregate_radiance(lst_k) - statistics.lst_mean_k) / statistics.lst_std_k
     return torch.cat([upsample(coarser), decimate(batch.ndvi)], dim=1)

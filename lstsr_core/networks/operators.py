@@ -1,6 +1,8 @@
-"""The operators of `geo.operators` on tensors: differentiable, along the last two axes (rows, columns), and to rounding the same.
+"""The operators of `geo.operators` on tensors: differentiable, along the last two
+axes (rows, columns), and to rounding the same.
 
-They are written anew by torch's convolutions, since `geo.operators` is for maps and tables that need no torch.
+They are written anew by torch's convolutions, since
+`geo.operators` is for maps and tables that need no torch.
 """
 
 from __future__ import annotations
@@ -41,13 +43,19 @@ def low_pass(fine: Tensor, mtf: float = DEFAULT_MTF) -> Tensor:
 
 def upsample(coarse: Tensor) -> Tensor:
     """U, (..., rows, columns) → (..., 4·rows, 4·columns)."""
-    return _like(functional.interpolate(_planes(coarse), scale_factor=SCALE, mode="bicubic", align_corners=False), coarse)
+    return _like(
+        functional.interpolate(_planes(coarse), scale_factor=SCALE, mode="bicubic", align_corners=False),
+        coarse,
+    )
 
 
 def decimate(fine: Tensor) -> Tensor:
     """Bicubic ×1/4 without any PSF: how SC-Unet's training inputs are made (a published quirk, Method 3)."""
     check_divisible(fine.shape)
-    return _like(functional.interpolate(_planes(fine), scale_factor=1 / SCALE, mode="bicubic", align_corners=False), fine)
+    return _like(
+        functional.interpolate(_planes(fine), scale_factor=1 / SCALE, mode="bicubic", align_corners=False),
+        fine,
+    )
 
 
 def aggregate_radiance(fine_k: Tensor) -> Tensor:

@@ -24,7 +24,8 @@ SMALLEST_INPUT = 8
 """Rows or columns that the network's three halvings leave something of."""
 
 MOST_THREADS = 256
-"""More than any one machine of today has cores for; a slip of the keyboard beyond it crashes the libraries."""
+"""More than any one machine of today has cores for; a slip
+of the keyboard beyond it crashes the libraries."""
 
 
 def _as_number(value: object) -> object:
@@ -53,32 +54,65 @@ class TrainingSettings(BaseModel):
     model: ModelName = Field(description=f"one of {', '.join(MODELS)}")
     alpha: Number = Field(0.99, ge=0.0, le=1.0, description="weight of the reconstruction term")
     gamma: Number | Literal["scene"] = Field(
-        -0.5, description="slope, in z-scores, that ties LST's texture to NDVI's: from -5 to 5, or scene for each scene's own"
+        -0.5,
+        description=(
+            "slope, in z-scores, that ties LST's texture to NDVI's: from -5 to 5, or scene for each"
+            " scene's own"
+        ),
     )
-    gamma_scale: Number = Field(1.0, gt=0.0, le=5.0, description="multiplies gamma, where the texture's slope is another")
-    mtf: Number = Field(DEFAULT_MTF, gt=0.0, lt=1.0, description="transfer of the sensor's PSF at the 1 km Nyquist frequency")
-    upsampling: Upsampling = Field("align-corners", description="in the network: align-corners as published, or half-pixel")
+    gamma_scale: Number = Field(
+        1.0, gt=0.0, le=5.0, description="multiplies gamma, where the texture's slope is another"
+    )
+    mtf: Number = Field(
+        DEFAULT_MTF, gt=0.0, lt=1.0, description="transfer of the sensor's PSF at the 1 km Nyquist frequency"
+    )
+    upsampling: Upsampling = Field(
+        "align-corners", description="in the network: align-corners as published, or half-pixel"
+    )
 
     split: Literal["groups", "random", "table"] = Field(
-        "groups", description="whole groups of neighbours, one by one at random as published, or as the table of 02_patches says"
+        "groups",
+        description=(
+            "whole groups of neighbours, one by one at random as published, or as the table of 02_patches"
+            " says"
+        ),
     )
-    training_share: Number = Field(0.6, gt=0.0, le=1.0, description="share that trains; 1 leaves nothing to validate with")
-    crop: int | None = Field(None, ge=8, description="side in coarse pixels of the windows cut at random; none: whole patches")
+    training_share: Number = Field(
+        0.6, gt=0.0, le=1.0, description="share that trains; 1 leaves nothing to validate with"
+    )
+    crop: int | None = Field(
+        None, ge=8, description="side in coarse pixels of the windows cut at random; none: whole patches"
+    )
     symmetries: Switch = Field(False, description="turn and mirror each patch at random")
-    jitter: int = Field(0, ge=0, le=8, description="most fine pixels that NDVI is moved by against LST, at random")
+    jitter: int = Field(
+        0, ge=0, le=8, description="most fine pixels that NDVI is moved by against LST, at random"
+    )
 
     learning_rate: Number = Field(1e-3, gt=0.0, le=1.0, description="of Adam")
-    schedule: Literal["constant", "cosine"] = Field("constant", description="of the learning rate; cosine ends at 0")
+    schedule: Literal["constant", "cosine"] = Field(
+        "constant", description="of the learning rate; cosine ends at 0"
+    )
     batch_size: int = Field(32, ge=1, le=512, description="patches in a step")
     epochs: int = Field(100, ge=1, le=100_000, description="most passes over the training patches")
-    keep: Literal["best", "last"] = Field("best", description="the epoch of the lowest validation loss, or the last one")
-    patience: int | None = Field(30, ge=1, description="epochs without a better validation loss before it stops; none: never")
+    keep: Literal["best", "last"] = Field(
+        "best", description="the epoch of the lowest validation loss, or the last one"
+    )
+    patience: int | None = Field(
+        30, ge=1, description="epochs without a better validation loss before it stops; none: never"
+    )
     gradient_clip: Number | None = Field(None, gt=0.0, description="largest norm of the gradient; none: any")
     norm_epochs: int | None = Field(
-        None, ge=1, description="epochs in which batch norm takes each batch's own statistics; later ones keep the running ones"
+        None,
+        ge=1,
+        description=(
+            "epochs in which batch norm takes each batch's own statistics; later ones keep the running ones"
+        ),
     )
     threads: int = Field(
-        2, ge=1, le=MOST_THREADS, description="of the CPU; the result depends on their number in the last digits"
+        2,
+        ge=1,
+        le=MOST_THREADS,
+        description="of the CPU; the result depends on their number in the last digits",
     )
     seed: int = Field(42, ge=0, description="of the split, the first weights, the order and the augmentation")
 
@@ -87,15 +121,25 @@ class TrainingSettings(BaseModel):
         if isinstance(self.gamma, float) and not -5.0 <= self.gamma <= 5.0:
             raise ValueError(f"'gamma' is {self.gamma:g}: expected -5 to 5, or scene")
         if self.crop is not None and self.model == "sc-unet" and self.crop % SCALE:
-            raise ValueError(f"'crop' is {self.crop}: sc-unet needs a multiple of {SCALE}, for it learns on 4 km pixels")
+            raise ValueError(
+                f"'crop' is {self.crop}: sc-unet needs a multiple of {SCALE}, for it learns on 4 km pixels"
+            )
         if self.keep == "last" and self.patience is not None:
-            raise ValueError("'keep' is last, which only early stopping would end before: it needs patience: null")
+            raise ValueError(
+                "'keep' is last, which only early stopping would end before: it needs patience: null"
+            )
         if self.jitter and self.crop is None:
-            raise ValueError(f"'jitter' is {self.jitter}: it needs a 'crop', for whole patches leave no room to move")
+            raise ValueError(
+                f"'jitter' is {self.jitter}: it needs a 'crop', for whole patches leave no room to move"
+            )
         if self.training_share == 1.0 and (self.keep == "best" or self.patience is not None):
-            raise ValueError("'training_share' is 1: without validation patches it needs keep: last and no patience")
+            raise ValueError(
+                "'training_share' is 1: without validation patches it needs keep: last and no patience"
+            )
         if self.schedule == "cosine" and self.patience is not None:
-            raise ValueError("'schedule' is cosine, which only ends well at the last epoch: it needs patience: null")
+            raise ValueError(
+                "'schedule' is cosine, which only ends well at the last epoch: it needs patience: null"
+            )
         return self
 
     @classmethod
@@ -131,7 +175,8 @@ def read_settings(path: Path) -> TrainingSettings:
 
 
 def settings_of(model: str, name: str) -> TrainingSettings:
-    """The committed settings of a model, ``paper`` or ``pairs``; or those of a YAML file, which must be of that model.
+    """The committed settings of a model, ``paper`` or ``pairs``; or
+    those of a YAML file, which must be of that model.
 
     Raises
     ------

@@ -1,8 +1,9 @@
 """A network over an image of any size, window by window without seams.
 
-With half-pixel upsampling a pixel's result depends on its neighbourhood alone: windows with a halo as wide as that neighbourhood
-give exactly what one pass over the whole image gives. With align-corners upsampling, as in the published checkpoints, it depends
-on its place in the window, too: windows of the size of the training patches overlap by half and are blended.
+With half-pixel upsampling a pixel's result depends on its neighbourhood alone: windows with a halo as wide
+as that neighbourhood give exactly what one pass over the whole image gives. With align-corners upsampling,
+as in the published checkpoints, it depends on its place in the window, too: windows of the size of the
+training patches overlap by half and are blended.
 """
 
 from __future__ import annotations
@@ -23,10 +24,12 @@ from lstsr_core.geo.window import Window
 from lstsr_core.networks.unet import SharpeningUNet
 
 GRID = 8
-"""Pixels that three poolings make one of: a window begins at a multiple, so that its poolings are the image's own."""
+"""Pixels that three poolings make one of: a window begins at a
+multiple, so that its poolings are the image's own."""
 
 LARGEST_CORE = 1200
-"""Pixels: four by four windows make a tile; with its halo one takes 0.9 GB, and halos are a sixth of the work."""
+"""Pixels: four by four windows make a tile; with its halo one
+takes 0.9 GB, and halos are a sixth of the work."""
 
 TRAINING_SIDE = 256
 BLENDING_STEP = TRAINING_SIDE // 2
@@ -37,10 +40,12 @@ Inputs = Callable[[Window], Tensor]
 
 
 def reach(network: SharpeningUNet) -> int:
-    """How far away an input may lie that a half-pixel network's result depends on, in pixels, rounded up to `GRID`.
+    """How far away an input may lie that a half-pixel network's
+    result depends on, in pixels, rounded up to `GRID`.
 
-    The interval of inputs behind one output is followed from the last layer to the first, down to the deepest level: a 3×3
-    convolution adds a pixel on each side, bilinear ×2 has the two coarse pixels around, average pooling the two fine ones below.
+    The interval of inputs behind one output is followed from the last layer to the first, down to the
+    deepest level: a 3×3 convolution adds a pixel on each side, bilinear ×2 has the two coarse pixels
+    around, average pooling the two fine ones below.
     """
     farthest = 0
     for pixel in range(GRID):
@@ -62,7 +67,8 @@ def _convolutions(module: nn.Module) -> int:
 
 
 class _Convolution(nn.Module):
-    """A 3×3 convolution with replicate padding that spares the padded copy of its input, a fifth of the network's time.
+    """A 3×3 convolution with replicate padding that spares the padded
+    copy of its input, a fifth of the network's time.
 
     It pads with zeros, and adds what the replicated edge would have given to the outermost rows and columns.
     """
@@ -78,12 +84,15 @@ class _Convolution(nn.Module):
             edge = functional.pad(features[:, :, row, None], [1, 1, 0, 0], mode="replicate")
             output[:, :, row] += functional.conv2d(edge, taps)[:, :, 0]
         for column, taps in ((0, self.weight[:, :, :, :1]), (-1, self.weight[:, :, :, 2:])):
-            output[..., column] += functional.conv2d(features[..., column, None], taps, padding=(1, 0))[..., 0]
+            output[..., column] += functional.conv2d(features[..., column, None], taps, padding=(1, 0))[
+                ..., 0
+            ]
         return output
 
 
 def for_inference(network: SharpeningUNet) -> SharpeningUNet:
-    """A copy that computes the same faster: batch norms folded into the convolutions, channels last, no padded copies."""
+    """A copy that computes the same faster: batch norms folded into the
+    convolutions, channels last, no padded copies."""
     folded = copy.deepcopy(network).eval()
     for block in [module for module in folded.modules() if isinstance(module, nn.Sequential)]:
         for index, part in enumerate(block):
@@ -99,7 +108,8 @@ def for_inference(network: SharpeningUNet) -> SharpeningUNet:
 
 
 def seamless_windows(rows: int, columns: int, largest: int = LARGEST_CORE) -> Iterator[Window]:
-    """Windows of nearly one size, no larger than `largest`, that begin on the grid of 8 and share out an image."""
+    """Windows of nearly one size, no larger than `largest`, that
+    begin on the grid of 8 and share out an image."""
     for row_span in _shares(rows, largest):
         for column_span in _shares(columns, largest):
             yield Window(row_span, column_span)
@@ -111,8 +121,11 @@ def _shares(size: int, largest: int) -> list[slice]:
     return [slice(start, min(start + step, size)) for start in range(0, size, step)]
 
 
-def predict_seamless(network: SharpeningUNet, inputs: Inputs, wanted: BoolArray, largest: int = LARGEST_CORE) -> Float32Array:
-    """A half-pixel network over an image: what one pass over the whole would give, to rounding, wherever it is wanted.
+def predict_seamless(
+    network: SharpeningUNet, inputs: Inputs, wanted: BoolArray, largest: int = LARGEST_CORE
+) -> Float32Array:
+    """A half-pixel network over an image: what one pass over the whole
+    would give, to rounding, wherever it is wanted.
 
     Parameters
     ----------
@@ -130,7 +143,9 @@ def predict_seamless(network: SharpeningUNet, inputs: Inputs, wanted: BoolArray,
         Z-scored LST; NaN in windows that were not computed.
     """
     if network.upsampling != "half-pixel":
-        raise ValueError(f"The network upsamples by {network.upsampling}: its windows differ from one pass; blend them.")
+        raise ValueError(
+            f"The network upsamples by {network.upsampling}: its windows differ from one pass; blend them."
+        )
     rows, columns = wanted.shape
     fast, halo = for_inference(network), reach(network)
     predicted = np.full((rows, columns), np.nan, dtype=np.float32)
@@ -145,14 +160,16 @@ def predict_seamless(network: SharpeningUNet, inputs: Inputs, wanted: BoolArray,
 def predict_blended(
     network: SharpeningUNet, inputs: Inputs, wanted: BoolArray, first_row: int = 0, first_column: int = 0
 ) -> Float32Array:
-    """A network over windows of the size of its training patches, every `BLENDING_STEP` pixels, blended by a raised cosine.
+    """A network over windows of the size of its training patches, every
+    `BLENDING_STEP` pixels, blended by a raised cosine.
 
     Parameters
     ----------
     network, inputs, wanted
         As for `predict_seamless`.
     first_row, first_column : int
-        Where the grid of windows begins, in pixels left and above of the image; at its borders windows are moved inwards.
+        Where the grid of windows begins, in pixels left and above of the
+        image; at its borders windows are moved inwards.
 
     Returns
     -------

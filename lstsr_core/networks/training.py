@@ -1,4 +1,5 @@
-"""Training a network: Adam, early stopping, the best epoch's weights kept (Method 3); stopped, it goes on where it was."""
+"""Training a network: Adam, early stopping, the best epoch's weights
+kept (Method 3); stopped, it goes on where it was."""
 
 from __future__ import annotations
 
@@ -72,13 +73,15 @@ def train(
 ) -> TrainedModel:
     """Train a network from scratch, or go on from a checkpoint.
 
-    On a CPU the same seed, settings, data and number of threads give the same weights bit for bit, resumed or not.
+    On a CPU the same seed, settings, data and number of threads
+    give the same weights bit for bit, resumed or not.
 
     Parameters
     ----------
     data : TrainingData
     training, validation : array of int
-        Which patches; the training patches' own statistics z-score both. Without validation patches its curves are NaN.
+        Which patches; the training patches' own statistics z-score both.
+        Without validation patches its curves are NaN.
     settings : TrainingSettings
     checkpoint : Path, optional
         Written after every epoch; if it is there, training goes on from it.
@@ -90,8 +93,8 @@ def train(
     Raises
     ------
     InputError
-        If the loss stops being a number (naming the batch's patches), a file cannot be written, or the checkpoint is damaged
-        or belongs to another training.
+        If the loss stops being a number (naming the batch's patches), a file cannot be written, or the
+        checkpoint is damaged or belongs to another training.
     """
     run = _Run(data, training, validation, settings, device or default_device())
     origin = origin_of(data, training, validation, settings)
@@ -99,8 +102,8 @@ def train(
         saved = read_checkpoint(checkpoint)
         if saved.origin != origin:
             raise InputError(
-                f"{checkpoint}: belongs to a training with other settings or patches. Take another directory for this one, or "
-                "delete the file to start from scratch."
+                f"{checkpoint}: belongs to a training with other settings or patches. Take another directory"
+                " for this one, or delete the file to start from scratch."
             )
         run.restore(saved)
     steps = -(-len(training) // settings.batch_size) or 1
@@ -117,7 +120,9 @@ def train(
     return run.result()
 
 
-def loss_of_upsampled(data: TrainingData, chosen: IntArray, statistics: Statistics, settings: TrainingSettings) -> Loss:
+def loss_of_upsampled(
+    data: TrainingData, chosen: IntArray, statistics: Statistics, settings: TrainingSettings
+) -> Loss:
     """What U(y) itself scores, mean over the chosen patches: the figure that a network has to beat."""
     objective = OBJECTIVES[settings.model]
     everything = settings.model_copy(update={"batch_size": len(chosen)})
@@ -125,8 +130,11 @@ def loss_of_upsampled(data: TrainingData, chosen: IntArray, statistics: Statisti
     return objective.loss(objective.inputs(batch, statistics)[:, :1], batch, settings)
 
 
-def origin_of(data: TrainingData, training: IntArray, validation: IntArray, settings: TrainingSettings) -> str:
-    """A fingerprint of all that decides a training but the machine: settings, names of the patches, their statistics."""
+def origin_of(
+    data: TrainingData, training: IntArray, validation: IntArray, settings: TrainingSettings
+) -> str:
+    """A fingerprint of all that decides a training but the machine:
+    settings, names of the patches, their statistics."""
     names = [[data.names[i] for i in chosen] for chosen in (training, validation)]
     return fingerprint(settings.model_dump(), names, asdict(data.statistics(training)))
 
@@ -139,7 +147,12 @@ def write_curves(curves: pd.DataFrame, path: Path) -> None:
 
 class _Run:
     def __init__(
-        self, data: TrainingData, training: IntArray, validation: IntArray, settings: TrainingSettings, device: torch.device
+        self,
+        data: TrainingData,
+        training: IntArray,
+        validation: IntArray,
+        settings: TrainingSettings,
+        device: torch.device,
     ) -> None:
         torch.set_num_threads(settings.threads)
         self.statistics: Statistics = data.statistics(training)
@@ -162,7 +175,9 @@ class _Run:
 
     @property
     def finished(self) -> bool:
-        stopped = self._settings.patience is not None and self.epoch - self._best_epoch >= self._settings.patience
+        stopped = (
+            self._settings.patience is not None and self.epoch - self._best_epoch >= self._settings.patience
+        )
         return self.epoch >= self._settings.epochs or stopped
 
     def advance(self, progress: tqdm[int]) -> None:
@@ -207,7 +222,8 @@ class _Run:
     def _step(self, epoch: int, step: int, loss: Loss) -> None:
         settings = self._settings
         if settings.schedule == "cosine":
-            # Not torch's CosineAnnealingLR: it goes from rate to rate, and nine of ten differ in their last digits.
+            # Not torch's CosineAnnealingLR: it goes from rate to rate,
+            # and nine of ten differ in their last digits.
             steps = -(-len(self._training) // settings.batch_size)
             done = ((epoch - 1) * steps + step) / (settings.epochs * steps)
             for group in self._optimiser.param_groups:
@@ -223,7 +239,9 @@ class _Run:
 
     def state(self, origin: str) -> Checkpoint:
         moments: dict[int, dict[str, Tensor]] = self._optimiser.state_dict()["state"]
-        return Checkpoint(origin, self._rows, self._best_epoch, self._network.state_dict(), self._best, moments)
+        return Checkpoint(
+            origin, self._rows, self._best_epoch, self._network.state_dict(), self._best, moments
+        )
 
     def restore(self, saved: Checkpoint) -> None:
         self._network.load_state_dict(saved.network)

@@ -44,7 +44,9 @@ class Up(nn.Module):
         self.merge = DoubleConvolution(inputs, inputs // 2, outputs)
 
     def forward(self, features: Tensor, skip: Tensor) -> Tensor:
-        upsampled = functional.interpolate(features, scale_factor=2, mode="bilinear", align_corners=self.aligned)
+        upsampled = functional.interpolate(
+            features, scale_factor=2, mode="bilinear", align_corners=self.aligned
+        )
         missing_rows, missing_columns = (skip.shape[axis] - upsampled.shape[axis] for axis in (-2, -1))
         above, left = missing_rows // 2, missing_columns // 2
         padded = functional.pad(upsampled, [left, missing_columns - left, above, missing_rows - above])
@@ -60,8 +62,9 @@ class SharpeningUNet(nn.Module):
     Parameters
     ----------
     upsampling : str
-        "align-corners", as the published checkpoints were trained: a pixel's result depends on the size of the window around
-        it. "half-pixel": it depends on its neighbourhood alone, so that overlapping windows agree.
+        "align-corners", as the published checkpoints were trained: a pixel's result
+        depends on the size of the window around it. "half-pixel": it depends on its
+        neighbourhood alone, so that overlapping windows agree.
     """
 
     def __init__(self, upsampling: Upsampling = "align-corners") -> None:

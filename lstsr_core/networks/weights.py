@@ -38,7 +38,8 @@ for _level in range(3):
 
 @dataclass(frozen=True)
 class Model:
-    """A network in evaluation mode with the statistics that it was trained with, and the file that both came from.
+    """A network in evaluation mode with the statistics that it was
+    trained with, and the file that both came from.
 
     Attributes
     ----------
@@ -56,12 +57,17 @@ class Model:
     card: dict[str, Any] = field(default_factory=dict)
 
     def has_seen(self, digest: str) -> bool | None:
-        """Whether it was trained on the scene with this `ModisPair.digest`; None if its card does not tell."""
+        """Whether it was trained on the scene with this
+        `ModisPair.digest`; None if its card does not tell."""
         seen = self.card["data"].get("seen") if isinstance(self.card.get("data"), dict) else None
         return None if seen is None else digest in seen
 
     def predict_k(
-        self, coarse_upsampled_k: FloatArray, ndvi: FloatArray, piece: int | None = None, wanted: BoolArray | None = None
+        self,
+        coarse_upsampled_k: FloatArray,
+        ndvi: FloatArray,
+        piece: int | None = None,
+        wanted: BoolArray | None = None,
     ) -> FloatArray:
         """Run the network over an image of any size, without seams (`windows`).
 
@@ -72,8 +78,8 @@ class Model:
         ndvi : array of shape (rows, columns)
             No NaN.
         piece : int, optional
-            Side of disjoint pieces to run it over one by one, as was published, which leaves seams. A rest that the network is
-            too deep for joins the last piece.
+            Side of disjoint pieces to run it over one by one, as was published, which leaves seams. A rest
+            that the network is too deep for joins the last piece.
         wanted : bool array of shape (rows, columns), optional
             Windows in which it is nowhere true are left out, NaN.
 
@@ -86,7 +92,9 @@ class Model:
 
         def scores(window: Window) -> Tensor:
             lst = (window.of(coarse_upsampled_k) - s.lst_mean_k) / s.lst_std_k
-            return torch.from_numpy(np.stack([lst, (window.of(ndvi) - s.ndvi_mean) / s.ndvi_std])[None].astype(np.float32))
+            return torch.from_numpy(
+                np.stack([lst, (window.of(ndvi) - s.ndvi_mean) / s.ndvi_std])[None].astype(np.float32)
+            )
 
         wanted = np.ones((rows, columns), dtype=np.bool_) if wanted is None else wanted
         if piece is None and self.network.upsampling == "half-pixel":
@@ -95,7 +103,9 @@ class Model:
             output = predict_blended(self.network, scores, wanted)
         else:
             with torch.inference_mode():
-                output = self._disjoint(scores(Window(slice(0, rows), slice(0, columns))), piece or max(rows, columns))
+                output = self._disjoint(
+                    scores(Window(slice(0, rows), slice(0, columns))), piece or max(rows, columns)
+                )
         predicted_k = output.astype(np.float64)
         predicted_k *= s.lst_std_k
         predicted_k += s.lst_mean_k
@@ -104,7 +114,10 @@ class Model:
     def _disjoint(self, scores: Tensor, piece: int) -> FloatArray:
         rows, columns = (_piece_sizes(size, piece) for size in scores.shape[2:])
         bands = torch.split(scores, rows, dim=2)
-        joined = torch.cat([torch.cat([self.network(p) for p in torch.split(b, columns, dim=3)], dim=3) for b in bands], dim=2)
+        joined = torch.cat(
+            [torch.cat([self.network(p) for p in torch.split(b, columns, dim=3)], dim=3) for b in bands],
+            dim=2,
+        )
         output: FloatArray = joined[0, 0].numpy()
         return output
 
@@ -138,7 +151,10 @@ def load_model(path: Path) -> Model:
             state = torch.load(path, map_location="cpu", weights_only=True)
             state = {_own_name(name): tensor for name, tensor in state.items()}
             statistics = PUBLISHED_STATISTICS
-            card = {"data": "as published: tile h18v04, day, 2017-01-01 to 2020-01-01", "upsampling": "align-corners"}
+            card = {
+                "data": "as published: tile h18v04, day, 2017-01-01 to 2020-01-01",
+                "upsampling": "align-corners",
+            }
             network = SharpeningUNet()
     except Exception as error:  # both libraries raise their own kinds, pickle's among them, on a damaged file
         raise unreadable(path, error) from error
@@ -147,13 +163,18 @@ def load_model(path: Path) -> Model:
     return Model(network.eval(), statistics, path.name, card)
 
 
-def save_model(network: SharpeningUNet, statistics: Statistics, path: Path, card: Mapping[str, Any] | None = None) -> None:
-    """Write weights, statistics, upsampling and a card of what JSON can hold as one safetensors file, atomically."""
+def save_model(
+    network: SharpeningUNet, statistics: Statistics, path: Path, card: Mapping[str, Any] | None = None
+) -> None:
+    """Write weights, statistics, upsampling and a card of what
+    JSON can hold as one safetensors file, atomically."""
     # One entry, for safetensors writes several in another order each time.
     content = {"statistics": asdict(statistics), "upsampling": network.upsampling, **(card or {})}
     metadata = {"card": json.dumps(content, sort_keys=True)}
     with written_atomically(path) as temporary:
-        temporary.write_bytes(serialise({k: v.contiguous() for k, v in network.state_dict().items()}, metadata))
+        temporary.write_bytes(
+            serialise({k: v.contiguous() for k, v in network.state_dict().items()}, metadata)
+        )
 
 
 def _own_name(published: str) -> str:
@@ -164,4 +185,7 @@ def _own_name(published: str) -> str:
 
 
 def _shapes(state: Mapping[str, object]) -> Shapes:
-    return {name: tuple(entry.shape) if isinstance(entry, Tensor) else type(entry).__name__ for name, entry in state.items()}
+    return {
+        name: tuple(entry.shape) if isinstance(entry, Tensor) else type(entry).__name__
+        for name, entry in state.items()
+    }

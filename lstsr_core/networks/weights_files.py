@@ -19,7 +19,8 @@ Shapes = Mapping[str, tuple[int, ...] | str]
 """Of each tensor of a network's state, by its name; the type of what is no tensor."""
 
 PACKAGE_WEIGHTS = Path(__file__).parents[1] / "weights"
-"""Trained for this package on the MODIS side of the published pairs: used where no other weights are named."""
+"""Trained for this package on the MODIS side of the
+published pairs: used where no other weights are named."""
 
 FOLDS_TABLE = "folds.csv"
 
@@ -33,8 +34,8 @@ PUBLISHED_CHECKPOINTS = {
 def weights_file(directory: Path | None, method: str) -> Path | None:
     """The weights of a method below a directory, or None if it holds none.
 
-    ``<method>.safetensors`` is looked for first, then the published ``modelB_…/modelB_state_dict.pt``. Without a directory:
-    the weights that come with the package.
+    ``<method>.safetensors`` is looked for first, then the published ``modelB_…/modelB_state_dict.pt``.
+    Without a directory: the weights that come with the package.
     """
     directory = directory or PACKAGE_WEIGHTS
     for folder in (directory, directory / "models"):
@@ -65,8 +66,8 @@ def unseen_weights(directory: Path, scene: str) -> Path:
     folds = _read_folds(path, path.stat().st_mtime_ns)
     if scene not in folds:
         raise InputError(
-            f"{path}: scene {scene} is in no fold; leave it out (--scenes development leaves test scenes out), or judge it "
-            "with weights that have not seen it."
+            f"{path}: scene {scene} is in no fold; leave it out (--scenes development leaves test scenes"
+            " out), or judge it with weights that have not seen it."
         )
     return directory / fold_name(folds[scene])
 
@@ -82,7 +83,9 @@ def _read_folds(path: Path, modified_ns: int) -> dict[str, int]:
         with path.open(newline="", encoding="utf-8") as stream:
             return {row["scene"]: int(row["fold"]) for row in csv.DictReader(stream)}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: not readable as a table of scenes and folds ({error}); train the folds again.") from error
+        raise InputError(
+            f"{path}: not readable as a table of scenes and folds ({error}); train the folds again."
+        ) from error
 
 
 def read_card(path: Path) -> dict[str, Any]:
@@ -121,8 +124,8 @@ def _stored_shapes(stored: Any) -> Shapes:
 def unreadable(path: Path, error: Exception) -> InputError:
     """The error to raise where a library could not read a weights file."""
     return InputError(
-        f"{path}: not a readable weights file ({type(error).__name__}: {' '.join(str(error).split())[:120]}). "
-        "Expected this project's .safetensors with statistics, or a published state dict."
+        f"{path}: not a readable weights file ({type(error).__name__}: {' '.join(str(error).split())[:120]})."
+        " Expected this project's .safetensors with statistics, or a published state dict."
     )
 
 
@@ -138,6 +141,6 @@ def check_shapes(path: Path, expected: Shapes, shapes: Shapes) -> None:
         have, want = shapes.get(name, "nothing"), expected.get(name, "nothing")
         if have != want:
             raise InputError(
-                f"{path}: another architecture: '{name}' has {have}, the network of this paper has {want} there "
-                f"({len(expected)} tensors). Use weights of this network."
+                f"{path}: another architecture: '{name}' has {have}, the network of this paper has {want}"
+                f" there ({len(expected)} tensors). Use weights of this network."
             )

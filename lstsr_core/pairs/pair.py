@@ -1,4 +1,5 @@
-"""ASTER–MODIS pairs: a 1 km LST, a 250 m NDVI and the concomitant ASTER LST that judges the sharpened product."""
+"""ASTER–MODIS pairs: a 1 km LST, a 250 m NDVI and the
+concomitant ASTER LST that judges the sharpened product."""
 
 from __future__ import annotations
 
@@ -19,9 +20,11 @@ from lstsr_core.pairs.unpickler import read_arrays_pickle
 
 PATCH_COARSE_PIXELS = 64
 LST_VALID_K = (150.0, 1310.7)
-"""Digital numbers 7500 to 65535 of MOD11 and MOD21 (product guides): beyond them a value is no temperature."""
+"""Digital numbers 7500 to 65535 of MOD11 and MOD21 (product
+guides): beyond them a value is no temperature."""
 LST_USUAL_K = (200.0, 400.0)
-"""Where the middle half of a scene lies on Earth, by which units are told; fires and hot roofs are warmer, and legal."""
+"""Where the middle half of a scene lies on Earth, by which units are
+told; fires and hot roofs are warmer, and legal."""
 NDVI_VALID = (-1.0, 1.0)
 _SCALED_SHARE = 0.05
 """Share of the values that must be valid, or the whole image counts as unscaled."""
@@ -60,13 +63,19 @@ class ModisPair:
         check_lst(self.lst.values, self.id)
         check_ndvi(self.ndvi.values, self.id)
         check_nested(self.lst.values.shape, self.ndvi.values.shape, f"pair {self.id}")
-        for name, raster, pixel_m in (("LST", self.lst, SCALE * FINE_PIXEL_M), ("NDVI", self.ndvi, FINE_PIXEL_M)):
+        for name, raster, pixel_m in (
+            ("LST", self.lst, SCALE * FINE_PIXEL_M),
+            ("NDVI", self.ndvi, FINE_PIXEL_M),
+        ):
             if abs(raster.pixel_width_m - pixel_m) > 0.001 * pixel_m:
-                raise InputError(f"pair {self.id}: {name} has pixels of {raster.pixel_width_m:g} m; expected {pixel_m:.3f} m.")
+                raise InputError(
+                    f"pair {self.id}: {name} has pixels of {raster.pixel_width_m:g} m; expected"
+                    f" {pixel_m:.3f} m."
+                )
             if not _is_modis_sinusoidal(raster.crs):
                 raise InputError(
-                    f"pair {self.id}: {name} is in CRS {raster.crs.to_string()[:60]}; expected the MODIS sinusoidal "
-                    f"projection on a sphere of {SPHERE_RADIUS_M} m. Reproject it first."
+                    f"pair {self.id}: {name} is in CRS {raster.crs.to_string()[:60]}; expected the MODIS"
+                    f" sinusoidal projection on a sphere of {SPHERE_RADIUS_M} m. Reproject it first."
                 )
 
     @property
@@ -76,7 +85,8 @@ class ModisPair:
 
     @property
     def digest(self) -> str:
-        """First digits of the sha256 of the LST, by which weights tell whether they were trained on this scene."""
+        """First digits of the sha256 of the LST, by which
+        weights tell whether they were trained on this scene."""
         return sha256_of_numbers(self.lst.values)[:DIGEST_DIGITS]
 
 
@@ -94,10 +104,13 @@ class Pair(ModisPair):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.aster.crs.is_projected or abs(self.aster.pixel_width_m - FINE_PIXEL_M) > 0.05 * FINE_PIXEL_M:
+        if (
+            not self.aster.crs.is_projected
+            or abs(self.aster.pixel_width_m - FINE_PIXEL_M) > 0.05 * FINE_PIXEL_M
+        ):
             raise InputError(
-                f"pair {self.id}: ASTER has pixels of {self.aster.pixel_width_m:g} in {self.aster.crs.to_string()[:60]}; "
-                f"expected about {FINE_PIXEL_M:.2f} m in a UTM zone."
+                f"pair {self.id}: ASTER has pixels of {self.aster.pixel_width_m:g} in"
+                f" {self.aster.crs.to_string()[:60]}; expected about {FINE_PIXEL_M:.2f} m in a UTM zone."
             )
 
 
@@ -108,16 +121,23 @@ def _is_modis_sinusoidal(crs: CRS) -> bool:
     parameters = crs.to_dict()
     shifts = [float(parameters.get(name, 0.0)) for name in ("lon_0", "x_0", "y_0")]
     sphere = abs(float(parameters.get("R", 0.0)) - SPHERE_RADIUS_M) <= 1.0
-    return parameters.get("proj") == "sinu" and parameters.get("units", "m") == "m" and sphere and not any(shifts)
+    return (
+        parameters.get("proj") == "sinu"
+        and parameters.get("units", "m") == "m"
+        and sphere
+        and not any(shifts)
+    )
 
 
 def check_lst(lst_k: FloatArray, where: str) -> None:
-    """Refuse an LST that is not in kelvin, by the bulk of its values, or that holds a value which is no temperature.
+    """Refuse an LST that is not in kelvin, by the bulk of its values,
+    or that holds a value which is no temperature.
 
     Raises
     ------
     InputError
-        If there is no valid pixel, a value lies outside `LST_VALID_K`, or the quartiles lie outside `LST_USUAL_K`.
+        If there is no valid pixel, a value lies outside
+        `LST_VALID_K`, or the quartiles lie outside `LST_USUAL_K`.
     """
     valid = lst_k[~np.isnan(lst_k)]
     if valid.size == 0:
@@ -126,9 +146,9 @@ def check_lst(lst_k: FloatArray, where: str) -> None:
     if not (_within(valid, LST_VALID_K).all() and _within(quartiles, LST_USUAL_K).all()):
         low, high = LST_USUAL_K
         raise InputError(
-            f"pair {where}: LST spans {valid.min():g} to {valid.max():g}, half of it {quartiles[0]:g} to {quartiles[1]:g}; "
-            f"expected kelvin, half of them between {low:g} and {high:g}. Digital numbers must be multiplied by 0.02 and fill "
-            "values set to NaN first."
+            f"pair {where}: LST spans {valid.min():g} to {valid.max():g}, half of it {quartiles[0]:g} to"
+            f" {quartiles[1]:g}; expected kelvin, half of them between {low:g} and {high:g}. Digital numbers"
+            " must be multiplied by 0.02 and fill values set to NaN first."
         )
 
 
@@ -142,7 +162,9 @@ def check_ndvi(ndvi: FloatArray, where: str) -> None:
     valid = ndvi[~np.isnan(ndvi)]
     if valid.size == 0 or not _within(valid, NDVI_VALID).all():
         span = f"spans {valid.min():g} to {valid.max():g}" if valid.size else "has no valid pixel"
-        raise InputError(f"pair {where}: NDVI {span}; expected values in [−1, 1]. Unscaled NDVI must be divided first.")
+        raise InputError(
+            f"pair {where}: NDVI {span}; expected values in [−1, 1]. Unscaled NDVI must be divided first."
+        )
 
 
 def _within(values: FloatArray, limits: tuple[float, float]) -> BoolArray:
@@ -150,25 +172,33 @@ def _within(values: FloatArray, limits: tuple[float, float]) -> BoolArray:
 
 
 def _masked_invalid(raster: Raster, name: str, limits: tuple[float, float]) -> tuple[Raster, list[str]]:
-    """The raster without values that its product cannot have, and a remark on them; one that is unscaled stays as it is."""
+    """The raster without values that its product cannot have, and a
+    remark on them; one that is unscaled stays as it is."""
     invalid = np.isfinite(raster.values) & ~_within(raster.values, limits)
     count, known = int(invalid.sum()), int(np.isfinite(raster.values).sum())
     if not count or known - count < _SCALED_SHARE * known:
         return raster, []
-    remark = f"{_counted(raster.values, invalid, name)} outside the valid {limits[0]:g} to {limits[1]:g}, masked"
+    remark = (
+        f"{_counted(raster.values, invalid, name)} outside the valid {limits[0]:g} to {limits[1]:g}, masked"
+    )
     return raster.with_values(np.where(invalid, np.nan, raster.values)), [remark]
 
 
 def _counted(values: FloatArray, which: BoolArray, name: str) -> str:
     """Such as ``1 of 4096 pixels of LST (402.12)``."""
     low, high = values[which].min(), values[which].max()
-    return f"{int(which.sum())} of {values.size} pixels of {name} ({low:g}{f' to {high:g}' if high > low else ''})"
+    return (
+        f"{int(which.sum())} of {values.size} pixels of {name}"
+        f" ({low:g}{f' to {high:g}' if high > low else ''})"
+    )
 
 
 def _unusual_lst(lst_k: FloatArray, name: str) -> list[str]:
     unusual = np.isfinite(lst_k) & ~_within(lst_k, LST_USUAL_K)
     low, high = LST_USUAL_K
-    return [f"{_counted(lst_k, unusual, name)} outside the usual {low:g} to {high:g} K"] if unusual.any() else []
+    return (
+        [f"{_counted(lst_k, unusual, name)} outside the usual {low:g} to {high:g} K"] if unusual.any() else []
+    )
 
 
 def _pairs_directory(directory: Path) -> Path:
@@ -193,15 +223,17 @@ def pair_ids(directory: Path) -> list[str]:
     """
     suffixes = "|".join(re.escape(s) for s in (_ASTER_SUFFIX, _PICKLE_SUFFIX, _LST_SUFFIX, _NDVI_SUFFIX))
     pattern = re.compile(rf"(.+?)(?:{suffixes})")
-    ids = {match[1] for file in _pairs_directory(directory).iterdir() if (match := pattern.fullmatch(file.name))}
+    ids = {
+        match[1] for file in _pairs_directory(directory).iterdir() if (match := pattern.fullmatch(file.name))
+    }
     return sorted(ids, key=lambda name: (not name.isdigit(), int(name) if name.isdigit() else 0, name))
 
 
 def read_pair(directory: Path, pair_id: str) -> Pair:
     """Read one pair, in the published layout or in this project's own.
 
-    Published: ``<id>_data_dict.pkl``; own: ``<id>_lst_1km.tif`` (kelvin) and ``<id>_ndvi_250m.tif``; both with
-    ``<id>_aster_250m.tif`` (kelvin times ten, zero outside the swath).
+    Published: ``<id>_data_dict.pkl``; own: ``<id>_lst_1km.tif`` (kelvin) and ``<id>_ndvi_250m.tif``; both
+    with ``<id>_aster_250m.tif`` (kelvin times ten, zero outside the swath).
 
     Raises
     ------
@@ -222,7 +254,9 @@ def read_modis(directory: Path, pair_id: str) -> ModisPair:
 
 
 def _read_modis(folder: Path, pair_id: str) -> ModisPair:
-    pickled, lst_file, ndvi_file = (folder / f"{pair_id}{suffix}" for suffix in (_PICKLE_SUFFIX, _LST_SUFFIX, _NDVI_SUFFIX))
+    pickled, lst_file, ndvi_file = (
+        folder / f"{pair_id}{suffix}" for suffix in (_PICKLE_SUFFIX, _LST_SUFFIX, _NDVI_SUFFIX)
+    )
     if lst_file.is_file() or ndvi_file.is_file():
         lst, ndvi = read_raster(lst_file), read_raster(ndvi_file)
         provenance = {"layout": "geotiff", "lst": lst_file.name}
@@ -231,7 +265,8 @@ def _read_modis(folder: Path, pair_id: str) -> ModisPair:
         provenance = {"layout": "published", "lst": pickled.name}
     else:
         raise InputError(
-            f"pair {pair_id}: neither {pickled.name} nor {lst_file.name} is in {folder}. Fetch the pair again, or leave it out."
+            f"pair {pair_id}: neither {pickled.name} nor {lst_file.name} is in {folder}. Fetch the pair"
+            " again, or leave it out."
         )
     lst, lst_remarks = _masked_invalid(lst, "LST", LST_VALID_K)
     ndvi, ndvi_remarks = _masked_invalid(ndvi, "NDVI", NDVI_VALID)
@@ -242,14 +277,16 @@ def _read_modis(folder: Path, pair_id: str) -> ModisPair:
 
 
 def write_pair(pair: Pair, directory: Path) -> None:
-    """Write a pair in this project's own layout: three GeoTIFFs, ASTER as kelvin times ten with zeros outside."""
+    """Write a pair in this project's own layout: three
+    GeoTIFFs, ASTER as kelvin times ten with zeros outside."""
     write_raster(pair.lst, directory / f"{pair.id}{_LST_SUFFIX}")
     write_raster(pair.ndvi, directory / f"{pair.id}{_NDVI_SUFFIX}")
     write_aster(pair.aster, directory / f"{pair.id}{_ASTER_SUFFIX}")
 
 
 def write_aster(aster: Raster, path: Path) -> None:
-    """Write ASTER LST (kelvin; 0 or NaN outside the swath) as the published database does: times ten, zeros, no nodata told."""
+    """Write ASTER LST (kelvin; 0 or NaN outside the swath) as the published
+    database does: times ten, zeros, no nodata told."""
     stored = np.nan_to_num(aster.values * ASTER_STORED_PER_K, nan=0.0)
     write_raster(aster.with_values(stored), path, nodata=None)
 
@@ -278,10 +315,14 @@ def _published_raster(path: Path, content: dict[str, Any], name: str, shape: tup
     for key, size in ((name, shape), (f"geo {name}", (6,))):
         array = content.get(key)
         if not isinstance(array, np.ndarray) or array.shape != size or array.dtype.kind not in "fiu":
-            found = f"an array of {array.shape} {array.dtype}" if isinstance(array, np.ndarray) else type(array).__name__
+            found = (
+                f"an array of {array.shape} {array.dtype}"
+                if isinstance(array, np.ndarray)
+                else type(array).__name__
+            )
             raise InputError(
-                f"{path}: '{key}' is {'missing' if array is None else found}; expected a numeric array of {size}. "
-                "Fetch the pair again from the published database."
+                f"{path}: '{key}' is {'missing' if array is None else found}; expected a numeric array of"
+                f" {size}. Fetch the pair again from the published database."
             )
     values = content[name].astype(np.float64)
     if name == "LST":
@@ -301,8 +342,8 @@ def fine_offset(pair: ModisPair) -> tuple[int, int]:
     right = (pair.ndvi.left_m - pair.lst.left_m) / FINE_PIXEL_M
     if abs(down - round(down)) > 0.01 or abs(right - round(right)) > 0.01:
         raise InputError(
-            f"pair {pair.id}: NDVI starts {down:.3f} rows and {right:.3f} columns of 250 m from the LST; expected whole "
-            "numbers, both cut from one MODIS tile."
+            f"pair {pair.id}: NDVI starts {down:.3f} rows and {right:.3f} columns of 250 m from the LST;"
+            " expected whole numbers, both cut from one MODIS tile."
         )
     return round(down), round(right)
 
@@ -315,10 +356,11 @@ def _shared_extent(offset: int, coarse_pixels: int, fine_pixels: int) -> tuple[s
 
 
 def align(pair: AnyPair) -> AnyPair:
-    """Cut LST and NDVI to the whole coarse pixels that both cover, so that block (i, j) of NDVI lies in LST pixel (i, j).
+    """Cut LST and NDVI to the whole coarse pixels that both cover, so that
+    block (i, j) of NDVI lies in LST pixel (i, j).
 
-    Where the NDVI patch starts k > 0 fine pixels below the LST patch, coarse row 0 goes, with NDVI rows 0 … 3 − k and the
-    last k; columns likewise (Method 5).
+    Where the NDVI patch starts k > 0 fine pixels below the LST patch, coarse row 0 goes, with NDVI rows 0 … 3
+    − k and the last k; columns likewise (Method 5).
 
     Raises
     ------
@@ -330,13 +372,17 @@ def align(pair: AnyPair) -> AnyPair:
     lst_columns, ndvi_columns = _shared_extent(right, pair.lst.columns, pair.ndvi.columns)
     if lst_rows.stop <= lst_rows.start or lst_columns.stop <= lst_columns.start:
         raise InputError(
-            f"pair {pair.id}: NDVI starts {down} rows and {right} columns of 250 m away; the patches do not overlap."
+            f"pair {pair.id}: NDVI starts {down} rows and {right} columns of 250 m away; the patches do not"
+            " overlap."
         )
-    return replace(pair, lst=pair.lst.crop(lst_rows, lst_columns), ndvi=pair.ndvi.crop(ndvi_rows, ndvi_columns))
+    return replace(
+        pair, lst=pair.lst.crop(lst_rows, lst_columns), ndvi=pair.ndvi.crop(ndvi_rows, ndvi_columns)
+    )
 
 
 def as_paired(pair: AnyPair) -> AnyPair:
-    """The pair as the published evaluation takes it: LST moved to the NDVI's origin, whatever their true offset."""
+    """The pair as the published evaluation takes it: LST moved to
+    the NDVI's origin, whatever their true offset."""
     ndvi, lst = pair.ndvi, pair.lst
     moved = Affine(lst.transform.a, 0.0, ndvi.left_m, 0.0, lst.transform.e, ndvi.top_m)
     return replace(pair, lst=Raster(lst.values, moved, lst.crs))

@@ -1,4 +1,5 @@
-"""The published ASTER–MODIS pairs and checkpoints: where they are, and whether they are what was published."""
+"""The published ASTER–MODIS pairs and checkpoints: where
+they are, and whether they are what was published."""
 
 from __future__ import annotations
 
@@ -14,7 +15,9 @@ from lstsr_core.base.fingerprint import sha256
 from lstsr_core.base.progress import bar
 from lstsr_core.base.project import REGISTRY
 
-REPOSITORY = "cgranerob/Land-Surface-Temperature-Super-Resolution-with-a-Scale-Invariance-Free-Neural-Approach"
+REPOSITORY = (
+    "cgranerob/Land-Surface-Temperature-Super-Resolution-with-a-Scale-Invariance-Free-Neural-Approach"
+)
 COMMIT = "5f5a9beabdae2ffe59657d4f564e7c2b47fbe678"
 BASE_URL = f"https://raw.githubusercontent.com/{REPOSITORY}/{COMMIT}/"
 VARIABLE = "LSTSR_PAIRS"
@@ -35,26 +38,37 @@ def read_registry(path: Path) -> dict[str, str]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8"
-        raise InputError(f"{path}: cannot be read ({reason}); the list of published files was expected there.") from error
-    # Not pooch's load_registry: it takes any word for a digest, names no file that is not UTF-8, and 0.4 s to import.
+        raise InputError(
+            f"{path}: cannot be read ({reason}); the list of published files was expected there."
+        ) from error
+    # Not pooch's load_registry: it takes any word for a digest, names no
+    # file that is not UTF-8, and 0.4 s to import.
     registry = {}
     for number, line in enumerate(lines, start=1):
         if not line.strip() or line.startswith("#"):
             continue
         match = re.fullmatch(r"(\S+) sha256:([0-9a-f]{64})", line.strip())
         if not match:
-            raise InputError(f"{path}, line {number}: '{line[:80]}'; expected a name, a space and sha256: with 64 hex digits.")
+            raise InputError(
+                f"{path}, line {number}: '{line[:80]}'; expected a name, a space and sha256: with 64 hex"
+                " digits."
+            )
         registry[match[1]] = match[2]
     return registry
 
 
 def registry() -> dict[str, str]:
     """Published path → sha256 of all 83 pairs and the three checkpoints."""
-    return {name: digest for name, digest in read_registry(REGISTRY).items() if name.startswith((_PAIR_FOLDER, _MODEL_FOLDER))}
+    return {
+        name: digest
+        for name, digest in read_registry(REGISTRY).items()
+        if name.startswith((_PAIR_FOLDER, _MODEL_FOLDER))
+    }
 
 
 def published_directory(base_url: str = BASE_URL) -> Path:
-    """The directory with the published files: the one that ``LSTSR_PAIRS`` names, else the user's cache, filled first.
+    """The directory with the published files: the one that
+    ``LSTSR_PAIRS`` names, else the user's cache, filled first.
 
     Raises
     ------
@@ -65,7 +79,9 @@ def published_directory(base_url: str = BASE_URL) -> Path:
     if not named:
         return fetch(user_cache(), base_url)
     if not Path(named).is_dir():
-        raise InputError(f"{VARIABLE} is '{named}', which is no directory; expected the published pairs there.")
+        raise InputError(
+            f"{VARIABLE} is '{named}', which is no directory; expected the published pairs there."
+        )
     return Path(named)
 
 
@@ -77,7 +93,8 @@ def user_cache() -> Path:
 
 
 def fetch(directory: Path, base_url: str = BASE_URL) -> Path:
-    """Fetch what a directory lacks of the published files, each checked against its sha256 before it gets its name.
+    """Fetch what a directory lacks of the published files, each
+    checked against its sha256 before it gets its name.
 
     Parameters
     ----------
@@ -93,26 +110,35 @@ def fetch(directory: Path, base_url: str = BASE_URL) -> Path:
     import pooch  # brings notebook bars, which warn on standard error wherever it is imported
 
     digests = registry()
-    files = pooch.create(directory, base_url, registry={name: f"sha256:{digest}" for name, digest in digests.items()})
+    files = pooch.create(
+        directory, base_url, registry={name: f"sha256:{digest}" for name, digest in digests.items()}
+    )
     missing = [name for name in digests if not (directory / name).is_file()]
     for count, name in enumerate(bar(missing, "Published pairs", "file")):
         try:
             files.fetch(name)
-        except (OSError, ValueError) as error:  # requests' errors are OSErrors; pooch's checksum error is a ValueError
+        except (
+            OSError,
+            ValueError,
+        ) as error:  # requests' errors are OSErrors; pooch's checksum error is a ValueError
             # Not "is the folder there": pooch makes it before it asks the server.
             if any((directory / known).is_file() for known in digests if known.startswith(_PAIR_FOLDER)):
                 left = len(missing) - count
-                print(f"{left} published files could not be fetched ({error}); going on with those here.", file=sys.stderr)
+                print(
+                    f"{left} published files could not be fetched ({error}); going on with those here.",
+                    file=sys.stderr,
+                )
                 return directory
             raise InputError(
-                f"{base_url}{name}: cannot be fetched ({str(error).splitlines()[0]}). Check the network, or copy the published "
-                f"pairs to a directory and set {VARIABLE} to it."
+                f"{base_url}{name}: cannot be fetched ({str(error).splitlines()[0]}). Check the network, or"
+                f" copy the published pairs to a directory and set {VARIABLE} to it."
             ) from error
     return directory
 
 
 def _locate(directory: Path, name: str) -> Path | None:
-    """A published file in the published layout, in one with ``data/`` and ``models/``, or right in the directory."""
+    """A published file in the published layout, in one with
+    ``data/`` and ``models/``, or right in the directory."""
     for candidate in (
         name,
         name.removeprefix("test_data_formatted/"),
@@ -129,8 +155,8 @@ def verify(directory: Path) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row for each published file: file, kind ("pair" or "checkpoint"), scene, bytes, sha256, status ("verified",
-        "absent" or "differs from the registry"), path.
+        A row for each published file: file, kind ("pair" or "checkpoint"), scene, bytes, sha256, status
+        ("verified", "absent" or "differs from the registry"), path.
     """
     rows = []
     for name, digest in registry().items():
@@ -140,7 +166,9 @@ def verify(directory: Path) -> pd.DataFrame:
         pair = name.startswith(_PAIR_FOLDER)
         scene = Path(name).name.split("_")[0] if pair else ""
         size = path.stat().st_size if path else 0
-        rows.append([name, "pair" if pair else "checkpoint", scene, size, found or "", status, str(path or "")])
+        rows.append(
+            [name, "pair" if pair else "checkpoint", scene, size, found or "", status, str(path or "")]
+        )
     return pd.DataFrame(rows, columns=["file", "kind", "scene", "bytes", "sha256", "status", "path"])
 
 
@@ -157,8 +185,8 @@ def link_verified(files: pd.DataFrame, pairs: Path, weights: Path) -> None:
     complete = set(scenes[scenes == 2].index)
     if not complete:
         raise InputError(
-            f"none of the published pairs was found whole and as published; set {VARIABLE} to a directory with them "
-            "(<id>_aster_250m.tif and <id>_data_dict.pkl, or those below data/)."
+            f"none of the published pairs was found whole and as published; set {VARIABLE} to a directory"
+            " with them (<id>_aster_250m.tif and <id>_data_dict.pkl, or those below data/)."
         )
     for kind, scene, name, path in good[["kind", "scene", "file", "path"]].astype(str).to_numpy().tolist():
         if kind == "pair" and scene not in complete:

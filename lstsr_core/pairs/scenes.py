@@ -1,4 +1,5 @@
-"""The published pairs that are developed on, and the 21 that judge: nothing is trained, fitted or chosen on these."""
+"""The published pairs that are developed on, and the 21 that judge:
+nothing is trained, fitted or chosen on these."""
 
 from __future__ import annotations
 
@@ -26,8 +27,9 @@ def published_scenes() -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns scene (the file id), part ("development" or "test"), apart (whether a test scene shares neither a day nor
-        a quarter of its ground with a development scene) and lst_sha256 (`ModisPair.digest`).
+        Columns scene (the file id), part ("development" or "test"), apart (whether a
+        test scene shares neither a day nor a quarter of its ground with a
+        development scene) and lst_sha256 (`ModisPair.digest`).
     """
     table = pd.read_csv(SCENES, comment="#", dtype=str, keep_default_na=False)
     return table.assign(apart=table["apart"] == "yes")
@@ -52,7 +54,8 @@ def are_published(digests: Collection[str]) -> bool:
 
 
 def read_part(directory: Path, part: Part) -> list[ModisPair]:
-    """The MODIS side of the pairs of a directory that belong to a part; a pair of your own is one to develop on.
+    """The MODIS side of the pairs of a directory that belong to a
+    part; a pair of your own is one to develop on.
 
     Raises
     ------
@@ -64,5 +67,8 @@ def read_part(directory: Path, part: Part) -> list[ModisPair]:
     pairs = [read_modis(directory, pair_id) for pair_id in pair_ids(directory)]
     chosen = [pair for pair in pairs if part == "all" or is_test_scene(pair) == (part == TEST)]
     if not chosen:
-        raise InputError(f"{directory}: none of its {len(pairs)} pairs is a {part} scene; bring some, or take scenes 'all'.")
+        raise InputError(
+            f"{directory}: none of its {len(pairs)} pairs is a {part} scene; bring some, or take scenes"
+            " 'all'."
+        )
     return chosen

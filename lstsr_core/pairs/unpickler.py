@@ -13,7 +13,8 @@ from lstsr_core.base.errors import InputError
 
 
 class SixNumbers(tuple[float, ...]):
-    """What a pickled ``affine.Affine`` becomes: its coefficients a … f, since affine 3 cannot rebuild affine 2's objects."""
+    """What a pickled ``affine.Affine`` becomes: its coefficients a … f,
+    since affine 3 cannot rebuild affine 2's objects."""
 
     __slots__ = ()
 
@@ -25,7 +26,8 @@ class SixNumbers(tuple[float, ...]):
 
 
 class InertCRS:
-    """What a pickled ``rasterio.crs.CRS`` becomes: nothing, for the CRS of these files is known and theirs is damaged."""
+    """What a pickled ``rasterio.crs.CRS`` becomes: nothing, for the CRS
+    of these files is known and theirs is damaged."""
 
     __slots__ = ()
 
@@ -33,8 +35,8 @@ class InertCRS:
         pass
 
 
-# numpy's own builders are not called: a pickle can make them read any address. Its arrays' states are kept as they come and
-# turned into arrays after all is read.
+# numpy's own builders are not called: a pickle can make them read any address. Its arrays' states are kept as
+# they come and turned into arrays after all is read.
 
 
 class _Dtype:
@@ -123,8 +125,8 @@ class _ArrayUnpickler(pickle.Unpickler):
 def read_arrays_pickle(path: Path) -> dict[str, Any]:
     """Read a pickled dictionary of numpy arrays, numbers, text and plain containers.
 
-    Every name that a pickle asks for is looked up in a short list; one outside it is refused before anything is called,
-    so a hostile file has no effect.
+    Every name that a pickle asks for is looked up in a short list; one outside it is refused before
+    anything is called, so a hostile file has no effect.
 
     Raises
     ------
@@ -138,12 +140,17 @@ def read_arrays_pickle(path: Path) -> dict[str, Any]:
             content = _finished(_ArrayUnpickler(stream).load())
     except _Refused as refused:
         raise InputError(
-            f"{path}: this pickle asks for '{refused}', which could run code. Only numpy arrays and plain containers are "
-            "admitted; do not trust this file, and fetch it again from the published database."
+            f"{path}: this pickle asks for '{refused}', which could run code. Only numpy arrays and plain"
+            " containers are admitted; do not trust this file, and fetch it again from the published"
+            " database."
         ) from None
     except Exception as error:  # a damaged pickle raises almost anything, from EOFError to MemoryError
         detail = " ".join(str(error).split())
-        raise InputError(f"{path}: not a readable pickle ({type(error).__name__}: {detail}). Fetch it again.") from error
+        raise InputError(
+            f"{path}: not a readable pickle ({type(error).__name__}: {detail}). Fetch it again."
+        ) from error
     if not isinstance(content, dict):
-        raise InputError(f"{path}: holds a {type(content).__name__}; expected a dictionary with 'LST' and 'NDVI'.")
+        raise InputError(
+            f"{path}: holds a {type(content).__name__}; expected a dictionary with 'LST' and 'NDVI'."
+        )
     return content

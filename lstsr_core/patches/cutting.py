@@ -1,8 +1,10 @@
-"""Patches of granules: each pair of granules is cut once, and what came of it is on record until one of them changes.
+"""Patches of granules: each pair of granules is cut once, and what
+came of it is on record until one of them changes.
 
-`cut_granule` is the unit of work and may run anywhere; `collect` joins the records into the tables. A directory holds
-``patches/`` (GeoTIFFs), ``records/`` (a JSON file for each pair of granules), ``patches.csv``, ``granules.csv`` and
-``statistics.json``. Granules are told from changed ones by name, size and time of change, so that they need not be read.
+`cut_granule` is the unit of work and may run anywhere; `collect` joins the records into the tables. A
+directory holds ``patches/`` (GeoTIFFs), ``records/`` (a JSON file for each pair of granules),
+``patches.csv``, ``granules.csv`` and ``statistics.json``. Granules are told from changed ones by name, size
+and time of change, so that they need not be read.
 """
 
 from __future__ import annotations
@@ -74,8 +76,11 @@ class PatchSettings:
         return self.water and water_granule(self.water, name.tile, name.date)
 
 
-def cut_granule(lst_path: Path, reflectance_path: Path, directory: Path, settings: PatchSettings) -> list[Row]:
-    """Cut one pair of granules, write its GeoTIFFs, then its record; where the record still holds, read that alone.
+def cut_granule(
+    lst_path: Path, reflectance_path: Path, directory: Path, settings: PatchSettings
+) -> list[Row]:
+    """Cut one pair of granules, write its GeoTIFFs, then its record;
+    where the record still holds, read that alone.
 
     Parameters
     ----------
@@ -88,8 +93,8 @@ def cut_granule(lst_path: Path, reflectance_path: Path, directory: Path, setting
     Returns
     -------
     list of dict
-        A row for each patch: the table's columns but ``split``, and ``lst_k`` and ``ndvi`` with the number of valid pixels,
-        their mean, the sum of the squared differences from it, minimum and maximum.
+        A row for each patch: the table's columns but ``split``, and ``lst_k`` and ``ndvi`` with the number of
+        valid pixels, their mean, the sum of the squared differences from it, minimum and maximum.
 
     Raises
     ------
@@ -106,8 +111,12 @@ def cut_granule(lst_path: Path, reflectance_path: Path, directory: Path, setting
     if record is None:
         path.unlink(missing_ok=True)
         patches, counts = _cut(lst_path, reflectance_path, water, settings)
-        rows = [write_patch(patch, directory) | moments(patch.lst.values, patch.ndvi.values) for patch in patches]
-        files = {file: _identity(directory / file) for row in rows for file in (row["lst_path"], row["ndvi_path"])}
+        rows = [
+            write_patch(patch, directory) | moments(patch.lst.values, patch.ndvi.values) for patch in patches
+        ]
+        files = {
+            file: _identity(directory / file) for row in rows for file in (row["lst_path"], row["ndvi_path"])
+        }
         record = {"sources": sources, "counts": counts, "rows": rows, "files": files}
         with written_atomically(path) as temporary:
             temporary.write_text(json.dumps(record, sort_keys=True) + "\n")
@@ -115,7 +124,8 @@ def cut_granule(lst_path: Path, reflectance_path: Path, directory: Path, setting
 
 
 def is_cut(pair: GranulePair, directory: Path, settings: PatchSettings) -> bool:
-    """Whether a pair's patches are there, and are what these settings make of its granules as they are now."""
+    """Whether a pair's patches are there, and are what these
+    settings make of its granules as they are now."""
     if pair.reflectance is None:
         return False
     water = settings.water_of(pair.name)
@@ -138,22 +148,42 @@ def _cut(
         lst.values[near_water(water, lst, settings.dilation)] = np.nan
     cut = list(windows(lst, name.tile))
     shares = [float(np.isnan(window.values).mean()) for _, _, window in cut]
-    clear = [(*place, share) for place, share in zip(cut, shares, strict=True) if share <= settings.coverage and share < 1.0]
+    clear = [
+        (*place, share)
+        for place, share in zip(cut, shares, strict=True)
+        if share <= settings.coverage and share < 1.0
+    ]
     try:
         ndvis = read_ndvi_over(reflectance_path, [window for _, _, window, _ in clear]) if clear else []
     except InputError as error:
         raise UnreadableGranule(str(error)) from error
     date, tile = name.date.isoformat(), str(name.tile)
     patches = [
-        Patch(f"{tile}_{date}{_platform(name)}_{row:02d}_{column:02d}", window, ndvi, date, tile, row, column, share)
+        Patch(
+            f"{tile}_{date}{_platform(name)}_{row:02d}_{column:02d}",
+            window,
+            ndvi,
+            date,
+            tile,
+            row,
+            column,
+            share,
+        )
         for (row, column, window, share), ndvi in zip(clear, ndvis, strict=True)
         if ndvi is not None and np.isfinite(ndvi.values).all()
     ]
-    counts = {"windows": len(cut), "lst_bad": len(cut) - len(clear), "ndvi_bad": len(clear) - len(patches), "kept": len(patches)}
+    counts = {
+        "windows": len(cut),
+        "lst_bad": len(cut) - len(clear),
+        "ndvi_bad": len(clear) - len(patches),
+        "kept": len(patches),
+    }
     return patches, counts
 
 
-def _sources(lst_path: Path, reflectance_path: Path, water: Path | None, settings: PatchSettings) -> dict[str, Any]:
+def _sources(
+    lst_path: Path, reflectance_path: Path, water: Path | None, settings: PatchSettings
+) -> dict[str, Any]:
     used = {key: value for key, value in asdict(settings).items() if key != "water"}
     if water is None:
         del used["dilation"]
@@ -171,7 +201,8 @@ def _identity(path: Path) -> list[int]:
 
 
 def _platform(name: GranuleName) -> str:
-    """What Aqua's patches and records have in their names, since a day may have both platforms; nothing for Terra's."""
+    """What Aqua's patches and records have in their names, since a
+    day may have both platforms; nothing for Terra's."""
     return "" if name.platform == "Terra" else f"_{name.platform.upper()}"
 
 
@@ -184,7 +215,11 @@ def _read_record(path: Path) -> dict[str, Any] | None:
         record = json.loads(path.read_text())
     except (OSError, ValueError):  # none yet, or a damaged one: the pair is cut again
         return None
-    return record if isinstance(record, dict) and record.keys() == {"sources", "counts", "rows", "files"} else None
+    return (
+        record
+        if isinstance(record, dict) and record.keys() == {"sources", "counts", "rows", "files"}
+        else None
+    )
 
 
 def _valid_record(path: Path, sources: Mapping[str, Any], directory: Path) -> dict[str, Any] | None:
@@ -207,8 +242,9 @@ class PatchTables:
     patches : DataFrame
         ``patches.csv``.
     granules : DataFrame
-        ``granules.csv``: a row for each LST granule, with its windows, those left out for bad LST and for bad NDVI, those
-        kept, and its status: "ok", "no MOD09GQ or MYD09GQ granule of that day", "not cut" or why it could not be read.
+        ``granules.csv``: a row for each LST granule, with its windows, those left out for bad
+        LST and for bad NDVI, those kept, and its status: "ok", "no MOD09GQ or MYD09GQ granule of
+        that day", "not cut" or why it could not be read.
     """
 
     patches: pd.DataFrame
@@ -245,8 +281,8 @@ def collect(
         Above 0 and below 1.
     seed : int
     split : {"groups", "random"}
-        By place and month, where new granules move no patch from one side to the other; or one by one as published, where
-        any new patch draws all anew.
+        By place and month, where new granules move no patch from one side to the other; or one by one as
+        published, where any new patch draws all anew.
 
     Raises
     ------
@@ -259,7 +295,9 @@ def collect(
         path.unlink()
     for path, pair in expected.items():
         record = _read_record(path)
-        status = failures.get(pair.lst.name) or (_NO_REFLECTANCE if pair.reflectance is None else _OK if record else _NOT_CUT)
+        status = failures.get(pair.lst.name) or (
+            _NO_REFLECTANCE if pair.reflectance is None else _OK if record else _NOT_CUT
+        )
         for granule in (pair.lst, pair.reflectance):
             status = status.replace(str(granule), granule.name) if granule else status
         counts = record["counts"] if record and status == _OK else {}
@@ -273,7 +311,9 @@ def collect(
             path.unlink(missing_ok=True)
     if any(settings != used[0] for settings in used):
         raise InputError(f"{directory}: holds patches of different settings; cut all granules with the same.")
-    listed = pd.DataFrame(granules, columns=GRANULE_COLUMNS).astype(dict.fromkeys(GRANULE_COLUMNS[4:8], "Int64"))
+    listed = pd.DataFrame(granules, columns=GRANULE_COLUMNS).astype(
+        dict.fromkeys(GRANULE_COLUMNS[4:8], "Int64")
+    )
     _write_table(listed, directory / "granules.csv")
     named = {Path(row[column]).name for row in rows for column in ("lst_path", "ndvi_path")}
     for file in (directory / "patches").glob("*.tif"):
@@ -282,7 +322,9 @@ def collect(
     try:
         table = table_of(rows)
     except InputError as error:
-        raise InputError(" ".join([str(error), *(f"Not read: {reason}" for reason in failures.values())])) from error
+        raise InputError(
+            " ".join([str(error), *(f"Not read: {reason}" for reason in failures.values())])
+        ) from error
     if split == "groups":
         trains = hashed_split(place_and_month_keys(table), training_share, seed)
     else:
@@ -291,7 +333,9 @@ def collect(
     try:
         statistics = joined([row for row, training in zip(rows, trains, strict=True) if training])
     except ValueError as error:
-        raise InputError(f"{directory}: the training patches cannot tell how to z-score a network's inputs ({error}).") from error
+        raise InputError(
+            f"{directory}: the training patches cannot tell how to z-score a network's inputs ({error})."
+        ) from error
     with written_atomically(directory / "statistics.json") as temporary:
         temporary.write_text(json.dumps(asdict(statistics), indent=2, sort_keys=True) + "\n")
     _write_table(table, directory / "patches.csv")
@@ -312,9 +356,11 @@ def update(
     seed: int = 42,
     split: Split = "groups",
 ) -> PatchTables:
-    """Bring a directory of patches up to date with a directory of granules: cut what is new or changed, drop what is gone.
+    """Bring a directory of patches up to date with a directory of granules:
+    cut what is new or changed, drop what is gone.
 
-    Stopped at any point, the same call goes on. A pair that cannot be read is in ``granules.csv`` with the reason.
+    Stopped at any point, the same call goes on. A pair that cannot
+    be read is in ``granules.csv`` with the reason.
 
     Raises
     ------

@@ -53,7 +53,8 @@ class Patch:
 
 
 def windows(lst: Raster, tile: Tile) -> Iterator[tuple[int, int, Raster]]:
-    """Row and column on the tile's own grid of 64×64 windows, and LST, of each window that lies whole inside a raster."""
+    """Row and column on the tile's own grid of 64×64 windows, and LST,
+    of each window that lies whole inside a raster."""
     size = PATCH_COARSE_PIXELS
     first_row = round((tile.top_m - lst.top_m) / COARSE_PIXEL_M)
     first_column = round((lst.left_m - tile.left_m) / COARSE_PIXEL_M)
@@ -61,7 +62,11 @@ def windows(lst: Raster, tile: Tile) -> Iterator[tuple[int, int, Raster]]:
         for window_column in range(TILE_COARSE_PIXELS // size):
             row, column = window_row * size - first_row, window_column * size - first_column
             if min(row, column) >= 0 and row + size <= lst.rows and column + size <= lst.columns:
-                yield window_row, window_column, lst.crop(slice(row, row + size), slice(column, column + size))
+                yield (
+                    window_row,
+                    window_column,
+                    lst.crop(slice(row, row + size), slice(column, column + size)),
+                )
 
 
 def pair_patches(directory: Path, coverage: float, part: Part = "development") -> Iterator[Patch]:
@@ -74,7 +79,8 @@ def pair_patches(directory: Path, coverage: float, part: Part = "development") -
 
 
 def write_patch(patch: Patch, directory: Path) -> dict[str, Any]:
-    """Write a patch as two GeoTIFFs; give back its row of the table, split left out, with paths relative to `directory`."""
+    """Write a patch as two GeoTIFFs; give back its row of the table,
+    split left out, with paths relative to `directory`."""
     lst_path, ndvi_path = f"patches/{patch.name}_lst_1km.tif", f"patches/{patch.name}_ndvi_250m.tif"
     write_raster(patch.lst, directory / lst_path)
     write_raster(patch.ndvi, directory / ndvi_path)
@@ -91,12 +97,16 @@ def table_of(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         If there are fewer than two.
     """
     if len(rows) < 2:
-        raise InputError(f"{len(rows)} patches were cut, at least 2 are needed; raise 'coverage' or bring more granules.")
+        raise InputError(
+            f"{len(rows)} patches were cut, at least 2 are needed; raise 'coverage' or bring more granules."
+        )
     table = pd.DataFrame(list(rows), columns=TABLE_COLUMNS).assign(split="validation")
     return _with_whole_windows(table)
 
 
-def write_patches(patches: Iterable[Patch], directory: Path, training_share: float, seed: int) -> pd.DataFrame:
+def write_patches(
+    patches: Iterable[Patch], directory: Path, training_share: float, seed: int
+) -> pd.DataFrame:
     """Write each patch as two GeoTIFFs and split them at random.
 
     Returns

@@ -45,14 +45,16 @@ class Plan:
 
     def __str__(self) -> str:
         return (
-            f"{self.pairs} pairs of granules ({self.unpaired} LST granules have no {REFLECTANCE_PRODUCTS}), {self.unchanged} of "
-            f"them cut already; {self.bytes_to_read / 1e9:.2f} GB to read, about {self.bytes_to_write / 1e9:.2f} GB to write, "
-            f"{self.seconds / 60.0:.1f} minutes and {self.memory_bytes / 1e9:.1f} GB of memory in one process"
+            f"{self.pairs} pairs of granules ({self.unpaired} LST granules have no {REFLECTANCE_PRODUCTS}),"
+            f" {self.unchanged} of them cut already; {self.bytes_to_read / 1e9:.2f} GB to read, about"
+            f" {self.bytes_to_write / 1e9:.2f} GB to write, {self.seconds / 60.0:.1f} minutes and"
+            f" {self.memory_bytes / 1e9:.1f} GB of memory in one process"
         )
 
 
 def plan(granules: Path, directory: Path, settings: PatchSettings, product: str = "MOD21A1") -> Plan:
-    """Find out what `update` would do, and how long it would take by cutting a few of the pairs into a temporary directory.
+    """Find out what `update` would do, and how long it would take by cutting
+    a few of the pairs into a temporary directory.
 
     Raises
     ------
@@ -63,7 +65,11 @@ def plan(granules: Path, directory: Path, settings: PatchSettings, product: str 
     tell_other_origins(pairs)
     paired = [pair for pair in pairs if pair.reflectance is not None]
     due = [pair for pair in paired if not is_cut(pair, directory, settings)]
-    chosen = [due[index] for index in sorted({round(x) for x in np.linspace(0, len(due) - 1, REHEARSED)})] if due else []
+    chosen = (
+        [due[index] for index in sorted({round(x) for x in np.linspace(0, len(due) - 1, REHEARSED)})]
+        if due
+        else []
+    )
     written, started, tried = 0, time.monotonic(), 0
     for lst, reflectance in (pair.paths for pair in chosen):
         with tempfile.TemporaryDirectory() as scratch:

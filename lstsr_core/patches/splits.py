@@ -1,4 +1,5 @@
-"""Which patches train and which validate: in groups, so that neighbours do not leak; nothing here depends on threads."""
+"""Which patches train and which validate: in groups, so that
+neighbours do not leak; nothing here depends on threads."""
 
 from __future__ import annotations
 
@@ -13,8 +14,9 @@ from scipy.sparse.csgraph import connected_components
 from lstsr_core.base.errors import InputError
 from lstsr_core.geo.raster import BoolArray, Raster
 
-# Not scikit-learn's GroupKFold and GroupShuffleSplit: for the published pairs they give other folds, by which the kept
-# tables and the weights' own figures would be void; `hashed_split`, which new patches leave as it is, they do not have.
+# Not scikit-learn's GroupKFold and GroupShuffleSplit: for the published pairs they give other
+# folds, by which the kept tables and the weights' own figures would be void; `hashed_split`, which
+# new patches leave as it is, they do not have.
 IntArray = NDArray[np.int64]
 
 BLOCK_WINDOWS = 3
@@ -53,7 +55,9 @@ def place_and_month_keys(table: pd.DataFrame) -> list[str]:
     """
     return [
         f"{tile} {str(date)[:7]} {int(row) // BLOCK_WINDOWS} {int(column) // BLOCK_WINDOWS}"
-        for date, tile, row, column in table[["date", "tile", "window_row", "window_column"]].itertuples(index=False)
+        for date, tile, row, column in table[["date", "tile", "window_row", "window_column"]].itertuples(
+            index=False
+        )
     ]
 
 
@@ -99,8 +103,8 @@ def hashed_split(keys: Sequence[str], training_share: float, seed: int) -> BoolA
     Returns
     -------
     array of shape (patches,)
-        True where a patch trains. The share is met on average over many groups; if all groups fall on one side, the nearest
-        to the other goes there, so that both have one.
+        True where a patch trains. The share is met on average over many groups; if all groups fall on one
+        side, the nearest to the other goes there, so that both have one.
 
     Raises
     ------
@@ -108,7 +112,10 @@ def hashed_split(keys: Sequence[str], training_share: float, seed: int) -> BoolA
         If there are fewer than two groups.
     """
     if len(set(keys)) < 2:
-        raise InputError(f"{len(keys)} patches lie in {len(set(keys))} group of neighbours, and cannot be split; bring more.")
+        raise InputError(
+            f"{len(keys)} patches lie in {len(set(keys))} group of neighbours, and cannot be split; bring"
+            " more."
+        )
     digests = [hashlib.sha256(f"{seed} {key}".encode()).digest() for key in keys]
     draws = np.array([int.from_bytes(digest[:8]) / 2.0**64 for digest in digests])
     trains: BoolArray = ((draws < training_share) | (draws == draws.min())) & (draws != draws.max())
@@ -135,7 +142,10 @@ def group_split(groups: IntArray, training_share: float, seed: int) -> BoolArray
     """
     numbers, sizes = np.unique(groups, return_counts=True)
     if len(numbers) < 2:
-        raise InputError(f"{len(groups)} patches lie in {len(numbers)} group of neighbours, and cannot be split; bring more.")
+        raise InputError(
+            f"{len(groups)} patches lie in {len(numbers)} group of neighbours, and cannot be split; bring"
+            " more."
+        )
     wanted = (1.0 - training_share) * len(groups)
     validates: list[int] = []
     taken = 0
@@ -147,7 +157,8 @@ def group_split(groups: IntArray, training_share: float, seed: int) -> BoolArray
 
 
 def group_folds(groups: IntArray, folds: int, seed: int) -> IntArray:
-    """Deal whole groups to folds of about one size: in random order, the largest first, each to the smallest fold.
+    """Deal whole groups to folds of about one size: in random
+    order, the largest first, each to the smallest fold.
 
     Returns
     -------
@@ -161,7 +172,9 @@ def group_folds(groups: IntArray, folds: int, seed: int) -> IntArray:
     """
     numbers, sizes = np.unique(groups, return_counts=True)
     if not 2 <= folds <= len(numbers):
-        raise InputError(f"{folds} folds are asked for; expected 2 to {len(numbers)}, the number of groups of neighbours.")
+        raise InputError(
+            f"{folds} folds are asked for; expected 2 to {len(numbers)}, the number of groups of neighbours."
+        )
     order = np.random.default_rng(seed).permutation(len(numbers))
     filled = np.zeros(folds, dtype=np.int64)
     fold_of = np.empty(len(numbers), dtype=np.int64)

@@ -36,17 +36,28 @@ class Statistics:
             value, needed = getattr(self, entry.name), entry.default is not None
             if value is None and not needed:
                 continue
-            if not isinstance(value, int | float) or not math.isfinite(value) or ("_std" in entry.name and value <= 0):
-                raise ValueError(f"statistic '{entry.name}' is {value!r}; expected a number, above 0 for a standard deviation")
+            if (
+                not isinstance(value, int | float)
+                or not math.isfinite(value)
+                or ("_std" in entry.name and value <= 0)
+            ):
+                raise ValueError(
+                    f"statistic '{entry.name}' is {value!r}; expected a number, above 0 for a standard"
+                    " deviation"
+                )
 
 
 def moments(lst_k: FloatArray, ndvi: FloatArray) -> dict[str, list[float]]:
-    """Count, mean, sum of squares about it, minimum and maximum of a patch's valid pixels, as float32 files hold them."""
+    """Count, mean, sum of squares about it, minimum and maximum of a
+    patch's valid pixels, as float32 files hold them."""
 
     def of(image: FloatArray) -> list[float]:
         stored = image[np.isfinite(image)].astype(np.float32).astype(np.float64)
         mean = stored.mean()
-        return [len(stored), *(float(number) for number in (mean, ((stored - mean) ** 2).sum(), stored.min(), stored.max()))]
+        return [
+            len(stored),
+            *(float(number) for number in (mean, ((stored - mean) ** 2).sum(), stored.min(), stored.max())),
+        ]
 
     return {"lst_k": of(lst_k), "ndvi": of(ndvi)}
 
@@ -58,8 +69,13 @@ def joined(patches: Sequence[Mapping[str, Any]]) -> Statistics:
         counts, means, squares, lowest, highest = np.array([patch[quantity] for patch in patches]).T
         mean = (counts * means).sum() / counts.sum()
         variance = (squares + counts * (means - mean) ** 2).sum() / counts.sum()
-        of_both[quantity] = [float(number) for number in (mean, np.sqrt(variance), lowest.min(), highest.max())]
-    (lst_mean_k, lst_std_k, lst_min_k, lst_max_k), (ndvi_mean, ndvi_std, ndvi_min, ndvi_max) = of_both["lst_k"], of_both["ndvi"]
+        of_both[quantity] = [
+            float(number) for number in (mean, np.sqrt(variance), lowest.min(), highest.max())
+        ]
+    (lst_mean_k, lst_std_k, lst_min_k, lst_max_k), (ndvi_mean, ndvi_std, ndvi_min, ndvi_max) = (
+        of_both["lst_k"],
+        of_both["ndvi"],
+    )
     return Statistics(lst_mean_k, lst_std_k, ndvi_mean, ndvi_std, lst_min_k, lst_max_k, ndvi_min, ndvi_max)
 
 
@@ -75,4 +91,6 @@ def read_statistics(path: Path) -> Statistics:
         return Statistics(**json.loads(path.read_text()))
     except (OSError, ValueError, TypeError) as error:
         names = ", ".join(f.name for f in fields(Statistics))
-        raise InputError(f"{path}: not readable as training statistics ({error}); expected JSON with {names}.") from error
+        raise InputError(
+            f"{path}: not readable as training statistics ({error}); expected JSON with {names}."
+        ) from error

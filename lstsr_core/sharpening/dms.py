@@ -1,8 +1,9 @@
 """DMS, the data mining sharpener: bagged regression trees with linear leaves, global or in moving windows.
 
-After Gao, Kustas & Anderson (2012), *A data mining approach for sharpening thermal satellite imagery over land*, Remote
-Sensing 4(11), 3287–3319: a regression of coarse LST on coarse predictors, trained on the more homogeneous pixels, is applied
-to the fine predictors, and what it leaves of the coarse LST is given back to it as emitted power (T⁴).
+After Gao, Kustas & Anderson (2012), *A data mining approach for sharpening thermal satellite imagery
+over land*, Remote Sensing 4(11), 3287–3319: a regression of coarse LST on coarse predictors, trained
+on the more homogeneous pixels, is applied to the fine predictors, and what it leaves of the coarse
+LST is given back to it as emitted power (T⁴).
 """
 
 from __future__ import annotations
@@ -59,22 +60,23 @@ def dms(
     lst_k : array of shape (rows, columns)
         Coarse LST in kelvin, NaN for nodata.
     predictors : array of shape (bands, 4·rows, 4·columns) or (4·rows, 4·columns)
-        Fine predictors, such as NDVI, NaN for nodata. A coarse pixel trains where all of them are known over its block and
-        their coefficient of variation (standard deviation over mean) is positive.
+        Fine predictors, such as NDVI, NaN for nodata. A coarse pixel trains where all of them are known over
+        its block and their coefficient of variation (standard deviation over mean) is positive.
     seed : int
         Of the bootstraps: NumPy's RandomState, from 0 to 2³² − 1.
     moving_window : int
-        Side, in coarse pixels, of the windows of the local regressions; 0 for the global regression alone, as in the paper.
-        A window trains on a quarter of its side more all around, and leaves its pixels to the global regression where fewer
-        than 10 pixels can train.
+        Side, in coarse pixels, of the windows of the local regressions; 0 for the global regression alone, as
+        in the paper. A window trains on a quarter of its side more all around, and leaves its pixels to the
+        global regression where fewer than 10 pixels can train.
     quality : array of bool of shape (rows, columns), optional
         True where a coarse pixel may train. All LST that is not NaN takes part in the residual correction.
     rows_down, columns_right : int
-        Fine pixels from the LST patch's origin to the predictors' (`pairs.pair.fine_offset`); not 0 in the published
-        variant alone.
+        Fine pixels from the LST patch's origin to the predictors'
+        (`pairs.pair.fine_offset`); not 0 in the published variant alone.
     published : bool
-        Aggregate to the LST grid by that offset, partial blocks at the border over what they have, and yet add the upsampled
-        residual as though the origins coincided, as the published evaluation does (Method 4).
+        Aggregate to the LST grid by that offset, partial blocks at the border over
+        what they have, and yet add the upsampled residual as though the origins
+        coincided, as the published evaluation does (Method 4).
 
     Returns
     -------
@@ -84,28 +86,30 @@ def dms(
     Raises
     ------
     InputError
-        If the shapes do not fit, a value is infinite, the seed or the window is out of range, or the offset is not 0 outside
-        the published variant.
+        If the shapes do not fit, a value is infinite, the seed or the window is out of range, or the
+        offset is not 0 outside the published variant.
     NoResult
         If fewer than ten coarse pixels can train, or their predictors do not vary.
     """
     bands = _checked_bands(lst_k, predictors, quality)
     if not 0 <= seed < 2**32 or moving_window < 0:
         raise InputError(
-            f"seed is {seed} and moving_window {moving_window}; expected a seed from 0 to 2³² − 1, and a side in coarse pixels "
-            "or 0 for none."
+            f"seed is {seed} and moving_window {moving_window}; expected a seed from 0 to 2³² − 1, and a side"
+            " in coarse pixels or 0 for none."
         )
     if (rows_down or columns_right) and not published:
         raise InputError(
-            f"the predictors start {rows_down} rows and {columns_right} columns of 250 m from the LST; expected 0 and 0. "
-            "Align the pair first (pairs.align)."
+            f"the predictors start {rows_down} rows and {columns_right} columns of 250 m from the LST;"
+            " expected 0 and 0. Align the pair first (pairs.align)."
         )
     rows, columns = lst_k.shape
     blocks = _Blocks(rows, columns, rows_down, columns_right)
     scene = _aggregate(lst_k, bands, blocks, quality)
     power = scene.lst_k**4
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        fine_k = _Bagging(*scene.samples(), leaves=GLOBAL_LEAVES, seed=seed, threads=threads).predict_k(bands, threads)
+        fine_k = _Bagging(*scene.samples(), leaves=GLOBAL_LEAVES, seed=seed, threads=threads).predict_k(
+            bands, threads
+        )
         if moving_window:
             local_k = _predict_locally_k(scene, bands, moving_window, seed, threads)
             fine_k = _blend_k(fine_k, local_k, power, blocks)
@@ -117,7 +121,8 @@ def dms(
 
 
 def homogeneity_weights(variation: FloatArray) -> FloatArray:
-    """Training weights from coefficients of variation: 1/CV rescaled to [0, 1], halved over CV's 80th percentile.
+    """Training weights from coefficients of variation: 1/CV
+    rescaled to [0, 1], halved over CV's 80th percentile.
 
     Pixels that all vary alike weigh 1.
 
@@ -128,7 +133,9 @@ def homogeneity_weights(variation: FloatArray) -> FloatArray:
     """
     homogeneity = 1.0 / variation
     span = np.ptp(homogeneity)
-    weights: FloatArray = (homogeneity - homogeneity.min()) / span if span > 0.0 else np.ones_like(homogeneity)
+    weights: FloatArray = (
+        (homogeneity - homogeneity.min()) / span if span > 0.0 else np.ones_like(homogeneity)
+    )
     weights[variation > np.percentile(variation, HETEROGENEOUS_PERCENTILE)] /= 2.0
     return weights
 
@@ -136,7 +143,8 @@ def homogeneity_weights(variation: FloatArray) -> FloatArray:
 def bootstrap_counts(samples: int, seed: int) -> Iterator[tuple[int, NDArray[np.int64]]]:
     """For each tree its own seed, and how often each sample is in its bootstrap.
 
-    The draws are those of scikit-learn's ``BaggingRegressor(n_estimators=10, random_state=seed)`` fitted without weights.
+    The draws are those of scikit-learn's ``BaggingRegressor(n_estimators=10,
+    random_state=seed)`` fitted without weights.
     """
     for state in np.random.RandomState(seed).randint(_SEED_BOUND, size=TREES).tolist():
         tree_seed = np.random.RandomState(state).randint(_SEED_BOUND)
@@ -161,8 +169,11 @@ class LeafRegression:
     highest_k: FloatArray
 
     @classmethod
-    def fit(cls, node: NDArray[np.intp], samples: FloatArray, lst_k: FloatArray, nodes: int) -> LeafRegression:
-        """Regress the LST of the samples that fall into each node, unweighted, with the penalty on slopes alone.
+    def fit(
+        cls, node: NDArray[np.intp], samples: FloatArray, lst_k: FloatArray, nodes: int
+    ) -> LeafRegression:
+        """Regress the LST of the samples that fall into each
+        node, unweighted, with the penalty on slopes alone.
 
         Parameters
         ----------
@@ -178,7 +189,9 @@ class LeafRegression:
         mean_k = sum_by_node(lst_k) / count
         mean = np.stack([sum_by_node(band) / count for band in samples.T], axis=1)
         off_mean_k, off_mean = lst_k - mean_k[node], samples - mean[node]
-        products = np.stack([np.stack([sum_by_node(a * b) for b in off_mean.T], axis=1) for a in off_mean.T], axis=1)
+        products = np.stack(
+            [np.stack([sum_by_node(a * b) for b in off_mean.T], axis=1) for a in off_mean.T], axis=1
+        )
         moments = np.stack([sum_by_node(band * off_mean_k) for band in off_mean.T], axis=1)
         penalty = RIDGE_PENALTY * np.eye(samples.shape[1])
         slope = np.linalg.solve(products + penalty, moments[..., None])[..., 0]
@@ -213,11 +226,14 @@ class _Bagging:
     ) -> None:
         if len(lst_k) < LEAST_SAMPLES:
             raise NoResult(
-                f"{len(lst_k)} coarse pixels have LST and predictors that vary within them about a positive mean; "
-                f"DMS needs at least {LEAST_SAMPLES}."
+                f"{len(lst_k)} coarse pixels have LST and predictors that vary within them about a positive"
+                f" mean; DMS needs at least {LEAST_SAMPLES}."
             )
         if np.ptp(samples, axis=0).max() < 1e-9:
-            raise NoResult("the predictors of all valid coarse pixels have the same mean; no regression can be trained on them.")
+            raise NoResult(
+                "the predictors of all valid coarse pixels have the same mean; no regression can be trained"
+                " on them."
+            )
         weights, narrow = homogeneity_weights(variation), samples.astype(np.float32)
 
         def grow(bootstrap: tuple[int, NDArray[np.int64]]) -> tuple[Any, LeafRegression]:
@@ -225,7 +241,9 @@ class _Bagging:
             weight = count * weights
             # Of few samples, those drawn may all be the least homogeneous ones, whose weight is 0.
             weight = weight if weight.any() else count.astype(np.float64)
-            grown = DecisionTreeRegressor(max_leaf_nodes=leaves, min_samples_leaf=SAMPLES_PER_LEAF, random_state=tree_seed)
+            grown = DecisionTreeRegressor(
+                max_leaf_nodes=leaves, min_samples_leaf=SAMPLES_PER_LEAF, random_state=tree_seed
+            )
             tree = grown.fit(narrow, lst_k, sample_weight=weight, check_input=False).tree_
             return tree, LeafRegression.fit(tree.apply(narrow), samples, lst_k, tree.node_count)
 
@@ -248,7 +266,8 @@ class _Bagging:
 
 @dataclass(frozen=True)
 class _Blocks:
-    """Which fine pixels lie in which coarse pixel: coarse row k holds the fine rows 4k − rows_down … 4k − rows_down + 3."""
+    """Which fine pixels lie in which coarse pixel: coarse row k holds the
+    fine rows 4k − rows_down … 4k − rows_down + 3."""
 
     rows: int
     columns: int
@@ -282,28 +301,40 @@ def _known_mean(laid: FloatArray) -> FloatArray:
 
 @dataclass(frozen=True)
 class _CoarseScene:
-    """What the regressions train on: arrays of shape (rows, columns), and `predictors` of (bands, rows, columns)."""
+    """What the regressions train on: arrays of shape (rows,
+    columns), and `predictors` of (bands, rows, columns)."""
 
     lst_k: FloatArray
     predictors: FloatArray
     variation: FloatArray
     trains: BoolArray
 
-    def samples(self, rows: slice = slice(None), columns: slice = slice(None)) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Predictors (samples, bands), LST in kelvin and coefficient of variation of the training pixels, row by row."""
+    def samples(
+        self, rows: slice = slice(None), columns: slice = slice(None)
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Predictors (samples, bands), LST in kelvin and coefficient
+        of variation of the training pixels, row by row."""
         trains = self.trains[rows, columns]
         predictors = self.predictors[:, rows, columns][:, trains].T
-        return np.ascontiguousarray(predictors), self.lst_k[rows, columns][trains], self.variation[rows, columns][trains]
+        return (
+            np.ascontiguousarray(predictors),
+            self.lst_k[rows, columns][trains],
+            self.variation[rows, columns][trains],
+        )
 
 
-def _aggregate(lst_k: FloatArray, bands: FloatArray, blocks: _Blocks, quality: BoolArray | None) -> _CoarseScene:
+def _aggregate(
+    lst_k: FloatArray, bands: FloatArray, blocks: _Blocks, quality: BoolArray | None
+) -> _CoarseScene:
     means, variation = np.empty((len(bands), *lst_k.shape)), np.zeros(lst_k.shape)
     trains = ~np.isnan(lst_k) if quality is None else ~np.isnan(lst_k) & quality
     for band, mean in zip(bands, means, strict=True):
         laid = blocks.lay(band)
         mean[:] = _known_mean(laid)
         deviation = np.sqrt(_known_mean((laid - mean[:, None, :, None]) ** 2))
-        variation += np.divide(deviation, mean, out=np.full(mean.shape, np.nan), where=mean != 0.0) / len(bands)
+        variation += np.divide(deviation, mean, out=np.full(mean.shape, np.nan), where=mean != 0.0) / len(
+            bands
+        )
         trains &= blocks.mean(np.isnan(band).astype(np.float64)) == 0.0
     trains &= (variation > LEAST_VARIATION) & (variation < LARGEST_VARIATION)
     return _CoarseScene(lst_k.astype(np.float64), means, variation, trains)
@@ -311,7 +342,8 @@ def _aggregate(lst_k: FloatArray, bands: FloatArray, blocks: _Blocks, quality: B
 
 @dataclass(frozen=True)
 class _Window:
-    """A moving window: the coarse (rows, columns) that its regression trains on, and the fine ones that it sharpens."""
+    """A moving window: the coarse (rows, columns) that its regression
+    trains on, and the fine ones that it sharpens."""
 
     training: tuple[slice, slice]
     fine: tuple[slice, slice]
@@ -349,13 +381,20 @@ def _predict_locally_k(
 
 def _blend_k(global_k: FloatArray, local_k: FloatArray, power: FloatArray, blocks: _Blocks) -> FloatArray:
     """Global and local LST weighted by the inverse of their squared coarse residuals in T⁴."""
-    global_square, local_square = np.square(power - blocks.mean(global_k**4)), np.square(power - blocks.mean(local_k**4))
+    global_square, local_square = (
+        np.square(power - blocks.mean(global_k**4)),
+        np.square(power - blocks.mean(local_k**4)),
+    )
     both = global_square + local_square
-    local_share: FloatArray = np.divide(global_square, both, out=np.where(np.isnan(both), np.nan, 0.5), where=both > 0.0)
+    local_share: FloatArray = np.divide(
+        global_square, both, out=np.where(np.isnan(both), np.nan, 0.5), where=both > 0.0
+    )
     if np.isnan(local_share).all():
         return global_k
     fine_share = np.clip(upsample(fill_nearest(local_share)), 0.0, 1.0)
-    blended_k: FloatArray = np.where(np.isnan(local_k), global_k, global_k + fine_share * (local_k - global_k))
+    blended_k: FloatArray = np.where(
+        np.isnan(local_k), global_k, global_k + fine_share * (local_k - global_k)
+    )
     return blended_k
 
 
@@ -366,15 +405,17 @@ def _checked_bands(lst_k: FloatArray, predictors: FloatArray, quality: BoolArray
     expected = tuple(SCALE * size for size in lst_k.shape)
     if bands.ndim != 3 or len(bands) == 0 or bands.shape[1:] != expected:
         raise InputError(
-            f"the predictors have shape {predictors.shape} and the LST {lst_k.shape}; expected predictors of {expected} or "
-            f"(bands, {expected[0]}, {expected[1]}), {SCALE} times the LST's rows and columns."
+            f"the predictors have shape {predictors.shape} and the LST {lst_k.shape}; expected predictors of"
+            f" {expected} or (bands, {expected[0]}, {expected[1]}), {SCALE} times the LST's rows and columns."
         )
     for name, values in (("LST", lst_k), ("predictors", predictors)):
         if np.isinf(values).any():
-            raise InputError(f"{int(np.isinf(values).sum())} values of the {name} are infinite; expected NaN for nodata.")
+            raise InputError(
+                f"{int(np.isinf(values).sum())} values of the {name} are infinite; expected NaN for nodata."
+            )
     if quality is not None and (quality.shape != lst_k.shape or quality.dtype != np.bool_):
         raise InputError(
-            f"quality is {quality.dtype} of shape {quality.shape}; expected bool of the LST's {lst_k.shape}, True where a pixel "
-            "may train."
+            f"quality is {quality.dtype} of shape {quality.shape}; expected bool of the LST's {lst_k.shape},"
+            " True where a pixel may train."
         )
     return bands

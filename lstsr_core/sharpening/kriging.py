@@ -1,6 +1,7 @@
 """ATPRK and AATPRK: regression on NDVI, and area-to-point kriging of the coarse residual (Method 4).
 
-The kriging is coherent: the 16 fine values of a coarse pixel average to its residual, whichever of its neighbours there are.
+The kriging is coherent: the 16 fine values of a coarse pixel average to its
+residual, whichever of its neighbours there are.
 """
 
 from __future__ import annotations
@@ -31,9 +32,11 @@ _NEIGHBOUR_ROW, _NEIGHBOUR_COLUMN = np.divmod(np.arange(NEIGHBOURS), WINDOW)
 
 
 def _point_to_block(variogram: Variogram) -> FloatArray:
-    """Semivariance of each fine point of the centre with each neighbour's 16, averaged over those: (neighbours, positions)."""
+    """Semivariance of each fine point of the centre with each neighbour's
+    16, averaged over those: (neighbours, positions)."""
     point = np.arange(SCALE)
-    # Fine pixels from each point of the centre to each point of a neighbour, along one axis: (neighbour, point, its point).
+    # Fine pixels from each point of the centre to each point of a neighbour,
+    # along one axis: (neighbour, point, its point).
     apart = SCALE * (np.arange(WINDOW) - MARGIN)[:, None, None] + point - point[:, None]
     down, right = apart[:, None, :, None, :, None], apart[None, :, None, :, None, :]
     semivariance: FloatArray = variogram(FINE_PIXEL_M * np.hypot(down, right)).mean(axis=(4, 5))
@@ -95,7 +98,9 @@ def interpolate_residual(residual_k: FloatArray, variogram: Variogram) -> FloatA
     padded[~there] = 0.0
 
     pattern_of = np.zeros((rows, columns), dtype=np.int64)
-    for neighbour, (down, right) in enumerate(zip(_NEIGHBOUR_ROW.tolist(), _NEIGHBOUR_COLUMN.tolist(), strict=True)):
+    for neighbour, (down, right) in enumerate(
+        zip(_NEIGHBOUR_ROW.tolist(), _NEIGHBOUR_COLUMN.tolist(), strict=True)
+    ):
         pattern_of |= there[down : down + rows, right : right + columns].astype(np.int64) << neighbour
     valid = np.flatnonzero(np.isfinite(residual_k))
     by_pattern = valid[np.argsort(pattern_of.ravel()[valid], kind="stable")]
@@ -111,20 +116,25 @@ def interpolate_residual(residual_k: FloatArray, variogram: Variogram) -> FloatA
             for chunk in range(begin, end, _PIXELS_AT_A_TIME):
                 pixels = by_pattern[chunk : min(chunk + _PIXELS_AT_A_TIME, end)]
                 fine[pixels] = _neighbours(padded, pixels, columns) @ weight.T
-    return fine.reshape(rows, columns, SCALE, SCALE).transpose(0, 2, 1, 3).reshape(SCALE * rows, SCALE * columns)
+    return (
+        fine.reshape(rows, columns, SCALE, SCALE).transpose(0, 2, 1, 3).reshape(SCALE * rows, SCALE * columns)
+    )
 
 
 def _neighbours(padded: FloatArray, pixels: NDArray[np.int64], columns: int) -> FloatArray:
     """The 25 neighbours of coarse pixels given by their flat index: (pixels, 25)."""
     row, column = np.divmod(pixels, columns)
     corner = row * padded.shape[1] + column
-    found: FloatArray = padded.ravel()[corner[:, None] + (_NEIGHBOUR_ROW * padded.shape[1] + _NEIGHBOUR_COLUMN)]
+    found: FloatArray = padded.ravel()[
+        corner[:, None] + (_NEIGHBOUR_ROW * padded.shape[1] + _NEIGHBOUR_COLUMN)
+    ]
     return found
 
 
 def _fine_residual(residual_k: FloatArray, published: bool) -> FloatArray:
     if np.ptp(residual_k[np.isfinite(residual_k)]) < LEAST_RESIDUAL_SPAN_K:
-        # Nothing varies, as where LST follows NDVI exactly: there is no semivariogram, and every weighting gives the same.
+        # Nothing varies, as where LST follows NDVI exactly: there is no
+        # semivariogram, and every weighting gives the same.
         fine_k: FloatArray = np.kron(residual_k, np.ones((SCALE, SCALE)))
     else:
         fine_k = interpolate_residual(residual_k, fit_variograms(residual_k, published).point)
@@ -144,8 +154,11 @@ def _sharpened(
     return fine_k
 
 
-def coarse_residual_k(lst_k: FloatArray, ndvi: FloatArray, adaptive: bool = False, published: bool = False) -> FloatArray:
-    """What the regression leaves over at 1 km, which `atprk` (or, adaptive, `aatprk`) fits its semivariograms to."""
+def coarse_residual_k(
+    lst_k: FloatArray, ndvi: FloatArray, adaptive: bool = False, published: bool = False
+) -> FloatArray:
+    """What the regression leaves over at 1 km, which `atprk` (or,
+    adaptive, `aatprk`) fits its semivariograms to."""
     coarse_ndvi = aggregate_ndvi(ndvi, published)
     line = (fit_windows if adaptive else fit_scene)(lst_k, coarse_ndvi)
     return lst_k - line(coarse_ndvi)
@@ -161,21 +174,22 @@ def atprk(lst_k: FloatArray, ndvi: FloatArray, published: bool = False) -> Float
     ndvi : array of shape (4·rows, 4·columns)
         From −1 to 1; NaN is nodata.
     published : bool
-        As the published code: NDVI aggregated by its fourth power, its deconvolution, and no residual in the outer two
-        coarse rows and columns.
+        As the published code: NDVI aggregated by its fourth power, its deconvolution, and no
+        residual in the outer two coarse rows and columns.
 
     Returns
     -------
     array of shape (4·rows, 4·columns)
-        Kelvin; NaN where the NDVI or the coarse LST is and nowhere else. Unless published, each whole block averages to its
-        coarse LST.
+        Kelvin; NaN where the NDVI or the coarse LST is and nowhere else. Unless
+        published, each whole block averages to its coarse LST.
 
     Raises
     ------
     InputError
         If the shapes do not fit.
     NoResult
-        If fewer than ten coarse pixels are valid, their NDVI is constant, or the residual has no semivariogram.
+        If fewer than ten coarse pixels are valid, their NDVI is
+        constant, or the residual has no semivariogram.
     """
     check_nested(lst_k.shape, ndvi.shape)
     coarse_ndvi = aggregate_ndvi(ndvi, published)
@@ -183,7 +197,8 @@ def atprk(lst_k: FloatArray, ndvi: FloatArray, published: bool = False) -> Float
 
 
 def aatprk(lst_k: FloatArray, ndvi: FloatArray, published: bool = False) -> FloatArray:
-    """Adaptive area-to-point regression kriging: `atprk` with a line for the 5×5 window around every coarse pixel.
+    """Adaptive area-to-point regression kriging: `atprk` with a
+    line for the 5×5 window around every coarse pixel.
 
     Parameters
     ----------

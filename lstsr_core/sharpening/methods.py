@@ -3,8 +3,8 @@
 The table of them loads in a moment: what a method alone needs (torch, scikit-learn, SciPy's solvers) is
 imported where it runs.
 
-A new method joins every table and figure by one decorated function: in a file of its own that the environment variable
-``LSTSR_METHODS`` names, or here.
+A new method joins every table and figure by one decorated function: in a file of its own that the
+environment variable ``LSTSR_METHODS`` names, or here.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ LOCAL_DMS_COARSE_PIXELS = 30
 """Side of the windows of `dms-local`, as pyDMS, its authors' code, sets it."""
 
 Source = Literal["paper", "companion", "user"]
-"""Whose a method is: one of those that the paper compares, one that this companion adds, or the user's own."""
+"""Whose a method is: one of those that the paper compares,
+one that this companion adds, or the user's own."""
 
 
 @dataclass(frozen=True)
@@ -56,15 +57,17 @@ class Options:
     Attributes
     ----------
     weights : Path, optional
-        Directory of weights files (`networks.weights_files.weights_file`), or of a cross-validation, from which each pair takes
-        the networks that have not seen it; without it, the weights that come with the package.
+        Directory of weights files (`networks.weights_files.weights_file`), or of a
+        cross-validation, from which each pair takes the networks that have not seen it;
+        without it, the weights that come with the package.
     seed : int
         For methods that draw random numbers.
     published : bool, optional
-        Take the variant that the published code computes, quirks included, or the default; None leaves it to the protocol.
+        Take the variant that the published code computes, quirks included,
+        or the default; None leaves it to the protocol.
     rows_down, columns_right : int
-        Fine pixels from the LST's origin to the NDVI's (`pairs.pair.fine_offset`), where the pair was not aligned. Only DMS's
-        published variant knows what to do with them.
+        Fine pixels from the LST's origin to the NDVI's (`pairs.pair.fine_offset`), where the pair was not
+        aligned. Only DMS's published variant knows what to do with them.
     """
 
     weights: Path | None = None
@@ -111,7 +114,9 @@ def method(name: str, label: str, source: Source = "user") -> Callable[[Sharpene
         raise InputError(f"'{name}' cannot name a method; expected lower-case letters, digits and hyphens, and none of "
                          f"{', '.join(RESERVED_NAMES)}.")  # fmt: skip
     if name in METHODS or label in {known.label for known in METHODS.values()}:
-        raise InputError(f"there is a method '{name}' ({label}) already; give yours a name and a label of its own.")
+        raise InputError(
+            f"there is a method '{name}' ({label}) already; give yours a name and a label of its own."
+        )
 
     def register(sharpener: Sharpener) -> Sharpener:
         METHODS[name] = Method(name, label, sharpener, source)
@@ -121,7 +126,8 @@ def method(name: str, label: str, source: Source = "user") -> Callable[[Sharpene
 
 
 def check_methods(names: list[str]) -> list[str]:
-    """Expand ``all``, the paper's methods and the user's own, and refuse unknown names, saying which are known.
+    """Expand ``all``, the paper's methods and the user's own,
+    and refuse unknown names, saying which are known.
 
     Raises
     ------
@@ -131,7 +137,9 @@ def check_methods(names: list[str]) -> list[str]:
     names = [name for word in names for name in (every if word == "all" else [word])]
     unknown = [name for name in names if name not in METHODS]
     if unknown or not names:
-        raise InputError(f"unknown method '{', '.join(unknown)}'; known methods: {', '.join(METHODS)} (or all).")
+        raise InputError(
+            f"unknown method '{', '.join(unknown)}'; known methods: {', '.join(METHODS)} (or all)."
+        )
     return list(dict.fromkeys(names))
 
 
@@ -170,14 +178,19 @@ def sharpen(pair: ModisPair, name: str, options: Options | None = None) -> Raste
 
 
 def in_sample(pair: ModisPair, name: str, options: Options) -> bool | None:
-    """Whether a network that a method takes for this pair, as read, was trained on it; None if that is not known."""
+    """Whether a network that a method takes for this pair, as
+    read, was trained on it; None if that is not known."""
     path = weights_of(pair.id, name, options)
     return None if path is None else _model(path, path.stat().st_mtime_ns).has_seen(pair.digest)
 
 
 def weights_of(scene: str, name: str, options: Options) -> Path | None:
     """The weights file that a method takes for a scene; None if it takes none, or there is none."""
-    return weights_file(_for_scene(scene, name, options).weights, name) if name in PUBLISHED_CHECKPOINTS else None
+    return (
+        weights_file(_for_scene(scene, name, options).weights, name)
+        if name in PUBLISHED_CHECKPOINTS
+        else None
+    )
 
 
 def _for_scene(scene: str, name: str, options: Options) -> Options:
@@ -208,7 +221,8 @@ def bicubic(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray
 
 @method("tsharp", "TsHARP", "paper")
 def tsharp(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
-    """One linear regression of LST on 1 km NDVI for the scene, plus each coarse pixel's residual over its block.
+    """One linear regression of LST on 1 km NDVI for the scene,
+    plus each coarse pixel's residual over its block.
 
     Raises
     ------
@@ -250,7 +264,13 @@ def _dms(lst_k: FloatArray, ndvi: FloatArray, options: Options, moving_window: i
     published = bool(options.published)
     down, right = (options.rows_down, options.columns_right) if published else (0, 0)
     return dms_sharpen(
-        lst_k, ndvi, seed=options.seed, moving_window=moving_window, rows_down=down, columns_right=right, published=published
+        lst_k,
+        ndvi,
+        seed=options.seed,
+        moving_window=moving_window,
+        rows_down=down,
+        columns_right=right,
+        published=published,
     )
 
 
@@ -261,7 +281,9 @@ def _model(path: Path, modified_ns: int) -> Model:
     return load_model(path)
 
 
-def _network(name: str, lst_k: FloatArray, ndvi: FloatArray, options: Options, piece: int | None = None) -> FloatArray:
+def _network(
+    name: str, lst_k: FloatArray, ndvi: FloatArray, options: Options, piece: int | None = None
+) -> FloatArray:
     path = weights_file(options.weights, name)
     if path is None:
         raise NoResult(WEIGHTS_MISSING)
@@ -276,7 +298,8 @@ def _network(name: str, lst_k: FloatArray, ndvi: FloatArray, options: Options, p
 
 @method("sc-unet", "SC-Unet", "paper")
 def sc_unet(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
-    """The network trained at 4 km → 1 km, applied at 1 km → 250 m: to the whole image, or in pieces as published."""
+    """The network trained at 4 km → 1 km, applied at 1 km → 250 m:
+    to the whole image, or in pieces as published."""
     return _network("sc-unet", lst_k, ndvi, options, PATCH_COARSE_PIXELS if options.published else None)
 
 
@@ -294,12 +317,14 @@ def sif_cnn_sr2(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatA
 
 @method("dms-local", "DMS, local", "companion")
 def dms_local(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
-    """DMS as its authors wrote it: blended with regressions in moving windows of 30×30 coarse pixels, beside the paper's."""
+    """DMS as its authors wrote it: blended with regressions in moving
+    windows of 30×30 coarse pixels, beside the paper's."""
     return _dms(lst_k, ndvi, options, moving_window=LOCAL_DMS_COARSE_PIXELS)
 
 
 def _own_methods() -> dict[str, str]:
-    """Load the user's methods, and give each name the sha256 of their file; nothing if the variable is unset."""
+    """Load the user's methods, and give each name the sha256
+    of their file; nothing if the variable is unset."""
     named = os.environ.get(OWN_METHODS_VARIABLE)
     if not named:
         return {}
@@ -313,9 +338,13 @@ def _own_methods() -> dict[str, str]:
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     except Exception as error:  # whatever the user's own code may raise
-        raise InputError(f"{path}: stopped with {type(error).__name__}: {error} ({OWN_METHODS_VARIABLE} names it).") from error
+        raise InputError(
+            f"{path}: stopped with {type(error).__name__}: {error} ({OWN_METHODS_VARIABLE} names it)."
+        ) from error
     if len(METHODS) == known:
-        raise InputError(f'{path}: registers no method; put @method("name", "Label") above a function of yours.')
+        raise InputError(
+            f'{path}: registers no method; put @method("name", "Label") above a function of yours.'
+        )
     return dict.fromkeys(list(METHODS)[known:], code)
 
 

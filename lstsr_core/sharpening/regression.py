@@ -39,7 +39,8 @@ class LocalLines:
     intercept: FloatArray
 
     def __call__(self, ndvi: FloatArray) -> FloatArray:
-        """LST in kelvin, of the NDVI's shape: (rows, columns), or (4·rows, 4·columns) with a block's line for all of it."""
+        """LST in kelvin, of the NDVI's shape: (rows, columns), or
+        (4·rows, 4·columns) with a block's line for all of it."""
         if ndvi.shape == self.slope.shape:
             lst_k: FloatArray = self.intercept + self.slope * ndvi
             return lst_k
@@ -112,8 +113,8 @@ def fit_scene(lst_k: FloatArray, coarse_ndvi: FloatArray) -> Line:
     fitted = _fitted(lst_k, coarse_ndvi)
     if fitted.sum() < SMALLEST_SAMPLE:
         raise NoResult(
-            f"{int(fitted.sum())} coarse pixels are valid above {COLDEST_FITTED_K:g} K; a regression needs at least "
-            f"{SMALLEST_SAMPLE}."
+            f"{int(fitted.sum())} coarse pixels are valid above {COLDEST_FITTED_K:g} K; a regression needs at"
+            f" least {SMALLEST_SAMPLE}."
         )
     x, y = coarse_ndvi[fitted].astype(np.float64), lst_k[fitted].astype(np.float64)
     if np.ptp(x) < SMALLEST_NDVI_SPAN:
@@ -124,8 +125,8 @@ def fit_scene(lst_k: FloatArray, coarse_ndvi: FloatArray) -> Line:
 def fit_windows(lst_k: FloatArray, coarse_ndvi: FloatArray) -> LocalLines:
     """Ordinary least squares in the 5×5 window around every coarse pixel, over its valid pixels above 273 K.
 
-    The scene's own line stands where under 2/3 of a window is valid or its NDVI is constant, and in the outer two rows and
-    columns.
+    The scene's own line stands where under 2/3 of a window is valid or its NDVI is
+    constant, and in the outer two rows and columns.
 
     Parameters
     ----------
@@ -146,7 +147,9 @@ def fit_windows(lst_k: FloatArray, coarse_ndvi: FloatArray) -> LocalLines:
     # In strips: all windows of a whole tile at once would take gigabytes.
     for first in range(0, rows - 2 * MARGIN, _ROWS_AT_A_TIME):
         strip = slice(first, min(first + _ROWS_AT_A_TIME, rows - 2 * MARGIN) + 2 * MARGIN)
-        window_slope, window_intercept, usable = _window_lines(lst_k[strip], coarse_ndvi[strip], fitted[strip])
+        window_slope, window_intercept, usable = _window_lines(
+            lst_k[strip], coarse_ndvi[strip], fitted[strip]
+        )
         inside = np.s_[strip.start + MARGIN : strip.stop - MARGIN, MARGIN:-MARGIN]
         slope[inside] = np.where(usable, window_slope, scene.slope)
         intercept[inside] = np.where(usable, window_intercept, scene.intercept)
@@ -158,7 +161,9 @@ def _windows(image: FloatArray | BoolArray) -> FloatArray:
     return views.reshape(*views.shape[:2], WINDOW**2).astype(np.float64)
 
 
-def _window_lines(lst_k: FloatArray, ndvi: FloatArray, fitted: BoolArray) -> tuple[FloatArray, FloatArray, BoolArray]:
+def _window_lines(
+    lst_k: FloatArray, ndvi: FloatArray, fitted: BoolArray
+) -> tuple[FloatArray, FloatArray, BoolArray]:
     """Slope, intercept and whether they can be used, for every whole window."""
     weight = _windows(fitted)
     count = np.maximum(weight.sum(axis=-1), 1.0)

@@ -1,7 +1,8 @@
 """Exponential semivariograms of a coarse residual: empirical, fitted, and deconvolved to points (Method 4).
 
-All that is known of a residual is its mean over coarse pixels. The semivariogram of points that would give the semivariogram
-of those means is found by averaging it over pairs of 4×4 fine points and fitting what comes out.
+All that is known of a residual is its mean over coarse pixels. The semivariogram of
+points that would give the semivariogram of those means is found by averaging it over
+pairs of 4×4 fine points and fitting what comes out.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from lstsr_core.geo.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SCALE
 from lstsr_core.geo.raster import FloatArray
 from lstsr_core.sharpening.regression import WINDOW
 
-# Outside of these the averages over fine points no longer change with the range, but for a factor that the sill takes up.
+# Outside of these the averages over fine points no longer change with the
+# range, but for a factor that the sill takes up.
 RANGES_M = (FINE_PIXEL_M / 10.0, 1e6 * COARSE_PIXEL_M)
 _RANGES_TRIED = 64
 _FEWEST_DISTANCES = 3
@@ -26,7 +28,8 @@ Curve = Callable[[FloatArray], FloatArray]
 
 
 def _class_offsets() -> dict[int, list[tuple[int, int]]]:
-    """Offsets (rows down, columns right) between two pixels of a window, each pair once, by squared distance in pixels."""
+    """Offsets (rows down, columns right) between two pixels of a window,
+    each pair once, by squared distance in pixels."""
     offsets: dict[int, list[tuple[int, int]]] = {}
     for down in range(WINDOW):
         for right in range(1 - WINDOW, WINDOW):
@@ -76,7 +79,8 @@ class FittedVariograms:
     point : Variogram
         The deconvolved one, which kriging uses.
     regularised_k2 : array of shape (distances,)
-        The point variogram's block-to-block average at the distances less that at distance 0: what was matched.
+        The point variogram's block-to-block average at the
+        distances less that at distance 0: what was matched.
     """
 
     distances_m: FloatArray
@@ -94,7 +98,8 @@ def _window_sums(image: FloatArray, rows: int, columns: int) -> FloatArray:
 
 
 def empirical_semivariances(residual_k: FloatArray) -> FloatArray:
-    """Mean over all 5×5 windows of half the mean squared difference between their pixels at each of `DISTANCES_M`.
+    """Mean over all 5×5 windows of half the mean squared difference
+    between their pixels at each of `DISTANCES_M`.
 
     Windows where it is 0, or that have no valid pair at a distance, do not enter that distance's mean.
 
@@ -134,12 +139,15 @@ def empirical_semivariances(residual_k: FloatArray) -> FloatArray:
     return semivariances
 
 
-# Along one axis, two of 4 points in blocks of 4 lie 4·blocks − 3 … 4·blocks + 3 points apart, the middle most often.
+# Along one axis, two of 4 points in blocks of 4 lie 4·blocks − 3 …
+# 4·blocks + 3 points apart, the middle most often.
 _STEPS = np.arange(1 - SCALE, SCALE)
 _STEP_SHARES = (SCALE - abs(_STEPS)) / SCALE**2
 _PAIR_SHARES = np.outer(_STEP_SHARES, _STEP_SHARES).ravel()
 _STEPS_APART_M = FINE_PIXEL_M * (SCALE * np.arange(WINDOW)[:, None] + _STEPS)
-_PAIR_DISTANCES_M = np.hypot(_STEPS_APART_M[:, None, :, None], _STEPS_APART_M[None, :, None, :]).reshape(WINDOW, WINDOW, -1)
+_PAIR_DISTANCES_M = np.hypot(_STEPS_APART_M[:, None, :, None], _STEPS_APART_M[None, :, None, :]).reshape(
+    WINDOW, WINDOW, -1
+)
 
 
 def block_to_block(variogram: Variogram) -> FloatArray:
@@ -155,7 +163,8 @@ def block_to_block(variogram: Variogram) -> FloatArray:
 
 
 def _published_shares() -> FloatArray:
-    """What the published running division leaves of the block-to-block average at distance 0 and each of `DISTANCES_M`."""
+    """What the published running division leaves of the block-to-block
+    average at distance 0 and each of `DISTANCES_M`."""
     row, column = np.divmod(np.arange(WINDOW**2), WINDOW)
     squared = (row[:, None] - row) ** 2 + (column[:, None] - column) ** 2
     shares = []
@@ -169,7 +178,10 @@ def _published_shares() -> FloatArray:
 
 
 _PUBLISHED_SHARES = _published_shares()
-_CLASS_INDEX = (0, *(min(abs(right), down) * WINDOW + max(abs(right), down) for (down, right), *_ in _OFFSETS.values()))
+_CLASS_INDEX = (
+    0,
+    *(min(abs(right), down) * WINDOW + max(abs(right), down) for (down, right), *_ in _OFFSETS.values()),
+)
 _CLASS_DISTANCES_M = _PAIR_DISTANCES_M.reshape(WINDOW**2, -1)[list(_CLASS_INDEX)]
 
 
@@ -185,8 +197,8 @@ def regularised_semivariances(variogram: Variogram, published: bool = False) -> 
     ----------
     variogram : Variogram
     published : bool
-        Divide each distance's sum by its count after each of the 25 first pixels, as the published code does, not once at
-        the end.
+        Divide each distance's sum by its count after each of the 25 first pixels,
+        as the published code does, not once at the end.
 
     Returns
     -------
@@ -212,7 +224,8 @@ def _fit(distances_m: FloatArray, curve: Curve, semivariances_k2: FloatArray) ->
     NoResult
         If no exponential semivariogram with a positive sill fits.
     """
-    # Levenberg–Marquardt from a fixed range may step so far that γ no longer changes with it: start at the best of many.
+    # Levenberg–Marquardt from a fixed range may step so far that γ no
+    # longer changes with it: start at the best of many.
     ranges_m = np.geomspace(*RANGES_M, _RANGES_TRIED)
     exponents = 3.0 * distances_m / ranges_m.reshape(-1, *(1,) * distances_m.ndim)
     unit_curves = curve(-np.expm1(-exponents))
@@ -235,7 +248,9 @@ def _fit(distances_m: FloatArray, curve: Curve, semivariances_k2: FloatArray) ->
     found = least_squares(misfit, start, jacobian, method="lm", ftol=1e-12, xtol=1e-12, gtol=1e-12)
     sill_k2, log_range = found.x
     if not (found.success and sill_k2 > 0.0):
-        raise NoResult(f"no exponential semivariogram fits the coarse residual (its sill would be {sill_k2:.3g} K²).")
+        raise NoResult(
+            f"no exponential semivariogram fits the coarse residual (its sill would be {sill_k2:.3g} K²)."
+        )
     return Variogram(float(sill_k2), float(np.exp(np.clip(log_range, lowest, highest))))
 
 
@@ -259,10 +274,16 @@ def fit_variograms(residual_k: FloatArray, published: bool = False) -> FittedVar
     if known.sum() < _FEWEST_DISTANCES:
         rows, columns = residual_k.shape
         raise NoResult(
-            f"the coarse residual of {rows}×{columns} has differing pixels at {int(known.sum())} distances within 5×5 pixels; a "
-            f"semivariogram needs at least {_FEWEST_DISTANCES}."
+            f"the coarse residual of {rows}×{columns} has differing pixels at {int(known.sum())} distances"
+            f" within 5×5 pixels; a semivariogram needs at least {_FEWEST_DISTANCES}."
         )
     distances_m, empirical_k2 = DISTANCES_M[known], empirical_k2[known]
     coarse = _fit(distances_m, lambda semivariance: semivariance, empirical_k2)
-    point = _fit(_CLASS_DISTANCES_M, lambda semivariance: _regularised(semivariance, published)[..., known], empirical_k2)
-    return FittedVariograms(distances_m, empirical_k2, coarse, point, regularised_semivariances(point, published)[known])
+    point = _fit(
+        _CLASS_DISTANCES_M,
+        lambda semivariance: _regularised(semivariance, published)[..., known],
+        empirical_k2,
+    )
+    return FittedVariograms(
+        distances_m, empirical_k2, coarse, point, regularised_semivariances(point, published)[known]
+    )

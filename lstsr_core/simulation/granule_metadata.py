@@ -1,4 +1,5 @@
-"""The archive's metadata texts of a simulated granule, as long and as nested as those of the files that NASA makes."""
+"""The archive's metadata texts of a simulated granule, as long and
+as nested as those of the files that NASA makes."""
 
 from __future__ import annotations
 
@@ -12,7 +13,9 @@ _WRAP = 200
 _ALGORITHM = "simulated landscape and sensor"
 
 
-def archive_texts(name: GranuleName, parameters: Sequence[str], begins: datetime.time, ends: datetime.time) -> dict[str, str]:
+def archive_texts(
+    name: GranuleName, parameters: Sequence[str], begins: datetime.time, ends: datetime.time
+) -> dict[str, str]:
     """``CoreMetadata.0`` and ``ArchiveMetadata.0`` of a granule.
 
     Parameters
@@ -41,8 +44,12 @@ def _core(name: GranuleName, parameters: Sequence[str], begins: datetime.time, e
                 "REPROCESSINGPLANNED": "no further update is anticipated",
             },
         ),
-        "MEASUREDPARAMETER": "".join(_quality(number, text) for number, text in enumerate(parameters, start=1)),
-        "COLLECTIONDESCRIPTIONCLASS": _objects(2, {"VERSIONID": int(name.collection), "SHORTNAME": name.product}),
+        "MEASUREDPARAMETER": "".join(
+            _quality(number, text) for number, text in enumerate(parameters, start=1)
+        ),
+        "COLLECTIONDESCRIPTIONCLASS": _objects(
+            2, {"VERSIONID": int(name.collection), "SHORTNAME": name.product}
+        ),
         "INPUTGRANULE": _objects(2, {"INPUTPOINTER": _inputs(name)}),
         "RANGEDATETIME": _objects(
             2,
@@ -64,7 +71,11 @@ def _core(name: GranuleName, parameters: Sequence[str], begins: datetime.time, e
             },
         ),
         "ADDITIONALATTRIBUTES": "".join(
-            _container("ADDITIONALATTRIBUTESCONTAINER", number, {"ADDITIONALATTRIBUTENAME": key, "PARAMETERVALUE": value})
+            _container(
+                "ADDITIONALATTRIBUTESCONTAINER",
+                number,
+                {"ADDITIONALATTRIBUTENAME": key, "PARAMETERVALUE": value},
+            )
             for number, (key, value) in enumerate(_additional(name).items(), start=1)
         ),
     }
@@ -74,8 +85,12 @@ def _core(name: GranuleName, parameters: Sequence[str], begins: datetime.time, e
 def _archive(name: GranuleName) -> str:
     inputs = _inputs(name)
     groups = {
-        "ALGORITHMPACKAGE": _objects(2, {"ALGORITHMPACKAGENAME": _ALGORITHM, "ALGORITHMPACKAGEMATURITYCODE": "Normal"}),
-        "PROJECT": _objects(2, {"LONGNAME": f"MODIS/{name.platform} {name.product}, simulated", "INSTRUMENTNAME": "none"}),
+        "ALGORITHMPACKAGE": _objects(
+            2, {"ALGORITHMPACKAGENAME": _ALGORITHM, "ALGORITHMPACKAGEMATURITYCODE": "Normal"}
+        ),
+        "PROJECT": _objects(
+            2, {"LONGNAME": f"MODIS/{name.platform} {name.product}, simulated", "INSTRUMENTNAME": "none"}
+        ),
         "INPUTGRANULES": "".join(
             _container("INPUTGRANULECONTAINER", number, {"INPUTGRANULEPOINTER": text})
             for number, text in enumerate(inputs, start=1)
@@ -90,7 +105,11 @@ def _inputs(name: GranuleName) -> tuple[str, ...]:
     day = f"A{name.date:%Y%j}"
     times = [f"{hour:02d}{minute:02d}" for hour in (1, 10, 13, 22) for minute in (20, 25)]
     kinds = ("021KM", "03", "35_L2", "07_L2")
-    return tuple(f"{name.product[:3]}{kind}.{day}.{time}.{name.collection}.simulated" for time in times for kind in kinds)
+    return tuple(
+        f"{name.product[:3]}{kind}.{day}.{time}.{name.collection}.simulated"
+        for time in times
+        for kind in kinds
+    )
 
 
 def _additional(name: GranuleName) -> dict[str, str]:
@@ -121,7 +140,9 @@ def _quality(number: int, parameter: str) -> str:
 
 
 def _master(name: str, groups: Mapping[str, str]) -> str:
-    inner = "".join(f"{_line(1, 'GROUP', key)}\n{text}{_line(1, 'END_GROUP', key)}\n" for key, text in groups.items())
+    inner = "".join(
+        f"{_line(1, 'GROUP', key)}\n{text}{_line(1, 'END_GROUP', key)}\n" for key, text in groups.items()
+    )
     return f"\n{_line(0, 'GROUP', name)}{_line(1, 'GROUPTYPE', 'MASTERGROUP')}\n{inner}{_line(0, 'END_GROUP', name)}\nEND\n"
 
 

@@ -1,7 +1,8 @@
 """Writing MODIS granules, with the grid, scale, fill value and valid range that each product documents.
 
-What real files have besides is written, too, so that readers meet it: pieces and padding, metadata of their length, texts where
-numbers are expected. It was taken from files of MOD11A1, MOD09GA and MOD44W; of MOD21 and MOD09GQ from their descriptions.
+What real files have besides is written, too, so that readers meet it: pieces and padding, metadata of
+their length, texts where numbers are expected. It was taken from files of MOD11A1, MOD09GA and
+MOD44W; of MOD21 and MOD09GQ from their descriptions.
 """
 
 from __future__ import annotations
@@ -80,7 +81,8 @@ def write_lst_granule(
     qc : uint16 array of the same shape, optional
         Without it, every pixel is of good quality and NaN is not produced because of cloud.
     view_time_h : array of the same shape, optional
-        Local solar time in hours, 0 to 24, rounded to 0.1 h; NaN becomes the fill value. Without it there is no such dataset.
+        Local solar time in hours, 0 to 24, rounded to 0.1 h; NaN becomes the
+        fill value. Without it there is no such dataset.
     name : GranuleName, optional
         Goes into the archive's metadata, which the file lacks without it.
 
@@ -106,7 +108,9 @@ def write_lst_granule(
     write_granule(path, "MODIS_Grid_Daily_1km_LST21", datasets, lst.transform, storage)
 
 
-def write_day_and_night_granule(path: Path, day: LstObservation, night: LstObservation, name: GranuleName | None = None) -> None:
+def write_day_and_night_granule(
+    path: Path, day: LstObservation, night: LstObservation, name: GranuleName | None = None
+) -> None:
     """Write a MOD11A1 granule.
 
     Parameters
@@ -127,7 +131,9 @@ def write_day_and_night_granule(path: Path, day: LstObservation, night: LstObser
     for observation, part, adjective in ((day, "Day", "daytime"), (night, "Night", "nighttime")):
         qc, title = _qc(path, observation, np.uint8), f"Quality control for {adjective} LST and emissivity"
         datasets += [
-            _lst_dataset(path, observation, f"LST_{part}_1km", f"Daily {adjective} 1km grid Land-surface Temperature"),
+            _lst_dataset(
+                path, observation, f"LST_{part}_1km", f"Daily {adjective} 1km grid Land-surface Temperature"
+            ),
             GridDataset(f"QC_{part}", qc, "NA\0", (0, 255), None, title, "n/a", {"Number Type": "uint8"}),
         ]
         if observation.view_time_h is not None:
@@ -139,7 +145,9 @@ def write_day_and_night_granule(path: Path, day: LstObservation, night: LstObser
     for observation, part in ((day, "day"), (night, "night")):
         cover = np.where(np.isnan(observation.lst.values), 0, 2000).astype(np.uint16)
         title = f"{part} clear-sky coverage"
-        datasets.append(GridDataset(f"Clear_{part}_cov", cover, 0, (1, 65535), 0.0005, title, "none", _CALIBRATION))
+        datasets.append(
+            GridDataset(f"Clear_{part}_cov", cover, 0, (1, 65535), 0.0005, title, "none", _CALIBRATION)
+        )
     storage = Storage(_LST_ZONES, texts=_texts(name, datasets, _WHOLE_DAY))
     write_granule(path, "MODIS_Grid_Daily_1km_LST", datasets, day.lst.transform, storage)
 
@@ -153,9 +161,11 @@ def write_reflectance_granule(
     ----------
     path : Path
     red, nir : Raster
-        Surface reflectance in bands 1 and 2, −0.01 to 1.6, rounded to 0.0001, on one grid; NaN becomes the fill value.
+        Surface reflectance in bands 1 and 2, −0.01 to 1.6, rounded to
+        0.0001, on one grid; NaN becomes the fill value.
     qc : uint16 array of the same shape, optional
-        Without it, a pixel that has both bands is of ideal quality, and one that lacks a band has its fill value.
+        Without it, a pixel that has both bands is of ideal
+        quality, and one that lacks a band has its fill value.
     name : GranuleName, optional
         As in `write_lst_granule`.
 
@@ -166,7 +176,9 @@ def write_reflectance_granule(
     """
     _check_one_grid(path, {"red": red, "NIR": nir})
     if qc is None:
-        qc = np.where(np.isnan(red.values) | np.isnan(nir.values), _REFLECTANCE_QC_FILL, _REFLECTANCE_QC_CORRECTED)
+        qc = np.where(
+            np.isnan(red.values) | np.isnan(nir.values), _REFLECTANCE_QC_FILL, _REFLECTANCE_QC_CORRECTED
+        )
     _check_shape(path, "QC", qc, red)
     quality = GridDataset(
         "QC_250m_1", qc.astype(np.uint16), _REFLECTANCE_QC_FILL, (0, 4096), None,
@@ -178,14 +190,17 @@ def write_reflectance_granule(
     write_granule(path, "MODIS_Grid_2D", datasets, red.transform, storage)
 
 
-def write_rgb_granule(path: Path, red: Raster, green: Raster, blue: Raster, name: GranuleName | None = None) -> None:
+def write_rgb_granule(
+    path: Path, red: Raster, green: Raster, blue: Raster, name: GranuleName | None = None
+) -> None:
     """Write the visible bands of a MOD09GA granule: 1 (red), 3 (blue) and 4 (green).
 
     Parameters
     ----------
     path : Path
     red, green, blue : Raster
-        Surface reflectance, −0.01 to 1.6, rounded to 0.0001, on one grid of 500 m pixels; NaN becomes the fill value.
+        Surface reflectance, −0.01 to 1.6, rounded to 0.0001, on one
+        grid of 500 m pixels; NaN becomes the fill value.
     name : GranuleName, optional
         As in `write_lst_granule`.
 
@@ -207,10 +222,20 @@ def write_rgb_granule(path: Path, red: Raster, green: Raster, blue: Raster, name
         "500m Reflectance Band Quality - first layer", "bit field",
     )  # fmt: skip
     grids = [
-        Grid("MODIS_Grid_1km_2D", [_count_dataset(coarse, "num_observations_1km"), state], red.transform @ Affine.scale(2)),
-        Grid("MODIS_Grid_500m_2D", [_count_dataset(red.values, "num_observations_500m"), *bands, quality], red.transform),
+        Grid(
+            "MODIS_Grid_1km_2D",
+            [_count_dataset(coarse, "num_observations_1km"), state],
+            red.transform @ Affine.scale(2),
+        ),
+        Grid(
+            "MODIS_Grid_500m_2D",
+            [_count_dataset(red.values, "num_observations_500m"), *bands, quality],
+            red.transform,
+        ),
     ]
-    write_grids(path, grids, Storage(chunk_rows=_REFLECTANCE_CHUNK_ROWS, texts=_texts(name, bands, _DAYLIGHT)))
+    write_grids(
+        path, grids, Storage(chunk_rows=_REFLECTANCE_CHUNK_ROWS, texts=_texts(name, bands, _DAYLIGHT))
+    )
 
 
 def write_water_granule(path: Path, water: Raster, name: GranuleName | None = None) -> None:
@@ -220,7 +245,8 @@ def write_water_granule(path: Path, water: Raster, name: GranuleName | None = No
     ----------
     path : Path
     water : Raster
-        1 on water and 0 on land, at 250 m; NaN outside the projection, which has a number of its own, beside the fill value.
+        1 on water and 0 on land, at 250 m; NaN outside the projection, which
+        has a number of its own, beside the fill value.
     name : GranuleName, optional
         As in `write_lst_granule`.
 
@@ -233,23 +259,35 @@ def write_water_granule(path: Path, water: Raster, name: GranuleName | None = No
     legend = {"Legend": f"0 -- land\n1 -- water\n{WATER_MASK_OUTSIDE} -- outside of projection"}
     confidence = np.where(stored == WATER_MASK_OUTSIDE, 10, 1).astype(np.uint8)
     datasets = [
-        GridDataset("water_mask", stored, WATER_MASK_FILL, (0, WATER_MASK_OUTSIDE), None, "water_mask", "none", legend),
+        GridDataset(
+            "water_mask", stored, WATER_MASK_FILL, (0, WATER_MASK_OUTSIDE), None, "water_mask", "none", legend
+        ),
         GridDataset("water_mask_QA", confidence, WATER_MASK_FILL, (1, 10), None, "water_mask_QA", "none"),
     ]
-    storage = Storage(chunk_rows=_WATER_CHUNK_ROWS, texts=_texts(name, datasets, (datetime.time(), datetime.time())))
+    storage = Storage(
+        chunk_rows=_WATER_CHUNK_ROWS, texts=_texts(name, datasets, (datetime.time(), datetime.time()))
+    )
     write_granule(path, "MOD44W_250m_GRID", datasets, water.transform, storage)
 
 
 def _texts(
     name: GranuleName | None, datasets: Sequence[GridDataset], times: tuple[datetime.time, datetime.time]
 ) -> dict[str, str]:
-    return archive_texts(name, [dataset.long_name for dataset in datasets], *times) if name is not None else {}
+    return (
+        archive_texts(name, [dataset.long_name for dataset in datasets], *times) if name is not None else {}
+    )
 
 
 def _lst_dataset(
-    path: Path, observation: LstObservation, name: str, title: str, further: Mapping[str, str | int | float] | None = None
+    path: Path,
+    observation: LstObservation,
+    name: str,
+    title: str,
+    further: Mapping[str, str | int | float] | None = None,
 ) -> GridDataset:
-    stored = _quantised(path, observation.lst.values, LST_SCALE_K, LST_FILL, LST_VALID_RANGE, "K").astype(np.uint16)
+    stored = _quantised(path, observation.lst.values, LST_SCALE_K, LST_FILL, LST_VALID_RANGE, "K").astype(
+        np.uint16
+    )
     attributes = {"LST": "LST data * scale_factor", **_CALIBRATION, **(further or {})}
     return GridDataset(name, stored, LST_FILL, LST_VALID_RANGE, LST_SCALE_K, title, "K", attributes)
 
@@ -257,7 +295,9 @@ def _lst_dataset(
 def _emissivity_dataset(observation: LstObservation, band: int) -> GridDataset:
     stored = np.where(np.isnan(observation.lst.values), 0, 245).astype(np.uint8)
     attributes = {"add_offset": 0.49, **_CALIBRATION}
-    return GridDataset(f"Emis_{band}", stored, 0, (1, 255), 0.002, f"Band {band} emissivity", "none", attributes)
+    return GridDataset(
+        f"Emis_{band}", stored, 0, (1, 255), 0.002, f"Band {band} emissivity", "none", attributes
+    )
 
 
 def _angle_dataset(observation: LstObservation, name: str, title: str) -> GridDataset:
@@ -277,23 +317,35 @@ def _qc(path: Path, observation: LstObservation, number_type: type[np.unsignedin
     _check_shape(path, "QC", qc, observation.lst)
     largest = np.iinfo(number_type).max
     if qc.size and not 0 <= qc.min() <= qc.max() <= largest:
-        raise InputError(f"{path}: its QC goes from {qc.min()} to {qc.max()}; the product holds 0 to {largest}.")
+        raise InputError(
+            f"{path}: its QC goes from {qc.min()} to {qc.max()}; the product holds 0 to {largest}."
+        )
     return qc.astype(number_type)
 
 
 def _time_dataset(
-    path: Path, observation: LstObservation, name: str, title: str, further: Mapping[str, str | int | float] | None = None
+    path: Path,
+    observation: LstObservation,
+    name: str,
+    title: str,
+    further: Mapping[str, str | int | float] | None = None,
 ) -> GridDataset:
     times_h = observation.view_time_h
     assert times_h is not None
     _check_shape(path, "view time", times_h, observation.lst)
-    stored = _quantised(path, times_h, VIEW_TIME_SCALE_H, VIEW_TIME_FILL, VIEW_TIME_VALID_RANGE, "h").astype(np.uint8)
+    stored = _quantised(path, times_h, VIEW_TIME_SCALE_H, VIEW_TIME_FILL, VIEW_TIME_VALID_RANGE, "h").astype(
+        np.uint8
+    )
     attributes = {**_CALIBRATION, **(further or {})}
-    return GridDataset(name, stored, VIEW_TIME_FILL, VIEW_TIME_VALID_RANGE, VIEW_TIME_SCALE_H, title, "hrs", attributes)
+    return GridDataset(
+        name, stored, VIEW_TIME_FILL, VIEW_TIME_VALID_RANGE, VIEW_TIME_SCALE_H, title, "hrs", attributes
+    )
 
 
 def _band_dataset(path: Path, number: int, band: Raster, resolution: str) -> GridDataset:
-    stored = _quantised(path, band.values, REFLECTANCE_SCALE, REFLECTANCE_FILL, REFLECTANCE_VALID_RANGE, "").astype(np.int16)
+    stored = _quantised(
+        path, band.values, REFLECTANCE_SCALE, REFLECTANCE_FILL, REFLECTANCE_VALID_RANGE, ""
+    ).astype(np.int16)
     title = f"{resolution} Surface Reflectance Band {number} - first layer"
     return GridDataset(
         f"sur_refl_b{number:02d}_1", stored, REFLECTANCE_FILL, REFLECTANCE_VALID_RANGE, 1.0 / REFLECTANCE_SCALE, title,
@@ -303,16 +355,23 @@ def _band_dataset(path: Path, number: int, band: Raster, resolution: str) -> Gri
 
 def _check_one_grid(path: Path, rasters: Mapping[str, Raster]) -> None:
     if len({(raster.values.shape, raster.transform) for raster in rasters.values()}) != 1:
-        listed = " and ".join(f"{name} ({raster.rows}×{raster.columns} pixels, rows×columns)" for name, raster in rasters.items())
+        listed = " and ".join(
+            f"{name} ({raster.rows}×{raster.columns} pixels, rows×columns)"
+            for name, raster in rasters.items()
+        )
         raise InputError(f"{path}: {listed} are expected on the same grid.")
 
 
 def _check_shape(path: Path, name: str, values: FloatArray | IntegerArray | BoolArray, grid: Raster) -> None:
     if values.shape != grid.values.shape:
-        raise InputError(f"{path}: its pixels have shape {grid.values.shape} (rows, columns), its {name} {values.shape}.")
+        raise InputError(
+            f"{path}: its pixels have shape {grid.values.shape} (rows, columns), its {name} {values.shape}."
+        )
 
 
-def _quantised(path: Path, values: FloatArray, scale: float, fill: int, valid_range: tuple[int, int], unit: str) -> FloatArray:
+def _quantised(
+    path: Path, values: FloatArray, scale: float, fill: int, valid_range: tuple[int, int], unit: str
+) -> FloatArray:
     stored: FloatArray = np.rint(values.astype(np.float64) / scale)
     outside = (stored < valid_range[0]) | (stored > valid_range[1])
     if outside.any():

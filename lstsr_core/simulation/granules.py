@@ -1,8 +1,9 @@
-"""Simulated granules under the archive's names: whole tiles with sea, clouds and ground outside the swath, in every product.
+"""Simulated granules under the archive's names: whole tiles with sea, clouds
+and ground outside the swath, in every product.
 
-All products of a satellite, day and tile show one landscape and one overpass; Aqua passes three hours after Terra. The sea
-further than `OFFSHORE_KM` from land is not processed, as in MODIS's land products; inland and coastal water has values. Pixels
-beyond the globe's edge have none in any product.
+All products of a satellite, day and tile show one landscape and one overpass; Aqua passes three hours after
+Terra. The sea further than `OFFSHORE_KM` from land is not processed, as in MODIS's land products; inland and
+coastal water has values. Pixels beyond the globe's edge have none in any product.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ OFFSHORE_KM = 15.0
 """How far from land the sea is processed."""
 
 OVERPASSES_LOCAL_H = {"MOD": (10.5, 22.5), "MYD": (13.5, 1.5)}
-"""Mean local solar time of the day's and the night's overpass, by the first letters of a satellite's products."""
+"""Mean local solar time of the day's and the night's overpass,
+by the first letters of a satellite's products."""
 
 _SWATH, _SPLIT_WINDOW = 100, 101
 _DRAWS = {"MOD": 0, "MYD": 1}
@@ -69,7 +71,8 @@ class _Request:
 
 @dataclass(frozen=True)
 class _Ground:
-    """What the days of a tile share; arrays have the shape (rows, columns) of the 1 km grid without the landscape's margin."""
+    """What the days of a tile share; arrays have the shape (rows, columns)
+    of the 1 km grid without the landscape's margin."""
 
     land: Landscape
     longitude: FloatArray
@@ -84,7 +87,8 @@ class _Ground:
 
 @dataclass(frozen=True)
 class _Overpass:
-    """What a satellite sees at one time of a day, at 1 km; `missing` is outside the swath or the projection."""
+    """What a satellite sees at one time of a day, at 1 km;
+    `missing` is outside the swath or the projection."""
 
     local_h: float
     lst: Raster
@@ -96,8 +100,8 @@ class _Overpass:
 def write_sample_granule(name: GranuleName, path: Path, seed: int = 42, windows: int | None = None) -> None:
     """Write the simulated granule of a product, day and tile; the same arguments give the same bytes.
 
-    The landscape of the last tile and the overpasses of its last day are kept (about 1 GB for a whole tile), so ask for all
-    products of a day before the next day, and for all days of a tile before the next tile.
+    The landscape of the last tile and the overpasses of its last day are kept (about 1 GB for a whole tile),
+    so ask for all products of a day before the next day, and for all days of a tile before the next tile.
 
     Parameters
     ----------
@@ -112,7 +116,8 @@ def write_sample_granule(name: GranuleName, path: Path, seed: int = 42, windows:
     Raises
     ------
     InputError
-        If the sample has no such product, the tile lies beyond the globe's edge, or the file cannot be written.
+        If the sample has no such product, the tile lies beyond
+        the globe's edge, or the file cannot be written.
     """
     _check(name.product, name.tile)
     # HDF4's library keeps its state in globals, and two tiles at once need twice the memory.
@@ -131,7 +136,9 @@ def _check(product: str, tile: Tile) -> None:
     x = min(abs(tile.left_m), abs(tile.left_m + TILE_SIZE_M))
     y = min(abs(tile.top_m), abs(tile.top_m - TILE_SIZE_M))
     if x >= math.pi * SPHERE_RADIUS_M * math.cos(y / SPHERE_RADIUS_M):
-        raise InputError(f"Tile {tile} lies beyond the globe's edge; choose one that holds land, such as h18v04.")
+        raise InputError(
+            f"Tile {tile} lies beyond the globe's edge; choose one that holds land, such as h18v04."
+        )
 
 
 @lru_cache(maxsize=1)
@@ -174,7 +181,8 @@ def _night(request: _Request) -> _Overpass:
 
 def _overpass(ground: _Ground, request: _Request, lst: Raster, cloud: BoolArray, local_h: float) -> _Overpass:
     random = stream(ground.land.seed, request.date.toordinal(), _SWATH, int(local_h))
-    # Terra, in the morning, comes from the north-east and Aqua, after noon, from the south-east; at night the other way round.
+    # Terra, in the morning, comes from the north-east and Aqua, after noon, from
+    # the south-east; at night the other way round.
     tilt = _SWATH_TILT if local_h < 12.0 else -_SWATH_TILT
     across = np.linspace(-0.5, 0.5, lst.columns)[None, :] + tilt * np.linspace(-0.5, 0.5, lst.rows)[:, None]
     share, western = random.uniform(0.02, 0.08), random.random() < 0.5
@@ -184,12 +192,16 @@ def _overpass(ground: _Ground, request: _Request, lst: Raster, cloud: BoolArray,
     utc_h = local_h + random.uniform(-0.8, 0.8) - longitude[lst.rows // 2, lst.columns // 2] / 15.0
     seen = ~(cloud | missing | ground.offshore)
     view_time_h = np.where(seen, (utc_h + longitude / 15.0) % 24.0, np.nan)
-    return _Overpass(local_h, lst.with_values(np.where(seen, lst.values, np.nan)), cloud, missing, view_time_h)
+    return _Overpass(
+        local_h, lst.with_values(np.where(seen, lst.values, np.nan)), cloud, missing, view_time_h
+    )
 
 
 def _tes(ground: _Ground, overpass: _Overpass) -> LstObservation:
-    """MOD21: temperature and emissivity separated; QC's 16 bits as the product's legend has them, two a flag."""
-    # From bit 0: mandatory, input, cloud, iterations, opacity, emissivity contrast, emissivity's and LST's accuracy.
+    """MOD21: temperature and emissivity separated; QC's 16
+    bits as the product's legend has them, two a flag."""
+    # From bit 0: mandatory, input, cloud, iterations, opacity,
+    # emissivity contrast, emissivity's and LST's accuracy.
     qc = np.full(overpass.cloud.shape, _bits(0, 0, 0, 2, 2, 2, 2, 2), dtype=np.uint16)
     qc[ground.water] = _bits(0, 0, 0, 2, 2, 3, 2, 2)
     qc[_beside(overpass.cloud)] = _bits(1, 0, 2, 2, 2, 2, 1, 1)
@@ -200,18 +212,22 @@ def _tes(ground: _Ground, overpass: _Overpass) -> LstObservation:
 
 
 def _split_window(ground: _Ground, request: _Request, overpass: _Overpass) -> LstObservation:
-    """MOD11: the same temperature with another algorithm's errors; from QC's bit 0: mandatory, input, emissivity, LST error."""
+    """MOD11: the same temperature with another algorithm's errors; from QC's
+    bit 0: mandatory, input, emissivity, LST error."""
     random = stream(ground.land.seed, request.date.toordinal(), _SPLIT_WINDOW, int(overpass.local_h))
     lst = overpass.lst.values + _SPLIT_WINDOW_NOISE_K * random.standard_normal(overpass.lst.values.shape)
     qc = np.zeros(overpass.cloud.shape, dtype=np.uint8)
     qc[_beside(overpass.cloud)] = _bits(1, 0, 0, 1)
     qc[overpass.cloud] = _bits(2)
     qc[ground.offshore | overpass.missing] = _bits(3)
-    return LstObservation(overpass.lst.with_values(np.rint(lst / LST_SCALE_K) * LST_SCALE_K), qc, overpass.view_time_h)
+    return LstObservation(
+        overpass.lst.with_values(np.rint(lst / LST_SCALE_K) * LST_SCALE_K), qc, overpass.view_time_h
+    )
 
 
 def _reflectance_qc(ground: _Ground, overpass: _Overpass) -> NDArray[np.uint16]:
-    """From QC's bit 0: MODLAND, cloud state, four bits for each band, then whether the atmosphere was corrected for."""
+    """From QC's bit 0: MODLAND, cloud state, four bits for each band,
+    then whether the atmosphere was corrected for."""
     qc = np.full(overpass.cloud.shape, 1 << 12, dtype=np.uint16)
     qc[overpass.cloud] = _bits(1, 1)
     qc[ground.offshore] = _bits(3, 0, 0b11, 0b11, 0b11, 0b11)  # each band: not processed due to deep ocean
@@ -230,7 +246,10 @@ def _write_tes_night(request: _Request, path: Path, name: GranuleName) -> None:
 
 
 def _write_split_window(request: _Request, path: Path, name: GranuleName) -> None:
-    day, night = (_split_window(_ground_of(request), request, overpass) for overpass in (_day(request)[0], _night(request)))
+    day, night = (
+        _split_window(_ground_of(request), request, overpass)
+        for overpass in (_day(request)[0], _night(request))
+    )
     write_day_and_night_granule(path, day, night, name)
 
 
@@ -242,7 +261,9 @@ def _write_red_and_nir(request: _Request, path: Path, name: GranuleName) -> None
 def _write_rgb(request: _Request, path: Path, name: GranuleName) -> None:
     overpass, red, nir = _day(request)
     land = _ground_of(request).land
-    red_500m, nir_500m, water_500m = (_halved(values) for values in (red.values, nir.values, _inner(land.water)))
+    red_500m, nir_500m, water_500m = (
+        _halved(values) for values in (red.values, nir.values, _inner(land.water))
+    )
     clear = ~overpass.cloud.repeat(2, axis=0).repeat(2, axis=1)
     # Plants are green and deep water is blue; a cloud is white.
     green = np.where(clear, 0.75 * red_500m + 0.08 * nir_500m, red_500m)
@@ -267,7 +288,9 @@ _WRITERS: dict[str, Callable[[_Request, Path, GranuleName], None]] = {
     "09GA": _write_rgb,
     "44W": _write_water,
 }
-SAMPLE_PRODUCTS = tuple(satellite + kind for satellite in PLATFORMS for kind in _WRITERS if satellite == "MOD" or kind != "44W")
+SAMPLE_PRODUCTS = tuple(
+    satellite + kind for satellite in PLATFORMS for kind in _WRITERS if satellite == "MOD" or kind != "44W"
+)
 
 
 def _ground_of(request: _Request) -> _Ground:

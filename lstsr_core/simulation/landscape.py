@@ -1,7 +1,8 @@
-"""The landscape that simulated MODIS scenes lie over: relief, forest, parcelled fields, towns, rivers, lakes and, if wanted, sea.
+"""The landscape that simulated MODIS scenes lie over: relief, forest, parcelled
+fields, towns, rivers, lakes and, if wanted, sea.
 
-Constants that have no source of their own were chosen so that the simulated pairs resemble the published ones in
-`pair_statistics`.
+Constants that have no source of their own were chosen so that the simulated pairs
+resemble the published ones in `pair_statistics`.
 """
 
 from __future__ import annotations
@@ -29,12 +30,14 @@ FIRST_WINDOW_ROW, FIRST_WINDOW_COLUMN = 6, 4
 """Upper left window of the simulated area, well inland."""
 
 MARGIN_COARSE_PIXELS = 16
-"""Truth around the granules' area, so that the PSF has context and an ASTER swath reaches past its LST patch."""
+"""Truth around the granules' area, so that the PSF has context
+and an ASTER swath reaches past its LST patch."""
 
 STRIP_COARSE_ROWS = 64
 """What is computed at a time where a whole tile at once would take too much memory."""
 
-# Independent random streams of one seed, so that one part of the simulation can change without redrawing the others.
+# Independent random streams of one seed, so that one part of the
+# simulation can change without redrawing the others.
 _RELIEF, _MOISTURE, _FOREST, _PARCELS, _TOWNS, _WATER, _TEXTURE, PAIRS_STREAM, _SEA = range(9)
 
 
@@ -108,7 +111,9 @@ class Crop:
 
 
 CROPS = (
-    Crop(share=0.30, bare=0.44, full=0.78, peak_day=130.0, length_days=42.0),  # winter cereals, harvested in July
+    Crop(
+        share=0.30, bare=0.44, full=0.78, peak_day=130.0, length_days=42.0
+    ),  # winter cereals, harvested in July
     Crop(share=0.25, bare=0.38, full=0.82, peak_day=212.0, length_days=38.0),  # maize and other summer crops
     Crop(share=0.45, bare=0.52, full=0.74, peak_day=165.0, length_days=75.0),  # grassland
 )
@@ -121,7 +126,8 @@ def landscape(seed: int = 42, windows: int | None = 4, tile: Tile = TILE, sea: b
     ----------
     seed : int
     windows : int, optional
-        Side of the square area in windows of 64×64 coarse pixels, on the tile's own window grid; None is the whole tile.
+        Side of the square area in windows of 64×64 coarse pixels, on the
+        tile's own window grid; None is the whole tile.
     tile : Tile
         Where it lies; what is drawn does not depend on it.
     sea : bool
@@ -141,7 +147,9 @@ def landscape(seed: int = 42, windows: int | None = 4, tile: Tile = TILE, sea: b
     else:
         first_row = min(FIRST_WINDOW_ROW, TILE_WINDOWS - windows) * PATCH_COARSE_PIXELS
         first_column = min(FIRST_WINDOW_COLUMN, TILE_WINDOWS - windows) * PATCH_COARSE_PIXELS
-    offset = Affine.translation(SCALE * (first_column - MARGIN_COARSE_PIXELS), SCALE * (first_row - MARGIN_COARSE_PIXELS))
+    offset = Affine.translation(
+        SCALE * (first_column - MARGIN_COARSE_PIXELS), SCALE * (first_row - MARGIN_COARSE_PIXELS)
+    )
 
     relief = fractal(stream(seed, _RELIEF), side, slope=1.7)
     height_m = 350.0 + 170.0 * relief
@@ -185,14 +193,16 @@ def _share(field: Float32Array, threshold: float, width: float) -> Float32Array:
 
 
 def fractal(random: np.random.Generator, side: int, slope: float) -> Float32Array:
-    """A square Gaussian field, mean 0 and standard deviation 1, whose amplitude falls as frequency to the power −slope."""
+    """A square Gaussian field, mean 0 and standard deviation 1, whose
+    amplitude falls as frequency to the power −slope."""
     # Drawn on a wider square, since the transform makes opposite edges meet.
     wide = scipy.fft.next_fast_len(side + min(side // 4, 256), real=True)
     spectrum = scipy.fft.rfft2(random.standard_normal((wide, wide), dtype=np.float32))
     down = scipy.fft.fftfreq(wide).astype(np.float32)[:, None]
     right = scipy.fft.rfftfreq(wide).astype(np.float32)[None, :]
     frequency = np.hypot(down, right)
-    # The spectrum is level beyond 400 pixels (some 90 km), so that an area's size does not change what is in a patch.
+    # The spectrum is level beyond 400 pixels (some 90 km), so that an
+    # area's size does not change what is in a patch.
     np.maximum(frequency, 1.0 / 400.0, out=frequency)
     spectrum *= frequency ** np.float32(-slope)
     spectrum[0, 0] = 0.0
@@ -208,12 +218,15 @@ _PARCEL_CELL_PIXELS = 4.5
 def _parcels(random: np.random.Generator, side: int) -> tuple[NDArray[np.uint8], Float32Array, Float32Array]:
     """Crop and deviations of NDVI and temperature of polygonal parcels of some 0.5 to 2 km.
 
-    They are the cells of a power diagram with one site in each cell of a lattice, sought among the nine nearest.
+    They are the cells of a power diagram with one site in each
+    cell of a lattice, sought among the nine nearest.
     """
     cells = math.ceil(side / _PARCEL_CELL_PIXELS) + 2
     site_row, site_column = random.random((2, cells, cells), dtype=np.float32)
     weight = random.random((cells, cells), dtype=np.float32) * np.float32(0.5)
-    crop = np.searchsorted(np.cumsum([kind.share for kind in CROPS])[:-1], random.random((cells, cells))).astype(np.uint8)
+    crop = np.searchsorted(
+        np.cumsum([kind.share for kind in CROPS])[:-1], random.random((cells, cells))
+    ).astype(np.uint8)
     ndvi = random.normal(0.0, 0.045, (cells, cells)).astype(np.float32)
     temperature = random.normal(0.0, 1.5, (cells, cells)).astype(np.float32)
 
@@ -223,13 +236,18 @@ def _parcels(random: np.random.Generator, side: int) -> tuple[NDArray[np.uint8],
     column_cell = column.astype(np.int64)
     strip = SCALE * STRIP_COARSE_ROWS
     for first in range(0, side, strip):
-        row = (np.arange(first, min(first + strip, side), dtype=np.float32) + 0.5) / np.float32(_PARCEL_CELL_PIXELS) + 1.0
+        row = (np.arange(first, min(first + strip, side), dtype=np.float32) + 0.5) / np.float32(
+            _PARCEL_CELL_PIXELS
+        ) + 1.0
         row_cell = row.astype(np.int64)
         nearest = np.full((row.size, side), np.inf, dtype=np.float32)
         owner = np.zeros((row.size, side), dtype=np.int64)
         for down in (-1, 0, 1):
             for right in (-1, 0, 1):
-                cell_row, cell_column = np.minimum(row_cell + down, cells - 1), np.minimum(column_cell + right, cells - 1)
+                cell_row, cell_column = (
+                    np.minimum(row_cell + down, cells - 1),
+                    np.minimum(column_cell + right, cells - 1),
+                )
                 distance = (row - cell_row)[:, None] - site_row[cell_row].take(cell_column, axis=1)
                 distance *= distance
                 across = (column - cell_column)[None, :] - site_column[cell_row].take(cell_column, axis=1)
@@ -255,8 +273,12 @@ def _towns(random: np.random.Generator, side: int) -> Float32Array:
     for (row, column), radius in zip(centres, radii, strict=True):
         reach = math.ceil(2 * radius)
         top, left = max(int(row) - reach, 0), max(int(column) - reach, 0)
-        rows, columns = np.ogrid[top : min(int(row) + reach + 1, side), left : min(int(column) + reach + 1, side)]
-        density = 1.1 * np.exp(-0.5 * ((rows + 0.5 - row) ** 2 + (columns + 0.5 - column) ** 2) / (0.7 * radius) ** 2)
+        rows, columns = np.ogrid[
+            top : min(int(row) + reach + 1, side), left : min(int(column) + reach + 1, side)
+        ]
+        density = 1.1 * np.exp(
+            -0.5 * ((rows + 0.5 - row) ** 2 + (columns + 0.5 - column) ** 2) / (0.7 * radius) ** 2
+        )
         quarters = ndimage.gaussian_filter(random.normal(0.0, 1.0, density.shape), 2.0) * 4.0
         ragged = density * (1.0 + 0.6 * quarters) + random.normal(0.0, 0.1, density.shape) * (density > 0.1)
         part = built[top : top + density.shape[0], left : left + density.shape[1]]
@@ -274,7 +296,11 @@ def _water(random: np.random.Generator, side: int, relief: Float32Array) -> Floa
         bends = ndimage.gaussian_filter1d(np.cumsum(random.normal(0.0, 1.0, side)), 4.0)
         drift = walk[:side] - np.linspace(walk[0], walk[side - 1], side)
         course = (river + random.uniform(0.3, 0.7)) * side / rivers
-        course = course + 0.12 * side / rivers * drift / (np.abs(drift).max() + 1e-9) + 0.8 * (bends - bends.mean())
+        course = (
+            course
+            + 0.12 * side / rivers * drift / (np.abs(drift).max() + 1e-9)
+            + 0.8 * (bends - bends.mean())
+        )
         half_width = np.interp(np.arange(side), [0, side - 1], [0.35, 0.9])
         # A bend runs slantwise through its rows, where its section is wider than the river.
         section = half_width * np.hypot(1.0, np.gradient(course))
@@ -296,8 +322,13 @@ def _water(random: np.random.Generator, side: int, relief: Float32Array) -> Floa
 
 
 def _sea(random: np.random.Generator, relief: Float32Array) -> Float32Array:
-    """Share of sea: a tenth to a quarter of the area, towards one side, its coast and islands shaped by the relief."""
+    """Share of sea: a tenth to a quarter of the area, towards one
+    side, its coast and islands shaped by the relief."""
     direction, share = random.uniform(0.0, 2.0 * math.pi), random.uniform(0.1, 0.25)
     across = np.linspace(-2.5, 2.5, relief.shape[0], dtype=np.float32)
-    height = relief + np.float32(math.cos(direction)) * across[:, None] + np.float32(math.sin(direction)) * across[None, :]
+    height = (
+        relief
+        + np.float32(math.cos(direction)) * across[:, None]
+        + np.float32(math.sin(direction)) * across[None, :]
+    )
     return _share(-height, threshold=-float(np.quantile(height[::4, ::4], share)), width=0.05)

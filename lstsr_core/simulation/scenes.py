@@ -1,8 +1,9 @@
 """A deterministic simulator of MODIS granules and of LST, NDVI and ASTER pairs, with the truth behind them.
 
-Each day gives a landscape a season's NDVI and surface temperature at 250 m, which the sensor's degradation turns into what MODIS
-would deliver at 1 km. Constants that have no source of their own were chosen so that the simulated pairs resemble the published
-ones in `pair_statistics`; the climate is tile h18v04's everywhere, half a year later south of the equator.
+Each day gives a landscape a season's NDVI and surface temperature at 250 m, which the sensor's degradation
+turns into what MODIS would deliver at 1 km. Constants that have no source of their own were chosen so that
+the simulated pairs resemble the published ones in `pair_statistics`; the climate is tile h18v04's
+everywhere, half a year later south of the equator.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ DEFAULT_SENSOR_NOISE_K = 0.55
 DEFAULT_ASTER_BIAS_K = 0.5
 DEFAULT_ASTER_NOISE_K = 0.1
 
-# A published reference: a swath of about 64 × 62 km, turned by 12 degrees, inside a canvas of this many 250 m pixels.
+# A published reference: a swath of about 64 × 62 km, turned by 12
+# degrees, inside a canvas of this many 250 m pixels.
 ASTER_ROWS, ASTER_COLUMNS = 335, 374
 SWATH_ALONG_ROWS, SWATH_ALONG_COLUMNS = 268.0, 278.0
 SWATH_ANGLE_DEGREES = 12.0
@@ -122,7 +124,9 @@ def simulate_scene(
     return Scene(date, truth_raster, ndvi_raster, red_raster, nir_raster, lst, cloud)
 
 
-def simulate_night(land: Landscape, date: datetime.date, sensor_noise_k: float = DEFAULT_SENSOR_NOISE_K, draw: int = 0) -> Raster:
+def simulate_night(
+    land: Landscape, date: datetime.date, sensor_noise_k: float = DEFAULT_SENSOR_NOISE_K, draw: int = 0
+) -> Raster:
     """LST of a night over a landscape: kelvin at 1 km in steps of 0.02 K, NaN under the night's own clouds.
 
     Parameters
@@ -141,7 +145,8 @@ def aster_reference(truth: Raster, bias_k: float, noise_k: float, rng: np.random
     Parameters
     ----------
     truth : Raster
-        Kelvin; the swath is complete where it is some 20 km wider than an LST patch, and is cut off where it ends.
+        Kelvin; the swath is complete where it is some 20 km wider
+        than an LST patch, and is cut off where it ends.
     bias_k, noise_k : float
         Offset, and standard deviation of each pixel's own noise, in kelvin.
     rng : numpy.random.Generator
@@ -150,8 +155,9 @@ def aster_reference(truth: Raster, bias_k: float, noise_k: float, rng: np.random
     Returns
     -------
     Raster
-        Kelvin of shape (335, 374) in the UTM zone of the centre: the truth resampled bilinearly inside the rotated swath,
-        exactly 0 outside it and where there is no truth, and in between a mixture of both along the swath's edge.
+        Kelvin of shape (335, 374) in the UTM zone of the centre: the truth resampled bilinearly
+        inside the rotated swath, exactly 0 outside it and where there is no truth, and in
+        between a mixture of both along the swath's edge.
     """
     x, y = truth.transform @ (truth.columns / 2, truth.rows / 2)
     (longitude,), _ = rasterio.warp.transform(truth.crs, CRS.from_epsg(4326), [x], [y])
@@ -185,27 +191,31 @@ def simulate(
     Parameters
     ----------
     directory : Path
-        Receives ``granules/`` (a MOD21A1D and a MOD09GQ file a day) and ``pairs/`` (three GeoTIFFs a pair:
-        ``<id>_lst_1km.tif`` in kelvin, ``<id>_ndvi_250m.tif`` and ``<id>_aster_250m.tif`` in tenths of kelvin).
+        Receives ``granules/`` (a MOD21A1D and a MOD09GQ file a day) and ``pairs/``
+        (three GeoTIFFs a pair: ``<id>_lst_1km.tif`` in kelvin, ``<id>_ndvi_250m.tif``
+        and ``<id>_aster_250m.tif`` in tenths of kelvin).
     seed : int
     days : sequence of datetime.date
     windows : int, optional
         Side of the area in windows of 64×64 coarse pixels; None is the whole tile.
     pairs : int
-        Taken in turn from the days of April to September. As in the published database, an NDVI patch begins 0 to 3 fine pixels
-        below and right of its LST patch.
+        Taken in turn from the days of April to September. As in the published database, an NDVI patch begins
+        0 to 3 fine pixels below and right of its LST patch.
     mtf : float
         Of the degradation D.
 
     Raises
     ------
     InputError
-        If there is no day to take pairs from, the area does not fit into a tile, or the directory cannot be written to.
+        If there is no day to take pairs from, the area does not fit into
+        a tile, or the directory cannot be written to.
     """
     summer_days = [day for day in days if day.month in SUMMER_MONTHS]
     if pairs and not summer_days:
         listed = ", ".join(day.isoformat() for day in days) or "none"
-        raise InputError(f"{pairs} pairs need a day from April to September to be taken from; the days are {listed}.")
+        raise InputError(
+            f"{pairs} pairs need a day from April to September to be taken from; the days are {listed}."
+        )
     land = landscape(seed, windows)
     margin = SCALE * MARGIN_COARSE_PIXELS
     inner = slice(margin, land.height_m.shape[0] - margin)
@@ -218,7 +228,9 @@ def simulate(
             if product == "MOD21A1D":
                 write_lst_granule(path, scene.lst, name=name)
             else:
-                write_reflectance_granule(path, scene.red.crop(inner, inner), scene.nir.crop(inner, inner), name=name)
+                write_reflectance_granule(
+                    path, scene.red.crop(inner, inner), scene.nir.crop(inner, inner), name=name
+                )
         for identifier in range(pairs):
             if summer_days[identifier % len(summer_days)] == day:
                 random = stream(seed, PAIRS_STREAM, identifier)
@@ -233,10 +245,13 @@ def _write_pair(directory: Path, identifier: int, scene: Scene, random: np.rando
     down, right = (int(offset) for offset in random.integers(0, _MAX_OFFSET, size=2, endpoint=True))
     fine_row, fine_column = SCALE * (row + MARGIN_COARSE_PIXELS), SCALE * (column + MARGIN_COARSE_PIXELS)
     side, margin = SCALE * PATCH_COARSE_PIXELS, SCALE * MARGIN_COARSE_PIXELS
-    ndvi = scene.ndvi.crop(slice(fine_row + down, fine_row + down + side), slice(fine_column + right, fine_column + right + side))
+    ndvi = scene.ndvi.crop(
+        slice(fine_row + down, fine_row + down + side), slice(fine_column + right, fine_column + right + side)
+    )
 
     truth = scene.truth_lst.crop(
-        slice(fine_row - margin, fine_row + side + margin), slice(fine_column - margin, fine_column + side + margin)
+        slice(fine_row - margin, fine_row + side + margin),
+        slice(fine_column - margin, fine_column + side + margin),
     )
     reference = aster_reference(truth, DEFAULT_ASTER_BIAS_K, DEFAULT_ASTER_NOISE_K, random)
     write_pair(Pair(str(identifier), lst, ndvi, reference), directory)
@@ -273,7 +288,12 @@ def _coarse_side(land: Landscape) -> int:
 
 
 def _observed(
-    land: Landscape, truth: Float32Array, cloud: BoolArray, mtf: float, noise_k: float, random: np.random.Generator
+    land: Landscape,
+    truth: Float32Array,
+    cloud: BoolArray,
+    mtf: float,
+    noise_k: float,
+    random: np.random.Generator,
 ) -> Raster:
     """What the sensor delivers of the truth at 1 km."""
     noise = noise_k * random.standard_normal(cloud.shape)
@@ -308,7 +328,9 @@ def _ndvi(land: Landscape, date: datetime.date, random: np.random.Generator) -> 
     return np.clip(ndvi, -0.4, 0.95, out=ndvi)
 
 
-def _temperature(land: Landscape, ndvi: Float32Array, date: datetime.date, random: np.random.Generator) -> Float32Array:
+def _temperature(
+    land: Landscape, ndvi: Float32Array, date: datetime.date, random: np.random.Generator
+) -> Float32Array:
     """Surface temperature in kelvin at 250 m on a clear late morning."""
     season = _season(date)
     sun = 0.5 + 0.5 * season
@@ -333,7 +355,8 @@ def _temperature(land: Landscape, ndvi: Float32Array, date: datetime.date, rando
 
 
 def _night_temperature(land: Landscape, date: datetime.date, random: np.random.Generator) -> Float32Array:
-    """Surface temperature in kelvin at 250 m in a clear late evening: height, towns and water tell more than plants."""
+    """Surface temperature in kelvin at 250 m in a clear late evening:
+    height, towns and water tell more than plants."""
     weather = _weather(random, land.height_m.shape[0])
     lst = np.float32(0.9) * weather
     lst += np.float32(280.0 + 8.0 * _season(date) + random.normal(0.0, 1.0))
@@ -349,19 +372,23 @@ def _night_temperature(land: Landscape, date: datetime.date, random: np.random.G
 
 def _weather(random: np.random.Generator, side: int) -> Float32Array:
     """A field of mean 0 and standard deviation 1 that varies over hundreds of pixels."""
-    weather: Float32Array = ndimage.zoom(fractal(random, side // 16 + 2, slope=2.0), 16, order=1)[:side, :side]
+    weather: Float32Array = ndimage.zoom(fractal(random, side // 16 + 2, slope=2.0), 16, order=1)[
+        :side, :side
+    ]
     return weather
 
 
 def _add_water(lst: Float32Array, land: Landscape, weather: Float32Array, date: datetime.date) -> None:
-    """Blend water's temperature in: a lake follows the seasons late and little, and the sea smoothly from place to place."""
+    """Blend water's temperature in: a lake follows the seasons late and
+    little, and the sea smoothly from place to place."""
     water_k = np.float32(287.0 + 9.0 * math.cos(2.0 * math.pi * days_between(date, 222.0) / 365.25))
     lst += land.water * (water_k - lst)
     lst[land.sea] += np.float32(0.6) * weather[land.sea]
 
 
 def _degraded(truth: Float32Array, mtf: float) -> NDArray[np.float64]:
-    """D of the truth without its margin, in strips, which bounds the memory; each has the context that its PSF reaches."""
+    """D of the truth without its margin, in strips, which bounds the
+    memory; each has the context that its PSF reaches."""
     coarse_rows = truth.shape[0] // SCALE
     strips = []
     context = _PSF_REACH_COARSE_PIXELS
@@ -373,14 +400,17 @@ def _degraded(truth: Float32Array, mtf: float) -> NDArray[np.float64]:
 
 
 def _clouds(random: np.random.Generator, side: int, clear_side: int) -> BoolArray:
-    """Cloudy 1 km pixels, a tenth to a half of the area, with one square of `clear_side` pixels free of them."""
+    """Cloudy 1 km pixels, a tenth to a half of the area, with
+    one square of `clear_side` pixels free of them."""
     thickness = fractal(random, side, slope=1.8)
     threshold = np.quantile(thickness, 1.0 - random.uniform(0.1, 0.5))
     if clear_side:
         first_row, first_column = random.integers(0, side - clear_side, size=2, endpoint=True)
         pixels = np.arange(side)
         rows_away = np.maximum(np.maximum(first_row - pixels, pixels - first_row - clear_side + 1), 0)
-        columns_away = np.maximum(np.maximum(first_column - pixels, pixels - first_column - clear_side + 1), 0)
+        columns_away = np.maximum(
+            np.maximum(first_column - pixels, pixels - first_column - clear_side + 1), 0
+        )
         away = np.hypot(rows_away[:, None], columns_away[None, :])
         # Clouds thin out towards the clear square, so that nothing in the image has its outline.
         thickness = np.where(away == 0.0, -np.inf, thickness - 6.0 * np.exp(-((away / 10.0) ** 2)))
@@ -400,6 +430,8 @@ def _reflectance(
     margin = SCALE * MARGIN_COARSE_PIXELS
     covered = np.zeros(ndvi.shape, dtype=np.bool_)
     covered[margin:-margin, margin:-margin] = cloud.repeat(SCALE, axis=0).repeat(SCALE, axis=1)
-    brightness = np.float32(0.55) + np.float32(0.05) * random.standard_normal(int(covered.sum()), dtype=np.float32)
+    brightness = np.float32(0.55) + np.float32(0.05) * random.standard_normal(
+        int(covered.sum()), dtype=np.float32
+    )
     red[covered], nir[covered] = brightness, np.float32(1.03) * brightness
     return red, nir

@@ -1,8 +1,9 @@
 """The numbers of a scene for the book's viewer: a script that a page loads, small and exact to half a step.
 
-One file a scene sets ``window.lstsrScenes["<scene>"]``. Each product is a base64 string of a raw deflate stream of
-little-endian uint16, row by row from the north, each row as its first value and then the differences from the left neighbour
-modulo 65536; 0 stands for no value, else LST in kelvin is ``base_k + step_k * (value - 1)``.
+One file a scene sets ``window.lstsrScenes["<scene>"]``. Each product is a base64 string of a
+raw deflate stream of little-endian uint16, row by row from the north, each row as its first
+value and then the differences from the left neighbour modulo 65536; 0 stands for no value, else
+LST in kelvin is ``base_k + step_k * (value - 1)``.
 """
 
 from __future__ import annotations
@@ -43,14 +44,19 @@ def scene_script(scene: str, products: Mapping[str, Raster], labels: Mapping[str
     rasters = list(products.values())
     shapes = {raster.values.shape for raster in rasters}
     if len(shapes) != 1:
-        raise InputError(f"scene {scene}: products of shapes {sorted(shapes)}; expected one shape, on one grid.")
+        raise InputError(
+            f"scene {scene}: products of shapes {sorted(shapes)}; expected one shape, on one grid."
+        )
     stack = np.stack([raster.values for raster in rasters])
     if not np.isfinite(stack).any():
         raise InputError(f"scene {scene}: no product holds a value; expected kelvin.")
     # From a whole kelvin, so that ASTER's tenths stay what they are.
     base_k = math.floor(float(np.nanmin(stack)))
     if (float(np.nanmax(stack)) - base_k) / STEP_K > _LARGEST - 1:
-        raise InputError(f"scene {scene}: LST up to {np.nanmax(stack):g} K above {base_k} K; expected at most {_LARGEST} steps.")
+        raise InputError(
+            f"scene {scene}: LST up to {np.nanmax(stack):g} K above {base_k} K; expected at most {_LARGEST}"
+            " steps."
+        )
     low_k, high_k = np.nanpercentile(stack, [1.0, 99.0])
     content = {
         "scene": scene,
@@ -61,11 +67,15 @@ def scene_script(scene: str, products: Mapping[str, Raster], labels: Mapping[str
         "base_k": base_k,
         "limits_k": [round(float(low_k), 2), round(float(high_k), 2)],
         "products": [
-            {"name": name, "label": labels[name], "data": _packed(raster.values, base_k)} for name, raster in products.items()
+            {"name": name, "label": labels[name], "data": _packed(raster.values, base_k)}
+            for name, raster in products.items()
         ],
     }
     told = json.dumps(content, ensure_ascii=False)
-    return f"window.lstsrScenes = window.lstsrScenes || {{}};\nwindow.lstsrScenes[{json.dumps(scene)}] = {told};\n"
+    return (
+        f"window.lstsrScenes = window.lstsrScenes || {{}};\nwindow.lstsrScenes[{json.dumps(scene)}] ="
+        f" {told};\n"
+    )
 
 
 def _packed(lst_k: FloatArray, base_k: float) -> str:

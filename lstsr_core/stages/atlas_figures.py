@@ -39,7 +39,9 @@ def scene_maps(lst: Raster, comparisons: Mapping[str, Comparison]) -> Figure:
     """
     rasters = {label("aster"): next(iter(comparisons.values())).aster, LST_LABEL: lst}
     rasters |= {label(name): comparison.product for name, comparison in comparisons.items()}
-    return _same_scale(rasters, LST_COLOURS, _limits(*(raster.values for raster in rasters.values())), "LST (K)")
+    return _same_scale(
+        rasters, LST_COLOURS, _limits(*(raster.values for raster in rasters.values())), "LST (K)"
+    )
 
 
 @styled
@@ -53,7 +55,10 @@ def differences_from_aster(lst: Raster, comparisons: Mapping[str, Comparison]) -
     """
     aster_k = next(iter(comparisons.values())).aster.values
     rasters = {LST_LABEL: lst.with_values(lst.values - aster_k)}
-    rasters |= {label(name): c.product.with_values(c.product.values - c.aster.values) for name, c in comparisons.items()}
+    rasters |= {
+        label(name): c.product.with_values(c.product.values - c.aster.values)
+        for name, c in comparisons.items()
+    }
     largest_k = max(float(np.nanpercentile(np.abs(raster.values), 98.0)) for raster in rasters.values())
     return _same_scale(rasters, DIFFERENCE_COLOURS, Normalize(-largest_k, largest_k), "product − ASTER (K)")
 
@@ -83,7 +88,9 @@ def scene_map(footprints: Mapping[str, FloatArray], biases_k: pd.Series[float], 
     known = biases_k[biases_k.notna()]
     largest_k = float(known.abs().max()) if len(known) else 1.0
     polygons = {scene: Polygon(project(outline)) for scene, outline in footprints.items()}
-    unknown = PatchCollection([polygons[scene] for scene in polygons if scene not in known.index], facecolor="#BBBBBB")
+    unknown = PatchCollection(
+        [polygons[scene] for scene in polygons if scene not in known.index], facecolor="#BBBBBB"
+    )
     coloured = PatchCollection([polygons[scene] for scene in polygons if scene in known.index], cmap="PuOr")
     coloured.set_norm(Normalize(-largest_k, largest_k))
     coloured.set_array(np.array([known[scene] for scene in polygons if scene in known.index]))

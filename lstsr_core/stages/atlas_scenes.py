@@ -96,10 +96,15 @@ def _shared_extent(comparisons: dict[str, Comparison]) -> dict[str, Comparison]:
     for name, comparison in comparisons.items():
         product = comparison.product
         width_m, height_m = product.transform.a, -product.transform.e
-        first_row, first_column = round((product.top_m - top_m) / height_m), round((left_m - product.left_m) / width_m)
+        first_row, first_column = (
+            round((product.top_m - top_m) / height_m),
+            round((left_m - product.left_m) / width_m),
+        )
         rows = slice(first_row, first_row + round((top_m - bottom_m) / height_m))
         columns = slice(first_column, first_column + round((right_m - left_m) / width_m))
-        images = {part: getattr(comparison, part).crop(rows, columns) for part in ("product", "aster", "ndvi")}
+        images = {
+            part: getattr(comparison, part).crop(rows, columns) for part in ("product", "aster", "ndvi")
+        }
         cut[name] = replace(comparison, **images)
     return cut
 
@@ -115,7 +120,8 @@ def nearest_onto(raster: Raster, grid: Raster) -> Raster:
 
 
 def draw_scene(pairs: Path, scene_id: str, directory: Path, request: Request) -> dict[str, object]:
-    """Write a scene's figures, ``viewer.js`` and ``scene.json`` into a directory, which appears when complete.
+    """Write a scene's figures, ``viewer.js`` and ``scene.json``
+    into a directory, which appears when complete.
 
     Parameters
     ----------
@@ -129,8 +135,9 @@ def draw_scene(pairs: Path, scene_id: str, directory: Path, request: Request) ->
     Returns
     -------
     dict
-        What ``scene.json`` holds: rows and columns of the shared grid, methods, reasons of those that are missing, and the
-        width and height of each figure in pixels. A scene of which nothing can be compared has no figures.
+        What ``scene.json`` holds: rows and columns of the shared grid, methods, reasons of
+        those that are missing, and the width and height of each figure in pixels. A scene
+        of which nothing can be compared has no figures.
     """
     scene = compare_scene(read_pair(pairs, scene_id), request)
     unfinished = directory.with_name(f".{directory.name}.part")
@@ -143,7 +150,9 @@ def draw_scene(pairs: Path, scene_id: str, directory: Path, request: Request) ->
         "reasons": scene.reasons, "figures": sizes,
     }  # fmt: skip
     with written_atomically(unfinished / SCENE_FILE) as temporary:
-        temporary.write_text(json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+        temporary.write_text(
+            json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
     shutil.rmtree(directory, ignore_errors=True)
     unfinished.rename(directory)
     return content
@@ -171,7 +180,8 @@ def _write_scene(scene: Scene, lst: Raster, directory: Path) -> dict[str, dict[s
 
 
 def drawn_scenes(directory: Path, ids: Sequence[str]) -> pd.DataFrame:
-    """What the ``scene.json`` of each scene below a directory tells: scene, rows, columns, products, status."""
+    """What the ``scene.json`` of each scene below a directory
+    tells: scene, rows, columns, products, status."""
     rows = []
     for scene_id in ids:
         content = json.loads((directory / scene_id / SCENE_FILE).read_text(encoding="utf-8"))

@@ -1,4 +1,5 @@
-"""What the notebooks' stages share: which pairs were chosen, where results go, what is held against the stored outputs."""
+"""What the notebooks' stages share: which pairs were chosen, where
+results go, what is held against the stored outputs."""
 
 from __future__ import annotations
 
@@ -22,9 +23,17 @@ from lstsr_core.evaluation.protocols import PROTOCOLS, Placement
 from lstsr_core.geo.raster import FloatArray
 from lstsr_core.pairs.pair import Pair, pair_ids, read_pair
 from lstsr_core.sharpening.methods import METHODS, WEIGHTS_MISSING
-from lstsr_core.stages.parameters import AsterEvaluation, Download, Fourier, Judging, NotebookParameters, Sharpening
+from lstsr_core.stages.parameters import (
+    AsterEvaluation,
+    Download,
+    Fourier,
+    Judging,
+    NotebookParameters,
+    Sharpening,
+)
 
-# Notebooks show every row and every sentence; pandas would leave out the middle of the ones and the end of the others.
+# Notebooks show every row and every sentence; pandas would leave out the
+# middle of the ones and the end of the others.
 pd.set_option("display.max_rows", 100, "display.max_colwidth", None)
 
 
@@ -63,14 +72,19 @@ def pairs_to_sharpen(settings: Sharpening) -> list[str]:
 def _downloaded_pairs(settings: NotebookParameters) -> list[str]:
     directory = pairs_directory(settings)
     if not directory.is_dir():
-        raise InputError(f"{directory}: no such directory; run 01_download first (lstsr run --profile … --only 01).")
+        raise InputError(
+            f"{directory}: no such directory; run 01_download first (lstsr run --profile … --only 01)."
+        )
     return pair_ids(directory)
 
 
 def _check_downloaded(settings: NotebookParameters, pairs: Sequence[str], present: Sequence[str]) -> None:
     absent = [name for name in pairs if name not in present]
     if absent:
-        raise InputError(f"{settings.notebook}: parameter 'pairs' names {', '.join(absent)}, of which there is no pair here.")
+        raise InputError(
+            f"{settings.notebook}: parameter 'pairs' names {', '.join(absent)}, of which there is no pair"
+            " here."
+        )
 
 
 @dataclass(frozen=True)
@@ -96,18 +110,24 @@ def choice_of(settings: Judging, protocols: Sequence[str]) -> Choice:
     pairs = products.pairs if settings.pairs == ["all"] else settings.pairs
     _check_downloaded(settings, pairs, present)
     _check_written(settings, "pairs", pairs, products.pairs, "[all]")
-    methods = [name for name in METHODS if name in products.methods] if settings.methods == ["all"] else settings.methods
+    methods = (
+        [name for name in METHODS if name in products.methods]
+        if settings.methods == ["all"]
+        else settings.methods
+    )
     _check_written(settings, "methods", methods, products.methods, "[all]")
     return Choice(products, pairs, methods)
 
 
-def _check_written(settings: Judging, parameter: str, names: Sequence[str], written: Sequence[str], remedy: str) -> None:
+def _check_written(
+    settings: Judging, parameter: str, names: Sequence[str], written: Sequence[str], remedy: str
+) -> None:
     absent = [name for name in names if name not in written]
     if absent:
         raise InputError(
-            f"{settings.notebook}: parameter '{parameter}' needs products of {', '.join(absent)}, which 04_sharpening did not "
-            f"write; write them first: lstsr run --profile {settings.run.name} --from 04 "
-            f"--set '04_sharpening.{parameter}={remedy}'"
+            f"{settings.notebook}: parameter '{parameter}' needs products of {', '.join(absent)}, which"
+            f" 04_sharpening did not write; write them first: lstsr run --profile {settings.run.name} --from"
+            f" 04 --set '04_sharpening.{parameter}={remedy}'"
         )
 
 
@@ -122,7 +142,8 @@ def shown_pair(settings: Sharpening | Fourier | AsterEvaluation, ids: Sequence[s
     scene = ids[0] if settings.scene == "first" else settings.scene
     if scene not in ids:
         raise InputError(
-            f"{settings.notebook}: parameter 'scene' is '{scene}'; expected one of the chosen pairs: {', '.join(ids)}."
+            f"{settings.notebook}: parameter 'scene' is '{scene}'; expected one of the chosen pairs:"
+            f" {', '.join(ids)}."
         )
     return read_pair(pairs_directory(settings), scene)
 
@@ -144,7 +165,8 @@ def why_absent(choice: Choice, protocol: str, name: str) -> str:
 
 
 def link_or_copy(source: Path, target: Path) -> None:
-    """The same file under a second name, which takes no room; or a copy, on a file system without hard links."""
+    """The same file under a second name, which takes no room;
+    or a copy, on a file system without hard links."""
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
     try:

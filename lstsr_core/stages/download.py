@@ -1,4 +1,5 @@
-"""What 01_download does: simulates the sample, or verifies and links what is published, and fetches the granules of a period."""
+"""What 01_download does: simulates the sample, or verifies and links what is
+published, and fetches the granules of a period."""
 
 from __future__ import annotations
 
@@ -36,7 +37,8 @@ _THREADS = 8
 
 
 def bring_data(settings: Download) -> pd.DataFrame:
-    """Simulate the sample, or verify and link the published pairs and download granules; write ``manifest.csv``.
+    """Simulate the sample, or verify and link the published pairs
+    and download granules; write ``manifest.csv``.
 
     Returns
     -------
@@ -50,15 +52,21 @@ def bring_data(settings: Download) -> pd.DataFrame:
     """
     if settings.archive != "none" and settings.source == "sample":
         raise InputError(
-            f"{settings.notebook}: archive is '{settings.archive}' and source is 'sample'; downloaded granules go with source"
-            " 'published', never with simulated ones."
+            f"{settings.notebook}: archive is '{settings.archive}' and source is 'sample'; downloaded"
+            " granules go with source 'published', never with simulated ones."
         )
     directory = settings.directory
     if settings.source == "sample":
         simulate(directory, settings.seed, settings.dates, settings.windows, settings.pairs, settings.mtf)
         paths = sorted(path for folder in ("granules", "pairs") for path in (directory / folder).iterdir())
         rows = [
-            [f"{p.parent.name}/{p.name}", p.parent.name.removesuffix("s"), p.stat().st_size, sha256(p), "simulated"]
+            [
+                f"{p.parent.name}/{p.name}",
+                p.parent.name.removesuffix("s"),
+                p.stat().st_size,
+                sha256(p),
+                "simulated",
+            ]
             for p in paths
         ]
         manifest = pd.DataFrame(rows, columns=["file", "kind", "bytes", "sha256", "status"])
@@ -73,7 +81,8 @@ def bring_data(settings: Download) -> pd.DataFrame:
 
 
 def describe_pairs(settings: Download) -> pd.DataFrame:
-    """Write ``pairs.csv`` (place, offset and statistics of each pair), ``footprints.geojson`` and ``summary.json``.
+    """Write ``pairs.csv`` (place, offset and statistics of each
+    pair), ``footprints.geojson`` and ``summary.json``.
 
     Returns
     -------
@@ -119,7 +128,11 @@ def footprint(pair: Pair) -> FloatArray:
 
 def landscape_table(pairs: pd.DataFrame) -> pd.DataFrame:
     """10 %, median and 90 % of each statistic over the pairs."""
-    columns = [name for name in pairs.columns if name not in ("scene", "longitude", "latitude", "utm_zone", "remarks")]
+    columns = [
+        name
+        for name in pairs.columns
+        if name not in ("scene", "longitude", "latitude", "utm_zone", "remarks")
+    ]
     quantiles = pairs[columns].astype(float).quantile([0.1, 0.5, 0.9]).T
     return quantiles.set_axis(["p10", "median", "p90"], axis="columns").rename_axis("statistic").reset_index()
 
@@ -152,7 +165,9 @@ def download_granules(settings: Download) -> pd.DataFrame:
         If the archive cannot be listed, or there is no login or no room.
     """
     stop = threading.Event()
-    return link_granules(settings, open_source(settings.archive, Patience(), stop, settings.archive_url or None), stop)
+    return link_granules(
+        settings, open_source(settings.archive, Patience(), stop, settings.archive_url or None), stop
+    )
 
 
 def link_granules(settings: Download, source: Source, stop: threading.Event) -> pd.DataFrame:
@@ -164,7 +179,10 @@ def link_granules(settings: Download, source: Source, stop: threading.Event) -> 
         A row for each granule: file, kind, bytes, sha256, status ("downloaded" or "failed").
     """
     shared, linked = resolve(settings.granule_directory), settings.directory / "granules"
-    products, tiles = [Product.parse(name) for name in settings.products], [Tile.parse(name) for name in settings.tiles]
+    products, tiles = (
+        [Product.parse(name) for name in settings.products],
+        [Tile.parse(name) for name in settings.tiles],
+    )
     start, end = datetime.date.fromisoformat(settings.start), datetime.date.fromisoformat(settings.end)
     plan = make_plan(source, products, tiles, start, end, shared)
     result = download(source, plan, shared, _THREADS, stop)
@@ -177,5 +195,7 @@ def link_granules(settings: Download, source: Source, stop: threading.Event) -> 
         (linked / name).unlink(missing_ok=True)
         (linked / name).symlink_to(shared / name)
         rows.append([f"granules/{name}", "granule", entries[name].bytes, entries[name].sha256, "downloaded"])
-    rows += [[f"granules/{name}", "granule", 0, "", "failed"] for name in sorted([*result.failed, *result.left])]
+    rows += [
+        [f"granules/{name}", "granule", 0, "", "failed"] for name in sorted([*result.failed, *result.left])
+    ]
     return pd.DataFrame(rows, columns=["file", "kind", "bytes", "sha256", "status"])

@@ -1,4 +1,5 @@
-"""What 06_aster_evaluation does: every metric of every product against ASTER, and what the table can and cannot tell apart."""
+"""What 06_aster_evaluation does: every metric of every product against
+ASTER, and what the table can and cannot tell apart."""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ MAIN_METRICS = [
 
 
 def evaluate_pairs(settings: AsterEvaluation) -> pd.DataFrame:
-    """Write ``metrics.csv`` (one row for each scene, protocol and method), ``summary.csv`` and ``differences.csv``."""
+    """Write ``metrics.csv`` (one row for each scene, protocol and
+    method), ``summary.csv`` and ``differences.csv``."""
     lpips = load_lpips(resolve(settings.lpips_directory) if settings.lpips_directory else None)
     choice = choice_of(settings, settings.protocols)
     rows: list[dict[str, object]] = []
@@ -51,10 +53,13 @@ def lpips_availability(settings: AsterEvaluation) -> HTML:
 
 
 def quantiles(settings: AsterEvaluation) -> pd.DataFrame:
-    """Mean, standard deviation, 10 %, Q1, median, Q3 and 90 % of the main metrics under the first protocol."""
+    """Mean, standard deviation, 10 %, Q1, median, Q3 and 90
+    % of the main metrics under the first protocol."""
     summary = pd.read_csv(settings.directory / "summary.csv")
     chosen = summary[
-        (summary["protocol"] == settings.protocols[0]) & summary["metric"].isin(MAIN_METRICS) & (summary["scenes"] > 0)
+        (summary["protocol"] == settings.protocols[0])
+        & summary["metric"].isin(MAIN_METRICS)
+        & (summary["scenes"] > 0)
     ]
     chosen = chosen.assign(method=[figures.label(name) for name in chosen["method"]]).drop(columns="protocol")
     order = [(metric, label) for metric in MAIN_METRICS for label in chosen["method"].unique()]
@@ -62,7 +67,8 @@ def quantiles(settings: AsterEvaluation) -> pd.DataFrame:
 
 
 def show_differences(settings: AsterEvaluation) -> Image | None:
-    """Paired differences between methods, those that chance may have made hatched; nothing if fewer than two can be compared."""
+    """Paired differences between methods, those that chance may have made
+    hatched; nothing if fewer than two can be compared."""
     table = pd.read_csv(settings.directory / "differences.csv")
     table = table[table["protocol"] == settings.protocols[0]]
     if table.empty:
@@ -78,12 +84,14 @@ def against_aster(settings: AsterEvaluation) -> pd.DataFrame:
 
 
 def count_inversions(settings: AsterEvaluation) -> pd.DataFrame:
-    """Write ``inversion.csv``: where ASTER's detail rises with NDVI's and the product's falls, products placed by georeference.
+    """Write ``inversion.csv``: where ASTER's detail rises with NDVI's and the
+    product's falls, products placed by georeference.
 
     Returns
     -------
     DataFrame
-        Per method: scenes (or why there is none), cells, rising, inverted and the inverted share of the rising ones.
+        Per method: scenes (or why there is none), cells, rising,
+        inverted and the inverted share of the rising ones.
     """
     choice = choice_of(settings, [Georeferenced.name])
     rows = []
@@ -136,7 +144,8 @@ def show_maps(settings: AsterEvaluation) -> Image:
 
 
 def show_distributions(settings: AsterEvaluation) -> Image:
-    """Figure 9: distributions of T and T − G T in the chosen scene; their quantiles in ``distributions.csv``."""
+    """Figure 9: distributions of T and T − G T in the chosen
+    scene; their quantiles in ``distributions.csv``."""
     comparisons = shown_comparisons(settings)
     lst_k = _compared_k(comparisons)
     detail_k: dict[str, FloatArray] = {name: image_k - low_pass(image_k) for name, image_k in lst_k.items()}
@@ -147,7 +156,8 @@ def show_distributions(settings: AsterEvaluation) -> Image:
 
 
 def show_densities(settings: AsterEvaluation) -> Image:
-    """Figure 10: each product of the chosen scene against ASTER; lines, bias and RMSE in ``densities.csv``."""
+    """Figure 10: each product of the chosen scene against
+    ASTER; lines, bias and RMSE in ``densities.csv``."""
     comparisons = shown_comparisons(settings)
     rows: list[dict[str, object]] = []
     for name, comparison in comparisons.items():

@@ -23,18 +23,29 @@ def _choice(settings: Findings, protocols: Sequence[str]) -> Choice:
 
 
 def place_both_ways(settings: Findings) -> pd.DataFrame:
-    """Write ``misregistration.csv``: each scene and method with the pair as the database has it, and aligned."""
+    """Write ``misregistration.csv``: each scene and method
+    with the pair as the database has it, and aligned."""
     rows: list[dict[str, object]] = []
     choice = _choice(settings, [Georeferenced.name])
     for pair in pairs_of(settings, choice.pairs):
         rows += findings.place_both_ways(pair, choice.methods, choice.products)
-    columns = ["scene", "method", "placement", "rows_down", "columns_right", "r_squared", "slope_k_per_ndvi", "status"]
+    columns = [
+        "scene",
+        "method",
+        "placement",
+        "rows_down",
+        "columns_right",
+        "r_squared",
+        "slope_k_per_ndvi",
+        "status",
+    ]
     columns += findings.COMPARED
     return write_csv(settings, "misregistration.csv", pd.DataFrame(rows, columns=columns))
 
 
 def gains(settings: Findings, placed: pd.DataFrame) -> pd.DataFrame:
-    """Write ``misregistration_gains.csv``: what each method gains when placed rightly, with intervals over scenes."""
+    """Write ``misregistration_gains.csv``: what each method gains
+    when placed rightly, with intervals over scenes."""
     table = difference_of_states(placed, "placement", "as paired", "aligned", findings.COMPARED)
     return by_label(write_csv(settings, "misregistration_gains.csv", table))
 
@@ -47,7 +58,9 @@ def vary(settings: Findings) -> pd.DataFrame:
         rows += findings.vary(pair, choice.methods, settings.protocols, choice.products)
     columns = ["scene", "protocol", "method", "variant", "status", *findings.COMPARED, *findings.AS_PUBLISHED]
     table = write_csv(settings, "variants.csv", pd.DataFrame(rows, columns=columns))
-    changed = difference_of_states(table, "variant", "default", "published", findings.COMPARED, ["protocol", "method"])
+    changed = difference_of_states(
+        table, "variant", "default", "published", findings.COMPARED, ["protocol", "method"]
+    )
     return by_label(write_csv(settings, "variant_differences.csv", changed))
 
 
@@ -70,7 +83,11 @@ def costs(settings: Findings, projected: pd.DataFrame) -> pd.DataFrame:
 
 def by_label(table: pd.DataFrame) -> pd.DataFrame:
     """A table of differences to show, by the methods' labels."""
-    return table.assign(method=[figures.label(name) for name in table["method"]]).set_index("method").rename_axis(None)
+    return (
+        table.assign(method=[figures.label(name) for name in table["method"]])
+        .set_index("method")
+        .rename_axis(None)
+    )
 
 
 def show_offsets(settings: Findings, placed: pd.DataFrame) -> Image:

@@ -1,4 +1,5 @@
-"""What flows from notebook to notebook, from the runner's own table and the files of a run; as a table and as a figure."""
+"""What flows from notebook to notebook, from the runner's own table and
+the files of a run; as a table and as a figure."""
 
 from __future__ import annotations
 
@@ -52,7 +53,8 @@ def count_kinds(paths: Iterable[Path]) -> dict[str, int]:
 
 
 def flow(run: Path, notebook: str) -> pd.DataFrame:
-    """What each notebook before `notebook` wrote, and what of it, and of the project's own data, each may read.
+    """What each notebook before `notebook` wrote, and what of
+    it, and of the project's own data, each may read.
 
     A notebook may read all files of the notebooks that it follows: it is run again when one of them changes.
 
@@ -65,7 +67,8 @@ def flow(run: Path, notebook: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        `COLUMNS`: from (a notebook, or a directory of the project), to (a notebook, or `OUTPUT`), kind, files.
+        `COLUMNS`: from (a notebook, or a directory of the
+        project), to (a notebook, or `OUTPUT`), kind, files.
 
     Raises
     ------
@@ -74,7 +77,9 @@ def flow(run: Path, notebook: str) -> pd.DataFrame:
     """
     missing = [name for name in UPSTREAM[notebook] if not (run / name).is_dir()]
     if missing:
-        raise InputError(f"{run}: has no results of {', '.join(missing)}, which {notebook} reads; run them first.")
+        raise InputError(
+            f"{run}: has no results of {', '.join(missing)}, which {notebook} reads; run them first."
+        )
     records = read_records(run)
     rows: list[list[object]] = []
     for name in [*UPSTREAM[notebook], notebook]:
@@ -89,7 +94,11 @@ def flow(run: Path, notebook: str) -> pd.DataFrame:
 
 def _read_by(name: str, records: Mapping[str, Record]) -> list[str]:
     """What a notebook read in this run, by its parameters; before it has a record, what it may read."""
-    return upstream_of(BY_NOTEBOOK[name].check(records[name]["parameters"])) if name in records else UPSTREAM[name]
+    return (
+        upstream_of(BY_NOTEBOOK[name].check(records[name]["parameters"]))
+        if name in records
+        else UPSTREAM[name]
+    )
 
 
 def _count(place: Path) -> dict[str, int]:
@@ -98,7 +107,8 @@ def _count(place: Path) -> dict[str, int]:
 
 @styled
 def flow_chart(table: pd.DataFrame) -> Figure:
-    """Notebooks from the first to the last, each with what it wrote; a rail leads from one to those that read it.
+    """Notebooks from the first to the last, each with what it
+    wrote; a rail leads from one to those that read it.
 
     Parameters
     ----------
@@ -108,7 +118,9 @@ def flow_chart(table: pd.DataFrame) -> Figure:
     names = [name for name in BY_NOTEBOOK if name in {*table["from"], *table["to"]}]
     sources = {name: [source for source in names if _counts(table, source, name)] for name in names}
     bracketed = names[-1] if sources[names[-1]] == names[:-1] else None
-    readers = {name: [other for other in names if name in sources[other] and other != bracketed] for name in names}
+    readers = {
+        name: [other for other in names if name in sources[other] and other != bracketed] for name in names
+    }
     rails = [name for name in names if readers[name]]
     texts = {name: _lines(table, name, name == bracketed) for name in names}
     heights = {name: (len(texts[name]) + 1) * _LINE + 0.19 for name in names}
@@ -148,9 +160,16 @@ def _counts(table: pd.DataFrame, source: str, target: str) -> dict[str, int]:
 
 
 def _lines(table: pd.DataFrame, name: str, reads_all: bool) -> list[str]:
-    """What a box says below its name: purpose, files that it wrote, directories of the project that it reads."""
+    """What a box says below its name: purpose, files that it
+    wrote, directories of the project that it reads."""
     written = ", ".join(f"{kind} {files}" for kind, files in _counts(table, name, OUTPUT).items())
-    directories = dict.fromkeys(source for source in table.loc[table["to"] == name, "from"] if source not in BY_NOTEBOOK)
-    told = [purpose(name), f"wrote: {written}" if written else "", "reads what all the others wrote" if reads_all else ""]
+    directories = dict.fromkeys(
+        source for source in table.loc[table["to"] == name, "from"] if source not in BY_NOTEBOOK
+    )
+    told = [
+        purpose(name),
+        f"wrote: {written}" if written else "",
+        "reads what all the others wrote" if reads_all else "",
+    ]
     told += ["also reads " + ", ".join(directories) if directories and not reads_all else ""]
     return [part for text in told if text for part in textwrap.wrap(text, _LETTERS, subsequent_indent="   ")]

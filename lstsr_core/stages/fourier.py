@@ -23,26 +23,33 @@ def measure_spectra(settings: Fourier) -> pd.DataFrame:
     ]
     measured = [part for part in parts if len(part)]
     if not measured:
-        raise InputError(f"{settings.notebook}: none of the chosen pairs can be compared with ASTER; choose other 'pairs'.")
+        raise InputError(
+            f"{settings.notebook}: none of the chosen pairs can be compared with ASTER; choose other 'pairs'."
+        )
     table = pd.concat(measured, ignore_index=True)
     evaluation.write_table(table, settings.directory / "spectra.csv", decimals=9)
     return table
 
 
 def mean_spectra(settings: Fourier, measured: pd.DataFrame) -> pd.DataFrame:
-    """Write ``mean_spectra.csv``: mean and standard deviation over the scenes of each protocol, on 100 common frequencies."""
+    """Write ``mean_spectra.csv``: mean and standard deviation over the
+    scenes of each protocol, on 100 common frequencies."""
     means = spectra.mean_spectra(measured)
     evaluation.write_table(means, settings.directory / "mean_spectra.csv", decimals=9)
     return means
 
 
 def attenuation_table(settings: Fourier, means: pd.DataFrame) -> pd.DataFrame:
-    """Mean attenuation in dB at 0.25, 0.5, 1 and 2 cycles per km: ASTER, NDVI and each method; one that has none shows why."""
+    """Mean attenuation in dB at 0.25, 0.5, 1 and 2 cycles per km: ASTER,
+    NDVI and each method; one that has none shows why."""
     wanted = np.array([0.25, 0.5, 1.0, 2.0])
     choice = choice_of(settings, settings.protocols)
     labels, rows = [], []
     for protocol in settings.protocols:
-        groups = {str(name): group for name, group in means[means["protocol"] == protocol].groupby("method", sort=False)}
+        groups = {
+            str(name): group
+            for name, group in means[means["protocol"] == protocol].groupby("method", sort=False)
+        }
         for name in ["aster", "ndvi", *choice.methods]:
             labels.append(figures.label(name))
             if name in groups:

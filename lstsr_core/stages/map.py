@@ -20,7 +20,10 @@ from lstsr_core.modis.names import GranuleName
 from lstsr_core.stages.common import write_json
 from lstsr_core.stages.parameters import Download, Map
 
-NO_GRANULE = "no granule here: the published pairs are patches; set 01_download.source=sample, or map one with lstsr predict"
+NO_GRANULE = (
+    "no granule here: the published pairs are patches; set 01_download.source=sample, or map one with lstsr"
+    " predict"
+)
 
 COLOUR_KIND = "09GA"
 
@@ -40,12 +43,16 @@ def chosen_granules(settings: Map) -> tuple[Path, Path] | None:
         return None
     kinds = {product: layers[settings.layer] for product, layers in LST_KINDS.items()}
     families = [product for product, kind in kinds.items() if newest_granules(directory, kind)] or [*kinds]
-    pairs = [pair for pair in granule_pairs(directory, families[0], settings.layer) if pair.reflectance is not None]
+    pairs = [
+        pair for pair in granule_pairs(directory, families[0], settings.layer) if pair.reflectance is not None
+    ]
     for pair in pairs:
         if settings.day in ("first", pair.date.isoformat()):
             return pair.paths
     days = ", ".join(dict.fromkeys(pair.date.isoformat() for pair in pairs)) or "none"
-    raise InputError(f"{settings.notebook}: parameter 'day' is '{settings.day}'; days with both granules: {days}.")
+    raise InputError(
+        f"{settings.notebook}: parameter 'day' is '{settings.day}'; days with both granules: {days}."
+    )
 
 
 def describe_area(settings: Map) -> pd.DataFrame:
@@ -55,7 +62,9 @@ def describe_area(settings: Map) -> pd.DataFrame:
         return pd.DataFrame({"value": {"granules": NO_GRANULE}})
     ground = read_area(granules[0], settings.request)
     part = ground.lst.crop(ground.window.rows, ground.window.columns)
-    (west, east), (north, south) = to_degrees(np.array([part.left_m, part.right_m]), np.array([part.top_m, part.bottom_m]))
+    (west, east), (north, south) = to_degrees(
+        np.array([part.left_m, part.right_m]), np.array([part.top_m, part.bottom_m])
+    )
     rows = {"LST granule": granules[0].name, "reflectance granule": granules[1].name,
             "pixels of 1 km (rows × columns)": f"{part.rows} × {part.columns}"}  # fmt: skip
     numbers = {
@@ -76,7 +85,10 @@ def make_map(settings: Map) -> pd.DataFrame:
     summary = predict_granule(*granules, settings.directory / "map.tif", settings.request)
     content = {name: value for name, value in asdict(summary).items() if name not in ("out", "made")}
     write_json(settings, "map.json", {"made": True, "method": settings.method, **content})
-    rows = {"method": figures.label(settings.method), "pixels of 250 m (rows × columns)": f"{summary.rows} × {summary.columns}"}
+    rows = {
+        "method": figures.label(settings.method),
+        "pixels of 250 m (rows × columns)": f"{summary.rows} × {summary.columns}",
+    }
     rows |= {f"share: {meaning}": f"{share:.4f}" for meaning, share in summary.shares.items() if share}
     temperatures = {"mean": summary.lst_mean_k, "lowest": summary.lst_min_k, "highest": summary.lst_max_k}
     rows |= {f"{name} LST (K)": f"{value:.2f}" for name, value in temperatures.items()}
@@ -94,7 +106,9 @@ def show_map(settings: Map) -> Image | None:
 def show_map_quality(settings: Map) -> Image | None:
     """The map's consistency residual and its validity flag; nothing if there is no map."""
     path = settings.directory / "map.tif"
-    return figures.show(quicklook.quality_map(path), settings.directory, "quality") if path.is_file() else None
+    return (
+        figures.show(quicklook.quality_map(path), settings.directory, "quality") if path.is_file() else None
+    )
 
 
 def show_true_colour(settings: Map) -> Image | None:
@@ -106,6 +120,11 @@ def show_true_colour(settings: Map) -> Image | None:
     colours = newest_granules(granules[1].parent, COLOUR_KIND)
     same_day = [colours[key] for key in sorted(colours) if key[1:] == (reflectance.date, reflectance.tile)]
     if not same_day:
-        print(f"No MOD09GA or MYD09GA of {reflectance.date} is among the granules: no true colour beside the map.")
+        print(
+            f"No MOD09GA or MYD09GA of {reflectance.date} is among the granules: no true colour beside the"
+            " map."
+        )
         return None
-    return figures.show(quicklook.true_colour_map(path, read_rgb(same_day[0])), settings.directory, "true_colour")
+    return figures.show(
+        quicklook.true_colour_map(path, read_rgb(same_day[0])), settings.directory, "true_colour"
+    )

@@ -33,12 +33,16 @@ COMMITTED = {
     "10_ablation": [SCENES, TRAINING_SETTINGS, ABLATION],
     "11_atlas": [],
 }
-COMMITTED["12_structure"] = list(dict.fromkeys(directory for directories in COMMITTED.values() for directory in directories))
-"""Files and directories of the project that a notebook reads beside the run's; any other may read the package's weights."""
+COMMITTED["12_structure"] = list(
+    dict.fromkeys(directory for directories in COMMITTED.values() for directory in directories)
+)
+"""Files and directories of the project that a notebook reads beside the
+run's; any other may read the package's weights."""
 
 
 def upstream_of(parameters: NotebookParameters) -> list[str]:
-    """The notebooks whose results a notebook reads with these parameters: 03_training where its weights are named alone."""
+    """The notebooks whose results a notebook reads with these parameters:
+    03_training where its weights are named alone."""
     weights = getattr(parameters, "weights_directory", None)
     trained = weights is None or Path(weights).parts[:1] == (Training.notebook,)
     return [name for name in UPSTREAM[parameters.notebook] if trained or name != Training.notebook]

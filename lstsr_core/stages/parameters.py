@@ -1,6 +1,7 @@
 """The parameters of each notebook: their names, types, ranges, defaults and what they mean.
 
-A notebook's ``parameters`` cell gives the values, its next cell checks them here; the runner checks the same before it starts.
+A notebook's ``parameters`` cell gives the values, its next cell checks them
+here; the runner checks the same before it starts.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ from lstsr_core.networks.settings import (
 )
 from lstsr_core.sharpening.methods import METHODS, Options, check_methods
 
-Mtf = Annotated[Number, Field(gt=0.0, lt=1.0, description="transfer of the sensor's PSF at the 1 km Nyquist frequency")]
+Mtf = Annotated[
+    Number, Field(gt=0.0, lt=1.0, description="transfer of the sensor's PSF at the 1 km Nyquist frequency")
+]
 TrainingScenes = Annotated[
     Literal["development", "all"],
     Field(description="of the pairs: the development scenes, or all, the test scenes that judge among them"),
@@ -70,7 +73,9 @@ def _as_texts(ids: object) -> object:
     return [_as_text(item) for item in ids] if isinstance(ids, list) else ids
 
 
-Methods = Annotated[list[str], AfterValidator(check_methods), Field(description=f"any of {', '.join(METHODS)}; or [all]")]
+Methods = Annotated[
+    list[str], AfterValidator(check_methods), Field(description=f"any of {', '.join(METHODS)}; or [all]")
+]
 
 
 def _check_named(names: list[str]) -> list[str]:
@@ -78,9 +83,13 @@ def _check_named(names: list[str]) -> list[str]:
 
 
 WrittenMethods = Annotated[
-    list[str], AfterValidator(_check_named), Field(description=f"any of {', '.join(METHODS)}; or [all] that 04_sharpening wrote")
+    list[str],
+    AfterValidator(_check_named),
+    Field(description=f"any of {', '.join(METHODS)}; or [all] that 04_sharpening wrote"),
 ]
-Pairs = Annotated[list[str], BeforeValidator(_as_texts), Field(min_length=1, description="ids of pairs, or [all]")]
+Pairs = Annotated[
+    list[str], BeforeValidator(_as_texts), Field(min_length=1, description="ids of pairs, or [all]")
+]
 
 
 def _known_models(names: list[str]) -> list[str]:
@@ -91,7 +100,11 @@ def _known_models(names: list[str]) -> list[str]:
 
 
 SettingsName = Annotated[
-    str, Field(min_length=1, description="sample, pairs or paper of data/training, or a YAML file of one network's settings")
+    str,
+    Field(
+        min_length=1,
+        description="sample, pairs or paper of data/training, or a YAML file of one network's settings",
+    ),
 ]
 
 
@@ -102,9 +115,15 @@ def _known_protocols(text: str) -> str:
 Protocols = Annotated[
     str,
     AfterValidator(_known_protocols),
-    Field(description=f"{' or '.join(PROTOCOLS)}, or both with a comma between; where one is shown, it is the first"),
+    Field(
+        description=(
+            f"{' or '.join(PROTOCOLS)}, or both with a comma between; where one is shown, it is the first"
+        )
+    ),
 ]
-Scene = Annotated[str, BeforeValidator(_as_text), Field(description="id of the pair that figures show, or first")]
+Scene = Annotated[
+    str, BeforeValidator(_as_text), Field(description="id of the pair that figures show, or first")
+]
 Day = Annotated[str, BeforeValidator(_as_day), AfterValidator(_existing_day)]
 DayOrFirst = Annotated[str, BeforeValidator(_as_day), AfterValidator(_first_or_existing_day)]
 OptionalText = Annotated[str, BeforeValidator(_as_empty)]
@@ -113,7 +132,11 @@ Days = Annotated[list[Day], Field(min_length=1, description="days of the granule
 
 WeightsDirectory = Annotated[
     OptionalText,
-    Field(description="weights files, relative to the run's directory (03_training/weights); empty: the package's own"),
+    Field(
+        description=(
+            "weights files, relative to the run's directory (03_training/weights); empty: the package's own"
+        )
+    ),
 ]
 
 
@@ -131,7 +154,9 @@ class NotebookParameters(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, validate_default=True)
     notebook: ClassVar[str]
 
-    run_directory: str = Field("data/runs/sample", min_length=1, description="the run's directory, relative to the project")
+    run_directory: str = Field(
+        "data/runs/sample", min_length=1, description="the run's directory, relative to the project"
+    )
 
     @classmethod
     def check(cls, values: Mapping[str, Any]) -> Self:
@@ -162,26 +187,39 @@ class Download(NotebookParameters):
     """01_download: bring granules and pairs."""
 
     notebook = "01_download"
-    source: Literal["sample", "published"] = Field("sample", description="the simulator, or the published ASTER–MODIS pairs")
+    source: Literal["sample", "published"] = Field(
+        "sample", description="the simulator, or the published ASTER–MODIS pairs"
+    )
     days: Days = ["2018-04-15", "2018-05-18", "2018-06-10", "2018-07-19", "2018-08-24", "2018-09-28"]
-    windows: int = Field(4, ge=2, le=18, description="patches of 64×64 coarse pixels along each side of the sample's area")
+    windows: int = Field(
+        4, ge=2, le=18, description="patches of 64×64 coarse pixels along each side of the sample's area"
+    )
     pairs: int = Field(6, ge=1, le=50, description="ASTER–MODIS pairs in the sample")
     mtf: Mtf = 0.1
     seed: Seed = 42
     archive: Literal["none", "earthdata", "mirror"] = Field(
-        "none", description="where granules are downloaded from, beside the published pairs; none, earthdata or mirror"
+        "none",
+        description=(
+            "where granules are downloaded from, beside the published pairs; none, earthdata or mirror"
+        ),
     )
     products: list[Annotated[str, AfterValidator(_known_product)]] = Field(
-        ["MOD21A1D.061", "MOD09GQ.061"], min_length=1, description="products to download, such as MOD21A1D.061"
+        ["MOD21A1D.061", "MOD09GQ.061"],
+        min_length=1,
+        description="products to download, such as MOD21A1D.061",
     )
     tiles: list[Annotated[str, AfterValidator(_known_tile)]] = Field(
         ["h18v04"], min_length=1, description="tiles to download, such as h18v04"
     )
     start: Day = Field("2017-01-01", description="first day to download, YYYY-MM-DD")
     end: Day = Field("2017-01-31", description="last day to download, YYYY-MM-DD")
-    archive_url: OptionalText = Field("", description="address of the mirror; logins come from ~/.netrc or the environment alone")
+    archive_url: OptionalText = Field(
+        "", description="address of the mirror; logins come from ~/.netrc or the environment alone"
+    )
     granule_directory: str = Field(
-        "data/downloads", min_length=1, description="where downloaded granules are kept for all runs, relative to the project"
+        "data/downloads",
+        min_length=1,
+        description="where downloaded granules are kept for all runs, relative to the project",
     )
 
     @property
@@ -193,29 +231,48 @@ class Patches(NotebookParameters):
     """02_patches: cut LST–NDVI patches and split them."""
 
     notebook = "02_patches"
-    source: Literal["granules", "pairs"] = Field("granules", description="whole granules, or the MODIS side of the pairs")
+    source: Literal["granules", "pairs"] = Field(
+        "granules", description="whole granules, or the MODIS side of the pairs"
+    )
     scenes: TrainingScenes = "development"
     product: Literal["MOD21A1", "MOD11A1"] = Field("MOD21A1", description="family of the LST granules")
     night: Switch = Field(False, description="cut the nights of the granules too")
-    coverage: Number = Field(0.0, ge=0.0, le=1.0, description="largest share of bad LST pixels that a patch may have")
-    qc: Literal["produced", "good"] = Field("produced", description="which LST pixels of the granules are used")
+    coverage: Number = Field(
+        0.0, ge=0.0, le=1.0, description="largest share of bad LST pixels that a patch may have"
+    )
+    qc: Literal["produced", "good"] = Field(
+        "produced", description="which LST pixels of the granules are used"
+    )
     water: OptionalText = Field(
-        "", description="MOD44W granule, or directory of them, relative to the project; without it water stays"
+        "",
+        description="MOD44W granule, or directory of them, relative to the project; without it water stays",
     )
     dilation: int = Field(
-        DEFAULT_DILATION, ge=0, le=MOST_DILATION, description="250 m pixels by which water is widened, where a mask is given"
+        DEFAULT_DILATION,
+        ge=0,
+        le=MOST_DILATION,
+        description="250 m pixels by which water is widened, where a mask is given",
     )
-    training_share: Number = Field(0.6, gt=0.0, lt=1.0, description="share of the patches that train; the rest validates")
+    training_share: Number = Field(
+        0.6, gt=0.0, lt=1.0, description="share of the patches that train; the rest validates"
+    )
     split: Literal["random", "groups"] = Field(
-        "random", description="one by one as published, or whole groups by place and month, which new granules do not move"
+        "random",
+        description=(
+            "one by one as published, or whole groups by place and month, which new granules do not move"
+        ),
     )
     seed: Seed = 42
 
 
 class _Trained(NotebookParameters):
     settings: SettingsName = "sample"
-    epochs: int | None = Field(None, ge=1, le=100_000, description="passes over the training patches; none: as the settings say")
-    threads: int | None = Field(None, ge=1, le=MOST_THREADS, description="of the CPU; none: as the settings say")
+    epochs: int | None = Field(
+        None, ge=1, le=100_000, description="passes over the training patches; none: as the settings say"
+    )
+    threads: int | None = Field(
+        None, ge=1, le=MOST_THREADS, description="of the CPU; none: as the settings say"
+    )
 
     def training_settings(self, model: str) -> TrainingSettings:
         """The committed settings of a model, or those of a file, with this notebook's own values over them.
@@ -224,9 +281,14 @@ class _Trained(NotebookParameters):
         ------
         InputError
         """
-        own = {name: getattr(self, name) for name in type(self).model_fields.keys() & TrainingSettings.model_fields.keys()}
+        own = {
+            name: getattr(self, name)
+            for name in type(self).model_fields.keys() & TrainingSettings.model_fields.keys()
+        }
         given = {name: value for name, value in own.items() if value is not None and name != "model"}
-        return TrainingSettings.check({**settings_of(model, self.settings).model_dump(), **given}, self.notebook)
+        return TrainingSettings.check(
+            {**settings_of(model, self.settings).model_dump(), **given}, self.notebook
+        )
 
 
 class Training(_Trained):
@@ -235,18 +297,35 @@ class Training(_Trained):
     notebook = "03_training"
     models: Annotated[list[str], AfterValidator(_known_models)] = Field(
         ["sif-cnn-sr1"],
-        description=f"networks to train: any of {', '.join(MODELS)}, or all; none shows the published curves alone",
+        description=(
+            f"networks to train: any of {', '.join(MODELS)}, or all; none shows the published curves alone"
+        ),
     )
-    data: Literal["patches", "pairs"] = Field("patches", description="what 02_patches cut, or the MODIS side of the pairs")
+    data: Literal["patches", "pairs"] = Field(
+        "patches", description="what 02_patches cut, or the MODIS side of the pairs"
+    )
     scenes: TrainingScenes = "development"
-    alpha: Number | None = Field(None, ge=0.0, le=1.0, description="weight of the reconstruction term; none: as the settings say")
-    gamma: Number | Literal["scene"] | None = Field(
-        None, description="slope, in z-scores, that ties LST's texture to NDVI's, or scene; none: as the settings say"
+    alpha: Number | None = Field(
+        None, ge=0.0, le=1.0, description="weight of the reconstruction term; none: as the settings say"
     )
-    learning_rate: Number | None = Field(None, gt=0.0, le=1.0, description="of Adam; none: as the settings say")
-    batch_size: int | None = Field(None, ge=1, le=512, description="patches in a step; none: as the settings say")
-    mtf: Number | None = Field(None, gt=0.0, lt=1.0, description="transfer of the sensor's PSF; none: as the settings say")
-    seed: int | None = Field(None, ge=0, description="of everything random in training; none: as the settings say")
+    gamma: Number | Literal["scene"] | None = Field(
+        None,
+        description=(
+            "slope, in z-scores, that ties LST's texture to NDVI's, or scene; none: as the settings say"
+        ),
+    )
+    learning_rate: Number | None = Field(
+        None, gt=0.0, le=1.0, description="of Adam; none: as the settings say"
+    )
+    batch_size: int | None = Field(
+        None, ge=1, le=512, description="patches in a step; none: as the settings say"
+    )
+    mtf: Number | None = Field(
+        None, gt=0.0, lt=1.0, description="transfer of the sensor's PSF; none: as the settings say"
+    )
+    seed: int | None = Field(
+        None, ge=0, description="of everything random in training; none: as the settings say"
+    )
 
 
 class Weights(NotebookParameters):
@@ -254,7 +333,9 @@ class Weights(NotebookParameters):
 
     notebook = "09_weights"
     tables: str = Field(
-        "data/own_weights", min_length=1, description="directory that lstsr report wrote, relative to the project"
+        "data/own_weights",
+        min_length=1,
+        description="directory that lstsr report wrote, relative to the project",
     )
 
 
@@ -263,9 +344,12 @@ class Ablation(_Trained):
 
     notebook = "10_ablation"
     settings: SettingsName = "pairs"
-    epochs: int | None = Field(4, ge=1, le=100_000, description="passes over the training pairs; none: as the settings say")
+    epochs: int | None = Field(
+        4, ge=1, le=100_000, description="passes over the training pairs; none: as the settings say"
+    )
     results: OptionalText = Field(
-        "data/ablation", description="directory of tables made before, relative to the project; empty: train here"
+        "data/ablation",
+        description="directory of tables made before, relative to the project; empty: train here",
     )
     scenes: TrainingScenes = "development"
     model: Literal["sif-cnn-sr1", "sif-cnn-sr2"] = Field("sif-cnn-sr1", description="network to train")
@@ -273,7 +357,9 @@ class Ablation(_Trained):
     gammas: list[Number | Literal["scene"]] = Field([-0.5], description="slopes in z-scores, or scene")
     upsamplings: list[Upsampling] = Field([], description=" or ".join(UPSAMPLINGS))
     folds: int = Field(3, ge=2, le=20, description="parts of the pairs, whole groups of neighbours")
-    judged: int = Field(1, ge=1, le=20, description="parts that each network is judged on, trained on all the others")
+    judged: int = Field(
+        1, ge=1, le=20, description="parts that each network is judged on, trained on all the others"
+    )
 
 
 class _Protocols(NotebookParameters):
@@ -297,7 +383,9 @@ class Sharpening(_Protocols):
 
     @property
     def options(self) -> Options:
-        return Options(weights=self.run / self.weights_directory if self.weights_directory else None, seed=self.seed)
+        return Options(
+            weights=self.run / self.weights_directory if self.weights_directory else None, seed=self.seed
+        )
 
 
 class Judging(NotebookParameters):
@@ -321,7 +409,10 @@ class AsterEvaluation(Judging, _Protocols):
     notebook = "06_aster_evaluation"
     scene: Scene = "first"
     lpips_directory: OptionalText = Field(
-        "", description="directory of the LPIPS weights, relative to the project; without it torch's cache is looked in"
+        "",
+        description=(
+            "directory of the LPIPS weights, relative to the project; without it torch's cache is looked in"
+        ),
     )
 
 
@@ -336,7 +427,9 @@ class Atlas(Judging):
     """11_atlas: every scene's figures, and its numbers for the book's viewer."""
 
     notebook = "11_atlas"
-    protocol: Literal["georeferenced", "published"] = Field("georeferenced", description="how products are placed on ASTER")
+    protocol: Literal["georeferenced", "published"] = Field(
+        "georeferenced", description="how products are placed on ASTER"
+    )
     processes: int = Field(2, ge=1, le=256, description="scenes drawn at once; no result depends on it")
 
 
@@ -357,12 +450,16 @@ class Map(NotebookParameters):
 
     notebook = "07_map"
     day: DayOrFirst = Field("first", description="of the granules, YYYY-MM-DD, or first")
-    method: Annotated[str, AfterValidator(_known_method)] = Field("sif-cnn-sr1", description=f"one of {', '.join(METHODS)}")
+    method: Annotated[str, AfterValidator(_known_method)] = Field(
+        "sif-cnn-sr1", description=f"one of {', '.join(METHODS)}"
+    )
     layer: Literal["day", "night"] = Field("day", description="of the LST granule")
     bounds: Annotated[OptionalText, AfterValidator(_box)] = Field(
         "", description="west,south,east,north in degrees; the granule if empty"
     )
-    shape: OptionalText = Field("", description="GeoJSON file with polygons, relative to the project; the granule if empty")
+    shape: OptionalText = Field(
+        "", description="GeoJSON file with polygons, relative to the project; the granule if empty"
+    )
     weights_directory: WeightsDirectory = ""
     threads: int = Field(2, ge=1, le=MOST_THREADS, description="of the CPU, for networks")
     seed: Seed = 0
@@ -370,7 +467,10 @@ class Map(NotebookParameters):
     @property
     def request(self) -> Request:
         weights = self.run / self.weights_directory if self.weights_directory else None
-        bounds, shape = parse_bounds(self.bounds) if self.bounds else None, resolve(self.shape) if self.shape else None
+        bounds, shape = (
+            parse_bounds(self.bounds) if self.bounds else None,
+            resolve(self.shape) if self.shape else None,
+        )
         return Request(self.method, weights, self.layer, bounds, shape, seed=self.seed, threads=self.threads)
 
 
@@ -378,10 +478,19 @@ class Structure(NotebookParameters):
     """12_structure: the network and the run, drawn from the code itself."""
 
     notebook = "12_structure"
-    upsampling: Upsampling = Field("align-corners", description=f"of the network that is drawn: {' or '.join(UPSAMPLINGS)}")
+    upsampling: Upsampling = Field(
+        "align-corners", description=f"of the network that is drawn: {' or '.join(UPSAMPLINGS)}"
+    )
     side: int = Field(256, ge=SMALLEST_INPUT, le=4096, description="rows and columns of the network's input")
 
 
-_NOTEBOOKS: list[type[NotebookParameters]] = [Download, Patches, Training, Sharpening, Fourier, AsterEvaluation]
+_NOTEBOOKS: list[type[NotebookParameters]] = [
+    Download,
+    Patches,
+    Training,
+    Sharpening,
+    Fourier,
+    AsterEvaluation,
+]
 _NOTEBOOKS += [Map, Findings, Weights, Ablation, Atlas, Structure]
 BY_NOTEBOOK = {parameters.notebook: parameters for parameters in _NOTEBOOKS}

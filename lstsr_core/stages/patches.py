@@ -1,4 +1,5 @@
-"""What 02_patches does: patches cut from granules or pairs, what was kept of them, and LST's regression on NDVI in each."""
+"""What 02_patches does: patches cut from granules or pairs, what was kept
+of them, and LST's regression on NDVI in each."""
 
 from __future__ import annotations
 
@@ -31,7 +32,10 @@ def cut_patches(settings: Patches) -> pd.DataFrame:
     """Cut patches, split them, write ``patches.csv`` and the training split's ``statistics.json``."""
     source = settings.run / Download.notebook / settings.source
     if not source.is_dir():
-        raise InputError(f"{source}: no such directory; run 01_download first, with a source that brings {settings.source}.")
+        raise InputError(
+            f"{source}: no such directory; run 01_download first, with a source that brings"
+            f" {settings.source}."
+        )
     for folder in ("patches", "night"):  # of an earlier run by hand
         shutil.rmtree(settings.directory / folder, ignore_errors=True)
     (settings.directory / "granules.csv").unlink(missing_ok=True)
@@ -40,7 +44,10 @@ def cut_patches(settings: Patches) -> pd.DataFrame:
             _cut_layer(settings, source, "night", settings.directory / "night")
         return _cut_layer(settings, source, "day", settings.directory)
     if settings.split != "random":
-        raise InputError(f"{settings.notebook}: parameter 'split' is 'groups', but pairs carry no month; expected 'random'.")
+        raise InputError(
+            f"{settings.notebook}: parameter 'split' is 'groups', but pairs carry no month; expected"
+            " 'random'."
+        )
     patches = bar(pair_patches(source, settings.coverage, settings.scenes), "Patches", "patch")
     table = write_patches(patches, settings.directory, settings.training_share, settings.seed)
     statistics = read_patches(table[table["split"] == "train"], settings.directory).statistics()
@@ -53,8 +60,16 @@ def _cut_layer(settings: Patches, granules: Path, layer: Layer, directory: Path)
     store = settings.run / ".patches" / layer
     water = resolve(settings.water) if settings.water else None
     cutting = PatchSettings(layer, settings.coverage, settings.qc, water, settings.dilation)
-    tables = update(granules, store, cutting, settings.product, settings.training_share, settings.seed, settings.split)
-    files = [*tables.patches["lst_path"], *tables.patches["ndvi_path"], "patches.csv", "granules.csv", "statistics.json"]
+    tables = update(
+        granules, store, cutting, settings.product, settings.training_share, settings.seed, settings.split
+    )
+    files = [
+        *tables.patches["lst_path"],
+        *tables.patches["ndvi_path"],
+        "patches.csv",
+        "granules.csv",
+        "statistics.json",
+    ]
     for file in files:
         link_or_copy(store / file, directory / file)
     return tables.patches
@@ -62,13 +77,17 @@ def _cut_layer(settings: Patches, granules: Path, layer: Layer, directory: Path)
 
 def granules_of(settings: Patches) -> pd.DataFrame:
     """What became of each LST granule, the layer beside it; nothing where the patches are of pairs."""
-    tables = {layer: settings.directory / folder / "granules.csv" for layer, folder in (("day", ""), ("night", "night"))}
+    tables = {
+        layer: settings.directory / folder / "granules.csv"
+        for layer, folder in (("day", ""), ("night", "night"))
+    }
     read = [pd.read_csv(path).assign(layer=layer) for layer, path in tables.items() if path.is_file()]
     return pd.concat(read, ignore_index=True) if read else pd.DataFrame(columns=[*GRANULE_COLUMNS, "layer"])
 
 
 def share_kept(settings: Patches) -> pd.DataFrame:
-    """By layer and month: granules cut, their windows, those with bad LST and with bad NDVI, those kept, and their share."""
+    """By layer and month: granules cut, their windows, those with bad LST
+    and with bad NDVI, those kept, and their share."""
     granules = granules_of(settings)
     cut = granules[granules["status"] == "ok"]
     by_month = cut.assign(month=cut["date"].str[:7]).groupby(["layer", "month"])
@@ -80,7 +99,9 @@ def share_kept(settings: Patches) -> pd.DataFrame:
 def granules_not_cut(settings: Patches) -> pd.DataFrame:
     """The LST granules that no patch could come of, and why."""
     granules = granules_of(settings)
-    return granules.loc[granules["status"] != "ok", ["layer", "date", "tile", "lst", "status"]].reset_index(drop=True)
+    return granules.loc[granules["status"] != "ok", ["layer", "date", "tile", "lst", "status"]].reset_index(
+        drop=True
+    )
 
 
 def show_places(settings: Patches) -> Image:
@@ -90,7 +111,8 @@ def show_places(settings: Patches) -> Image:
 
 
 def patch_places(settings: Patches) -> pd.DataFrame:
-    """Outline in metres on the sinusoidal grid (left_m, top_m, right_m, bottom_m) of each place, and its number of patches."""
+    """Outline in metres on the sinusoidal grid (left_m, top_m, right_m,
+    bottom_m) of each place, and its number of patches."""
     table = read_table(settings.directory)
     place = ["tile", "window_row", "window_column"] if table["window_row"].notna().all() else ["lst_path"]
     first = table.groupby(place, sort=False)["lst_path"].agg(["first", "size"])
@@ -101,7 +123,8 @@ def patch_places(settings: Patches) -> pd.DataFrame:
 
 
 def show_share_kept(settings: Patches) -> Image | None:
-    """The share of the windows that became patches, by month, and ``share_kept.csv``; nothing where the patches are of pairs."""
+    """The share of the windows that became patches, by month, and
+    ``share_kept.csv``; nothing where the patches are of pairs."""
     table = share_kept(settings)
     if table.empty:
         return None
@@ -128,7 +151,9 @@ def regress_patches(settings: Patches) -> pd.DataFrame:
 def show_seasons(settings: Patches, regressions: pd.DataFrame) -> Image:
     """Figure 5: patches by month."""
     patches = read_table(settings.directory)
-    drawn = figures.seasons(patches["date"].tolist(), regressions["lst_mean_k"].tolist(), (patches["split"] == "train").tolist())
+    drawn = figures.seasons(
+        patches["date"].tolist(), regressions["lst_mean_k"].tolist(), (patches["split"] == "train").tolist()
+    )
     return figures.show(drawn, settings.directory, "seasons")
 
 
@@ -139,8 +164,13 @@ def show_regressions(settings: Patches, regressions: pd.DataFrame) -> Image:
     """
     table = read_table(settings.directory)
     chosen = np.unique(np.linspace(0, len(table) - 1, HEXBIN_PATCHES).round().astype(int))
-    pixels = [(patch.lst_k.ravel(), block_mean(patch.ndvi).ravel()) for patch in _each_patch(settings, table.iloc[chosen])]
+    pixels = [
+        (patch.lst_k.ravel(), block_mean(patch.ndvi).ravel())
+        for patch in _each_patch(settings, table.iloc[chosen])
+    ]
     lst_k, ndvi = (np.concatenate(values) for values in zip(*pixels, strict=True))
     valid = np.isfinite(lst_k) & np.isfinite(ndvi)
     write_csv(settings, "regression_of_all.csv", pd.DataFrame([fit_line(ndvi, lst_k)]))
-    return figures.show(figures.regressions(ndvi[valid], lst_k[valid], regressions), settings.directory, "regressions")
+    return figures.show(
+        figures.regressions(ndvi[valid], lst_k[valid], regressions), settings.directory, "regressions"
+    )

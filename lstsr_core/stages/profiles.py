@@ -1,4 +1,5 @@
-"""Profiles: a YAML file each, of what differs from the notebooks' own parameters; and what ``--set`` puts over it."""
+"""Profiles: a YAML file each, of what differs from the notebooks'
+own parameters; and what ``--set`` puts over it."""
 
 from __future__ import annotations
 
@@ -34,17 +35,20 @@ def read_profile(profile: str) -> Values:
     """
     if profile not in profile_names():
         raise InputError(
-            f"'{profile}' is no profile; the profiles are {', '.join(profile_names())}. A file {PARAMETERS}/NAME.yaml "
-            "makes another."
+            f"'{profile}' is no profile; the profiles are {', '.join(profile_names())}. A file"
+            f" {PARAMETERS}/NAME.yaml makes another."
         )
     path = PARAMETERS / f"{profile}.yaml"
     content = read_yaml(path, _LINES)
-    values: Values = {name: {"run_directory": (RUNS / profile).relative_to(PROJECT).as_posix()} for name in BY_NOTEBOOK}
+    values: Values = {
+        name: {"run_directory": (RUNS / profile).relative_to(PROJECT).as_posix()} for name in BY_NOTEBOOK
+    }
     for name in sorted(content.keys() - BY_NOTEBOOK.keys()):
         notebooks = _notebooks_with(name)
         if not notebooks:
             raise InputError(
-                f"{path}: '{name}' is neither a notebook nor a parameter of one; the notebooks are {', '.join(BY_NOTEBOOK)}."
+                f"{path}: '{name}' is neither a notebook nor a parameter of one; the notebooks are"
+                f" {', '.join(BY_NOTEBOOK)}."
             )
         for notebook in notebooks:
             values[notebook][name] = content[name]
@@ -72,14 +76,15 @@ def check_profile(profile: str, settings: Mapping[str, Mapping[str, Any]]) -> di
         parameters[notebook] = BY_NOTEBOOK[notebook].check({**values, **over})
         if parameters[notebook].run != RUNS / profile:
             raise InputError(
-                f"{notebook}: parameter 'run_directory' is '{parameters[notebook].run_directory}'; this profile's run lives in "
-                f"{RUNS / profile}. Open the notebook itself to write elsewhere."
+                f"{notebook}: parameter 'run_directory' is '{parameters[notebook].run_directory}'; this"
+                f" profile's run lives in {RUNS / profile}. Open the notebook itself to write elsewhere."
             )
     return parameters
 
 
 def read_settings(texts: Iterable[str]) -> Values:
-    """Values from texts such as ``03_training.epochs=4``; without a notebook, of every one that has the parameter.
+    """Values from texts such as ``03_training.epochs=4``; without a
+    notebook, of every one that has the parameter.
 
     >>> read_settings(["03_training.epochs=4", "threads=1"])["03_training"]
     {'epochs': 4, 'threads': 1}
@@ -95,13 +100,16 @@ def read_settings(texts: Iterable[str]) -> Values:
         notebook, dot, parameter = target.rpartition(".")
         if not (equals and parameter) or (dot and not notebook) or parameter in BY_NOTEBOOK:
             raise InputError(
-                f"--set '{text}' is not NOTEBOOK.NAME=VALUE, such as 03_training.epochs=4, or NAME=VALUE for every notebook "
-                "that has it."
+                f"--set '{text}' is not NOTEBOOK.NAME=VALUE, such as 03_training.epochs=4, or NAME=VALUE for"
+                " every notebook that has it."
             )
         content = parse_yaml(value, f"--set '{text}': the value")
         notebooks = [notebook_named(notebook)] if dot else _notebooks_with(parameter)
         if not notebooks:
-            raise InputError(f"no notebook has a parameter '{parameter}'; name one as NOTEBOOK.NAME, such as 03_training.epochs.")
+            raise InputError(
+                f"no notebook has a parameter '{parameter}'; name one as NOTEBOOK.NAME, such as"
+                " 03_training.epochs."
+            )
         for name in notebooks:
             settings.setdefault(name, {})[parameter] = content
     return settings

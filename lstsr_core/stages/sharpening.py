@@ -25,7 +25,8 @@ PRODUCT_COLUMNS = ["scene", "method", "protocol", "status", *PRODUCT_STATISTICS]
 
 
 def kept_products(settings: Sharpening) -> KeptProducts:
-    """Products, kept beside the notebook's results: a killed run goes on, and a changed method alone is made again."""
+    """Products, kept beside the notebook's results: a killed run
+    goes on, and a changed method alone is made again."""
     return KeptProducts(settings.options, settings.run / ".products")
 
 
@@ -37,14 +38,17 @@ def shown_products(settings: Sharpening) -> tuple[Pair, dict[str, Raster]]:
 
 
 def sharpen_pairs(settings: Sharpening) -> pd.DataFrame:
-    """Write every product, and ``products.csv``: its statistics and its consistency with the 1 km LST it was made from.
+    """Write every product, and ``products.csv``: its statistics and its
+    consistency with the 1 km LST it was made from.
 
     Returns
     -------
     DataFrame
         Per protocol and method, means over the scenes.
     """
-    (settings.directory / MANIFEST).unlink(missing_ok=True)  # or, stopped here, old words would stand beside new files
+    (settings.directory / MANIFEST).unlink(
+        missing_ok=True
+    )  # or, stopped here, old words would stand beside new files
     shutil.rmtree(settings.directory / FOLDER, ignore_errors=True)
     kept, rows = kept_products(settings), []
     reasons_by_scene: dict[str, dict[str, dict[str, str]]] = {protocol: {} for protocol in settings.protocols}
@@ -64,10 +68,15 @@ def sharpen_pairs(settings: Sharpening) -> pd.DataFrame:
                 }
                 if name in rasters:
                     row |= product_statistics(rasters[name].values, placement.pair.lst.values, settings.mtf)
-                    files = (product_file(place, placement, name) for place in (kept.directory, settings.directory / FOLDER))
+                    files = (
+                        product_file(place, placement, name)
+                        for place in (kept.directory, settings.directory / FOLDER)
+                    )
                     link_or_copy(*files)
                 rows.append(row)
-    write_manifest(settings.directory, settings.options, settings.protocols, settings.methods, reasons_by_scene, seen)
+    write_manifest(
+        settings.directory, settings.options, settings.protocols, settings.methods, reasons_by_scene, seen
+    )
     table = write_csv(settings, "products.csv", pd.DataFrame(rows, columns=PRODUCT_COLUMNS))
     return evaluation.mean_by_method(table, PRODUCT_STATISTICS)
 
@@ -79,21 +88,27 @@ def show_products(settings: Sharpening) -> Image:
 
 
 def show_added_texture(settings: Sharpening) -> Image | None:
-    """The chosen scene: what each product adds to bicubic, and ``added_texture.csv``; nothing if bicubic is the only one."""
+    """The chosen scene: what each product adds to bicubic, and
+    ``added_texture.csv``; nothing if bicubic is the only one."""
     pair, made = shown_products(settings)
     made |= {"bicubic": sharpen(pair, "bicubic")}
     if len(made) == 1:
         return None
-    added_k = {name: raster.values - made["bicubic"].values for name, raster in made.items() if name != "bicubic"}
+    added_k = {
+        name: raster.values - made["bicubic"].values for name, raster in made.items() if name != "bicubic"
+    }
     write_csv(settings, "added_texture.csv", distributions(added_k, "method"))
     return figures.show(figures.added_texture(made), settings.directory, "added_texture")
 
 
 def show_variograms(settings: Sharpening) -> Image:
-    """The chosen scene: the semivariograms that ATPRK and AATPRK fit to their residuals; writes ``variograms.csv``."""
+    """The chosen scene: the semivariograms that ATPRK and AATPRK fit
+    to their residuals; writes ``variograms.csv``."""
     placement = shown_placement(settings, pairs_to_sharpen(settings))
     lst_k, ndvi, published = placement.pair.lst.values, placement.pair.ndvi.values, placement.published
-    residuals = {name: coarse_residual_k(lst_k, ndvi, name == "aatprk", published) for name in ("atprk", "aatprk")}
+    residuals = {
+        name: coarse_residual_k(lst_k, ndvi, name == "aatprk", published) for name in ("atprk", "aatprk")
+    }
     fitted = {name: fit_variograms(residual_k, published) for name, residual_k in residuals.items()}
     parts = [
         pd.DataFrame(

@@ -40,10 +40,13 @@ def sum_blocks(layers: pd.DataFrame) -> pd.DataFrame:
 
 
 def compare_upsamplings(settings: Structure) -> pd.DataFrame:
-    """The layers whose kind or state differs between the ways in which the network may enlarge its features."""
+    """The layers whose kind or state differs between the ways
+    in which the network may enlarge its features."""
     tables = [architecture.table(_layers(settings, upsampling)) for upsampling in UPSAMPLINGS]
     kinds = pd.DataFrame({name: table["kind"] for name, table in zip(UPSAMPLINGS, tables, strict=True)})
-    counts = pd.DataFrame({f"numbers, {name}": table["numbers"] for name, table in zip(UPSAMPLINGS, tables, strict=True)})
+    counts = pd.DataFrame(
+        {f"numbers, {name}": table["numbers"] for name, table in zip(UPSAMPLINGS, tables, strict=True)}
+    )
     table = pd.concat([kinds, counts], axis=1).set_axis(tables[0]["name"]).rename_axis("layer")
     return table[(kinds.nunique(axis=1) > 1).to_numpy() | (counts.nunique(axis=1) > 1).to_numpy()]
 
@@ -56,7 +59,8 @@ def show_architecture(settings: Structure) -> Image:
 
 
 def measure_flow(settings: Structure) -> pd.DataFrame:
-    """Write ``flow.csv``: what each notebook wrote, and what of it each other one may read, by kind of file."""
+    """Write ``flow.csv``: what each notebook wrote, and what
+    of it each other one may read, by kind of file."""
     return write_csv(settings, "flow.csv", flow_chart.flow(settings.run, settings.notebook))
 
 

@@ -48,7 +48,8 @@ def _training_data(settings: Training) -> TrainingData:
 
 
 def train_models(settings: Training) -> pd.DataFrame:
-    """Train the chosen networks on the run's patches and write ``weights/<model>.safetensors``; stopped, it goes on.
+    """Train the chosen networks on the run's patches and write
+    ``weights/<model>.safetensors``; stopped, it goes on.
 
     Of networks that are not trained here, ``weights/`` gets the package's own.
 
@@ -64,7 +65,9 @@ def train_models(settings: Training) -> pd.DataFrame:
         loop = settings.training_settings(model)
         training, validation = split(data, np.arange(len(data)), loop)
         directory = unfinished_trainings(settings) / training_key(data, training, validation, loop)
-        train_and_save(data, training, validation, loop, directory, {"source": f"{len(data)} {settings.data} of a run"})
+        train_and_save(
+            data, training, validation, loop, directory, {"source": f"{len(data)} {settings.data} of a run"}
+        )
         finished = settings.directory / "weights"
         finished.mkdir(parents=True, exist_ok=True)
         for path in sorted(directory.iterdir()):
@@ -76,10 +79,16 @@ def train_models(settings: Training) -> pd.DataFrame:
         if model not in settings.models and package is not None:
             (settings.directory / "weights").mkdir(parents=True, exist_ok=True)
             shutil.copyfile(package, settings.directory / "weights" / package.name)
-    for weights in trainings:  # only now: whatever stops a run takes the notebook's directory with it, and no trained network
+    for weights in (
+        trainings
+    ):  # only now: whatever stops a run takes the notebook's directory with it, and no trained network
         weights.unlink()  # before its curves: what says that a training has ended goes first
         shutil.rmtree(weights.parent)
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["model", "source", "epoch", "val_loss"])
+    return (
+        pd.concat(parts, ignore_index=True)
+        if parts
+        else pd.DataFrame(columns=["model", "source", "epoch", "val_loss"])
+    )
 
 
 def weights_table(settings: Training) -> pd.DataFrame:
@@ -88,7 +97,9 @@ def weights_table(settings: Training) -> pd.DataFrame:
     for model in MODELS:
         path = settings.directory / "weights" / f"{model}.safetensors"
         origin = "trained here" if model in settings.models else "the package's own"
-        rows.append([METHODS[model].label, f"weights/{path.name}", origin, load_model(path).card["data"]["source"]])
+        rows.append(
+            [METHODS[model].label, f"weights/{path.name}", origin, load_model(path).card["data"]["source"]]
+        )
     return pd.DataFrame(rows, columns=["network", "file", "weights", "trained on"]).set_index("network")
 
 
@@ -96,20 +107,30 @@ def collect_curves(settings: Training, trained: pd.DataFrame) -> pd.DataFrame:
     """Write ``curves.csv``: the published training curves, and those of the networks trained here."""
     curves = pd.concat([_published_curves(), *([trained] if len(trained) else [])], ignore_index=True)
     leading = ["model", "source", "epoch"]
-    return write_csv(settings, "curves.csv", curves[[*leading, *(name for name in curves.columns if name not in leading)]])
+    return write_csv(
+        settings, "curves.csv", curves[[*leading, *(name for name in curves.columns if name not in leading)]]
+    )
 
 
 def _published_curves() -> pd.DataFrame:
-    parts = [pd.read_csv(TRAINING_CURVES / f"{m}.csv").assign(model=m, source="published") for m in PUBLISHED_CHECKPOINTS]
+    parts = [
+        pd.read_csv(TRAINING_CURVES / f"{m}.csv").assign(model=m, source="published")
+        for m in PUBLISHED_CHECKPOINTS
+    ]
     return pd.concat(parts, ignore_index=True)
 
 
 def summarise_curves(settings: Training, curves: pd.DataFrame) -> pd.DataFrame:
-    """Write ``training.json`` and give back, for each curve, the best epoch, epochs run and the lowest validation loss."""
+    """Write ``training.json`` and give back, for each curve, the best
+    epoch, epochs run and the lowest validation loss."""
     judged = curves.dropna(subset=["val_loss"])
     best = judged.loc[judged.groupby(["model", "source"], sort=False)["val_loss"].idxmin()]
     epochs = judged.groupby(["model", "source"], sort=False)["epoch"].max().to_numpy()
-    summary = best[["model", "source", "epoch", "val_loss"]].rename(columns={"epoch": "best_epoch"}).assign(epochs_run=epochs)
+    summary = (
+        best[["model", "source", "epoch", "val_loss"]]
+        .rename(columns={"epoch": "best_epoch"})
+        .assign(epochs_run=epochs)
+    )
     content = {**_network_size(), "trained_here": settings.models, "curves": summary.to_dict("records")}
     write_json(settings, "training.json", content)
     return summary.reset_index(drop=True)
@@ -129,13 +150,18 @@ def show_curves(settings: Training, curves: pd.DataFrame, source: str) -> Image 
 
 
 def training_figures(settings: Training) -> pd.DataFrame:
-    """What each network sees, and the losses that the upsampled LST itself scores on the validation patches."""
+    """What each network sees, and the losses that the
+    upsampled LST itself scores on the validation patches."""
     size = f"{_network_size()['state_numbers']}"
     if not settings.models:
         directory = settings.run / Patches.notebook
-        counts = {f"{name} patches": str(n) for name, n in read_table(directory)["split"].value_counts().items()}
+        counts = {
+            f"{name} patches": str(n) for name, n in read_table(directory)["split"].value_counts().items()
+        }
         statistics = read_statistics(directory / "statistics.json")
-        return pd.DataFrame({"value": {"numbers in the network": size, **counts, **_shown(asdict(statistics))}})
+        return pd.DataFrame(
+            {"value": {"numbers in the network": size, **counts, **_shown(asdict(statistics))}}
+        )
     data, columns = _training_data(settings), {}
     for model in settings.models:
         loop = settings.training_settings(model)
@@ -145,7 +171,11 @@ def training_figures(settings: Training) -> pd.DataFrame:
         rows |= {"validation patches": str(len(validation)), **_shown(asdict(statistics))}
         if len(validation):
             upsampled = loss_of_upsampled(data, validation, statistics, loop)
-            terms = {"total": upsampled.total, "reconstruction": upsampled.reconstruction, "texture": upsampled.texture}
+            terms = {
+                "total": upsampled.total,
+                "reconstruction": upsampled.reconstruction,
+                "texture": upsampled.texture,
+            }
             rows |= {f"{name} loss of bicubic": f"{loss.item():.4f}" for name, loss in terms.items()}
         columns[METHODS[model].label] = rows
     return pd.DataFrame(columns)
@@ -170,12 +200,14 @@ def own_weights(settings: Weights) -> pd.DataFrame:
 
 
 def on_test_scenes(settings: Weights) -> pd.DataFrame:
-    """Write ``test_scenes.csv`` and ``test_means.csv``: own and published weights on scenes that nothing was chosen on.
+    """Write ``test_scenes.csv`` and ``test_means.csv``: own and
+    published weights on scenes that nothing was chosen on.
 
     Returns
     -------
     DataFrame
-        Means over the test scenes, and over those that share neither a day nor ground with a development scene.
+        Means over the test scenes, and over those that share
+        neither a day nor ground with a development scene.
 
     Raises
     ------
@@ -195,20 +227,26 @@ def on_test_scenes(settings: Weights) -> pd.DataFrame:
 def _table(settings: Weights, name: str) -> pd.DataFrame:
     path = resolve(settings.tables) / name
     if not path.is_file():
-        raise InputError(f"{path}: no such file; expected what lstsr report writes. Give parameter 'tables' its directory.")
+        raise InputError(
+            f"{path}: no such file; expected what lstsr report writes. Give parameter 'tables' its directory."
+        )
     return pd.read_csv(path, dtype={"scene": str})
 
 
 def own_against_published(settings: Weights, table: pd.DataFrame) -> pd.DataFrame:
-    """Write ``differences.csv``: own weights out of fold (first) and published ones (second) on the same scenes.
+    """Write ``differences.csv``: own weights out of fold (first)
+    and published ones (second) on the same scenes.
 
     Returns
     -------
     DataFrame
-        A row for each network and metric: both means, the difference with its interval, and what chance says of it.
+        A row for each network and metric: both means, the difference
+        with its interval, and what chance says of it.
     """
     found = write_csv(settings, "differences.csv", weights_report.differences(table, MAIN_COLUMNS))
-    names = pd.MultiIndex.from_arrays([[METHODS[name].label for name in found["method"]], found["metric"]], names=["", ""])
+    names = pd.MultiIndex.from_arrays(
+        [[METHODS[name].label for name in found["method"]], found["metric"]], names=["", ""]
+    )
     interval = [f"{row.difference:+.3f} [{row.low:+.3f}, {row.high:+.3f}]" for row in found.itertuples()]
     chance = found["sign"].map({0: "may be chance", 1: "beyond chance", -1: "beyond chance"})
     shown = pd.DataFrame({"own": found["first"].round(3), "published": found["second"].round(3)})
@@ -216,14 +254,18 @@ def own_against_published(settings: Weights, table: pd.DataFrame) -> pd.DataFram
 
 
 def means_by_weights(settings: Weights, table: pd.DataFrame) -> pd.DataFrame:
-    """Write ``means.csv``: mean metrics of each network out of fold, in-sample (labelled so) and as published."""
+    """Write ``means.csv``: mean metrics of each network out of
+    fold, in-sample (labelled so) and as published."""
     means = table.groupby(["method", "weights"], sort=False)[MAIN_COLUMNS].mean().reset_index()
     write_csv(settings, "means.csv", means)
-    return means.assign(method=[METHODS[name].label for name in means["method"]]).set_index(["method", "weights"])
+    return means.assign(method=[METHODS[name].label for name in means["method"]]).set_index(
+        ["method", "weights"]
+    )
 
 
 def show_own_curves(settings: Weights, model: str) -> Image:
-    """Training curves of a network of the own weights, mean over the folds, beside the published ones; also as CSV."""
+    """Training curves of a network of the own weights, mean over the
+    folds, beside the published ones; also as CSV."""
     own = _table(settings, "curves.csv").assign(source=weights_report.OUT_OF_FOLD)
     both = pd.concat([own, _published_curves()], ignore_index=True)
     chosen = write_csv(settings, f"curves_{model}.csv", both[both["model"] == model])
@@ -236,10 +278,17 @@ def cards(settings: Weights) -> pd.DataFrame:
     for model in PUBLISHED_CHECKPOINTS:
         path = weights_file(None, model)
         if path is None:
-            raise InputError(f"{model}: the package has no weights of its own; expected them in lstsr_core/weights.")
+            raise InputError(
+                f"{model}: the package has no weights of its own; expected them in lstsr_core/weights."
+            )
         card = load_model(path).card
         source, _, origin = card["data"]["source"].partition(" (")
-        rows = {"data": source, "of": origin.rstrip(")"), "epochs": card["epochs_run"], "upsampling": card["upsampling"]}
+        rows = {
+            "data": source,
+            "of": origin.rstrip(")"),
+            "epochs": card["epochs_run"],
+            "upsampling": card["upsampling"],
+        }
         rows |= {name: card["settings"][name] for name in _CARD_SETTINGS}
         rows |= {"licence": card["licence"], "paper": card["paper"]}
         columns[METHODS[model].label] = {name: str(value) for name, value in rows.items()}
@@ -250,19 +299,33 @@ def cards(settings: Weights) -> pd.DataFrame:
 
 
 def ablate(settings: Ablation) -> pd.DataFrame:
-    """Write ``scores.csv``: each variant on each pair that it has not seen; trained here, or read from tables made before."""
+    """Write ``scores.csv``: each variant on each pair that it has not seen;
+    trained here, or read from tables made before."""
     if settings.results:
         paths = sorted(resolve(settings.results).glob("*.csv"))
         if not paths:
-            raise InputError(f"{resolve(settings.results)}: holds no table; leave parameter 'results' empty to train here.")
-        scores = pd.concat([pd.read_csv(path, dtype={"scene": str, "value": str}) for path in paths], ignore_index=True)
+            raise InputError(
+                f"{resolve(settings.results)}: holds no table; leave parameter 'results' empty to train here."
+            )
+        scores = pd.concat(
+            [pd.read_csv(path, dtype={"scene": str, "value": str}) for path in paths], ignore_index=True
+        )
         return write_csv(settings, "scores.csv", scores.fillna({"value": ""}))
     base = settings.training_settings(settings.model)
-    values: dict[str, Sequence[Any]] = {"alpha": settings.alphas, "gamma": settings.gammas, "upsampling": settings.upsamplings}
+    values: dict[str, Sequence[Any]] = {
+        "alpha": settings.alphas,
+        "gamma": settings.gammas,
+        "upsampling": settings.upsamplings,
+    }
     directory = settings.run / Download.notebook / "pairs"
     chosen = ablation.variants(base, values)
     scores = ablation.ablate(
-        from_pairs(directory, settings.scenes), directory, chosen, settings.folds, settings.judged, unfinished_trainings(settings)
+        from_pairs(directory, settings.scenes),
+        directory,
+        chosen,
+        settings.folds,
+        settings.judged,
+        unfinished_trainings(settings),
     )
     return write_csv(settings, "scores.csv", scores)
 
@@ -273,7 +336,8 @@ def summarise_ablation(settings: Ablation, scores: pd.DataFrame) -> pd.DataFrame
 
 
 def ablation_table(summary: pd.DataFrame) -> pd.DataFrame:
-    """A row for each variant: epochs run, scenes, and each metric's mean with its difference from the base."""
+    """A row for each variant: epochs run, scenes, and each
+    metric's mean with its difference from the base."""
     rows = []
     keys = ["model", "varied", "value", "scenes", "epochs"]
     for (model, varied, value, scenes, epochs), group in summary.groupby(keys, sort=False, dropna=False):
@@ -281,13 +345,20 @@ def ablation_table(summary: pd.DataFrame) -> pd.DataFrame:
         for row in group.to_dict("records"):
             interval = f"[{row['difference_low']:+.3f}, {row['difference_high']:+.3f}]"
             cells[row["metric"]] = f"{row['mean']:.3f} ({row['difference']:+.3f} {interval})"
-        head = {"network": METHODS[str(model)].label, "varied": varied, "value": value, "epochs": epochs, "scenes": scenes}
+        head = {
+            "network": METHODS[str(model)].label,
+            "varied": varied,
+            "value": value,
+            "epochs": epochs,
+            "scenes": scenes,
+        }
         rows.append({**head, **cells})
     return pd.DataFrame(rows)
 
 
 def show_ablation(settings: Ablation, summary: pd.DataFrame) -> Image:
-    """RMSE, FRR, attenuation RMSE and consistency against α and γ; of the base's own values, as the settings have them now."""
+    """RMSE, FRR, attenuation RMSE and consistency against α and γ; of the
+    base's own values, as the settings have them now."""
     bases = {name: settings.training_settings(name).model_dump() for name in summary["model"].unique()}
     for values in bases.values():
         if values["gamma"] == "scene":

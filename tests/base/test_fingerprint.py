@@ -38,14 +38,22 @@ from lstsr_core.stages.parameters import BY_NOTEBOOK
 from worlds.project_copy import NAMES, Interrupted, ProjectCopy
 
 UPSTREAM = (
-    {"02_patches": ["01_download"], "03_training": ["01_download", "02_patches"], "10_ablation": ["01_download"]}
+    {
+        "02_patches": ["01_download"],
+        "03_training": ["01_download", "02_patches"],
+        "10_ablation": ["01_download"],
+    }
     | {name: ["01_download"] for name in ("04_sharpening", "07_map")}
-    | {name: ["01_download", "04_sharpening"] for name in ("05_fourier", "06_aster_evaluation", "08_findings")}
+    | {
+        name: ["01_download", "04_sharpening"]
+        for name in ("05_fourier", "06_aster_evaluation", "08_findings")
+    }
     | {"11_atlas": ["01_download", "04_sharpening", "06_aster_evaluation"]}
     | {"12_structure": NAMES[:-1]}
 )
 JSON_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(), lambda values: st.lists(values) | st.dictionaries(st.text(), values)
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda values: st.lists(values) | st.dictionaries(st.text(), values),
 )
 
 
@@ -74,13 +82,18 @@ def test_records_say_what_a_notebook_was_made_of(undisturbed: ProjectCopy, name:
 
 def test_records_hold_the_parameters_that_were_set(undisturbed: ProjectCopy) -> None:
     records = undisturbed.records()
-    assert (records["01_download"]["parameters"]["windows"], records["03_training"]["parameters"]["epochs"]) == (2, 1)
+    assert (
+        records["01_download"]["parameters"]["windows"],
+        records["03_training"]["parameters"]["epochs"],
+    ) == (2, 1)
     assert records["01_download"]["seed"] == 42
 
 
 def results_as_text(copy: ProjectCopy) -> dict[str, str]:
     texts = {
-        name: content.decode() for name, content in copy.results().items() if Path(name).suffix in (".csv", ".json", ".geojson")
+        name: content.decode()
+        for name, content in copy.results().items()
+        if Path(name).suffix in (".csv", ".json", ".geojson")
     }
     assert len(texts) >= 12
     return texts
@@ -117,8 +130,17 @@ def test_the_revision_is_the_commit_and_tells_of_changes(undisturbed: ProjectCop
     assert copy.python(asked).stdout == "unknown\n"
 
     def git(*arguments: str) -> str:
-        identity = ["-c", "user.name=Somebody", "-c", "user.email=somebody@example.org", "-c", "commit.gpgsign=false"]
-        return subprocess.run(["git", *identity, *arguments], cwd=copy.root, check=True, capture_output=True, text=True).stdout
+        identity = [
+            "-c",
+            "user.name=Somebody",
+            "-c",
+            "user.email=somebody@example.org",
+            "-c",
+            "commit.gpgsign=false",
+        ]
+        return subprocess.run(
+            ["git", *identity, *arguments], cwd=copy.root, check=True, capture_output=True, text=True
+        ).stdout
 
     git("init", "--quiet")
     git("add", "pyproject.toml")
@@ -194,7 +216,9 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 def test_records_round_trip(tmp_path: Path) -> None:
     assert read_records(tmp_path) == {}
-    records: dict[str, dict[str, Any]] = {"01_download": {"seconds": 1.5, "inputs": {"é": "00"}, "seed": None}}
+    records: dict[str, dict[str, Any]] = {
+        "01_download": {"seconds": 1.5, "inputs": {"é": "00"}, "seed": None}
+    }
     write_records(tmp_path, records)
     assert read_records(tmp_path) == records
 
@@ -217,7 +241,12 @@ def test_a_full_disk_leaves_the_previous_records(
 
 
 def test_the_code_of_a_notebook_is_what_it_imports_directly_or_through_others() -> None:
-    code = code_of(["from lstsr_core.stages import fourier as fourier_stages\nfrom lstsr_core.stages.parameters import Fourier"])
+    code = code_of(
+        [
+            "from lstsr_core.stages import fourier as fourier_stages\nfrom lstsr_core.stages.parameters"
+            " import Fourier"
+        ]
+    )
     names = ("stages.fourier", "stages.common", "figures.panels", "metrics.fourier", "sharpening.kriging")
     assert {f"lstsr_core.{name}" for name in names} <= code.keys()
     source = (PROJECT / "lstsr_core" / "metrics" / "fourier.py").read_bytes()
@@ -227,7 +256,9 @@ def test_the_code_of_a_notebook_is_what_it_imports_directly_or_through_others() 
 
 
 def test_an_import_inside_a_function_counts_and_a_name_in_a_string_does_not() -> None:
-    assert "lstsr_core.modis.quality" in code_of(["def f():\n    from lstsr_core.modis.quality import decode"])
+    assert "lstsr_core.modis.quality" in code_of(
+        ["def f():\n    from lstsr_core.modis.quality import decode"]
+    )
     assert code_of(["import numpy", "name = 'lstsr_core.modis.quality'"]) == {}
 
 
@@ -241,7 +272,9 @@ def test_an_import_inside_a_function_counts_and_a_name_in_a_string_does_not() ->
     ],
 )  # fmt: skip
 def test_a_module_that_there_is_not_is_an_error_and_never_passed_over(source: str) -> None:
-    with pytest.raises(InputError, match=r"'lstsr_core\.[a-z.]+' is imported, and is no module of the package"):
+    with pytest.raises(
+        InputError, match=r"'lstsr_core\.[a-z.]+' is imported, and is no module of the package"
+    ):
         code_of([source])
 
 

@@ -30,7 +30,9 @@ def hold() -> Iterator[object]:
     processes: list[subprocess.Popen[str]] = []
 
     def start(lock: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen([sys.executable, "-c", HOLDER.format(lock=lock)], stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            [sys.executable, "-c", HOLDER.format(lock=lock)], stdout=subprocess.PIPE, text=True
+        )
         processes.append(process)
         assert process.stdout is not None and process.stdout.readline() == "held\n"
         return process
@@ -55,7 +57,10 @@ def test_another_program_is_refused_at_once_until_it_is_killed(tmp_path: Path, h
 
 def test_a_lock_that_was_let_go_is_free(tmp_path: Path) -> None:
     for _ in range(2):
-        with alone_in(tmp_path, "another run"), pytest.raises(InputError, match="another run is at work there"):
+        with (
+            alone_in(tmp_path, "another run"),
+            pytest.raises(InputError, match="another run is at work there"),
+        ):
             alone_in(tmp_path, "another run").__enter__()
     with pytest.raises(ZeroDivisionError), alone_in(tmp_path, "another run"):
         raise ZeroDivisionError

@@ -13,12 +13,41 @@ from lstsr_core.base.project import PROJECT
 Command = Callable[..., tuple[int, str, str]]
 
 REST = "A2018200.h18v04.061.2020001000000.hdf"
-LST, REFLECTANCE, WATER = f"MOD21A1D.{REST}", f"MOD09GQ.{REST}", "MOD44W.A2018001.h18v04.061.2020001000000.hdf"
+LST, REFLECTANCE, WATER = (
+    f"MOD21A1D.{REST}",
+    f"MOD09GQ.{REST}",
+    "MOD44W.A2018001.h18v04.061.2020001000000.hdf",
+)
 GRANULES = {"lst": LST, "reflectance": REFLECTANCE, "water": WATER, "shape": "area.geojson"}
-MAP = ["predict", "--method", "tsharp", *(word for option, name in GRANULES.items() for word in (f"--{option}", f"in/{name}"))]
-MAPS = ["predict", "--granules", "in", "--method", "tsharp", "--shape", "in/area.geojson", "--water", f"in/{WATER}"]
+MAP = [
+    "predict",
+    "--method",
+    "tsharp",
+    *(word for option, name in GRANULES.items() for word in (f"--{option}", f"in/{name}")),
+]
+MAPS = [
+    "predict",
+    "--granules",
+    "in",
+    "--method",
+    "tsharp",
+    "--shape",
+    "in/area.geojson",
+    "--water",
+    f"in/{WATER}",
+]
 EVALUATE = ["evaluate", "--pairs", "in/pairs", "--weights", "in/folds", "--methods", "bicubic"]
-REPORT = ["report", "--folds", "in/folds", "--weights", "in/weights", "--pairs", "in/pairs", "--published", "in/published"]
+REPORT = [
+    "report",
+    "--folds",
+    "in/folds",
+    "--weights",
+    "in/weights",
+    "--pairs",
+    "in/pairs",
+    "--published",
+    "in/published",
+]
 TRAIN = ["train", "--model", "sif-cnn-sr1", "--settings", "in/settings.yaml"]
 WEIGHTS = {
     "folds.csv": "in/folds/folds.csv",
@@ -43,7 +72,8 @@ CASES = [
     (["patches", "--granules", "in"], "granules.csv", f"in/{LST}"),
     (["patches", "--granules", "in", "--water", f"in/{WATER}"], "statistics.json", f"in/{WATER}"),
 ]  # fmt: skip
-"""A command, the name of an output below the directory that --out names (empty: --out itself), and the input that it is."""
+"""A command, the name of an output below the directory that --out names
+(empty: --out itself), and the input that it is."""
 
 SPELLINGS: dict[str, Callable[[Path, Path], None]] = {
     "symbolic link": lambda path, target: path.symlink_to(target.resolve()),
@@ -92,9 +122,16 @@ def test_an_output_that_is_an_input_is_refused(
 
 
 @pytest.mark.parametrize(("command", "name", "target"), [case for case in CASES if not case[1]])
-def test_an_input_by_any_path_is_refused(lstsr: Command, inputs: Path, command: list[str], name: str, target: str) -> None:
+def test_an_input_by_any_path_is_refused(
+    lstsr: Command, inputs: Path, command: list[str], name: str, target: str
+) -> None:
     Path("again").symlink_to("in")
-    for spelled in (target, f"in/../{target}", Path(target).absolute(), f"again/{target.removeprefix('in/')}"):
+    for spelled in (
+        target,
+        f"in/../{target}",
+        Path(target).absolute(),
+        f"again/{target.removeprefix('in/')}",
+    ):
         assert_refused(lstsr, inputs, *command, "--out", spelled)
 
 

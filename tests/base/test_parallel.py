@@ -1,4 +1,5 @@
-"""Pieces of work on Dask: nothing is lost, each failure is its own, and the outputs are those of a plain loop."""
+"""Pieces of work on Dask: nothing is lost, each failure is its
+own, and the outputs are those of a plain loop."""
 
 from __future__ import annotations
 
@@ -27,7 +28,9 @@ from worlds.granule_work import Settings, fail_in_june_die_in_july, sharpen_gran
 from worlds.soak import short_and_long
 
 DAYS = [datetime.date(2018, 6, 1) + datetime.timedelta(days=5 * index) for index in range(12)]
-JUNE, JULY = (f"MOD21A1D.A2018{day}.h18v04.061.2020001000000.hdf" for day in (166, 196))  # 15 June and 15 July
+JUNE, JULY = (
+    f"MOD21A1D.A2018{day}.h18v04.061.2020001000000.hdf" for day in (166, 196)
+)  # 15 June and 15 July
 LISTENING = "LISTEN"
 
 
@@ -42,7 +45,8 @@ def granules(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def items_of(granules: Path, out: Path, settings: Settings | None = None) -> dict[str, tuple[Any, ...]]:
     settings = settings or Settings()
     return {
-        pair.lst.name: (pair.lst, pair.reflectance, out / f"{pair.lst.stem}.tif", settings) for pair in granule_pairs(granules)
+        pair.lst.name: (pair.lst, pair.reflectance, out / f"{pair.lst.stem}.tif", settings)
+        for pair in granule_pairs(granules)
     }
 
 
@@ -71,7 +75,9 @@ def test_each_failure_is_its_own(granules: Path, tmp_path: Path, capfd: pytest.C
     failed = {name: outcome.reason for name, outcome in found.items() if outcome.reason}
     assert failed.keys() == {first.name, JUNE, JULY}
     assert str(first) in failed[first.name] and "truncated" in failed[first.name]
-    assert failed[JUNE].startswith("ZeroDivisionError: a fault of the code (unexpected, granule_work.py line ")
+    assert failed[JUNE].startswith(
+        "ZeroDivisionError: a fault of the code (unexpected, granule_work.py line "
+    )
     assert "worker process died" in failed[JULY]
     good = items.keys() - failed.keys()
     assert {found[name].result for name in good} == {1}  # thread
@@ -83,13 +89,21 @@ def test_each_failure_is_its_own(granules: Path, tmp_path: Path, capfd: pytest.C
 
 
 def test_ports_of_this_machines_workers_are_closed_to_others(granules: Path, tmp_path: Path) -> None:
-    open_before = {connection.laddr for connection in psutil.Process().net_connections() if connection.status == LISTENING}
+    open_before = {
+        connection.laddr
+        for connection in psutil.Process().net_connections()
+        if connection.status == LISTENING
+    }
     with closing(run_all(sharpen_granule, items_of(granules, tmp_path), workers=1)) as outcomes:
         next(outcomes)
         ports = set()
         for process in [psutil.Process(), *psutil.Process().children(recursive=True)]:
             with suppress(psutil.NoSuchProcess):  # one that only helped another to start
-                ports |= {connection.laddr for connection in process.net_connections() if connection.status == LISTENING}
+                ports |= {
+                    connection.laddr
+                    for connection in process.net_connections()
+                    if connection.status == LISTENING
+                }
         ports -= open_before
     assert len(ports) >= 2
     assert {port.ip for port in ports} == {"127.0.0.1"}
@@ -140,7 +154,11 @@ def test_workers_behind_a_scheduler_make_what_a_loop_makes(
     granules: Path, dask_cluster: DaskProcesses, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     items = items_of(granules, tmp_path / "out", Settings("atprk"))
-    found = by_name(list(run_all(sharpen_granule, items, scheduler=dask_cluster.scheduler_file, files=[granules, tmp_path])))
+    found = by_name(
+        list(
+            run_all(sharpen_granule, items, scheduler=dask_cluster.scheduler_file, files=[granules, tmp_path])
+        )
+    )
     assert {name: outcome.reason for name, outcome in found.items()} == dict.fromkeys(items, "")
     in_a_plain_loop(items_of(granules, tmp_path / "plain", Settings("atprk")))
     assert contents(tmp_path / "out") == contents(tmp_path / "plain")
@@ -175,7 +193,9 @@ def test_a_scheduler_that_goes_away_is_one_error(granules: Path, tmp_path: Path)
 
 def test_what_workers_do_not_see_is_named(dask_cluster: DaskProcesses, tmp_path: Path) -> None:
     missing = tmp_path / "not mounted" / "granule.hdf"
-    with pytest.raises(InputError, match=r"worker tcp://127\.0\.0\.1:[0-9]+ does not see .*not mounted as it is here"):
+    with pytest.raises(
+        InputError, match=r"worker tcp://127\.0\.0\.1:[0-9]+ does not see .*not mounted as it is here"
+    ):
         list(run_all(time.sleep, {"one": (0.1,)}, scheduler=dask_cluster.scheduler_file, files=[missing]))
 
 
@@ -187,7 +207,8 @@ def test_workers_with_another_package_are_refused(tmp_path: Path, package: str) 
         with (theirs / "grid.py").open("a") as module:
             module.write("SCALE = 5\n")
         expected = (
-            r"worker tcp://127\.0\.0\.1:[0-9]+ has lstsr .* \(modules [0-9a-f]{12}\), here it is .* \(modules [0-9a-f]{12}\)"
+            r"worker tcp://127\.0\.0\.1:[0-9]+ has lstsr .* \(modules [0-9a-f]{12}\), here it is .* \(modules"
+            r" [0-9a-f]{12}\)"
         )
     else:
         theirs.mkdir(parents=True)
@@ -211,7 +232,9 @@ def test_workers_with_another_package_are_refused(tmp_path: Path, package: str) 
         ({"scheduler": "tcp://127.0.0.1:1"}, "no Dask scheduler answers at tcp://127.0.0.1:1"),
     ],
 )
-def test_unusable_options_are_refused(options: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unusable_options_are_refused(
+    options: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(cluster, "ANSWER_TIMEOUT_S", 1)
     with pytest.raises(InputError, match=message):
         list(run_all(time.sleep, {"one": (0.1,)}, **options))

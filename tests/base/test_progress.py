@@ -33,7 +33,9 @@ def shown(person: int) -> str:
     return text.decode()
 
 
-def test_silent_without_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_silent_without_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv(TERMINAL_VARIABLE, raising=False)
     progress = bar([3, 1, 2], "Pairs", "pair")
     assert [*progress] == [3, 1, 2]
@@ -80,12 +82,17 @@ def test_nothing_is_announced_without_a_terminal(monkeypatch: pytest.MonkeyPatch
 def test_a_program_on_a_terminal_draws_and_names_it_for_those_it_starts(terminal: tuple[int, int]) -> None:
     person, program = terminal
     code = (
-        "import os; from lstsr_core.base.progress import *; announce_terminal(); list(bar('ab', 'Patches', 'patch'));"
-        "print(os.environ[TERMINAL_VARIABLE])"
+        "import os; from lstsr_core.base.progress import *; announce_terminal(); list(bar('ab', 'Patches',"
+        " 'patch'));print(os.environ[TERMINAL_VARIABLE])"
     )
     environment = {name: value for name, value in os.environ.items() if name != TERMINAL_VARIABLE}
     done = subprocess.run(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=program, env=environment, check=True, text=True
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=program,
+        env=environment,
+        check=True,
+        text=True,
     )
     assert done.stdout == f"{os.ttyname(program)}\n"
     assert "Patches" in shown(person)

@@ -21,12 +21,16 @@ def test_the_project_is_the_directory_that_holds_the_package() -> None:
     assert (PROJECT / "pyproject.toml").is_file()
 
 
-@pytest.mark.parametrize("path", [project.NOTEBOOKS, project.PARAMETERS, project.REGISTRY, project.TRAINING_CURVES], ids=str)
+@pytest.mark.parametrize(
+    "path", [project.NOTEBOOKS, project.PARAMETERS, project.REGISTRY, project.TRAINING_CURVES], ids=str
+)
 def test_what_the_project_needs_is_there(path: Path) -> None:
     assert path.exists()
 
 
-def test_paths_are_resolved_below_the_project_from_any_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_paths_are_resolved_below_the_project_from_any_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert resolve("data/runs/sample") == PROJECT / "data" / "runs" / "sample"
     assert resolve(str(tmp_path / "run")) == tmp_path / "run"

@@ -1,4 +1,5 @@
-"""Text as people's programs write it: every encoding that says what it is, and YAML whose words mean what they say."""
+"""Text as people's programs write it: every encoding that says what
+it is, and YAML whose words mean what they say."""
 
 from __future__ import annotations
 
@@ -55,7 +56,9 @@ def test_what_cannot_be_read_is_named_with_the_reason(tmp_path: Path) -> None:
         "missing": "No such file", "dangling": "No such file", "loop": "Too many levels", ".": "Is a directory",
         "file/below": "Not a directory", "x" * 300: "File name too long", "a\0b": "null byte", "d\udcff": "No such file",
     }.items():  # fmt: skip
-        with pytest.raises(InputError, match=f"cannot be read \\(.*{reason}.*\\); expected a token") as caught:
+        with pytest.raises(
+            InputError, match=f"cannot be read \\(.*{reason}.*\\); expected a token"
+        ) as caught:
             read_text(tmp_path / name, "a token")
         assert str(tmp_path) in str(caught.value)
 
@@ -123,7 +126,13 @@ def test_a_file_of_names_and_values_is_read_in_any_encoding(tmp_path: Path, enco
 
 @pytest.mark.parametrize(
     ("text", "told"),
-    [("words", "holds a str"), ("- 1\n", "holds a list"), ("7", "holds a int"), ("a: [", "is not YAML"), ("a: 1\na: 2", "twice")],
+    [
+        ("words", "holds a str"),
+        ("- 1\n", "holds a list"),
+        ("7", "holds a int"),
+        ("a: [", "is not YAML"),
+        ("a: 1\na: 2", "twice"),
+    ],
 )
 def test_a_file_without_names_and_values_is_named(tmp_path: Path, text: str, told: str) -> None:
     (tmp_path / "file.yaml").write_text(text)

@@ -1,4 +1,5 @@
-"""The API reference: every module is in it once, and what it says of a module is what the module's source says."""
+"""The API reference: every module is in it once, and what it
+says of a module is what the module's source says."""
 
 from __future__ import annotations
 
@@ -33,9 +34,15 @@ def plain(text: str) -> str:
 
 def test_every_public_module_is_in_the_reference_once(pages: dict[str, str]) -> None:
     package = PROJECT / "lstsr_core"
-    files = [path.relative_to(package).with_suffix("") for path in package.rglob("*.py") if not path.name.startswith("_")]
+    files = [
+        path.relative_to(package).with_suffix("")
+        for path in package.rglob("*.py")
+        if not path.name.startswith("_")
+    ]
     headed = re.findall(r'<div class="api" id="lstsr_core\.([\w.]+)"', "".join(pages.values()))
-    assert sorted(headed) == sorted(".".join(path.parts) for path in files), "name each wing in one page of book/api"
+    assert sorted(headed) == sorted(".".join(path.parts) for path in files), (
+        "name each wing in one page of book/api"
+    )
 
 
 def test_every_page_of_the_reference_is_in_the_table_of_contents() -> None:
@@ -43,7 +50,9 @@ def test_every_page_of_the_reference_is_in_the_table_of_contents() -> None:
     assert all(f"file: api/{path.stem}\n" in contents for path in SOURCE.glob("*.md"))
 
 
-def test_every_public_function_and_class_of_a_module_is_there_with_its_first_sentence(pages: dict[str, str]) -> None:
+def test_every_public_function_and_class_of_a_module_is_there_with_its_first_sentence(
+    pages: dict[str, str],
+) -> None:
     members = [
         (name, member) for name, member in vars(raster).items()
         if not name.startswith("_") and getattr(member, "__module__", None) == raster.__name__ and inspect.getdoc(member)
@@ -72,23 +81,33 @@ def test_signatures_are_those_of_the_source(pages: dict[str, str]) -> None:
     assert "class Raster(values: FloatArray, transform: Affine, crs: CRS)" in reference
     for name, field in TrainingSettings.model_fields.items():
         assert field.description is not None
-        entry = pages["networks"].partition(f'<dt id="lstsr_core.networks.settings.TrainingSettings.{name}">')[2]
+        entry = pages["networks"].partition(
+            f'<dt id="lstsr_core.networks.settings.TrainingSettings.{name}">'
+        )[2]
         assert field.description.split(" (")[0] in plain(entry.partition("</dd>")[0])
 
 
 def test_names_lead_to_their_entries(pages: dict[str, str]) -> None:
     ids = {page: set(re.findall(r'id="([^"]+)"', text)) for page, text in pages.items()}
-    links = [(page, *match) for page, text in pages.items() for match in re.findall(r'href="(?:(\w+)\.html)?#([^"]+)"', text)]
+    links = [
+        (page, *match)
+        for page, text in pages.items()
+        for match in re.findall(r'href="(?:(\w+)\.html)?#([^"]+)"', text)
+    ]
     assert len(links) > 1000
     assert [link for link in links if link[2] not in ids[link[1] or link[0]]] == []
     # A method that speaks of the function of the same name means that one.
-    entry = pages["geo"].partition('<dt id="lstsr_core.geo.raster.Raster.warp_onto">')[2].partition("</dl>")[0]
+    entry = (
+        pages["geo"].partition('<dt id="lstsr_core.geo.raster.Raster.warp_onto">')[2].partition("</dl>")[0]
+    )
     assert '<a href="geo.html#lstsr_core.geo.raster.warp_onto"><code>warp_onto</code></a> does' in entry
 
 
 def test_parameters_that_share_a_line_keep_their_own_types(pages: dict[str, str]) -> None:
     entry = (
-        pages["networks"].partition('<dt id="lstsr_core.networks.tiling.predict_blended">')[2].partition('<dt id="lstsr_core')[0]
+        pages["networks"]
+        .partition('<dt id="lstsr_core.networks.tiling.predict_blended">')[2]
+        .partition('<dt id="lstsr_core')[0]
     )
     assert "network : SharpeningUNet" in plain(entry) and "inputs : Inputs" in plain(entry)
 

@@ -32,7 +32,9 @@ def points_of(path: str) -> np.ndarray:
 
 def test_each_footprint_is_a_link_with_a_name(footprints: FootprintMap) -> None:
     svg = ElementTree.fromstring(
-        footprints.chooser({name: f"atlas/{name}.html" for name in "012"}, {name: f"Pair {name} & more" for name in "012"})
+        footprints.chooser(
+            {name: f"atlas/{name}.html" for name in "012"}, {name: f"Pair {name} & more" for name in "012"}
+        )
     )
     links = svg.findall("a")
     assert {(link.get("href"), link.get("aria-label")) for link in links} == {
@@ -53,7 +55,10 @@ def test_meridians_and_parallels_are_named_where_they_lie(footprints: FootprintM
     """A footprint's corner at 6° E, 48° N lies where both lines cross."""
     svg = ElementTree.fromstring(footprints.chooser(dict.fromkeys("012", "x"), dict.fromkeys("012", "x")))
     _, _, width, height = (float(value) for value in str(svg.get("viewBox")).split())
-    names = {str(label.text): (float(str(label.get("x"))), float(str(label.get("y")))) for label in svg.findall("g/text")}
+    names = {
+        str(label.text): (float(str(label.get("x"))), float(str(label.get("y"))))
+        for label in svg.findall("g/text")
+    }
     assert {"4° E", "6° E", "44° N", "46° N"} <= names.keys() and len(names) <= 12
     assert all(0.0 <= x < width - 40.0 and 16.0 < y < height + 0.5 for x, y in names.values())
     corner = points_of(str(svg.findall("a/path")[0].get("d")))[2]  # of scene 2: 6° E, 48° N

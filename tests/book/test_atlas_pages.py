@@ -69,7 +69,11 @@ def test_images_have_sizes_and_words_and_wait_for_their_turn(pages: dict[str, st
     images = re.findall(r"<img [^>]*>", pages["0"])
     assert len(images) == 5
     for image in images:
-        assert 'loading="lazy"' in image and 'width="80" height="40"' in image and re.search(r'alt="[^"]{20,}"', image)
+        assert (
+            'loading="lazy"' in image
+            and 'width="80" height="40"' in image
+            and re.search(r'alt="[^"]{20,}"', image)
+        )
     assert len(re.findall(r"<figcaption>.{60,}</figcaption>", pages["0"])) == 5
 
 
@@ -92,9 +96,15 @@ def test_a_page_tells_the_place_the_offset_and_the_bias(pages: dict[str, str]) -
 
 
 def test_the_viewer_and_the_sentence_take_the_methods_there_are(pages: dict[str, str]) -> None:
-    assert 'data-scene="57" data-script="../_static/atlas/57.js" data-left="modis" data-right="tsharp">' in pages["57"]
+    assert (
+        'data-scene="57" data-script="../_static/atlas/57.js" data-left="modis" data-right="tsharp">'
+        in pages["57"]
+    )
     # In metrics_rows every method has RMSE 2 ± 0.005 K; the first of them wins. FRR is 0.96 ± 0.005.
-    assert "Nearest to ASTER by RMSE is Bicubic (2.00 K); SIF-CNN-SR1 recovers most of the fine detail" in pages["57"]
+    assert (
+        "Nearest to ASTER by RMSE is Bicubic (2.00 K); SIF-CNN-SR1 recovers most of the fine detail"
+        in pages["57"]
+    )
     assert "(FRR 0.96)" in pages["57"]
 
 
@@ -103,7 +113,10 @@ def test_metrics_are_in_a_table_for_each_protocol_with_the_reasons(pages: dict[s
     assert pages["0"].count('<table class="results sortable">') == 1
     assert pages["57"].count('<table class="results sortable">') == 2
     assert 'data-value="2.005">2.00<' in pages["57"] or 'data-value="2.005">2.01<' in pages["57"]
-    told = "Left out under the `published` protocol: TsHARP. The published evaluation cuts both images to a rectangle"
+    told = (
+        "Left out under the `published` protocol: TsHARP. The published evaluation cuts both images to a"
+        " rectangle"
+    )
     assert told in pages["57"] and told not in pages["0"]
     assert "Left out under the `georeferenced` protocol: SC-Unet. The reason: weights missing." in pages["57"]
 
@@ -114,7 +127,13 @@ def test_the_chooser_has_a_row_and_an_outline_for_each_scene(run: Path) -> None:
         ("atlas/0.html", "Pair 0 (simulated)"),
         ("atlas/57.html", "Pair 57 (simulated)"),
     ]
-    for name in ("atlas_places", "atlas_rmse_k", "atlas_frr", "atlas_attenuation_rmse_db", "atlas_consistency_k"):
+    for name in (
+        "atlas_places",
+        "atlas_rmse_k",
+        "atlas_frr",
+        "atlas_attenuation_rmse_db",
+        "atlas_consistency_k",
+    ):
         assert '<table class="results sortable" data-filter>' in made[name]
         assert made[name].count("<tr>") == 3
         assert '<th scope="row" data-value="57"><a href="atlas/57.html">57</a></th>' in made[name]
@@ -122,16 +141,21 @@ def test_the_chooser_has_a_row_and_an_outline_for_each_scene(run: Path) -> None:
     assert heads == ["pair", "Bicubic", "TsHARP", "SC-Unet", "SIF-CNN-SR1"]
     assert '<td data-value="0.935">0.935</td>' in made["atlas_frr"]  # TsHARP's 0.93, half a step of 0.01 up
     assert "<td>–</td>" in made["atlas_frr"]
-    assert made["atlas_sentence"] == (
-        "This edition has 2 simulated pairs. From 1 of them the published protocol leaves out at least one method; "
-        "their pages say why."
+    assert (
+        made["atlas_sentence"]
+        == "This edition has 2 simulated pairs. From 1 of them the published protocol leaves out at least one"
+        " method; their pages say why."
     )
 
 
 def test_a_scene_with_nothing_to_compare_says_why_and_shows_nothing(tmp_path: Path) -> None:
     run = make_book_run(tmp_path / "sample")
     path = run / "11_atlas" / "scenes" / "57" / "scene.json"
-    path.write_text(json.dumps({"scene": "57", "rows": 0, "columns": 0, "methods": [], "reasons": {"bicubic": "no overlap"}}))
+    path.write_text(
+        json.dumps(
+            {"scene": "57", "rows": 0, "columns": 0, "methods": [], "reasons": {"bicubic": "no overlap"}}
+        )
+    )
     source = tmp_path / "source"
     source.mkdir()
     (source / "_toc.yml").write_text((PROJECT / "book" / "_toc.yml").read_text())

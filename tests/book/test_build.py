@@ -38,7 +38,12 @@ def run(tmp_path: Path) -> Iterator[Path]:
 
 def test_every_page_says_that_it_is_synthetic(built: Path, pages: dict[str, Source]) -> None:
     assert built.is_absolute()
-    assert {f"{name}.html" for name in NOTEBOOKS} | {"index.html", "claims.html", "search.html", "genindex.html"} <= set(pages)
+    assert {f"{name}.html" for name in NOTEBOOKS} | {
+        "index.html",
+        "claims.html",
+        "search.html",
+        "genindex.html",
+    } <= set(pages)
     for name, page in pages.items():
         assert "Synthetic edition.</strong>" in page.text, name
     for name in ["index", *(name for name in NOTEBOOKS if name not in REAL_NOTEBOOKS)]:
@@ -48,7 +53,9 @@ def test_every_page_says_that_it_is_synthetic(built: Path, pages: dict[str, Sour
         assert "come from the published pairs" in pages[f"{name}.html"].text
 
 
-def test_pages_of_the_atlas_find_all_that_they_show_and_lead_to(built: Path, pages: dict[str, Source]) -> None:
+def test_pages_of_the_atlas_find_all_that_they_show_and_lead_to(
+    built: Path, pages: dict[str, Source]
+) -> None:
     scenes = [Source(path) for path in sorted((built.parent / "atlas").glob("*.html"))]
     assert [page.path.name for page in scenes] == ["0.html", "57.html"]
     assert {"atlas/0.html", "atlas/57.html"} <= set(pages["atlas.html"].links)
@@ -61,7 +68,9 @@ def test_pages_of_the_atlas_find_all_that_they_show_and_lead_to(built: Path, pag
             assert parts.scheme or parts.netloc or target.is_file(), url
             if not parts.path and parts.fragment:
                 assert unquote(parts.fragment) in page.ids, url
-        assert len([image for image in page.images if image.get("alt") and image.get("loading") == "lazy"]) == 5
+        assert (
+            len([image for image in page.images if image.get("alt") and image.get("loading") == "lazy"]) == 5
+        )
         assert "drawn by a simulator" in page.text
 
 
@@ -91,7 +100,9 @@ def test_captions_tell_number_origin_and_files(built: Path, pages: dict[str, Sou
         page = pages[f"{name}.html"]
         (caption,) = re.findall(r"<figcaption>(.*?)</figcaption>", page.text, re.DOTALL)
         plain = " ".join(re.sub(r"<[^>]+>", " ", caption).split())
-        assert plain.startswith(f"Figure {number} . What to see: grey , R².") and f"Made by {name} with" in plain
+        assert (
+            plain.startswith(f"Figure {number} . What to see: grey , R².") and f"Made by {name} with" in plain
+        )
         links = re.findall(r'href="([^"]+)"', caption)
         folder = f"_static/figures/{name}/figure_{name[:2]}"
         assert {f"_static/results/{name}/numbers.csv", f"{folder}.svg", f"{folder}.pdf"} < set(links)
@@ -100,14 +111,21 @@ def test_captions_tell_number_origin_and_files(built: Path, pages: dict[str, Sou
 
 def test_a_figures_files_are_in_the_book_once(built: Path) -> None:
     assert not list((built.parent / "_images").glob("*"))
-    assert all(image.stat().st_size < 60_000 for image in (built.parent / "_static" / "figures").rglob("*.small.*"))
+    assert all(
+        image.stat().st_size < 60_000 for image in (built.parent / "_static" / "figures").rglob("*.small.*")
+    )
 
 
 def test_tables_of_notebooks_have_no_empty_headings(pages: dict[str, Source]) -> None:
     """pandas leaves one beside the columns' names, and one beside the index's."""
     for name in NOTEBOOKS:
-        assert '<th scope="col"></th>' not in pages[f"{name}.html"].text and "<th></th>" not in pages[f"{name}.html"].text
-        assert re.search(r"<td></td>\s*<th>rmse_k</th>.*<th>method</th>\s*<td></td>", pages[f"{name}.html"].text, re.DOTALL)
+        assert (
+            '<th scope="col"></th>' not in pages[f"{name}.html"].text
+            and "<th></th>" not in pages[f"{name}.html"].text
+        )
+        assert re.search(
+            r"<td></td>\s*<th>rmse_k</th>.*<th>method</th>\s*<td></td>", pages[f"{name}.html"].text, re.DOTALL
+        )
 
 
 def test_notebook_pages_end_with_their_provenance(pages: dict[str, Source]) -> None:
@@ -152,7 +170,9 @@ def test_the_cover_of_a_real_edition_takes_its_numbers_from_the_files(tmp_path: 
     assert "**0.410**" in changed and "**0.960**" not in changed
 
 
-def test_the_kept_tables_are_at_hand_in_a_synthetic_edition_alone(built: Path, pages: dict[str, Source], tmp_path: Path) -> None:
+def test_the_kept_tables_are_at_hand_in_a_synthetic_edition_alone(
+    built: Path, pages: dict[str, Source], tmp_path: Path
+) -> None:
     for name in ("claims.html", "results.html"):
         assert "From the published pairs, not from this edition" in pages[name].text
         assert "further down" in pages[name].text
@@ -168,7 +188,9 @@ def test_an_edition_of_real_pairs_says_so(tmp_path: Path) -> None:
     text = settings_of(source) + "".join(path.read_text(encoding="utf-8") for path in source.glob("*.ipynb"))
     assert "Synthetic edition" not in text
     settings = yaml.safe_load(settings_of(source))
-    assert settings["html"]["announcement"].startswith("<strong>Paper edition.</strong> Its figures come from 4 of the ")
+    assert settings["html"]["announcement"].startswith(
+        "<strong>Paper edition.</strong> Its figures come from 4 of the "
+    )
     assert settings["sphinx"]["config"]["html_context"]["edition"]["label"] == "Paper edition"
 
 
@@ -181,11 +203,15 @@ def test_the_source_is_the_same_bytes_again(run: Path) -> None:
     source = assemble(run, PROJECT)
     first = {path.relative_to(source): path.read_bytes() for path in source.rglob("*") if path.is_file()}
     source = assemble(run, PROJECT)
-    assert first == {path.relative_to(source): path.read_bytes() for path in source.rglob("*") if path.is_file()}
+    assert first == {
+        path.relative_to(source): path.read_bytes() for path in source.rglob("*") if path.is_file()
+    }
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+    }
 
 
 def changed_files(first: Path, second: Path) -> set[str]:
@@ -195,7 +221,11 @@ def changed_files(first: Path, second: Path) -> set[str]:
 
 def copied_run(built: Path, target: Path) -> Path:
     """The run behind a built book, as it was before."""
-    return Path(shutil.copytree(built.parents[2], target / "sample", ignore=shutil.ignore_patterns("book", "claims.json")))
+    return Path(
+        shutil.copytree(
+            built.parents[2], target / "sample", ignore=shutil.ignore_patterns("book", "claims.json")
+        )
+    )
 
 
 @pytest.mark.soak  # the next test compares all but six files in any case
@@ -213,14 +243,17 @@ def test_a_changed_number_changes_exactly_the_pages_that_show_it(built: Path, tm
     table.loc[table.index[chosen][0], "frr"] += 0.04
     table.to_csv(path, index=False)
     changed = changed_files(built.parent, build_book(run, PROJECT).parent)
-    # FRR means stand on the cover and in the results; claims compare by FRR; the index of the search holds every number.
+    # FRR means stand on the cover and in the results; claims compare by
+    # FRR; the index of the search holds every number.
     assert changed == {
         "index.html", "results.html", "claims.html", "searchindex.js",
         "_static/results/claims.json", "_static/results/06_aster_evaluation/metrics.csv",
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["02_patches/statistics.json", "notebooks/05_fourier.ipynb", "provenance.json"])
+@pytest.mark.parametrize(
+    "name", ["02_patches/statistics.json", "notebooks/05_fourier.ipynb", "provenance.json"]
+)
 def test_a_missing_file_is_named_with_its_command(run: Path, name: str) -> None:
     (run / name).unlink()
     with pytest.raises(InputError, match=f"{name}: no such file.*lstsr run --profile sample"):
@@ -243,7 +276,9 @@ def test_a_figure_without_caption_or_files_is_refused(run: Path, told: dict[str,
 @pytest.mark.parametrize("name", ["figure_05.png", "figure_05.pdf", "numbers.csv"])
 def test_a_figures_missing_file_is_named(run: Path, name: str) -> None:
     (run / "05_fourier" / name).unlink()
-    with pytest.raises(InputError, match=rf"{name}: no such file, but .*cell 3 names it. Run 05_fourier again"):
+    with pytest.raises(
+        InputError, match=rf"{name}: no such file, but .*cell 3 names it. Run 05_fourier again"
+    ):
         assemble(run, PROJECT)
 
 
@@ -253,7 +288,9 @@ def test_a_notebook_without_title_or_with_an_error_is_refused(run: Path) -> None
     with pytest.raises(InputError, match="not readable as a notebook"):
         assemble(run, PROJECT)
     failed = notebook("Fourier")
-    failed["cells"][2]["outputs"] = [{"output_type": "error", "ename": "KeyError", "evalue": "'x'", "traceback": []}]
+    failed["cells"][2]["outputs"] = [
+        {"output_type": "error", "ename": "KeyError", "evalue": "'x'", "traceback": []}
+    ]
     path.write_text(json.dumps(failed))
     with pytest.raises(InputError, match="cell 3 failed"):
         assemble(run, PROJECT)
@@ -280,8 +317,12 @@ def test_a_folder_that_is_no_project_is_refused(run: Path, tmp_path: Path) -> No
 
 
 def test_findings_are_told_as_the_files_have_them(built: Path) -> None:
-    misplaced, distortion = (Source(built.parent / f"{name}.html").text for name in ("misregistration", "distortion"))
-    assert "RMSE falls for TsHARP (−0.200 K); it may have changed by chance for Bicubic (−0.010 K)" in misplaced
+    misplaced, distortion = (
+        Source(built.parent / f"{name}.html").text for name in ("misregistration", "distortion")
+    )
+    assert (
+        "RMSE falls for TsHARP (−0.200 K); it may have changed by chance for Bicubic (−0.010 K)" in misplaced
+    )
     assert "as paired, R² has the median 0.52" in misplaced and "aligned, R² has the median 0.65" in misplaced
     assert "2.400 → 2.200 K<br><small>−0.200 [−0.250, −0.150]</small>" in misplaced
     assert re.search(r"the rank correlation of RMSE and FRR is\s1\.00", distortion)
@@ -312,7 +353,9 @@ def test_the_pdf_of_a_book_holds_its_chapters_and_says_what_is_synthetic(built: 
     pdf = build_pdf(built.parents[2])
     try:
         assert pdf == built.parent / "lstsr-sample.pdf"
-        pages = subprocess.run(["pdftotext", str(pdf), "-"], check=True, capture_output=True, text=True).stdout.split("\f")[:-1]
+        pages = subprocess.run(
+            ["pdftotext", str(pdf), "-"], check=True, capture_output=True, text=True
+        ).stdout.split("\f")[:-1]
     finally:
         pdf.unlink()
     assert all("Synthetic edition" in page for page in pages)

@@ -21,7 +21,10 @@ from worlds.claims import CHECKPOINT_DIGESTS, FIGURES, make_run, metrics_rows, m
 @pytest.fixture
 def registry(tmp_path: Path) -> Path:
     lines = [f"test_data_formatted/data/{i}_aster_250m.tif sha256:{i:064x}" for i in range(83)]
-    lines += [f"models/{PUBLISHED_CHECKPOINTS[method]} sha256:{digest}" for method, digest in CHECKPOINT_DIGESTS.items()]
+    lines += [
+        f"models/{PUBLISHED_CHECKPOINTS[method]} sha256:{digest}"
+        for method, digest in CHECKPOINT_DIGESTS.items()
+    ]
     path = tmp_path / "registry.txt"
     path.write_text("\n".join(lines) + "\n")
     return path
@@ -36,7 +39,9 @@ def verdicts(run: Path, registry: Path) -> dict[int, str]:
 
 
 def without(method: str) -> list[dict[str, object]]:
-    return metrics_rows({name: values for name, values in FIGURES.items() if name != method}) + missing_rows(method)
+    return metrics_rows({name: values for name, values in FIGURES.items() if name != method}) + missing_rows(
+        method
+    )
 
 
 def test_the_ten_claims_of_a_real_edition(tmp_path: Path, registry: Path) -> None:
@@ -47,16 +52,24 @@ def test_the_ten_claims_of_a_real_edition(tmp_path: Path, registry: Path) -> Non
         "reproduced", "reproduced", "reproduced", "reproduced", "partly reproduced",
     ]  # fmt: skip
     # Of two scenes, the interval of the mean runs from the one to the other.
-    assert rows[0].ours.startswith("SIF-CNN-SR1 0.65 [0.65, 0.66] K, SIF-CNN-SR2 0.75 [0.74, 0.76] K, Bicubic 0.70 [")
-    assert rows[0].ours.endswith("] K (mean of 2 scenes)")
-    assert rows[3].ours == (
-        "FRR 0.960 [0.955, 0.965]: better than 4 of 4; "
-        "FRO 0.016 [0.011, 0.021]: better than 1 of 4, worse than Bicubic, SC-Unet, SIF-CNN-SR2; "
-        "FRU 0.00000 [0.00000, 0.00000]: better than 0 of 4, not told apart from Bicubic, TsHARP, SC-Unet, SIF-CNN-SR2; "
-        "attenuation RMSE 1.00 [0.99, 1.00] dB: better than 4 of 4 (mean of 2 scenes)"
+    assert rows[0].ours.startswith(
+        "SIF-CNN-SR1 0.65 [0.65, 0.66] K, SIF-CNN-SR2 0.75 [0.74, 0.76] K, Bicubic 0.70 ["
     )
-    assert rows[3].verdict == ("partly reproduced: not for FRO; not in this edition (ATPRK, DMS); chance may have decided (FRU)")
-    assert re.fullmatch(r"SIF-CNN-SR1 20 % \[0, 50\] \(2 of 10 tiles\) \(such tiles lie in 2 scenes; .*\)", rows[9].ours)
+    assert rows[0].ours.endswith("] K (mean of 2 scenes)")
+    assert (
+        rows[3].ours
+        == "FRR 0.960 [0.955, 0.965]: better than 4 of 4; FRO 0.016 [0.011, 0.021]: better than 1 of 4, worse"
+        " than Bicubic, SC-Unet, SIF-CNN-SR2; FRU 0.00000 [0.00000, 0.00000]: better than 0 of 4, not told"
+        " apart from Bicubic, TsHARP, SC-Unet, SIF-CNN-SR2; attenuation RMSE 1.00 [0.99, 1.00] dB: better"
+        " than 4 of 4 (mean of 2 scenes)"
+    )
+    assert (
+        rows[3].verdict
+        == "partly reproduced: not for FRO; not in this edition (ATPRK, DMS); chance may have decided (FRU)"
+    )
+    assert re.fullmatch(
+        r"SIF-CNN-SR1 20 % \[0, 50\] \(2 of 10 tiles\) \(such tiles lie in 2 scenes; .*\)", rows[9].ours
+    )
     assert rows[9].verdict == "partly reproduced: not in this edition (DMS)"
     assert all(claim.published for claim in rows)
 
@@ -67,7 +80,9 @@ def test_a_synthetic_edition_tests_only_what_needs_no_scene(tmp_path: Path, regi
     for number in (1, 2, 4, 9, 10):
         assert by_number[number].verdict == "cannot be tested here: synthetic sample"
         assert by_number[number].ours != "no figure"
-    assert by_number[3].verdict.startswith("cannot be tested here: synthetic sample; the weights of the LPIPS network")
+    assert by_number[3].verdict.startswith(
+        "cannot be tested here: synthetic sample; the weights of the LPIPS network"
+    )
     assert by_number[6].verdict == "partly reproduced: synthetic sample (pairs read)"
     assert by_number[7].verdict == "reproduced"
     assert by_number[8].verdict == "reproduced"
@@ -75,7 +90,10 @@ def test_a_synthetic_edition_tests_only_what_needs_no_scene(tmp_path: Path, regi
 
 def test_consistency_over_a_kelvin_is_not_reproduced(tmp_path: Path, registry: Path) -> None:
     one = FIGURES | {"sif-cnn-sr2": FIGURES["sif-cnn-sr2"] | {"consistency_k": 1.2}}
-    assert verdicts(make_run(tmp_path / "one", rows=metrics_rows(one)), registry)[1] == "partly reproduced: not for SIF-CNN-SR2"
+    assert (
+        verdicts(make_run(tmp_path / "one", rows=metrics_rows(one)), registry)[1]
+        == "partly reproduced: not for SIF-CNN-SR2"
+    )
     both = one | {"sif-cnn-sr1": FIGURES["sif-cnn-sr1"] | {"consistency_k": 1.01}}
     assert verdicts(make_run(tmp_path / "both", rows=metrics_rows(both)), registry)[1] == "not reproduced"
 
@@ -104,7 +122,9 @@ def test_one_method_without_figures(tmp_path: Path, registry: Path, method: str)
 
 
 def test_lpips_is_ranked_where_it_was_measured(tmp_path: Path, registry: Path) -> None:
-    figures = {name: values | {"lpips": 0.3 if name != "sif-cnn-sr1" else 0.2} for name, values in FIGURES.items()}
+    figures = {
+        name: values | {"lpips": 0.3 if name != "sif-cnn-sr1" else 0.2} for name, values in FIGURES.items()
+    }
     figures |= {"atprk": FIGURES["tsharp"] | {"lpips": 0.4}, "dms": FIGURES["tsharp"] | {"lpips": 0.4}}
     best = judge(make_run(tmp_path / "best", rows=metrics_rows(figures)), registry)[2]
     assert best.verdict == "reproduced"
@@ -112,7 +132,9 @@ def test_lpips_is_ranked_where_it_was_measured(tmp_path: Path, registry: Path) -
     assert by_rival["SIF-CNN-SR1 − DMS"] == pytest.approx((-0.2, -0.2, -0.2, -1))
     assert len(by_rival) == 6
     figures["dms"]["lpips"] = 0.1
-    assert verdicts(make_run(tmp_path / "second", rows=metrics_rows(figures)), registry)[3] == "not reproduced"
+    assert (
+        verdicts(make_run(tmp_path / "second", rows=metrics_rows(figures)), registry)[3] == "not reproduced"
+    )
 
 
 def test_a_difference_that_chance_may_have_made_decides_nothing(tmp_path: Path, registry: Path) -> None:
@@ -122,13 +144,22 @@ def test_a_difference_that_chance_may_have_made_decides_nothing(tmp_path: Path, 
         if row["method"] == "tsharp":
             row["attenuation_rmse_db"] = 1.5 if row["scene"] == "0" else 0.5
     claim = judge(make_run(tmp_path / "paper", rows=rows), registry)[3]
-    assert "attenuation RMSE 1.00 [0.99, 1.00] dB: better than 3 of 4, not told apart from TsHARP" in claim.ours
+    assert (
+        "attenuation RMSE 1.00 [0.99, 1.00] dB: better than 3 of 4, not told apart from TsHARP" in claim.ours
+    )
     assert claim.verdict.endswith("chance may have decided (FRU, attenuation RMSE)")
 
 
 def published_row(**changes: float) -> dict[str, object]:
     figures: dict[str, object] = {name: float(printed) + 0.0012 for name, printed in PUBLISHED_LINE.items()}
-    return {"scene": "0", "method": "sif-cnn-sr1", "protocol": "published", "status": "ok", **figures, **changes}
+    return {
+        "scene": "0",
+        "method": "sif-cnn-sr1",
+        "protocol": "published",
+        "status": "ok",
+        **figures,
+        **changes,
+    }
 
 
 @pytest.mark.parametrize(
@@ -146,12 +177,18 @@ def test_the_published_line_to_the_digits_printed(
     found = judge(make_run(tmp_path / "paper", rows=rows), registry)
     assert found[4].verdict == verdict
     # That row alone has no consistency, which claim 1 asks for under either protocol.
-    assert found[0].beside[0].verdict.startswith("cannot be tested here: no scene has consistency for all of SIF-CNN-SR1")
+    assert (
+        found[0]
+        .beside[0]
+        .verdict.startswith("cannot be tested here: no scene has consistency for all of SIF-CNN-SR1")
+    )
 
 
 def test_without_the_published_protocol_the_other_is_labelled(tmp_path: Path, registry: Path) -> None:
     claim = judge(make_run(tmp_path / "paper"), registry)[4]
-    assert claim.verdict == "cannot be tested here: scene 0 under the published protocol is not in this edition"
+    assert (
+        claim.verdict == "cannot be tested here: scene 0 under the published protocol is not in this edition"
+    )
     (beside,) = claim.beside
     assert beside.protocol == "georeferenced" and beside.ours.startswith("PSNR 21.00, ")
     assert beside.verdict == "cannot be tested here: the line was published for the published protocol"
@@ -167,14 +204,19 @@ def test_pairs_are_counted_and_placed(tmp_path: Path, registry: Path) -> None:
 
 
 def under_both(**published: dict[str, float]) -> list[dict[str, object]]:
-    """The figures of the fixture under the georeferenced protocol, and under the published one with changes."""
+    """The figures of the fixture under the georeferenced
+    protocol, and under the published one with changes."""
     changed = {name: values | published.get(name.replace("-", "_"), {}) for name, values in FIGURES.items()}
     return metrics_rows(FIGURES) + [{**row, "protocol": "published"} for row in metrics_rows(changed)]
 
 
 def test_the_protocol_that_does_not_decide_stands_beside(tmp_path: Path, registry: Path) -> None:
     rows = judge(make_run(tmp_path / "same", rows=under_both()), registry)
-    assert {claim.number: [(beside.protocol, beside.verdict) for beside in claim.beside] for claim in rows if claim.beside} == {
+    assert {
+        claim.number: [(beside.protocol, beside.verdict) for beside in claim.beside]
+        for claim in rows
+        if claim.beside
+    } == {
         1: [("published", "agrees")],
         2: [("published", "agrees")],
         3: [("published", rows[2].verdict)],
@@ -183,14 +225,29 @@ def test_the_protocol_that_does_not_decide_stands_beside(tmp_path: Path, registr
         9: [("published", "agrees")],
     }
     assert rows[8].beside[0].figures == rows[8].figures
-    assert [claim.protocol for claim in rows] == [*["georeferenced"] * 4, "published", "", "", "", *["georeferenced"] * 2]
+    assert [claim.protocol for claim in rows] == [
+        *["georeferenced"] * 4,
+        "published",
+        "",
+        "",
+        "",
+        *["georeferenced"] * 2,
+    ]
 
 
 def test_a_protocol_that_says_otherwise_changes_no_verdict(tmp_path: Path, registry: Path) -> None:
-    changed = under_both(sif_cnn_sr1={"attenuation_rmse_db": 3.0, "consistency_k": 1.5}, sc_unet={"consistency_k": 2.0})
+    changed = under_both(
+        sif_cnn_sr1={"attenuation_rmse_db": 3.0, "consistency_k": 1.5}, sc_unet={"consistency_k": 2.0}
+    )
     rows = judge(make_run(tmp_path / "paper", rows=changed), registry)
-    assert rows[0].verdict == "reproduced" and rows[0].beside[0].verdict == "partly reproduced: not for SIF-CNN-SR1"
-    assert rows[8].verdict == "reproduced" and rows[8].beside[0].verdict == "partly reproduced: not for attenuation RMSE"
+    assert (
+        rows[0].verdict == "reproduced"
+        and rows[0].beside[0].verdict == "partly reproduced: not for SIF-CNN-SR1"
+    )
+    assert (
+        rows[8].verdict == "reproduced"
+        and rows[8].beside[0].verdict == "partly reproduced: not for attenuation RMSE"
+    )
     assert "difference 0.20 [0.20, 0.20] dB" in rows[8].beside[0].ours
     # Partly under either, for other reasons: TsHARP and SIF-CNN-SR2 are better in attenuation RMSE as well.
     assert rows[3].beside[0].verdict.startswith("agrees, partly reproduced: not for FRO, attenuation RMSE; ")
@@ -209,7 +266,10 @@ def test_curves_with_another_best_epoch(tmp_path: Path, registry: Path) -> None:
 
 def test_other_weights_are_not_taken_for_the_published_ones(tmp_path: Path, registry: Path) -> None:
     run = make_run(tmp_path / "paper")
-    record = {"parameters": {"weights_directory": "03_training/weights"}, "inputs": {"03_training/weights/x": "0" * 64}}
+    record = {
+        "parameters": {"weights_directory": "03_training/weights"},
+        "inputs": {"03_training/weights/x": "0" * 64},
+    }
     (run / "provenance.json").write_text(json.dumps({"04_sharpening": record}))
     rows = judge(run, registry)
     assert rows[0].ours.endswith("; weights other than the published ones: SIF-CNN-SR1, SIF-CNN-SR2")
@@ -230,7 +290,8 @@ def test_rare_inversion_is_not_reproduced(tmp_path: Path, registry: Path) -> Non
     inversion = [("0", "sif-cnn-sr1", 100, 10), ("0", "dms", 100, 30), ("0", "bicubic", 100, 5)]
     claim = judge(make_run(tmp_path / "often", inversion=inversion), registry)[9]
     assert claim.verdict == "reproduced"
-    # The interval of a share of tiles is the binomial's: 30 ± 1.96·√(30·70/100), 5 ± 1.96·√(5·95/100), skewed.
+    # The interval of a share of tiles is the binomial's: 30 ±
+    # 1.96·√(30·70/100), 5 ± 1.96·√(5·95/100), skewed.
     shares = re.fullmatch(
         r"SIF-CNN-SR1 10 % .*; DMS 30 % \[(\d+), (\d+)\] \(30 of 100 tiles\); "
         r"for comparison Bicubic 5 % \[(\d+), (\d+)\] \(5 of 100 tiles\) \(such tiles lie in 1 scene; .*\)",

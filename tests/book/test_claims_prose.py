@@ -25,15 +25,24 @@ def beside(verdict: str) -> tuple[Beside, ...]:
 
 
 def test_outcomes_are_counted_in_words() -> None:
-    rows = [claim(1), claim(2), claim(3, "partly reproduced: not for FRO"), claim(4, "cannot be tested here: why")]
-    assert claims_sentence(rows, "62 of the 83 published pairs") == (
-        "Of the paper's four claims, judged on 62 of the 83 published pairs, two came out as reproduced, one as partly "
-        "reproduced and none as not reproduced; one cannot be tested here."
+    rows = [
+        claim(1),
+        claim(2),
+        claim(3, "partly reproduced: not for FRO"),
+        claim(4, "cannot be tested here: why"),
+    ]
+    assert (
+        claims_sentence(rows, "62 of the 83 published pairs")
+        == "Of the paper's four claims, judged on 62 of the 83 published pairs, two came out as reproduced,"
+        " one as partly reproduced and none as not reproduced; one cannot be tested here."
     )
 
 
 def test_the_other_protocols_outcome_is_told_where_it_differs() -> None:
-    agreeing = claim(1, beside=beside("agrees")), claim(2, "partly reproduced: x", beside("agrees, partly reproduced: y"))
+    agreeing = (
+        claim(1, beside=beside("agrees")),
+        claim(2, "partly reproduced: x", beside("agrees, partly reproduced: y")),
+    )
     assert protocols_sentence([*agreeing, claim(5)]).endswith(
         "Under the one that does not decide, none would come out otherwise."
     )
@@ -50,7 +59,13 @@ def test_a_row_has_its_anchor_figures_and_labels(found: tuple[Beside, ...]) -> N
     assert "A &lt; B." in table and "not for &lt;FRO&gt;" in table
     assert '<span class="badge-verdict partly-reproduced">partly reproduced</span>' in table
     assert '<a href="_static/kept/a.csv" download>' in table
-    assert re.findall(r'data-label="([^"]+)"', table) == ["What is claimed", "Published", "Found", "Rule", "Verdict"]
+    assert re.findall(r'data-label="([^"]+)"', table) == [
+        "What is claimed",
+        "Published",
+        "Found",
+        "Rule",
+        "Verdict",
+    ]
     assert "<li>FRR 0.966</li><li>RMSE 2</li>" in table
     folds = table.count("<li>FRR, SIF-CNN-SR1 − Bicubic: 0.966 [0.951, 0.979]</li>")
     assert folds == (2 if found else 0) and ("<strong>published</strong>: agrees" in table) == bool(found)
@@ -58,5 +73,7 @@ def test_a_row_has_its_anchor_figures_and_labels(found: tuple[Beside, ...]) -> N
 
 def test_the_editions_own_claims_link_to_the_others() -> None:
     table = edition_claims_table([claim(3, "cannot be tested here: synthetic sample")])
-    assert '<a href="#claim-3">3</a>' in table and "FRR 0.966; RMSE 2" in table and "synthetic sample" in table
+    assert (
+        '<a href="#claim-3">3</a>' in table and "FRR 0.966; RMSE 2" in table and "synthetic sample" in table
+    )
     assert "id=" not in table

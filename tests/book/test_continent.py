@@ -32,7 +32,11 @@ def test_totals(tmp_path: Path) -> None:
 
 def test_europe_has_its_corners() -> None:
     assert len(set(EUROPE_TILES)) == 20
-    for x_m, y_m in ((-750_000.0, 4_300_000.0), (270_000.0, 5_100_000.0), (3_300_000.0, 6_700_000.0)):  # Lisbon, France, Urals
+    for x_m, y_m in (
+        (-750_000.0, 4_300_000.0),
+        (270_000.0, 5_100_000.0),
+        (3_300_000.0, 6_700_000.0),
+    ):  # Lisbon, France, Urals
         assert str(Tile.at(x_m, y_m)) in EUROPE_TILES
 
 

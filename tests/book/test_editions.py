@@ -41,11 +41,15 @@ def test_a_page_links_the_same_page_of_the_other_edition_or_its_cover(write_book
     paper = write_book("paper", "paper edition", [*PAGES, "atlas/57.html"])
     sample = write_book("sample", "synthetic edition")
     link_editions([paper, sample])
-    assert links_of(sample / "claims.html") == {"This page in the paper edition": "../../../paper/book/html/claims.html"}
+    assert links_of(sample / "claims.html") == {
+        "This page in the paper edition": "../../../paper/book/html/claims.html"
+    }
     assert links_of(sample / "api" / "maps.html") == {
         "This page in the paper edition": "../../../../paper/book/html/api/maps.html"
     }
-    assert links_of(paper / "atlas" / "57.html") == {"The synthetic edition": "../../../../sample/book/html/index.html"}
+    assert links_of(paper / "atlas" / "57.html") == {
+        "The synthetic edition": "../../../../sample/book/html/index.html"
+    }
     assert "<span>kept</span></p>" in (sample / "claims.html").read_text()
 
 
@@ -73,7 +77,9 @@ def test_a_pdf_is_linked_with_its_size(write_book: WriteBook) -> None:
     assert links_of(sample / "api" / "maps.html") == {"PDF (2.5 MB)": "../lstsr-sample.pdf"}
 
 
-def test_books_are_found_with_the_paper_first_and_older_ones_left_alone(write_book: WriteBook, tmp_path: Path) -> None:
+def test_books_are_found_with_the_paper_first_and_older_ones_left_alone(
+    write_book: WriteBook, tmp_path: Path
+) -> None:
     sample, paper = write_book("sample", "synthetic edition"), write_book("paper", "paper edition")
     older = tmp_path / "runs" / "other" / "book" / "html"
     older.mkdir(parents=True)
@@ -82,15 +88,21 @@ def test_books_are_found_with_the_paper_first_and_older_ones_left_alone(write_bo
     assert (edition_of(paper), edition_of(older)) == ("paper edition", "")
 
 
-def test_a_site_has_the_paper_at_its_root_and_holds_wherever_it_is_moved(write_book: WriteBook, tmp_path: Path) -> None:
+def test_a_site_has_the_paper_at_its_root_and_holds_wherever_it_is_moved(
+    write_book: WriteBook, tmp_path: Path
+) -> None:
     paper, sample = write_book("paper", "paper edition"), write_book("sample", "synthetic edition")
     link_editions([paper, sample])
     site = tmp_path / "site"
     assert assemble_site(tmp_path / "runs", site) == [site, site / "sample"]
     assert (site / ".nojekyll").is_file()
     moved = site.rename(tmp_path / "elsewhere")
-    assert links_of(moved / "api" / "maps.html") == {"This page in the synthetic edition": "../sample/api/maps.html"}
-    assert links_of(moved / "sample" / "api" / "maps.html") == {"This page in the paper edition": "../../api/maps.html"}
+    assert links_of(moved / "api" / "maps.html") == {
+        "This page in the synthetic edition": "../sample/api/maps.html"
+    }
+    assert links_of(moved / "sample" / "api" / "maps.html") == {
+        "This page in the paper edition": "../../api/maps.html"
+    }
     assert "paper claims.html" in (moved / "claims.html").read_text()
 
 
@@ -116,7 +128,9 @@ def test_an_earlier_site_is_replaced_and_another_folder_is_not(write_book: Write
     assert [path.name for path in mine.iterdir()] == ["thesis.txt"]
 
 
-@pytest.mark.parametrize("place", ["runs/sample/book/html", "runs/sample/book", "runs/sample/book/html/site", "runs", "link"])
+@pytest.mark.parametrize(
+    "place", ["runs/sample/book/html", "runs/sample/book", "runs/sample/book/html/site", "runs", "link"]
+)
 def test_a_site_does_not_replace_a_book(write_book: WriteBook, tmp_path: Path, place: str) -> None:
     """Not even where the folder has a site's mark, which Sphinx can write into a book."""
     book = write_book("sample", "synthetic edition")

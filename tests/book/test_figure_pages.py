@@ -17,7 +17,9 @@ SPEC_NUMBERS = list(range(1, 15))
 
 
 def figure(name: str, number: int, paper: int | None = None, notebook: str = "05_fourier") -> BookFigure:
-    return BookFigure(notebook, 3, name, number, paper, f"Caption of {name}. More.", f"Alt of {name}.", ["a.csv"], 720, 360)
+    return BookFigure(
+        notebook, 3, name, number, paper, f"Caption of {name}. More.", f"Alt of {name}.", ["a.csv"], 720, 360
+    )
 
 
 @pytest.fixture
@@ -33,7 +35,10 @@ def run(tmp_path: Path) -> Path:
 
 def test_figures_are_numbered_in_the_order_asked_for(run: Path, tmp_path: Path) -> None:
     found = collect(run, tmp_path / "none", ["05_fourier", "04_sharpening"])
-    assert [(figure.number, figure.name, figure.position) for figure in found] == [(1, "figure_05", 3), (2, "figure_04", 3)]
+    assert [(figure.number, figure.name, figure.position) for figure in found] == [
+        (1, "figure_05", 3),
+        (2, "figure_04", 3),
+    ]
 
 
 def test_a_cell_that_shows_no_picture_has_no_number(run: Path, tmp_path: Path) -> None:
@@ -41,7 +46,9 @@ def test_a_cell_that_shows_no_picture_has_no_number(run: Path, tmp_path: Path) -
     content = json.loads(path.read_text())
     content["cells"][2]["outputs"] = []
     path.write_text(json.dumps(content))
-    assert [figure.name for figure in collect(run, tmp_path / "none", ["04_sharpening", "05_fourier"])] == ["figure_05"]
+    assert [figure.name for figure in collect(run, tmp_path / "none", ["04_sharpening", "05_fourier"])] == [
+        "figure_05"
+    ]
 
 
 def test_a_caption_is_mended_without_a_run_while_the_code_is_the_same(run: Path, tmp_path: Path) -> None:
@@ -57,14 +64,18 @@ def test_a_caption_is_mended_without_a_run_while_the_code_is_the_same(run: Path,
 
 def test_a_number_that_the_paper_does_not_have_is_refused(run: Path, tmp_path: Path) -> None:
     (run / "notebooks" / "05_fourier.ipynb").write_text(json.dumps(notebook("Notebook 05", paper=15)))
-    with pytest.raises(InputError, match="cell 3: its figure is number 15 of the paper's list; expected 1 … 14, or none"):
+    with pytest.raises(
+        InputError, match="cell 3: its figure is number 15 of the paper's list; expected 1 … 14, or none"
+    ):
         collect(run, tmp_path / "none", ["05_fourier"])
 
 
 def test_parameters_are_told_where_they_are_not_the_defaults() -> None:
     defaults = BY_NOTEBOOK["05_fourier"].check({}).model_dump()
     assert origin("05_fourier", defaults) == origin("05_fourier", {}) == "with its default parameters"
-    assert origin("05_fourier", defaults | {"run_directory": "data/runs/paper"}) == "with its default parameters"
+    assert (
+        origin("05_fourier", defaults | {"run_directory": "data/runs/paper"}) == "with its default parameters"
+    )
     changed = defaults | {"scene": "57", "protocol": "published", "since removed": 1}
     assert origin("05_fourier", changed) == 'with `protocol: "published"` and `scene: "57"`'
 
@@ -75,12 +86,19 @@ def entries(listing: str) -> dict[str, str]:
 
 def test_the_list_has_the_papers_fourteen_and_says_what_became_of_each() -> None:
     assert list(PAPER_LIST) == SPEC_NUMBERS
-    listing = figures_list([figure("spectra", 1, 11), figure("spectra_mean", 2, 11), figure("map", 3, notebook="07_map")])
+    listing = figures_list(
+        [figure("spectra", 1, 11), figure("spectra_mean", 2, 11), figure("map", 3, notebook="07_map")]
+    )
     found = entries(listing)
     assert list(found) == [*map(str, SPEC_NUMBERS), "map"]
-    assert "[Figure 1](#figure-spectra) of [05_fourier](05_fourier.ipynb) and [Figure 2](#figure-spectra_mean)" in found["11"]
     assert (
-        "Not in this edition" in found["8"] and "Not in this edition" in found["12"] and "Not in this edition" not in found["13"]
+        "[Figure 1](#figure-spectra) of [05_fourier](05_fourier.ipynb) and [Figure 2](#figure-spectra_mean)"
+        in found["11"]
+    )
+    assert (
+        "Not in this edition" in found["8"]
+        and "Not in this edition" in found["12"]
+        and "Not in this edition" not in found["13"]
     )
     assert "third panel" in found["12"] and "no times" in found["12"]
     assert found["map"].startswith("**Caption of map**") and "3 figures; 1 of them" in listing
@@ -92,5 +110,7 @@ def test_figures_of_one_scene_lead_to_those_of_every_scene() -> None:
 
 
 def test_a_figure_links_to_its_place_in_the_papers_list() -> None:
-    assert "([11 of the paper's list](#list-11))" in figure("spectra", 1, 11).markdown("with its default parameters")
+    assert "([11 of the paper's list](#list-11))" in figure("spectra", 1, 11).markdown(
+        "with its default parameters"
+    )
     assert "paper's list" not in figure("map", 3).markdown("with its default parameters")

@@ -52,13 +52,16 @@ def scene_script(scene: str, products: dict[str, str]) -> str:
         "limits_k": LIMITS_K,
         "products": [{"name": name, "label": LABELS[name], "data": data} for name, data in products.items()],
     }  # fmt: skip
-    return f'window.lstsrScenes = window.lstsrScenes || {{}}; window.lstsrScenes["{scene}"] = {json.dumps(content)};\n'
+    return (
+        f'window.lstsrScenes = window.lstsrScenes || {{}}; window.lstsrScenes["{scene}"] ='
+        f" {json.dumps(content)};\n"
+    )
 
 
 def viewer(scene: str = "7") -> str:
     return (
-        f'<div class="lstsr-viewer" data-scene="{scene}" data-script="_static/atlas/{scene}.js" data-left="modis" '
-        'data-right="sif-cnn-sr1">\n<p class="static">The static figure.</p>\n</div>'
+        f'<div class="lstsr-viewer" data-scene="{scene}" data-script="_static/atlas/{scene}.js"'
+        ' data-left="modis" data-right="sif-cnn-sr1">\n<p class="static">The static figure.</p>\n</div>'
     )
 
 
@@ -77,12 +80,20 @@ TABLE = """<div class="table-box" tabindex="0" role="region" aria-label="Table, 
 
 
 def make_page(title: str, body: str) -> str:
-    scripts = "".join(f'<script defer src="_static/{path.name}"></script>' for path in sorted(STATIC.glob("*.js")))
-    styles = "".join(f'<link rel="stylesheet" href="_static/{path.name}">' for path in sorted(STATIC.glob("*.css")))
-    viewport = '<meta charset="utf-8"><meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">'
+    scripts = "".join(
+        f'<script defer src="_static/{path.name}"></script>' for path in sorted(STATIC.glob("*.js"))
+    )
+    styles = "".join(
+        f'<link rel="stylesheet" href="_static/{path.name}">' for path in sorted(STATIC.glob("*.css"))
+    )
+    viewport = (
+        '<meta charset="utf-8"><meta name="viewport" content="width=device-width"><link rel="icon"'
+        ' href="data:,">'
+    )
     return (
-        f'<!DOCTYPE html><html lang="en" data-theme="light"><head>{viewport}<title>{title}</title>{styles}{scripts}</head>'
-        f'<body style="margin: 8px"><h1>{title}</h1>\n{body}\n<p>End.</p></body></html>'
+        '<!DOCTYPE html><html lang="en"'
+        f' data-theme="light"><head>{viewport}<title>{title}</title>{styles}{scripts}</head><body'
+        f' style="margin: 8px"><h1>{title}</h1>\n{body}\n<p>End.</p></body></html>'
     )
 
 
@@ -162,11 +173,15 @@ def ready(page: Page) -> Locator:
 def point_at(page: Page, row: int, column: int) -> None:
     box = page.locator(".viewer canvas").bounding_box()
     assert box is not None
-    page.mouse.move(box["x"] + (column + 0.5) / COLUMNS * box["width"], box["y"] + (row + 0.5) / ROWS * box["height"])
+    page.mouse.move(
+        box["x"] + (column + 0.5) / COLUMNS * box["width"], box["y"] + (row + 0.5) / ROWS * box["height"]
+    )
 
 
 def values_shown(page: Page) -> dict[str, str]:
-    cells = page.locator(".viewer-readout > div").evaluate_all("cells => cells.map(c => [c.dataset.of, c.lastChild.textContent])")
+    cells = page.locator(".viewer-readout > div").evaluate_all(
+        "cells => cells.map(c => [c.dataset.of, c.lastChild.textContent])"
+    )
     return dict(cells)
 
 
@@ -197,10 +212,14 @@ def colours_on(page: Page) -> Callable[[int, int], np.ndarray]:
     page.mouse.move(1, 1)  # out of the picture's way
     page.wait_for_selector(".viewer:not([aria-busy])")
     page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    picture = np.asarray(Image.open(io.BytesIO(page.locator(".viewer canvas").screenshot())).convert("RGB")).astype(int)
+    picture = np.asarray(
+        Image.open(io.BytesIO(page.locator(".viewer canvas").screenshot())).convert("RGB")
+    ).astype(int)
 
     def colour(row: int, column: int) -> np.ndarray:
-        return picture[int((row + 0.5) / ROWS * picture.shape[0]), int((column + 0.5) / COLUMNS * picture.shape[1])]
+        return picture[
+            int((row + 0.5) / ROWS * picture.shape[0]), int((column + 0.5) / COLUMNS * picture.shape[1])
+        ]
 
     return colour
 
@@ -296,7 +315,10 @@ def test_two_fingers_zoom_and_carry_along_what_is_under_them(open_page: Opener) 
     hand = page.context.new_cdp_session(page)
 
     def at(row: float, column: float) -> dict[str, float]:
-        return {"x": box["x"] + (column + 0.5) / COLUMNS * box["width"], "y": box["y"] + (row + 0.5) / ROWS * box["height"]}
+        return {
+            "x": box["x"] + (column + 0.5) / COLUMNS * box["width"],
+            "y": box["y"] + (row + 0.5) / ROWS * box["height"],
+        }
 
     def move(kind: str, *places: tuple[float, float]) -> None:
         touches = [{**at(*place), "id": finger} for finger, place in enumerate(places)]
@@ -335,7 +357,12 @@ def test_zoom_holds_for_both_sides_and_resets(open_page: Opener) -> None:
     point_at(page, 10, 30)
     assert place_shown(page) == (10, 30)  # the place that was zoomed at stays
     zoomed = colours_on(page)
-    for row, column, product in [(8, 4, "modis"), (8, 18, "modis"), (12, 28, "sif-cnn-sr1"), (30, 44, "sif-cnn-sr1")]:
+    for row, column, product in [
+        (8, 4, "modis"),
+        (8, 18, "modis"),
+        (12, 28, "sif-cnn-sr1"),
+        (30, 44, "sif-cnn-sr1"),
+    ]:
         point_at(page, row, column)
         there = place_shown(page)
         assert there != (row, column)
@@ -427,7 +454,9 @@ def test_difference_is_right_minus_left_on_a_symmetric_scale(open_page: Opener) 
     low, high = float(words[words.index("from") + 1]), float(words[words.index("to") + 1])
     difference = SCENE["sif-cnn-sr1"] - SCENE["modis"]
     sizes = abs(difference[np.isfinite(difference)])
-    assert low == -high and (sizes <= high).mean() >= 0.98 > (sizes <= high - 0.5).mean()  # to the next half kelvin
+    assert (
+        low == -high and (sizes <= high).mean() >= 0.98 > (sizes <= high - 0.5).mean()
+    )  # to the next half kelvin
     colour = colours_on(page)
     for row in range(9, 18):
         for column in range(2, 46):
@@ -446,7 +475,9 @@ def test_difference_is_right_minus_left_on_a_symmetric_scale(open_page: Opener) 
         ("viewer", "delete window.DecompressionStream", "lacks DecompressionStream"),
     ],
 )
-def test_static_figure_stays_where_the_viewer_cannot_work(open_page: Opener, name: str, script: str, words: str) -> None:
+def test_static_figure_stays_where_the_viewer_cannot_work(
+    open_page: Opener, name: str, script: str, words: str
+) -> None:
     page = open_page(name, script=script)
     expect(page.get_by_role("status")).to_contain_text(words)
     expect(page.get_by_role("status")).to_contain_text("The static figure stays.")
@@ -500,7 +531,9 @@ def test_drawing_follows_the_pixel_ratio_and_the_window(open_page: Opener) -> No
     canvas = ready(page)
     for width in (900, 500):
         page.set_viewport_size({"width": width, "height": 900})
-        page.wait_for_function("c = document.querySelector('canvas'), Math.abs(c.width - 2 * c.clientWidth) <= 1")
+        page.wait_for_function(
+            "c = document.querySelector('canvas'), Math.abs(c.width - 2 * c.clientWidth) <= 1"
+        )
     box = canvas.bounding_box()
     assert box is not None and box["width"] / box["height"] == pytest.approx(COLUMNS / ROWS, rel=0.01)
     assert_shows(page, "modis", LEFT)

@@ -1,4 +1,5 @@
-"""The result tables kept with the code: made by this code, as the claims say, and met by what is computed anew."""
+"""The result tables kept with the code: made by this code, as
+the claims say, and met by what is computed anew."""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ KEPT = KeptResults.read(PROJECT / RESULTS)
 RECOMPUTED = ["0", "15", "52", "57", "136", "176"]
 
 REFERENCE = PROJECT / "tests" / "data"
-"""What the published code (`published`) and a plain implementation (`georeferenced`) gave, scene by scene, for all pairs."""
+"""What the published code (`published`) and a plain implementation
+(`georeferenced`) gave, scene by scene, for all pairs."""
 
 # The one line that the published notebook printed: scene 0, SIF-CNN-SR1.
 PUBLISHED_LINE = {
@@ -56,9 +58,13 @@ def test_no_kept_file_was_changed_by_hand() -> None:
 def test_the_kept_claims_follow_from_the_kept_tables() -> None:
     written = json.loads((KEPT.files.run / CLAIMS_FILE).read_text(encoding="utf-8"))
     judged = KEPT.claims()
-    assert [(claim.number, claim.verdict) for claim in judged] == [(claim["number"], claim["verdict"]) for claim in written]
+    assert [(claim.number, claim.verdict) for claim in judged] == [
+        (claim["number"], claim["verdict"]) for claim in written
+    ]
     beside = [[(found.protocol, found.verdict) for found in claim.beside] for claim in judged]
-    assert beside == [[(found["protocol"], found["verdict"]) for found in claim["beside"]] for claim in written]
+    assert beside == [
+        [(found["protocol"], found["verdict"]) for found in claim["beside"]] for claim in written
+    ]
     figures = [[(figure.of, figure.text) for figure in claim.figures] for claim in judged]
     assert figures == [[(figure["of"], figure["text"]) for figure in claim["figures"]] for claim in written]
 
@@ -67,7 +73,10 @@ def test_the_kept_summaries_follow_from_the_kept_metrics() -> None:
     metrics = KEPT.files.table(METRICS)
     differences = KEPT.files.table("06_aster_evaluation/differences.csv").query("protocol == 'georeferenced'")
     again = differences_between_methods(metrics[metrics["protocol"] == "georeferenced"], METRIC_COLUMNS)
-    for kept, made in ((KEPT.files.table(METRICS_SUMMARY), summarise(metrics, METRIC_COLUMNS)), (differences, again)):
+    for kept, made in (
+        (KEPT.files.table(METRICS_SUMMARY), summarise(metrics, METRIC_COLUMNS)),
+        (differences, again),
+    ):
         # Made from metrics before they were rounded to 1e-6.
         pd.testing.assert_frame_equal(kept, made, check_dtype=False, rtol=0.0, atol=2e-5)
 
@@ -80,14 +89,20 @@ def test_the_kept_tables_are_of_all_pairs_at_hand_and_small() -> None:
     inputs = KEPT.files.json("provenance.json")["06_aster_evaluation"]["inputs"]
     assert sum(name.startswith("01_download/pairs/") for name in inputs) == 2 * 83
     published = {line.split()[1].removeprefix("sha256:") for line in REGISTRY.read_text().splitlines()}
-    assert {digest for name, digest in inputs.items() if "/pairs/" in name or "/weights/" in name} <= published
+    assert {
+        digest for name, digest in inputs.items() if "/pairs/" in name or "/weights/" in name
+    } <= published
     assert sum(path.stat().st_size for path in KEPT.files.run.rglob("*") if path.is_file()) < 3_000_000
 
 
 @pytest.mark.parametrize("protocol", ["georeferenced", "published"])
 def test_the_kept_metrics_are_the_references_in_every_cell(protocol: str) -> None:
-    expected = pd.read_csv(REFERENCE / f"{protocol}_per_scene.csv", dtype={"scene": str}).rename(columns={"cols": "columns"})
-    expected = expected[expected["method"] != "sc-unet-whole"].set_index(["scene", "method"])  # in pieces, as published
+    expected = pd.read_csv(REFERENCE / f"{protocol}_per_scene.csv", dtype={"scene": str}).rename(
+        columns={"cols": "columns"}
+    )
+    expected = expected[expected["method"] != "sc-unet-whole"].set_index(
+        ["scene", "method"]
+    )  # in pieces, as published
     metrics = KEPT.files.table(METRICS)
     kept = metrics[metrics["protocol"] == protocol].set_index(["scene", "method"])
     assert set(expected.index) <= set(kept.index) and expected.index.levels[0].size == 83
@@ -159,7 +174,10 @@ def test_a_run_is_kept_as_a_whole(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["paper", "results"]
     assert (target / METRICS).read_bytes() == (run / METRICS).read_bytes()
     noted = kept.files.json("provenance.json")["08_findings"]
-    assert noted["inputs"] == {"01_download/pairs/0_aster_250m.tif": "ab" * 32} and noted["git_revision"] == "abc123"
+    assert (
+        noted["inputs"] == {"01_download/pairs/0_aster_250m.tif": "ab" * 32}
+        and noted["git_revision"] == "abc123"
+    )
     assert kept.record["revisions"] == ["abc123"] and kept.record["pairs"] == 2
     assert len(kept.claims()) == 10
     before = {path: path.read_bytes() for path in target.rglob("*") if path.is_file()}
@@ -185,7 +203,9 @@ def edited(run: Path) -> None:
 def of_fewer_pairs(run: Path) -> None:
     path = run / SUMMARY
     path.write_text(path.read_text().replace('"pairs": 2', '"pairs": 3'))
-    change_record(run, "01_download", outputs={name: sha256(run / name) for name in (SUMMARY, "01_download/pairs.csv")})
+    change_record(
+        run, "01_download", outputs={name: sha256(run / name) for name in (SUMMARY, "01_download/pairs.csv")}
+    )
 
 
 @pytest.mark.parametrize(
@@ -196,7 +216,9 @@ def of_fewer_pairs(run: Path) -> None:
         (of_fewer_pairs, r"judges 2 scenes of 3"),
     ],
 )
-def test_a_run_that_cannot_be_vouched_for_is_refused(tmp_path: Path, harm: Callable[[Path], None], message: str) -> None:
+def test_a_run_that_cannot_be_vouched_for_is_refused(
+    tmp_path: Path, harm: Callable[[Path], None], message: str
+) -> None:
     run, target = complete_run(tmp_path / "paper"), tmp_path / "results"
     keep(run, target)
     before = {path: path.read_bytes() for path in target.rglob("*") if path.is_file()}
@@ -237,6 +259,9 @@ def test_tables_are_compared_row_by_row() -> None:
     other = table.copy()
     other.loc[0, "rmse_k"] = np.nan
     assert not compare_metrics(table, other).holds and compare_metrics(table, other).statuses == 1
-    assert not compare_metrics(table, table.iloc[1:]).holds and compare_metrics(table, table.iloc[1:]).missing == 1
+    assert (
+        not compare_metrics(table, table.iloc[1:]).holds
+        and compare_metrics(table, table.iloc[1:]).missing == 1
+    )
     nothing = compare_metrics(table, table.iloc[:0])
     assert not nothing.holds and nothing.rows == 0 and nothing.missing == len(table)

@@ -25,7 +25,9 @@ def test_every_file_that_the_page_names_is_there(name: str) -> None:
 
 
 def test_the_page_names_files() -> None:
-    assert {"lstsr_core/metrics/fourier.py", "book/_toc.yml", "tests/metrics/", "CONTRIBUTING.md"} <= set(FILES)
+    assert {"lstsr_core/metrics/fourier.py", "book/_toc.yml", "tests/metrics/", "CONTRIBUTING.md"} <= set(
+        FILES
+    )
 
 
 def test_functions_that_the_page_names_stand_in_their_files() -> None:
@@ -56,7 +58,9 @@ def test_every_wing_has_a_line_and_its_modules_are_counted() -> None:
 def boxes_and_lines(graph: networkx.DiGraph) -> tuple[list[Bbox], list[Line]]:
     (axes,) = layout.drawing(graph, dict.fromkeys(graph, 1)).axes
     boxes = [
-        patch.get_path().get_extents(patch.get_patch_transform()) for patch in axes.patches if isinstance(patch, FancyBboxPatch)
+        patch.get_path().get_extents(patch.get_patch_transform())
+        for patch in axes.patches
+        if isinstance(patch, FancyBboxPatch)
     ]
     # What an arrow was made of; its own path is in pixels, and has the head.
     lines = [patch._path_original for patch in axes.patches if isinstance(patch, FancyArrowPatch)]  # type: ignore[attr-defined]
@@ -71,7 +75,9 @@ def test_arrows_pass_beside_the_boxes() -> None:
         assert not one.overlaps(other)
     for line in lines:
         for ends in pairwise(line.vertices):
-            inside = [box for box in boxes if Line(list(ends)).intersects_bbox(box.padded(-0.02), filled=False)]
+            inside = [
+                box for box in boxes if Line(list(ends)).intersects_bbox(box.padded(-0.02), filled=False)
+            ]
             assert inside == []
 
 

@@ -18,8 +18,13 @@ from lstsr_core.stages.parameters import BY_NOTEBOOK, NotebookParameters
 
 @pytest.fixture
 def substitutions(tmp_path: Path) -> dict[str, str]:
-    outputs = {f"05_fourier/{name}": "0" for name in ("spectra.csv", "mean.png", "mean.svg", "scenes/0.png", "scenes/0.svg")}
-    records = {name: {"seconds": 61.7, "outputs": outputs if name == "05_fourier" else {}} for name in BY_NOTEBOOK}
+    outputs = {
+        f"05_fourier/{name}": "0"
+        for name in ("spectra.csv", "mean.png", "mean.svg", "scenes/0.png", "scenes/0.svg")
+    }
+    records = {
+        name: {"seconds": 61.7, "outputs": outputs if name == "05_fourier" else {}} for name in BY_NOTEBOOK
+    }
     (tmp_path / "provenance.json").write_text(json.dumps(records))
     return manual_substitutions(RunFiles(tmp_path))
 
@@ -30,11 +35,15 @@ def test_every_parameter_of_every_notebook_is_listed(substitutions: dict[str, st
     for table, (name, parameters) in zip(tables, BY_NOTEBOOK.items(), strict=True):
         assert f"<code>{name}</code>" in table
         assert re.findall(r'<tr><th scope="row">(\w+)</th>', table) == list(parameters.model_fields)
-    assert re.search(r'scope="row">source</th>.*?>sample</td><td class="words">published</td></tr>', tables[0])
+    assert re.search(
+        r'scope="row">source</th>.*?>sample</td><td class="words">published</td></tr>', tables[0]
+    )
 
 
 def test_notebooks_are_listed_with_what_they_read_and_write(substitutions: dict[str, str]) -> None:
-    rows = re.findall(r'<tr><th scope="row">(\w+)</th><td class="words">(.*?)</td></tr>', substitutions["notebooks_table"])
+    rows = re.findall(
+        r'<tr><th scope="row">(\w+)</th><td class="words">(.*?)</td></tr>', substitutions["notebooks_table"]
+    )
     assert [name for name, _ in rows] == list(UPSTREAM)
     cells = dict(rows)["05_fourier"].split('</td><td class="words">')
     assert cells[1:] == ["01, 04", "62", "spectra.csv, scenes/, 1 figure"]
@@ -48,7 +57,9 @@ LIMITED = [
 ]
 
 
-@pytest.mark.parametrize(("parameters", "name", "schema"), LIMITED, ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("parameters", "name", "schema"), LIMITED, ids=lambda value: value if isinstance(value, str) else ""
+)
 def test_limits_are_those_that_the_notebook_keeps(
     parameters: type[NotebookParameters], name: str, schema: dict[str, object]
 ) -> None:

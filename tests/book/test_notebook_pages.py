@@ -1,4 +1,5 @@
-"""Pages of notebooks: one cell of parameters with the values used, and nothing that is there for the tests alone."""
+"""Pages of notebooks: one cell of parameters with the values used,
+and nothing that is there for the tests alone."""
 
 from __future__ import annotations
 
@@ -61,7 +62,9 @@ def test_a_page_shows_what_was_changed_and_where_the_run_lives(tmp_path: Path) -
     cells = parameterised("05_fourier", {**checked, "run_directory": "data/runs/paper"})
     executed = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}
     (tmp_path / "run.ipynb").write_text(json.dumps(executed))
-    write_notebook(tmp_path / "run.ipynb", tmp_path / "05_fourier.ipynb", EDITION, {"parameters": checked}, [])
+    write_notebook(
+        tmp_path / "run.ipynb", tmp_path / "05_fourier.ipynb", EDITION, {"parameters": checked}, []
+    )
     written = json.loads((tmp_path / "05_fourier.ipynb").read_text())["cells"]
     assert shown_values(written) == {
         **shown_values(parameterised("05_fourier", {})),
@@ -73,11 +76,17 @@ def test_a_page_shows_what_was_changed_and_where_the_run_lives(tmp_path: Path) -
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_what_only_tests_compare_is_on_no_page(name: str) -> None:
     for cell in json.loads((PROJECT / "notebooks" / f"{name}.ipynb").read_text())["cells"]:
-        assert ("remove-cell" in cell["metadata"].get("tags", [])) == ("steady_figures" in "".join(cell["source"]))
+        assert ("remove-cell" in cell["metadata"].get("tags", [])) == (
+            "steady_figures" in "".join(cell["source"])
+        )
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"cells": []}', '{"cells": [{"cell_type": "code", "source": ""}]}'])
+@pytest.mark.parametrize(
+    "content", ["{", "[]", '{"cells": []}', '{"cells": [{"cell_type": "code", "source": ""}]}']
+)
 def test_what_is_no_notebook_with_a_title_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "run.ipynb").write_text(content)
-    with pytest.raises(InputError, match=r"run\.ipynb: (not readable as a notebook|its first cell is no title)"):
+    with pytest.raises(
+        InputError, match=r"run\.ipynb: (not readable as a notebook|its first cell is no title)"
+    ):
         write_notebook(tmp_path / "run.ipynb", tmp_path / "05_fourier.ipynb", EDITION, {}, [])

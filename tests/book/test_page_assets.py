@@ -1,4 +1,5 @@
-"""Which scripts the pages of a built book load: ours, deferred and in order, and never the atlas's data unasked."""
+"""Which scripts the pages of a built book load: ours, deferred
+and in order, and never the atlas's data unasked."""
 
 import base64
 import re
@@ -13,7 +14,8 @@ def test_pages_load_our_scripts_once_and_no_data(built: Path) -> None:
     assert re.findall(r'<script defer="defer" src="_static/(\w+\.js)[?"]', page) == ours
     assert [page.count(f"_static/{name}") for name in ours] == [1] * len(ours)
     assert (
-        not re.search(r'<script[^>]* src="[^"]*atlas/', page) and (html / "_static" / "atlas" / "57.js").is_file()
+        not re.search(r'<script[^>]* src="[^"]*atlas/', page)
+        and (html / "_static" / "atlas" / "57.js").is_file()
     )  # there to be asked for
     styles = re.findall(r'href="_static/(\w+\.css)\?', page)
     assert styles.index("book.css") < styles.index("interactive.css")

@@ -51,7 +51,10 @@ def test_paper_has_chapters_and_fallbacks_and_nothing_to_click_on(prepared: Path
     soup = BeautifulSoup(text, "html.parser")
     assert [link.get_text() for link in soup.select("nav.chapters a")] == ["Method", "Data"]
     assert [link["href"] for link in soup.select("nav.chapters a")] == ["#document-method", "#document-data"]
-    assert [place["id"] for place in soup.select("section > span:first-child")] == ["document-method", "document-data"]
+    assert [place["id"] for place in soup.select("section > span:first-child")] == [
+        "document-method",
+        "document-data",
+    ]
     assert soup.select("button, script, details, header:not(.title-page)") == []
     assert "code()" not in text and "numpy 2" not in text
     assert "Versions (3): in the book on the screen." in text
@@ -79,10 +82,14 @@ def browser() -> str:
 def pdf_text(pdf: Path, *options: str) -> str:
     if shutil.which("pdftotext") is None:
         pytest.skip("pdftotext is not installed (poppler-utils)")
-    return subprocess.run(["pdftotext", *options, str(pdf), "-"], check=True, capture_output=True, text=True).stdout
+    return subprocess.run(
+        ["pdftotext", *options, str(pdf), "-"], check=True, capture_output=True, text=True
+    ).stdout
 
 
-def test_the_pdf_has_a_title_page_numbers_and_no_path_of_this_machine(prepared: Path, browser: str, tmp_path: Path) -> None:
+def test_the_pdf_has_a_title_page_numbers_and_no_path_of_this_machine(
+    prepared: Path, browser: str, tmp_path: Path
+) -> None:
     pdf = tmp_path / "book.pdf"
     print_pdf(prepared, pdf, browser)
     pages = pdf_text(pdf).split("\f")[:-1]
@@ -105,7 +112,11 @@ def test_a_browser_that_fails_keeps_the_older_pdf(prepared: Path, tmp_path: Path
     assert pdf.read_bytes() == b"older"
 
 
-def test_without_a_browser_one_line_says_how_to_get_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_browser_one_line_says_how_to_get_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(InputError, match=r"is on PATH; expected Chromium or Chrome.* apt-get install chromium"):
+    with pytest.raises(
+        InputError, match=r"is on PATH; expected Chromium or Chrome.* apt-get install chromium"
+    ):
         find_browser()

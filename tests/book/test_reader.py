@@ -1,7 +1,8 @@
-"""The built book as a reader meets it: in Chromium on a desk and on a phone, light and dark, by keyboard, on paper.
+"""The built book as a reader meets it: in Chromium on a desk and on
+a phone, light and dark, by keyboard, on paper.
 
-The tests read the small book of the suite; ``LSTSR_BOOK=data/runs/paper/book/html pytest tests/book/test_reader.py`` reads
-another.
+The tests read the small book of the suite; ``LSTSR_BOOK=data/runs/paper/book/html
+pytest tests/book/test_reader.py`` reads another.
 """
 
 import re
@@ -41,9 +42,16 @@ FIRST_PAGE_BYTES = 1_500_000
 AXE_OPTIONS: dict[str, dict[str, Any]] = {
     "light": {"preload": False, "resultTypes": ["violations"], "rules": {"target-size": {"enabled": True}}},
     # Colours are all that differs.
-    "dark": {"preload": False, "resultTypes": ["violations"], "runOnly": ["color-contrast", "link-in-text-block"]},
+    "dark": {
+        "preload": False,
+        "resultTypes": ["violations"],
+        "runOnly": ["color-contrast", "link-in-text-block"],
+    },
 }
-SETTLED = "async () => { if (window.MathJax?.startup?.promise) await MathJax.startup.promise; await document.fonts.ready; }"
+SETTLED = (
+    "async () => { if (window.MathJax?.startup?.promise) await MathJax.startup.promise; await"
+    " document.fonts.ready; }"
+)
 
 
 @dataclass
@@ -112,14 +120,18 @@ def _watch(page: Page, visit: Visit, address: str) -> None:
     page.on("console", lambda message: note(message.text) if message.type in ("error", "warning") else None)
     page.on("pageerror", lambda error: note(str(error)))
     page.on("requestfailed", lambda request: note(f"{request.url} failed"))
-    page.on("response", lambda response: note(f"{response.url}: {response.status}") if response.status >= 400 else None)
+    page.on(
+        "response",
+        lambda response: note(f"{response.url}: {response.status}") if response.status >= 400 else None,
+    )
     page.on("request", lambda request: note_request(request.url))
 
 
 def _faults(page: Page, scheme: str) -> list[str]:
     violations: list[dict[str, Any]] = Axe().run(page, options=AXE_OPTIONS[scheme]).response["violations"]
     return [
-        f"{scheme}: {violation['id']} ({violation['impact']}): {node['html'][:200]} {node['failureSummary'][:300]}"
+        f"{scheme}: {violation['id']} ({violation['impact']}): {node['html'][:200]}"
+        f" {node['failureSummary'][:300]}"
         for violation in violations
         for node in violation["nodes"]
     ]
@@ -149,14 +161,20 @@ def test_axe_finds_no_fault_in_light_or_dark(
 
 
 def test_no_page_scrolls_sideways_on_a_phone(visits: dict[str, Visit]) -> None:
-    assert {name: visit.width_on_phone for name, visit in visits.items() if visit.width_on_phone > PHONE["width"]} == {}
+    assert {
+        name: visit.width_on_phone for name, visit in visits.items() if visit.width_on_phone > PHONE["width"]
+    } == {}
 
 
-def test_the_edition_heads_every_page_without_filling_a_phone(visits: dict[str, Visit], sources: dict[str, Source]) -> None:
+def test_the_edition_heads_every_page_without_filling_a_phone(
+    visits: dict[str, Visit], sources: dict[str, Source]
+) -> None:
     for name, visit in visits.items():
         assert visit.banner_on_phone["y"] == 0.0, name
         assert 20.0 < visit.banner_on_phone["height"] < 0.2 * PHONE["height"], name
-        assert re.search(r'class="edition-chip edition-(synthetic|paper)">(Synthetic|Paper) edition<', sources[name].text), name
+        assert re.search(
+            r'class="edition-chip edition-(synthetic|paper)">(Synthetic|Paper) edition<', sources[name].text
+        ), name
 
 
 def test_every_page_has_one_first_heading(sources: dict[str, Source]) -> None:
@@ -179,7 +197,11 @@ def test_all_internal_links_anchors_and_files_resolve(html: Path, sources: dict[
 
 def test_nothing_is_named_on_another_host(html: Path, sources: dict[str, Source]) -> None:
     for name, source in sources.items():
-        outside = [url for url in source.resources if urlsplit(url).scheme not in ("", "data") or url.startswith("//")]
+        outside = [
+            url
+            for url in source.resources
+            if urlsplit(url).scheme not in ("", "data") or url.startswith("//")
+        ]
         assert not outside, f"{name}: {outside}"
     for path in (html / "_static").rglob("*.css"):
         style = path.read_text(encoding="utf-8")
@@ -193,7 +215,9 @@ def test_every_image_has_alternative_text_and_waits_until_it_is_near(sources: di
     assert [name for name, image in images if image.get("loading") != "lazy"] == []
 
 
-def test_images_far_below_are_not_requested_at_load(visits: dict[str, Visit], sources: dict[str, Source]) -> None:
+def test_images_far_below_are_not_requested_at_load(
+    visits: dict[str, Visit], sources: dict[str, Source]
+) -> None:
     """The ablation's figure of the small book stands below a long text; atlas pages have many figures."""
     eager = {}
     for name in ["10_ablation.html", *(name for name in sources if name.startswith("atlas/"))]:
@@ -212,7 +236,9 @@ def test_the_atlas_leads_to_a_page_for_each_scene(sources: dict[str, Source]) ->
         assert sources[name].images, name
 
 
-def test_mathjax_loads_where_there_are_equations_and_not_elsewhere(visits: dict[str, Visit], sources: dict[str, Source]) -> None:
+def test_mathjax_loads_where_there_are_equations_and_not_elsewhere(
+    visits: dict[str, Visit], sources: dict[str, Source]
+) -> None:
     loading = {name for name, visit in visits.items() if any("mathjax" in url for url in visit.requested)}
     assert loading == {name for name, source in sources.items() if 'class="math' in source.text}
     assert "method.html" in loading and "index.html" not in loading
@@ -244,7 +270,9 @@ def test_what_scrolls_sideways_fades_where_more_is_hidden(browser: Browser, addr
     wide.evaluate("box => box.scrollTo(box.scrollWidth, 0)")
     page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     assert wide.evaluate(HIDDEN_RIGHT) == "0px"
-    assert wide.evaluate("box => getComputedStyle(box).getPropertyValue('--hidden-below')") == "0px"  # it has its whole height
+    assert (
+        wide.evaluate("box => getComputedStyle(box).getPropertyValue('--hidden-below')") == "0px"
+    )  # it has its whole height
     page.set_viewport_size({"width": 2600, "height": 900})
     page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     assert wide.evaluate("box => box.scrollWidth <= box.clientWidth") and wide.evaluate(HIDDEN_RIGHT) == "0px"
@@ -303,13 +331,18 @@ def test_a_phone_opens_both_side_bars_by_keyboard(browser: Browser, address: str
 
 def _in_view(page: Page, locator: Any) -> bool:
     box = locator.bounding_box()
-    return box is not None and 0 <= box["x"] < PHONE["width"] and box["width"] > 0 and bool(locator.is_visible())
+    return (
+        box is not None and 0 <= box["x"] < PHONE["width"] and box["width"] > 0 and bool(locator.is_visible())
+    )
 
 
 def test_on_paper_the_page_is_light_and_whole_and_says_its_edition(browser: Browser, address: str) -> None:
     page = browser.new_page(viewport={"width": 680, "height": 960}, color_scheme="dark")
     page.goto(address + "results.html", wait_until="load")
-    page.evaluate("addEventListener('beforeprint', () => { window.printedTheme = document.documentElement.dataset.theme; })")
+    page.evaluate(
+        "addEventListener('beforeprint', () => { window.printedTheme ="
+        " document.documentElement.dataset.theme; })"
+    )
     assert len(page.pdf(format="A4")) > 10_000
     assert page.evaluate("[window.printedTheme, document.documentElement.dataset.theme]") == ["light", "dark"]
     page.emulate_media(media="print")
@@ -317,12 +350,17 @@ def test_on_paper_the_page_is_light_and_whole_and_says_its_edition(browser: Brow
         assert page.locator(shown).first.is_visible(), shown
     for hidden in (".bd-sidebar-primary", ".bd-sidebar-secondary", ".bd-header-article", ".prev-next-footer"):
         assert not page.locator(hidden).first.is_visible(), hidden
-    cut = "[...document.querySelectorAll('.table-box')].filter(box => box.scrollWidth > box.clientWidth + 1).length"
+    cut = (
+        "[...document.querySelectorAll('.table-box')].filter(box => box.scrollWidth > box.clientWidth +"
+        " 1).length"
+    )
     assert page.evaluate(cut) == 0
     page.close()
 
 
-def test_without_scripts_a_page_still_tells_everything(browser: Browser, address: str, sources: dict[str, Source]) -> None:
+def test_without_scripts_a_page_still_tells_everything(
+    browser: Browser, address: str, sources: dict[str, Source]
+) -> None:
     context = browser.new_context(java_script_enabled=False, viewport=PHONE, color_scheme="dark")
     page = context.new_page()
     page.goto(address + "06_aster_evaluation.html", wait_until="load")
@@ -331,8 +369,13 @@ def test_without_scripts_a_page_still_tells_everything(browser: Browser, address
     context.close()
 
 
-def test_figures_stand_on_a_white_card_on_dark_pages_and_scroll_on_a_phone(browser: Browser, address: str) -> None:
-    look = "image => (({ backgroundColor, filter, padding }) => [backgroundColor, filter, padding])(getComputedStyle(image))"
+def test_figures_stand_on_a_white_card_on_dark_pages_and_scroll_on_a_phone(
+    browser: Browser, address: str
+) -> None:
+    look = (
+        "image => (({ backgroundColor, filter, padding }) => [backgroundColor, filter,"
+        " padding])(getComputedStyle(image))"
+    )
     expected = {"light": ["rgba(0, 0, 0, 0)", "none", "0px"], "dark": ["rgb(255, 255, 255)", "none", "12px"]}
     for scheme, card in expected.items():
         context = browser.new_context(viewport=PHONE, color_scheme=scheme)  # type: ignore[arg-type]
@@ -341,5 +384,7 @@ def test_figures_stand_on_a_white_card_on_dark_pages_and_scroll_on_a_phone(brows
         image = page.locator(".figure-images img").first
         assert image.evaluate(look) == card
         drawn_px = float(image.get_attribute("width") or "0")
-        assert image.evaluate("image => image.clientWidth") >= min(drawn_px, 544.0) > 0.0  # not shrunk to the phone
+        assert (
+            image.evaluate("image => image.clientWidth") >= min(drawn_px, 544.0) > 0.0
+        )  # not shrunk to the phone
         context.close()

@@ -1,4 +1,5 @@
-"""The results as pages show them: from a run of published pairs, or from the kept tables beside a simulated one."""
+"""The results as pages show them: from a run of published pairs,
+or from the kept tables beside a simulated one."""
 
 from __future__ import annotations
 
@@ -23,23 +24,32 @@ KEPT = KeptResults.read(PROJECT / RESULTS)
 
 def results_of(run: Path, figures: dict[str, dict[str, float]] = FIGURES, synthetic: bool = False) -> Results:
     """A run of two scenes in which sc-unet has no figures."""
-    rows = metrics_rows({name: values for name, values in figures.items() if name != "sc-unet"}) + missing_rows("sc-unet")
+    rows = metrics_rows(
+        {name: values for name, values in figures.items() if name != "sc-unet"}
+    ) + missing_rows("sc-unet")
     make_run(run, synthetic, rows=rows, pairs=2)
-    (run / METRICS_SUMMARY).write_text(summarise(pd.DataFrame(rows, columns=COLUMNS), METRIC_COLUMNS).to_csv(index=False))
+    (run / METRICS_SUMMARY).write_text(
+        summarise(pd.DataFrame(rows, columns=COLUMNS), METRIC_COLUMNS).to_csv(index=False)
+    )
     files = RunFiles(run)
     return Results(files, claims(files))
 
 
 def test_a_synthetic_edition_tells_of_the_published_pairs_first(tmp_path: Path) -> None:
     found = results_substitutions(results_of(tmp_path / "sample", synthetic=True), KEPT)
-    kept = pd.read_csv(PROJECT / RESULTS / METRICS).query("protocol == 'georeferenced' and method == 'sif-cnn-sr1'")
+    kept = pd.read_csv(PROJECT / RESULTS / METRICS).query(
+        "protocol == 'georeferenced' and method == 'sif-cnn-sr1'"
+    )
     assert found["main_result"].startswith("On all 83 published ASTER–MODIS pairs, SIF-CNN-SR1 recovers")
     assert f"**{kept['frr'].mean():.3f}** [" in found["main_result"]
     assert f"**{kept['rmse_k'].mean():.2f} K** [" in found["main_result"]
     assert KEPT.revisions in found["real_label"] and "not from this edition" in found["real_label"]
     assert f'data-value="{kept["frr"].mean():g}">' in found["headline_table"]
     assert f"{KEPT_FOLDER}/{METRICS_SUMMARY}" in found["metrics_table"]
-    assert "2 simulated pairs" in found["edition_result"] and "nothing about the Earth" in found["edition_result"]
+    assert (
+        "2 simulated pairs" in found["edition_result"]
+        and "nothing about the Earth" in found["edition_result"]
+    )
     assert "drawn by a simulator" in found["edition_results"] and ">0.960<" in found["edition_results"]
     for name in ("main_result", "headline_table", "results_table", "real_label"):
         assert "0.960" not in found[name], name
@@ -47,14 +57,19 @@ def test_a_synthetic_edition_tells_of_the_published_pairs_first(tmp_path: Path) 
 
 def test_an_edition_of_published_pairs_tells_of_itself(tmp_path: Path) -> None:
     found = results_substitutions(results_of(tmp_path / "paper"), KEPT)
-    assert found["main_result"] == (
-        "On 2 of the 83 published ASTER–MODIS pairs, SIF-CNN-SR1 recovers a share (FRR) of **0.960** [0.955, 0.965] of the fine "
-        "detail of ASTER's spectrum that plain interpolation (Bicubic) leaves out; the next best, TsHARP, recovers 0.930 "
-        "[0.925, 0.935]. Its RMSE against ASTER is **2.00 K** [2.00, 2.00], which cannot be told apart from Bicubic's 2.00 K "
-        "[2.00, 2.00]. Degraded back to 1 km, its product lies **0.65 K** [0.65, 0.66] from the LST that it was made from. "
-        "In brackets: 95 % intervals of the mean over scenes."
+    assert (
+        found["main_result"]
+        == "On 2 of the 83 published ASTER–MODIS pairs, SIF-CNN-SR1 recovers a share (FRR) of **0.960**"
+        " [0.955, 0.965] of the fine detail of ASTER's spectrum that plain interpolation (Bicubic) leaves"
+        " out; the next best, TsHARP, recovers 0.930 [0.925, 0.935]. Its RMSE against ASTER is **2.00 K**"
+        " [2.00, 2.00], which cannot be told apart from Bicubic's 2.00 K [2.00, 2.00]. Degraded back to 1"
+        " km, its product lies **0.65 K** [0.65, 0.66] from the LST that it was made from. In brackets: 95"
+        " % intervals of the mean over scenes."
     )
-    assert "They are not those kept with the code: of 10 rows in both, 1318 rows are in one only" in found["edition_result"]
+    assert (
+        "They are not those kept with the code: of 10 rows in both, 1318 rows are in one only"
+        in found["edition_result"]
+    )
     assert "simulat" not in "".join(found.values())
 
 
@@ -68,7 +83,9 @@ def test_the_cover_says_whether_texture_costs_error(tmp_path: Path, rmse_k: floa
 def test_the_kept_tables_agree_with_themselves(tmp_path: Path) -> None:
     own = Results(KEPT.files, KEPT.claims())
     found = results_substitutions(own, KEPT)
-    assert "They equal those kept with the code: over 1328 rows" in found["edition_result"].replace("\N{NO-BREAK SPACE}", "")
+    assert "They equal those kept with the code: over 1328 rows" in found["edition_result"].replace(
+        "\N{NO-BREAK SPACE}", ""
+    )
     assert "All ten verdicts are the same." in found["edition_result"]
 
 
@@ -79,7 +96,9 @@ def test_tables_sort_by_the_numbers_themselves(tmp_path: Path) -> None:
     assert '<td class="missing" colspan="4">weights missing</td>' in found["headline_table"]
     for name in ("results_table", "headline_table", "metrics_table"):
         for table in re.findall(r"<table[^>]*>", found[name]):
-            assert 'class="results sortable"' in table and ("data-filter" in table) == (name == "metrics_table")
+            assert 'class="results sortable"' in table and ("data-filter" in table) == (
+                name == "metrics_table"
+            )
     cells = re.findall(r'<td data-value="([^"]+)">([^<]+)', found["results_table"])
     assert len(cells) > 30
     assert all(abs(float(value) - float(shown.replace("−", "-"))) <= 0.005 for value, shown in cells)

@@ -22,16 +22,26 @@ def read(path: Path) -> dict[str, Any]:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    """Notebooks as papermill leaves them: an injected cell, times, counts that begin later, an output for each code cell."""
+    """Notebooks as papermill leaves them: an injected cell, times, counts
+    that begin later, an output for each code cell."""
     shutil.copytree(NOTEBOOKS, tmp_path / "project")
     (tmp_path / "notebooks").mkdir()
     for name in UPSTREAM:
         notebook = read(NOTEBOOKS / f"{name}.ipynb")
         for count, cell in enumerate(cell for cell in notebook["cells"] if cell["cell_type"] == "code"):
             data = {"text/plain": f"new {count}", "image/png": "abc\n"}
-            cell["outputs"] = [{"output_type": "execute_result", "execution_count": 7 + count, "data": data, "metadata": {}}]
+            cell["outputs"] = [
+                {"output_type": "execute_result", "execution_count": 7 + count, "data": data, "metadata": {}}
+            ]
             cell["metadata"]["papermill"] = {"start_time": "2026-01-01T00:00:00"}
-        injected = {"cell_type": "code", "id": "injected", "metadata": {}, "source": "a = 1", "outputs": [], "execution_count": 2}
+        injected = {
+            "cell_type": "code",
+            "id": "injected",
+            "metadata": {},
+            "source": "a = 1",
+            "outputs": [],
+            "execution_count": 2,
+        }
         notebook["cells"].insert(2, injected)
         (tmp_path / "notebooks" / f"{name}.ipynb").write_text(json.dumps(notebook))
     return tmp_path
@@ -51,7 +61,9 @@ def test_outputs_are_stored_and_all_else_stays(run: Path) -> None:
             cell.pop("outputs", None), cell.pop("execution_count", None)
             cell["source"] = "".join(cell["source"])
         assert after == before
-        assert path.read_text(encoding="utf-8").startswith('{\n "cells"') and path.read_text(encoding="utf-8").endswith("}\n")
+        assert path.read_text(encoding="utf-8").startswith('{\n "cells"') and path.read_text(
+            encoding="utf-8"
+        ).endswith("}\n")
 
 
 def test_storing_again_changes_nothing(run: Path) -> None:
@@ -67,7 +79,10 @@ def test_a_notebook_that_changed_since_is_named(run: Path) -> None:
     cell = next(cell for cell in notebook["cells"] if cell["cell_type"] == "code")
     cell["source"] = "b = 2"
     path.write_text(json.dumps(notebook))
-    with pytest.raises(InputError, match=rf"02_patches\.ipynb: cell {cell['id']} is another than in .*; run the profile again"):
+    with pytest.raises(
+        InputError,
+        match=rf"02_patches\.ipynb: cell {cell['id']} is another than in .*; run the profile again",
+    ):
         store_outputs(run, run / "project")
 
 

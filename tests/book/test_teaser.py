@@ -28,7 +28,9 @@ def packed(codes: list[list[int]]) -> str:
     return base64.b64encode(stream.compress(content) + stream.flush()).decode()
 
 
-def write_scene(run: Path, scene: str, names: tuple[str, ...] = ("aster", "modis", "bicubic", "sif-cnn-sr1")) -> np.ndarray:
+def write_scene(
+    run: Path, scene: str, names: tuple[str, ...] = ("aster", "modis", "bicubic", "sif-cnn-sr1")
+) -> np.ndarray:
     """A scene whose codes fall and rise, 0 among them; gives back the codes, alike for all products."""
     codes = [[(row * 37 + column * 91) % 401 for column in range(COLUMNS)] for row in range(ROWS)]
     products = [{"name": name, "label": name.upper(), "data": packed(codes)} for name in names]
@@ -38,7 +40,10 @@ def write_scene(run: Path, scene: str, names: tuple[str, ...] = ("aster", "modis
     }  # fmt: skip
     path = run / "11_atlas" / "scenes" / scene / "viewer.js"
     path.parent.mkdir(parents=True)
-    told = f"window.lstsrScenes = window.lstsrScenes || {{}};\nwindow.lstsrScenes[{json.dumps(scene)}] = {json.dumps(content)};\n"
+    told = (
+        f"window.lstsrScenes = window.lstsrScenes || {{}};\nwindow.lstsrScenes[{json.dumps(scene)}] ="
+        f" {json.dumps(content)};\n"
+    )
     path.write_text(told, encoding="utf-8")
     return np.array(codes)
 

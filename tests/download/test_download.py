@@ -1,4 +1,5 @@
-"""Downloads through earthaccess from an archive on this machine: what fails, what is resumed, and what gets a granule's name."""
+"""Downloads through earthaccess from an archive on this machine: what fails,
+what is resumed, and what gets a granule's name."""
 
 from __future__ import annotations
 
@@ -87,7 +88,11 @@ def first(contents: dict[str, bytes]) -> str:
 
 
 def fetch(
-    archive: Archive, directory: Path, patience: Patience = QUICK, threads: int = 3, days: list[datetime.date] = DAYS
+    archive: Archive,
+    directory: Path,
+    patience: Patience = QUICK,
+    threads: int = 3,
+    days: list[datetime.date] = DAYS,
 ) -> Result:
     stop = threading.Event()
     source = EarthdataSource(patience, stop, archive.system)
@@ -100,7 +105,9 @@ def named(directory: Path) -> dict[str, bytes]:
 
 
 def leftovers(directory: Path) -> list[str]:
-    return sorted(path.name for path in directory.iterdir() if path.suffix != ".hdf" and path.name != "manifest.csv")
+    return sorted(
+        path.name for path in directory.iterdir() if path.suffix != ".hdf" and path.name != "manifest.csv"
+    )
 
 
 def manifest(directory: Path) -> list[dict[str, str]]:
@@ -108,16 +115,24 @@ def manifest(directory: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-def test_everything_listed_is_fetched_and_entered(archive: Archive, contents: dict[str, bytes], tmp_path: Path) -> None:
+def test_everything_listed_is_fetched_and_entered(
+    archive: Archive, contents: dict[str, bytes], tmp_path: Path
+) -> None:
     result = fetch(archive, tmp_path / "out")
     assert named(tmp_path / "out") == contents
-    assert sorted(result.fetched) == sorted(contents) and not (result.held or result.failed or result.left or result.unchecked)
+    assert sorted(result.fetched) == sorted(contents) and not (
+        result.held or result.failed or result.left or result.unchecked
+    )
     assert Counter(archive.asked_for_granules) == dict.fromkeys(contents, 1)
     assert leftovers(tmp_path / "out") == []
     for row in manifest(tmp_path / "out"):
         content = contents[row["granule"]]
         assert row["sha256"] == hashlib.sha256(content).hexdigest() and int(row["bytes"]) == len(content)
-        assert row["product"] in ("MOD21A1D", "MOD09GQ") and row["tile"] == "h18v04" and row["source"] == "earthdata"
+        assert (
+            row["product"] in ("MOD21A1D", "MOD09GQ")
+            and row["tile"] == "h18v04"
+            and row["source"] == "earthdata"
+        )
         assert datetime.date.fromisoformat(row["date"]) in DAYS
         assert datetime.datetime.fromisoformat(row["time"]).utcoffset() == datetime.timedelta(0)
     assert [row["granule"] for row in manifest(tmp_path / "out")] == sorted(contents)
@@ -135,7 +150,9 @@ def test_with_nothing_missing_only_the_catalogue_is_asked(
     assert [request.path for request in archive.requests] == ["/search/granules.umm_json"] * 2
 
 
-def test_a_further_day_adds_to_the_manifest(archive: Archive, contents: dict[str, bytes], tmp_path: Path) -> None:
+def test_a_further_day_adds_to_the_manifest(
+    archive: Archive, contents: dict[str, bytes], tmp_path: Path
+) -> None:
     fetch(archive, tmp_path, days=DAYS[:1])
     assert len(manifest(tmp_path)) == 2
     assert len(fetch(archive, tmp_path).fetched) == 4
@@ -143,7 +160,11 @@ def test_a_further_day_adds_to_the_manifest(archive: Archive, contents: dict[str
 
 
 def test_the_token_reaches_the_data_host_and_no_other_place(
-    archive: Archive, first: str, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    archive: Archive,
+    first: str,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     archive.lasting[first] = Fault(401)
     with caplog.at_level("DEBUG"):
@@ -171,11 +192,16 @@ def test_a_connection_that_drops_is_resumed(
 def test_a_connection_that_drops_often_is_resumed_often(
     archive: Archive, contents: dict[str, bytes], first: str, tmp_path: Path
 ) -> None:
-    archive.lasting[first] = Fault(cut_after=70_000)  # each brings one block; more than are attempted without progress
+    archive.lasting[first] = Fault(
+        cut_after=70_000
+    )  # each brings one block; more than are attempted without progress
     result = fetch(archive, tmp_path, Patience(1, 0.01))
     assert not result.failed and named(tmp_path) == contents
     resumed = range(65536, len(contents[first]), 65536)
-    assert [request.range for request in archive.asked(first)] == [None, *(f"bytes={start}-" for start in resumed)]
+    assert [request.range for request in archive.asked(first)] == [
+        None,
+        *(f"bytes={start}-" for start in resumed),
+    ]
 
 
 def test_a_connection_that_always_drops_at_once_fails_alone(
@@ -209,7 +235,13 @@ def test_a_status_that_passes_costs_one_more_request(
     ],
 )
 def test_a_status_that_lasts_fails_its_granule_in_one_line(
-    archive: Archive, contents: dict[str, bytes], first: str, tmp_path: Path, status: int, attempts: int, advice: str
+    archive: Archive,
+    contents: dict[str, bytes],
+    first: str,
+    tmp_path: Path,
+    status: int,
+    attempts: int,
+    advice: str,
 ) -> None:
     archive.lasting[first] = Fault(status)
     result = fetch(archive, tmp_path)
@@ -236,7 +268,9 @@ def test_retry_after_is_waited_for(archive: Archive, first: str, tmp_path: Path,
     assert time.time() - begin >= wanted
 
 
-def test_an_archive_that_asks_to_come_back_tomorrow_is_not_waited_for(archive: Archive, first: str, tmp_path: Path) -> None:
+def test_an_archive_that_asks_to_come_back_tomorrow_is_not_waited_for(
+    archive: Archive, first: str, tmp_path: Path
+) -> None:
     archive.lasting[first] = Fault(503, {"Retry-After": "86400"})
     result = fetch(archive, tmp_path)
     assert "86400 s" in result.failed[first] and len(archive.asked(first)) == 1
@@ -248,7 +282,9 @@ def test_an_archive_that_is_down_is_not_asked_for_every_granule(archive: Archive
         day = first_day + datetime.timedelta(days=number)
         archive.add(f"MOD21A1D.A{day:%Y%j}.h18v04.061.2020358154430.hdf", b"never sent")
     archive.lasting[".hdf"] = Fault(503)
-    result = fetch(archive, tmp_path, Patience(2, 0.001), threads=4, days=[first_day, datetime.date(2017, 12, 31)])
+    result = fetch(
+        archive, tmp_path, Patience(2, 0.001), threads=4, days=[first_day, datetime.date(2017, 12, 31)]
+    )
     assert len(result.failed) + len(result.left) == 63 and not result.fetched
     assert 8 <= len(result.failed) <= 8 + 4
     assert len(archive.asked(".hdf")) == 2 * len(result.failed)
@@ -274,7 +310,10 @@ def test_another_size_than_the_metadata_say_is_refused(
 ) -> None:
     archive.claims[first]["size"] = len(contents[first]) + change
     result = fetch(archive, tmp_path)
-    assert f"{len(contents[first])} bytes, its metadata say {len(contents[first]) + change}" in result.failed[first]
+    assert (
+        f"{len(contents[first])} bytes, its metadata say {len(contents[first]) + change}"
+        in result.failed[first]
+    )
     assert len(archive.asked(first)) == QUICK.attempts
     assert named(tmp_path).keys() == contents.keys() - {first} and leftovers(tmp_path) == []
 
@@ -290,10 +329,14 @@ def test_a_file_damaged_on_its_way_is_fetched_once_more(
     assert [request.range for request in archive.asked(first)] == [None, None]
 
 
-def test_a_file_that_stays_damaged_is_refused(archive: Archive, contents: dict[str, bytes], first: str, tmp_path: Path) -> None:
+def test_a_file_that_stays_damaged_is_refused(
+    archive: Archive, contents: dict[str, bytes], first: str, tmp_path: Path
+) -> None:
     archive.claims[first]["md5"] = "0" * 32
     result = fetch(archive, tmp_path)
-    assert hashlib.md5(contents[first]).hexdigest() in result.failed[first] and "0" * 32 in result.failed[first]
+    assert (
+        hashlib.md5(contents[first]).hexdigest() in result.failed[first] and "0" * 32 in result.failed[first]
+    )
     assert len(archive.asked(first)) == 2
     assert named(tmp_path).keys() == contents.keys() - {first} and leftovers(tmp_path) == []
 
@@ -317,7 +360,9 @@ def test_without_a_checksum_size_and_content_are_checked_and_this_is_told(
     archive: Archive, contents: dict[str, bytes], first: str, tmp_path: Path
 ) -> None:
     archive.claims[first]["md5"] = ""
-    (tmp_path / f"{first}.part").write_bytes(b"\x0e\x03\x13\x01 of another version" * 1000)  # not to be built upon
+    (tmp_path / f"{first}.part").write_bytes(
+        b"\x0e\x03\x13\x01 of another version" * 1000
+    )  # not to be built upon
     result = fetch(archive, tmp_path)
     assert result.unchecked == [first] and named(tmp_path) == contents
     assert archive.asked(first)[0].range is None
@@ -335,7 +380,9 @@ def test_a_file_that_is_not_what_was_entered_is_fetched_again(
     archive.requests.clear()
     assert fetch(archive, tmp_path).fetched == [first]
     assert named(tmp_path) == contents
-    assert [request.range for request in archive.asked(".hdf")] == (["bytes=131072-"] if damage == "cut" else [None])
+    assert [request.range for request in archive.asked(".hdf")] == (
+        ["bytes=131072-"] if damage == "cut" else [None]
+    )
 
 
 def test_a_file_that_was_only_touched_is_kept(archive: Archive, first: str, tmp_path: Path) -> None:
@@ -345,7 +392,9 @@ def test_a_file_that_was_only_touched_is_kept(archive: Archive, first: str, tmp_
     assert len(fetch(archive, tmp_path).held) == 6 and archive.asked_for_granules == []
 
 
-def test_files_without_a_manifest_are_checked_and_kept(archive: Archive, contents: dict[str, bytes], tmp_path: Path) -> None:
+def test_files_without_a_manifest_are_checked_and_kept(
+    archive: Archive, contents: dict[str, bytes], tmp_path: Path
+) -> None:
     fetch(archive, tmp_path)
     (tmp_path / "manifest.csv").unlink()  # as when the run dies between the last rename and its entry
     archive.requests.clear()
@@ -358,10 +407,14 @@ def start(archive: Archive, directory: Path) -> subprocess.Popen[str]:
     command = [sys.executable, "-W", "error", "-c", DRIVER, archive.url, str(directory)]
     # A shell starts what goes on in the background deaf to Ctrl-C, and so its children.
     hear = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hear)
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hear
+    )
 
 
-def test_two_runs_at_once_share_the_work(archive: Archive, contents: dict[str, bytes], tmp_path: Path) -> None:
+def test_two_runs_at_once_share_the_work(
+    archive: Archive, contents: dict[str, bytes], tmp_path: Path
+) -> None:
     archive.lasting[".hdf"] = Fault(bytes_per_s=1e6)
     runs = [start(archive, tmp_path), start(archive, tmp_path)]
     printed = [run.communicate(timeout=60) for run in runs]
@@ -380,7 +433,10 @@ def test_a_run_that_is_killed_leaves_nothing_wrong_and_is_gone_on_with(
     archive.lasting[".hdf"] = Fault(bytes_per_s=200_000)
     run = start(archive, tmp_path)
     deadline = time.monotonic() + 30
-    while not any(path.stat().st_size > 100_000 for path in tmp_path.glob("*.part")) and time.monotonic() < deadline:
+    while (
+        not any(path.stat().st_size > 100_000 for path in tmp_path.glob("*.part"))
+        and time.monotonic() < deadline
+    ):
         time.sleep(0.02)
     run.send_signal(signal_number)
     run.communicate(timeout=30)
@@ -394,7 +450,9 @@ def test_a_run_that_is_killed_leaves_nothing_wrong_and_is_gone_on_with(
     assert not fetch(archive, tmp_path).failed
     assert named(tmp_path) == contents and leftovers(tmp_path) == []
     for name, part in parts.items():
-        assert [request.range for request in archive.asked(name)] == ([f"bytes={len(part)}-"] if part else [None])
+        assert [request.range for request in archive.asked(name)] == (
+            [f"bytes={len(part)}-"] if part else [None]
+        )
     assert not complete & set(archive.asked_for_granules)
 
 
@@ -424,11 +482,15 @@ def test_a_full_disk_is_told_in_one_line_and_gone_on_from(
     with full_disk(100_000):
         result = fetch(archive, tmp_path)
     assert result.failed.keys() == contents.keys() and named(tmp_path) == {}
-    assert all("cannot be written" in reason and "Free some space" in reason for reason in result.failed.values())
+    assert all(
+        "cannot be written" in reason and "Free some space" in reason for reason in result.failed.values()
+    )
     assert not fetch(archive, tmp_path).failed and named(tmp_path) == contents
 
 
-def test_the_sizes_that_are_missing_must_fit_on_the_disk(archive: Archive, first: str, tmp_path: Path) -> None:
+def test_the_sizes_that_are_missing_must_fit_on_the_disk(
+    archive: Archive, first: str, tmp_path: Path
+) -> None:
     archive.claims[first]["size"] = 10**16
     with pytest.raises(InputError, match=r"10000000\.0 GB are missing"):
         fetch(archive, tmp_path)
@@ -443,7 +505,9 @@ def test_an_estimate_states_granules_and_bytes_and_fetches_nothing(
     source = EarthdataSource(QUICK, threading.Event(), archive.system)
     plan = make_plan(source, [LST, NDVI], [TILE], DAYS[0], DAYS[-1], tmp_path)
     text = estimate(source, plan, 2)
-    missing = sum(len(content) for name, content in contents.items() if GranuleName.parse(name).date != DAYS[0])
+    missing = sum(
+        len(content) for name, content in contents.items() if GranuleName.parse(name).date != DAYS[0]
+    )
     assert text.startswith(f"6 granules: 2 here, 4 to fetch; {missing} bytes") and "minutes at" in text
     assert archive.asked_for_granules == []
 
@@ -465,7 +529,16 @@ def test_an_intact_granule_passes_its_check(contents: dict[str, bytes], first: s
 
 
 def run_cli(*arguments: str | Path) -> int:
-    options = ["--product", "MOD21A1D.061", "--tile", "h18v04", "--start", "2017-01-01", "--end", "2017-01-02"]
+    options = [
+        "--product",
+        "MOD21A1D.061",
+        "--tile",
+        "h18v04",
+        "--start",
+        "2017-01-01",
+        "--end",
+        "2017-01-02",
+    ]
     return cli.main(["download", *options, *map(str, arguments)])
 
 
@@ -490,14 +563,18 @@ def run_cli(*arguments: str | Path) -> int:
         (["--source", "sample", "--first-wait", "-1"], "first"),
     ],
 )
-def test_a_bad_option_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], told: str) -> None:
+def test_a_bad_option_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], told: str
+) -> None:
     assert run_cli("--out", tmp_path / "out", *arguments) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("lstsr: ") and told in line and "secret" not in line
     assert not (tmp_path / "out").exists()
 
 
-def test_the_sample_needs_no_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_sample_needs_no_account(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.delenv("EARTHDATA_TOKEN")
     arguments = ["--source", "sample", "--out", tmp_path / "out", "--end", "2017-01-01"]
     assert run_cli(*arguments, "--dry-run") == 0

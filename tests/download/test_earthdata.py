@@ -30,7 +30,13 @@ def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "home").mkdir()
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    for name in ("NETRC", "EARTHDATA_TOKEN", "EARTHDATA_USERNAME", "EARTHDATA_PASSWORD", "EARTHDATA_TOKEN_FILE"):
+    for name in (
+        "NETRC",
+        "EARTHDATA_TOKEN",
+        "EARTHDATA_USERNAME",
+        "EARTHDATA_PASSWORD",
+        "EARTHDATA_TOKEN_FILE",
+    ):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -44,11 +50,15 @@ def source_of(archive: Archive) -> EarthdataSource:
     return EarthdataSource(Patience(attempts=3, first_wait_s=0.01), threading.Event(), archive.system)
 
 
-def search(archive: Archive, product: str = "MOD21A1D", tile: Tile = TILE, first: datetime.date = FIRST) -> list[RemoteGranule]:
+def search(
+    archive: Archive, product: str = "MOD21A1D", tile: Tile = TILE, first: datetime.date = FIRST
+) -> list[RemoteGranule]:
     return source_of(archive).search(Product(product), tile, first, LAST)
 
 
-def granule(day: int, product: str = "MOD21A1D", tile: str = "h18v04", production: str = "2020358154430") -> str:
+def granule(
+    day: int, product: str = "MOD21A1D", tile: str = "h18v04", production: str = "2020358154430"
+) -> str:
     return f"{product}.A2017{day:03d}.{tile}.061.{production}.hdf"
 
 
@@ -78,14 +88,18 @@ def test_aquas_products_are_found_as_themselves(archive: Archive, product: str) 
 
 def test_a_day_that_overlaps_the_period_by_its_end_alone_is_left_out(archive: Archive) -> None:
     archive.add(granule(1), b"content")
-    archive.catalogue = lambda query, found=archive.catalogue: found({**query, "temporal[]": ["2016-12-31,2017-12-31"]})  # type: ignore[method-assign]
+    archive.catalogue = lambda query, found=archive.catalogue: found(
+        {**query, "temporal[]": ["2016-12-31,2017-12-31"]}
+    )  # type: ignore[method-assign]
     assert len(search(archive)) == 1
     assert search(archive, first=datetime.date(2017, 1, 2)) == []
 
 
 def test_a_yearly_product_is_found_by_any_of_its_days(archive: Archive) -> None:
     archive.add(granule(1, "MOD44W"), b"content")
-    assert [str(found.name) for found in search(archive, "MOD44W", first=datetime.date(2017, 1, 20))] == [granule(1, "MOD44W")]
+    assert [str(found.name) for found in search(archive, "MOD44W", first=datetime.date(2017, 1, 20))] == [
+        granule(1, "MOD44W")
+    ]
 
 
 def test_of_a_day_produced_twice_the_newer_is_taken(archive: Archive) -> None:
@@ -98,7 +112,9 @@ def test_a_long_list_comes_in_pages(archive: Archive) -> None:
     for number in range(2003):
         archive.add(granule(1 + number % 31, production=f"2020{number:09d}"), b"content")
     # The last page holds the newest of three days.
-    assert {found.name.production for found in search(archive)} == {f"2020{number:09d}" for number in range(1972, 2003)}
+    assert {found.name.production for found in search(archive)} == {
+        f"2020{number:09d}" for number in range(1972, 2003)
+    }
     assert len(archive.requests) == 2
 
 
@@ -145,7 +161,13 @@ def test_without_a_login_one_line_says_how_to_get_one(tmp_path: Path) -> None:
     with pytest.raises(InputError) as raised:
         EarthdataSource(Patience(), threading.Event()).connect()
     assert "\n" not in str(raised.value)
-    for word in ("https://urs.earthdata.nasa.gov", "~/.netrc", "EARTHDATA_USERNAME", "EARTHDATA_TOKEN", "--source sample"):
+    for word in (
+        "https://urs.earthdata.nasa.gov",
+        "~/.netrc",
+        "EARTHDATA_USERNAME",
+        "EARTHDATA_TOKEN",
+        "--source sample",
+    ):
         assert word in str(raised.value)
 
 
@@ -169,7 +191,9 @@ def test_a_token_is_found_in_the_environment_or_in_the_file_that_it_names(
 
 def test_a_token_file_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("EARTHDATA_TOKEN_FILE", str(tmp_path / "token"))
-    with pytest.raises(InputError, match=r"token: cannot be read .*; expected the token that EARTHDATA_TOKEN_FILE names"):
+    with pytest.raises(
+        InputError, match=r"token: cannot be read .*; expected the token that EARTHDATA_TOKEN_FILE names"
+    ):
         EarthdataSource(Patience(), threading.Event()).connect()
 
 
@@ -206,7 +230,18 @@ def test_the_command_without_a_login_ends_in_one_line(
 ) -> None:
     # NASA's catalogue is asked first, which this machine may not reach; either way the user gets one line.
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{archive.server_address[1]}")
-    arguments = ["--product", "MOD21A1D.061", "--tile", "h18v04", "--start", "2017-01-01", "--end", "2017-01-02"]
+    arguments = [
+        "--product",
+        "MOD21A1D.061",
+        "--tile",
+        "h18v04",
+        "--start",
+        "2017-01-01",
+        "--end",
+        "2017-01-02",
+    ]
     assert cli.main(["download", *arguments, "--attempts", "1", "--out", str(tmp_path / "out")]) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("lstsr: https://cmr.earthdata.nasa.gov/search/: ") and not (tmp_path / "out").exists()
+    assert (
+        line.startswith("lstsr: https://cmr.earthdata.nasa.gov/search/: ") and not (tmp_path / "out").exists()
+    )

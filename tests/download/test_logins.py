@@ -1,4 +1,5 @@
-"""Logins as people keep them: each kind of file works with both archives or is one line, and no secret is in any."""
+"""Logins as people keep them: each kind of file works with both
+archives or is one line, and no secret is in any."""
 
 from __future__ import annotations
 
@@ -22,7 +23,10 @@ from worlds.archive import Archive, serving
 SECRET = "secret-that-nobody-may-read"
 HOST = "127.0.0.1"
 EARTHDATA_HOST = "127.0.0.1:9"  # where nothing listens
-LOGINS = f"machine {EARTHDATA_HOST} login someone password {SECRET}\nmachine {HOST} login someone password {SECRET}\n"
+LOGINS = (
+    f"machine {EARTHDATA_HOST} login someone password {SECRET}\nmachine {HOST} login someone password"
+    f" {SECRET}\n"
+)
 SOUND = {
     "as NASA says": LOGINS,
     "on several lines": LOGINS.replace(" login", "\n\tlogin").replace(" password", "\r\n  password"),
@@ -35,19 +39,34 @@ UNREADABLE = {
     "UTF-16": (LOGINS.encode("utf-16"), "byte-order mark"),
     "UTF-16, big end first": (b"\xfe\xff" + LOGINS.encode("utf-16-be"), "byte-order mark"),
     "Latin-1": (f"# é\n{LOGINS}".encode("latin-1"), "line 1 is not UTF-8"),
-    "Latin-1 in a password": (f"{LOGINS}machine x login y password é{SECRET}".encode("latin-1"), "line 3 is not UTF-8"),
+    "Latin-1 in a password": (
+        f"{LOGINS}machine x login y password é{SECRET}".encode("latin-1"),
+        "line 3 is not UTF-8",
+    ),
 }
 """Those that stop requests wherever it is used, even where a token is given."""
 MISUNDERSTOOD = {
     "a byte-order mark": (LOGINS.encode("utf-8-sig"), "byte-order mark"),
     "UTF-16 without a mark": (LOGINS.encode("utf-16-le"), "not understood at line"),
-    "a password with a space": (f"machine {EARTHDATA_HOST} login x password half {SECRET}\n".encode(), "not understood at line"),
+    "a password with a space": (
+        f"machine {EARTHDATA_HOST} login x password half {SECRET}\n".encode(),
+        "not understood at line",
+    ),
     "a word too many": (f"{SECRET}\n{LOGINS}".encode(), "not understood at line"),
-    "a URL": (f"machine {EARTHDATA_HOST}\nhttps://a:{SECRET}@example.org\n".encode(), "not understood at line"),
+    "a URL": (
+        f"machine {EARTHDATA_HOST}\nhttps://a:{SECRET}@example.org\n".encode(),
+        "not understood at line",
+    ),
 }
 LACKING = {
-    "no password": (f"machine {EARTHDATA_HOST} login {SECRET}\nmachine {HOST} login {SECRET}\n", "has no password"),
-    "no name": (f"machine {EARTHDATA_HOST} password {SECRET}\nmachine {HOST} password {SECRET}\n", "has no name"),
+    "no password": (
+        f"machine {EARTHDATA_HOST} login {SECRET}\nmachine {HOST} login {SECRET}\n",
+        "has no password",
+    ),
+    "no name": (
+        f"machine {EARTHDATA_HOST} password {SECRET}\nmachine {HOST} password {SECRET}\n",
+        "has no name",
+    ),
 }
 
 
@@ -97,13 +116,17 @@ Source = Callable[[Archive], None]
 def refusal(source: Source, archive: Archive, capfd: pytest.CaptureFixture[str]) -> str:
     with pytest.raises(InputError) as caught:
         source(archive)
-    shown = "".join([*traceback.format_exception(caught.value), *capfd.readouterr()])  # with LSTSR_TRACEBACK, all of it
+    shown = "".join(
+        [*traceback.format_exception(caught.value), *capfd.readouterr()]
+    )  # with LSTSR_TRACEBACK, all of it
     assert SECRET not in shown and "\n" not in str(caught.value)
     return str(caught.value)
 
 
 @pytest.mark.parametrize("case", SOUND)
-def test_a_sound_netrc_logs_in(archive: Archive, home: Path, capfd: pytest.CaptureFixture[str], case: str) -> None:
+def test_a_sound_netrc_logs_in(
+    archive: Archive, home: Path, capfd: pytest.CaptureFixture[str], case: str
+) -> None:
     (home / ".netrc").write_text(SOUND[case], encoding="utf-8")
     assert "no login (ConnectionError)" in refusal(connect, archive, capfd)  # it was tried
     open_mirror(archive)
@@ -145,7 +168,11 @@ def test_a_login_that_lacks_something_is_named(
 
 @pytest.mark.parametrize("case", [*UNREADABLE, *MISUNDERSTOOD])
 def test_with_a_token_only_a_netrc_that_stops_requests_is_in_the_way(
-    archive: Archive, home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], case: str
+    archive: Archive,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    case: str,
 ) -> None:
     """And what is let pass does not stop requests."""
     monkeypatch.setenv("EARTHDATA_TOKEN", SECRET)
@@ -162,7 +189,9 @@ def test_with_a_token_only_a_netrc_that_stops_requests_is_in_the_way(
 
 
 @pytest.mark.parametrize("kind", ["directory", "loop", "pipe"])
-def test_a_netrc_that_is_no_file_is_named(archive: Archive, home: Path, capfd: pytest.CaptureFixture[str], kind: str) -> None:
+def test_a_netrc_that_is_no_file_is_named(
+    archive: Archive, home: Path, capfd: pytest.CaptureFixture[str], kind: str
+) -> None:
     path = home / ".netrc"
     {"directory": path.mkdir, "loop": lambda: path.symlink_to(path), "pipe": lambda: os.mkfifo(path)}[kind]()
     message = refusal(connect, archive, capfd)
@@ -171,7 +200,11 @@ def test_a_netrc_that_is_no_file_is_named(archive: Archive, home: Path, capfd: p
 
 @pytest.mark.parametrize("kind", ["missing", "dangling", "empty", "another machine's", "/dev/null"])
 def test_without_a_login_one_line_says_how_to_get_one(
-    archive: Archive, home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], kind: str
+    archive: Archive,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    kind: str,
 ) -> None:
     path = home / ".netrc"
     if kind == "dangling":
@@ -208,7 +241,17 @@ def test_the_command_ends_in_one_line(
 ) -> None:
     (home / ".netrc").write_bytes(UNREADABLE[case][0])
     url = ["--url", "https://archive.example.org"] if source == "mirror" else []
-    arguments = ["--product", "MOD21A1D.061", "--tile", "h18v04", "--start", "2017-01-01", "--end", "2017-01-02", *url]
+    arguments = [
+        "--product",
+        "MOD21A1D.061",
+        "--tile",
+        "h18v04",
+        "--start",
+        "2017-01-01",
+        "--end",
+        "2017-01-02",
+        *url,
+    ]
     assert cli.main(["download", "--source", source, *arguments, "--out", str(tmp_path / "out")]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"lstsr: {home / '.netrc'}: ") and SECRET not in line
@@ -250,7 +293,12 @@ def test_what_is_no_token_is_refused_and_not_quoted(case: str) -> None:
 @pytest.mark.parametrize("case", [name for name in BAD_TOKENS if name not in ("empty", "blank")])
 @pytest.mark.parametrize("place", ["EARTHDATA_TOKEN", "EARTHDATA_TOKEN_FILE", "LSTSR_MIRROR_TOKEN"])
 def test_a_bad_token_is_named_by_where_it_stands(
-    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], case: str, place: str
+    archive: Archive,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    case: str,
+    place: str,
 ) -> None:
     text, told = BAD_TOKENS[case]
     (tmp_path / "token").write_text(text, encoding="utf-8")
@@ -265,7 +313,12 @@ def test_a_token_file_that_is_none_is_named(
 ) -> None:
     (tmp_path / "Latin-1").write_bytes(f"é{SECRET}".encode("latin-1"))
     (tmp_path / "dangling").symlink_to("nowhere")
-    for name, told in {"Latin-1": "not UTF-8", "dangling": "No such file", ".": "Is a directory", "nowhere": "No such"}.items():
+    for name, told in {
+        "Latin-1": "not UTF-8",
+        "dangling": "No such file",
+        ".": "Is a directory",
+        "nowhere": "No such",
+    }.items():
         monkeypatch.setenv("EARTHDATA_TOKEN_FILE", str(tmp_path / name))
         message = refusal(connect, archive, capfd)
         assert told in message and "EARTHDATA_TOKEN_FILE" in message
@@ -282,7 +335,8 @@ def test_a_password_beyond_latin_1_is_one_line(archive: Archive, home: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "url", [f"ftp://me:{SECRET}@example.org", f"https://me:{SECRET}@example.org:x", f"me:{SECRET}@example.org"]
+    "url",
+    [f"ftp://me:{SECRET}@example.org", f"https://me:{SECRET}@example.org:x", f"me:{SECRET}@example.org"],
 )
 def test_an_address_that_is_none_is_told_without_its_login(archive: Archive, url: str) -> None:
     with pytest.raises(InputError, match="expected an address") as caught:

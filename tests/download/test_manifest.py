@@ -42,7 +42,10 @@ def test_processes_and_threads_do_not_lose_entries(tmp_path: Path) -> None:
     for product in ("MOD21A1D", "MOD09GQ", "MOD11A1"):
         for day in range(1, 31):
             granule(tmp_path, day, product)
-    runs = [subprocess.Popen([sys.executable, "-c", WRITER, tmp_path, f"{product}*"]) for product in ("MOD21A1D", "MOD09GQ")]
+    runs = [
+        subprocess.Popen([sys.executable, "-c", WRITER, tmp_path, f"{product}*"])
+        for product in ("MOD21A1D", "MOD09GQ")
+    ]
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda path: enter(tmp_path, Entry.of(path, "mirror")), tmp_path.glob("MOD11A1*")))
     assert [run.wait(timeout=60) for run in runs] == [0, 0]

@@ -1,4 +1,5 @@
-"""Downloads through pymodis, in the interpreter that has it, from an archive of the Data Pool's layout on this machine."""
+"""Downloads through pymodis, in the interpreter that has it, from an
+archive of the Data Pool's layout on this machine."""
 
 from __future__ import annotations
 
@@ -25,7 +26,10 @@ def python() -> str:
     """An interpreter that has pymodis; skips where there is none."""
     interpreter = os.environ.get(VARIABLE)
     if not interpreter:
-        pytest.skip(f"{VARIABLE} is unset: it names an interpreter that has pymodis and this package's requirements (.ci/run)")
+        pytest.skip(
+            f"{VARIABLE} is unset: it names an interpreter that has pymodis and this package's requirements"
+            " (.ci/run)"
+        )
     return interpreter
 
 
@@ -47,7 +51,9 @@ def archive(contents: dict[str, bytes]) -> Iterator[Archive]:
 
 
 def day_of(archive: Archive, name: str) -> str:
-    return next(path.rpartition("/")[0] for path in archive.files if path.startswith("/MOLT/") and path.endswith(name))
+    return next(
+        path.rpartition("/")[0] for path in archive.files if path.startswith("/MOLT/") and path.endswith(name)
+    )
 
 
 def run(
@@ -67,7 +73,9 @@ def run(
     command = [python, "-m", "lstsr_core.cli", "download", "--source", "mirror", "--url", archive.url, "--tile", "h18v04",
                "--product", "MOD21A1D.061", "--product", "MOD09GQ.061", "--start", start, "--end", end, "--out", str(directory),
                "--threads", "3", "--first-wait", "0.01", "--attempts", "4", *options]  # fmt: skip
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    result = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
     assert TOKEN not in result.stdout + result.stderr and "Traceback" not in result.stderr, result.stderr
     return result
 
@@ -76,7 +84,9 @@ def named(directory: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in directory.glob("*.hdf")}
 
 
-def test_an_archive_is_fetched_once(python: str, archive: Archive, contents: dict[str, bytes], tmp_path: Path) -> None:
+def test_an_archive_is_fetched_once(
+    python: str, archive: Archive, contents: dict[str, bytes], tmp_path: Path
+) -> None:
     out = tmp_path / "out"
     assert run(python, archive, out, "--dry-run").stdout.startswith(
         f"8 granules: 0 here, 8 to fetch; {sum(map(len, contents.values()))} bytes"
@@ -84,17 +94,26 @@ def test_an_archive_is_fetched_once(python: str, archive: Archive, contents: dic
     assert not out.exists()
     archive.requests.clear()
     result = run(python, archive, out)
-    assert (result.returncode, result.stderr) == (0, "") and "8 granules fetched, 0 were here, 0 failed" in result.stdout
+    assert (result.returncode, result.stderr) == (
+        0,
+        "",
+    ) and "8 granules fetched, 0 were here, 0 failed" in result.stdout
     assert named(out) == contents
-    assert sorted(path.name for path in out.iterdir()) == sorted([*contents, "manifest.csv"])  # pymodis left nothing behind
+    assert sorted(path.name for path in out.iterdir()) == sorted(
+        [*contents, "manifest.csv"]
+    )  # pymodis left nothing behind
     assert Counter(archive.asked_for_granules) == dict.fromkeys(contents, 1)
     assert {request.authorization for request in archive.requests} == {f"Bearer {TOKEN}"}
     archive.requests.clear()
     assert "0 granules fetched, 8 were here, 0 failed" in run(python, archive, out).stdout
-    assert all(request.path.endswith("/") for request in archive.requests) and len(archive.requests) == 2 * (1 + len(DAYS))
+    assert all(request.path.endswith("/") for request in archive.requests) and len(archive.requests) == 2 * (
+        1 + len(DAYS)
+    )
 
 
-def test_aquas_products_lie_in_a_directory_of_their_own(python: str, archive: Archive, tmp_path: Path) -> None:
+def test_aquas_products_lie_in_a_directory_of_their_own(
+    python: str, archive: Archive, tmp_path: Path
+) -> None:
     name, content = small_granule(tmp_path, "MYD21A1D", DAYS[0])
     archive.add(name, content)
     result = run(python, archive, tmp_path / "out", "--product", "MYD21A1D.061", end="2017-01-30")
@@ -112,11 +131,17 @@ def test_each_fault_costs_its_own_granule_at_most(
     damaged_content = bytearray(contents[damaged])
     damaged_content[-20_000] ^= 4
     archive.once[dropped] = [Fault(cut_after=100_000)]
-    archive.once[page_after_503] = [Fault(503), Fault(503), HTML_PAGE]  # which pymodis saves under the granule's name
+    archive.once[page_after_503] = [
+        Fault(503),
+        Fault(503),
+        HTML_PAGE,
+    ]  # which pymodis saves under the granule's name
     archive.lasting[page] = HTML_PAGE
     archive.once[damaged] = [Fault(body=bytes(damaged_content))]
     for name, told in ((wrong_size, {"size": 17}), (wrong_sum, {"value": "123456789"})):
-        archive.files[f"{day_of(archive, name)}/{name}.xml"] = ecs_metadata(name, contents[name], **told).encode()  # type: ignore[arg-type]
+        archive.files[f"{day_of(archive, name)}/{name}.xml"] = ecs_metadata(
+            name, contents[name], **told
+        ).encode()  # type: ignore[arg-type]
     archive.lasting[gone] = Fault(404)
     result = run(python, archive, tmp_path)
     good = {dropped, page_after_503, damaged, whole}
@@ -125,7 +150,12 @@ def test_each_fault_costs_its_own_granule_at_most(
     assert not list(tmp_path.glob("*.part"))
     lines = result.stderr.splitlines()
     assert len(lines) == 4 and all(line.startswith(f"lstsr: {archive.url}/MOLT/") for line in lines)
-    for name, reason in ((page, "web page"), (wrong_size, "metadata say 17"), (wrong_sum, "123456789"), (gone, "404, ")):
+    for name, reason in (
+        (page, "web page"),
+        (wrong_size, "metadata say 17"),
+        (wrong_sum, "123456789"),
+        (gone, "404, "),
+    ):
         assert any(name in line and reason in line for line in lines), reason
     assert [request.range for request in archive.asked(dropped)] == [None, "bytes=65536-"]
     assert len(archive.asked(page_after_503)) == 4
@@ -141,12 +171,20 @@ def test_a_truncated_file_under_a_granules_name_is_completed(
     assert [request.range for request in archive.asked(name)] == ["bytes=50000-"]
 
 
-def test_other_checksums_are_compared_too(python: str, archive: Archive, contents: dict[str, bytes], tmp_path: Path) -> None:
+def test_other_checksums_are_compared_too(
+    python: str, archive: Archive, contents: dict[str, bytes], tmp_path: Path
+) -> None:
     for number, (name, content) in enumerate(contents.items()):
         algorithm, command = [("MD5", "md5sum"), ("SHA-256", "sha256sum")][number % 2]
-        printed = subprocess.run([command], input=content, capture_output=True, check=True).stdout.split()[0].decode()
+        printed = (
+            subprocess.run([command], input=content, capture_output=True, check=True)
+            .stdout.split()[0]
+            .decode()
+        )
         value = "0" * len(printed) if number < 2 else printed
-        archive.files[f"{day_of(archive, name)}/{name}.xml"] = ecs_metadata(name, content, algorithm, value).encode()
+        archive.files[f"{day_of(archive, name)}/{name}.xml"] = ecs_metadata(
+            name, content, algorithm, value
+        ).encode()
     result = run(python, archive, tmp_path)
     assert result.returncode == 1 and named(tmp_path).keys() == set(list(contents)[2:])
 
@@ -157,7 +195,11 @@ def test_without_metadata_files_the_user_is_told(
     for path in [path for path in archive.files if path.endswith(".xml")]:
         del archive.files[path]
     result = run(python, archive, tmp_path)
-    assert result.returncode == 0 and "8 granules have no checksum" in result.stdout and named(tmp_path) == contents
+    assert (
+        result.returncode == 0
+        and "8 granules have no checksum" in result.stdout
+        and named(tmp_path) == contents
+    )
 
 
 def test_metadata_that_are_none_fail_their_granule(
@@ -230,10 +272,15 @@ def test_a_login_is_taken_from_netrc_or_its_encoding_is_told(
 
 
 def test_without_pymodis_one_line_says_how_to_get_it(tmp_path: Path) -> None:
-    hide = "import sys; sys.modules['pymodis'] = None; from lstsr_core.cli import main; sys.exit(main(sys.argv[1:]))"
+    hide = (
+        "import sys; sys.modules['pymodis'] = None; from lstsr_core.cli import main;"
+        " sys.exit(main(sys.argv[1:]))"
+    )
     arguments = ["download", "--source", "mirror", "--url", "https://archive.example.org", "--tile", "h18v04", "--product",
                  "MOD21A1D.061", "--start", "2017-01-01", "--end", "2017-01-01", "--out", str(tmp_path / "out")]  # fmt: skip
-    result = subprocess.run([sys.executable, "-c", hide, *arguments], capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        [sys.executable, "-c", hide, *arguments], capture_output=True, text=True, check=False
+    )
     (line,) = result.stderr.splitlines()
     assert result.returncode == 1 and "conda install -c conda-forge pymodis" in line and "libgdal-dev" in line
 
@@ -249,5 +296,7 @@ def test_a_login_is_not_sent_unencrypted(tmp_path: Path, python: str, kept: str)
     (tmp_path / ".netrc").chmod(0o600)
     secret = {"LSTSR_MIRROR_TOKEN": TOKEN} if kept == "token" else {"HOME": str(tmp_path)}
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT), **secret}
-    result = subprocess.run([python, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        [python, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
     assert result.returncode == 1 and "is not https" in result.stderr and TOKEN not in result.stderr

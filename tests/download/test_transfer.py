@@ -38,7 +38,10 @@ def test_waits_grow_up_to_a_limit_and_are_the_same_each_time(attempt: int, first
     patience = Patience(first_wait_s=first_wait_s)
     wait_s = patience.wait_s("https://a", attempt)
     assert wait_s == patience.wait_s("https://a", attempt)
-    assert wait_s == pytest.approx(min(first_wait_s * 2.0 ** (attempt - 1), 400.0), rel=0.2500001) or wait_s == 300.0
+    assert (
+        wait_s == pytest.approx(min(first_wait_s * 2.0 ** (attempt - 1), 400.0), rel=0.2500001)
+        or wait_s == 300.0
+    )
     assert wait_s <= 300.0
 
 
@@ -55,7 +58,9 @@ def test_patience_that_is_none_is_refused(wrong: dict[str, float]) -> None:
 
 @pytest.mark.parametrize("size", [None, len(CONTENT)])
 @pytest.mark.parametrize("begin", [0, 70_000, len(CONTENT)])
-def test_a_file_is_brought_from_where_its_part_ends(archive: Archive, tmp_path: Path, size: int | None, begin: int) -> None:
+def test_a_file_is_brought_from_where_its_part_ends(
+    archive: Archive, tmp_path: Path, size: int | None, begin: int
+) -> None:
     part = tmp_path / "part"
     if begin:
         part.write_bytes(CONTENT[:begin])
@@ -79,7 +84,9 @@ def test_a_version_that_changes_between_two_attempts_is_not_mixed(archive: Archi
     assert sum(steps) == len(newer)
 
 
-def test_an_answer_from_another_place_than_asked_for_is_not_appended(archive: Archive, tmp_path: Path) -> None:
+def test_an_answer_from_another_place_than_asked_for_is_not_appended(
+    archive: Archive, tmp_path: Path
+) -> None:
     (tmp_path / "part").write_bytes(CONTENT[:1000])
     archive.once["file.hdf"] = [Fault(headers={"Content-Range": "bytes 5-9/10"}), Fault(deaf_to_range=True)]
     client().fetch(f"{archive.url}/file.hdf", tmp_path / "part", len(CONTENT), lambda count: None)
@@ -90,7 +97,9 @@ def test_an_archive_that_falls_silent_is_left_after_the_timeout(archive: Archive
     archive.lasting["file.hdf"] = Fault(bytes_per_s=16_384.0 / 30.0)
     begin = time.monotonic()
     with pytest.raises(TransferError, match=r"check the network|no answer"):
-        client(timeout_s=0.2).fetch(f"{archive.url}/file.hdf", tmp_path / "part", len(CONTENT), lambda count: None)
+        client(timeout_s=0.2).fetch(
+            f"{archive.url}/file.hdf", tmp_path / "part", len(CONTENT), lambda count: None
+        )
     assert time.monotonic() - begin < 5.0
 
 

@@ -23,7 +23,15 @@ from lstsr_core.sharpening.methods import Options
 
 
 def settings(**values: object) -> TrainingSettings:
-    last = {"keep": "last", "patience": None, "training_share": 1.0, "threads": 1, "batch_size": 2, "epochs": 1, "crop": 16}
+    last = {
+        "keep": "last",
+        "patience": None,
+        "training_share": 1.0,
+        "threads": 1,
+        "batch_size": 2,
+        "epochs": 1,
+        "crop": 16,
+    }
     return TrainingSettings.check({"model": "sif-cnn-sr1", **last, **values}, "test")
 
 
@@ -50,7 +58,9 @@ def pairs(tmp_path_factory: pytest.TempPathFactory, synthetic_pair: Pair) -> Pat
     directory = tmp_path_factory.mktemp("pairs")
     random = np.random.default_rng(3)
     for number, pair_id in enumerate(("3", "5", "12")):
-        lst = synthetic_pair.lst.with_values(synthetic_pair.lst.values + random.normal(0.0, 0.3, synthetic_pair.lst.values.shape))
+        lst = synthetic_pair.lst.with_values(
+            synthetic_pair.lst.values + random.normal(0.0, 0.3, synthetic_pair.lst.values.shape)
+        )
         pair = Pair(pair_id, lst, synthetic_pair.ndvi, synthetic_pair.aster)
         east = Affine.translation(150 * number * COARSE_PIXEL_M, 0.0)
         if number:  # moved apart so that they are three groups; then ASTER lies elsewhere and the scene cannot be judged
@@ -78,7 +88,11 @@ def test_variants_are_judged_on_the_fold_left_out_and_trained_once(pairs: Path, 
         mine = table[(table["fold"] == card["data"]["fold"])]
         for scene in mine["scene"]:
             assert scene in card["data"]["not_seen"]
-            expected = evaluate(pairs, [scene], ["sif-cnn-sr1"], ["georeferenced"], Options(path.parent)).table().iloc[0]
+            expected = (
+                evaluate(pairs, [scene], ["sif-cnn-sr1"], ["georeferenced"], Options(path.parent))
+                .table()
+                .iloc[0]
+            )
             varied = "alpha" if card["settings"]["alpha"] == 0.5 else BASE
             row = mine[mine["varied"] == varied].iloc[0]
             assert [row[name] for name in MAIN_COLUMNS] == [expected[name] for name in MAIN_COLUMNS]

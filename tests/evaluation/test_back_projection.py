@@ -18,7 +18,9 @@ def random_scene(seed: int, size: int = 16) -> tuple[np.ndarray, np.ndarray]:
     """A product with structure at all scales, and an LST that is not its own."""
     generator = np.random.default_rng(seed)
     lst_k = 300.0 + generator.normal(0.0, 3.0, (size, size)).cumsum(axis=0) / 3.0
-    return upsample(lst_k + generator.normal(0.0, 1.0, lst_k.shape)) + generator.normal(0.0, 1.0, (4 * size, 4 * size)), lst_k
+    return upsample(lst_k + generator.normal(0.0, 1.0, lst_k.shape)) + generator.normal(
+        0.0, 1.0, (4 * size, 4 * size)
+    ), lst_k
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -82,7 +84,8 @@ def test_where_there_is_no_lst_nothing_is_added() -> None:
 def test_products_of_a_pair_become_consistent(synthetic_pair: Pair, method: str) -> None:
     pair = align(synthetic_pair)
     errors_k = [
-        consistency_k(step_k, pair.lst.values) for step_k in back_projected(sharpen(pair, method).values, pair.lst.values, 10)
+        consistency_k(step_k, pair.lst.values)
+        for step_k in back_projected(sharpen(pair, method).values, pair.lst.values, 10)
     ]
     assert (np.diff(errors_k) < 0.0).all()
     assert errors_k[-1] < 0.3 * errors_k[0]

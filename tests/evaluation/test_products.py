@@ -1,4 +1,5 @@
-"""Products on disk: made once, read as they were made, made again where something that decides them has changed."""
+"""Products on disk: made once, read as they were made, made again
+where something that decides them has changed."""
 
 from __future__ import annotations
 
@@ -39,7 +40,9 @@ def make(kept: KeptProducts, pair: Pair, methods: list[str]) -> dict[Path, int]:
     """Products under both protocols; the inode of each file."""
     for protocol in BOTH:
         kept.of(PROTOCOLS[protocol](pair), methods)
-    return {path.relative_to(kept.directory): path.stat().st_ino for path in sorted(kept.directory.rglob("*.tif"))}
+    return {
+        path.relative_to(kept.directory): path.stat().st_ino for path in sorted(kept.directory.rglob("*.tif"))
+    }
 
 
 def remade(before: dict[Path, int], after: dict[Path, int]) -> set[str]:
@@ -88,7 +91,9 @@ def test_a_product_is_the_methods_own_to_single_precision(pair: Pair, options: O
     placement = Georeferenced(pair)
     settings = placement.options(options)
     own_k = METHODS[method].sharpener(placement.pair.lst.values, placement.pair.ndvi.values, settings)
-    np.testing.assert_allclose(Products(options).product(placement, method).values, own_k, rtol=0.0, atol=1.6e-5)
+    np.testing.assert_allclose(
+        Products(options).product(placement, method).values, own_k, rtol=0.0, atol=1.6e-5
+    )
 
 
 def test_a_file_is_a_georeferenced_image_of_kelvin(written: WrittenProducts, pair: Pair) -> None:
@@ -96,13 +101,21 @@ def test_a_file_is_a_georeferenced_image_of_kelvin(written: WrittenProducts, pai
     with rasterio.open(product_file(written.directory / FOLDER, placement, "tsharp")) as image:
         assert image.transform.almost_equals(written.product(placement, "tsharp").transform)
         assert image.crs.to_dict()["proj"] == "sinu"
-        assert (image.tags()["LSTSR_METHOD"], image.tags()["UNITS"], image.dtypes) == ("tsharp", "K", ("float32",))
+        assert (image.tags()["LSTSR_METHOD"], image.tags()["UNITS"], image.dtypes) == (
+            "tsharp",
+            "K",
+            ("float32",),
+        )
         assert 200.0 < np.nanmean(image.read(1)) < 400.0
 
 
-def test_what_is_read_is_judged_as_what_is_made(written: WrittenProducts, pair: Pair, options: Options) -> None:
+def test_what_is_read_is_judged_as_what_is_made(
+    written: WrittenProducts, pair: Pair, options: Options
+) -> None:
     made, methods = Products(options), ["bicubic", "dms", "sc-unet"]
-    for read, anew in zip(evaluate_pair(pair, methods, BOTH, written), evaluate_pair(pair, methods, BOTH, made), strict=True):
+    for read, anew in zip(
+        evaluate_pair(pair, methods, BOTH, written), evaluate_pair(pair, methods, BOTH, made), strict=True
+    ):
         np.testing.assert_equal(read, anew)
     assert spectra_of_pair(pair, BOTH, methods, written).equals(spectra_of_pair(pair, BOTH, methods, made))
     np.testing.assert_equal(vary(pair, methods, BOTH, written), vary(pair, methods, BOTH, made))
@@ -116,7 +129,9 @@ def test_a_product_that_is_there_is_not_made_again(pair: Pair, options: Options,
     assert remade(before, make(KeptProducts(options, tmp_path), pair, methods)) == set()
 
 
-def test_other_weights_make_the_products_of_their_method_alone(pair: Pair, random_weights: Path, tmp_path: Path) -> None:
+def test_other_weights_make_the_products_of_their_method_alone(
+    pair: Pair, random_weights: Path, tmp_path: Path
+) -> None:
     weights = shutil.copytree(random_weights, tmp_path / "weights")
     options, kept = Options(weights=weights), tmp_path / "kept"
     before = make(KeptProducts(options, kept), pair, list(METHODS))
@@ -142,7 +157,10 @@ def test_another_function_makes_the_products_of_its_method_alone(
 def test_the_code_of_a_method_is_what_it_calls() -> None:
     modules = {name: set(code_of_method(method)) for name, method in METHODS.items()}
     assert {name for name in modules if "lstsr_core.sharpening.dms" in modules[name]} == {"dms", "dms-local"}
-    assert {name for name in modules if "lstsr_core.sharpening.kriging" in modules[name]} == {"atprk", "aatprk"}
+    assert {name for name in modules if "lstsr_core.sharpening.kriging" in modules[name]} == {
+        "atprk",
+        "aatprk",
+    }
     networks = {name for name in modules if "lstsr_core.networks.unet" in modules[name]}
     assert networks == {"sc-unet", "sif-cnn-sr1", "sif-cnn-sr2"}
     assert {"_network", "_model", "PATCH_COARSE_PIXELS"} <= modules["sc-unet"]
@@ -203,16 +221,22 @@ def test_a_damaged_product_is_refused_where_it_is_read_and_made_again_where_it_i
     np.testing.assert_array_equal(written.product(Georeferenced(pair), "bicubic").values, whole_k)
 
 
-def test_a_missing_file_is_refused_with_the_command(damaged: tuple[WrittenProducts, Path], pair: Pair) -> None:
+def test_a_missing_file_is_refused_with_the_command(
+    damaged: tuple[WrittenProducts, Path], pair: Pair
+) -> None:
     written, path = damaged
     path.unlink()
-    with pytest.raises(InputError, match=r"bicubic\.tif: no such file.*lstsr run --profile sample --from 04$"):
+    with pytest.raises(
+        InputError, match=r"bicubic\.tif: no such file.*lstsr run --profile sample --from 04$"
+    ):
         written.product(Georeferenced(pair), "bicubic")
 
 
 def test_a_product_of_another_image_is_refused(written: WrittenProducts, pair: Pair) -> None:
     warmer = replace(pair, lst=pair.lst.with_values(pair.lst.values + 0.5))
-    with pytest.raises(InputError, match=r"made from another LST or NDVI than pair 9 has now; make it again: lstsr run"):
+    with pytest.raises(
+        InputError, match=r"made from another LST or NDVI than pair 9 has now; make it again: lstsr run"
+    ):
         written.product(Georeferenced(warmer), "bicubic")
 
 
@@ -224,25 +248,38 @@ def test_a_method_without_a_product_keeps_its_reason(pair: Pair, tmp_path: Path)
         written.product(Georeferenced(pair), "sc-unet")
 
 
-def test_what_they_were_made_with_is_read_beside_them(pair: Pair, tmp_path: Path, random_weights: Path) -> None:
+def test_what_they_were_made_with_is_read_beside_them(
+    pair: Pair, tmp_path: Path, random_weights: Path
+) -> None:
     weights = tmp_path / "01_download" / "weights"
-    save_model(SharpeningUNet(), PUBLISHED_STATISTICS, weights / "sc-unet.safetensors", {"data": {"seen": [pair.digest]}})
+    save_model(
+        SharpeningUNet(),
+        PUBLISHED_STATISTICS,
+        weights / "sc-unet.safetensors",
+        {"data": {"seen": [pair.digest]}},
+    )
     options = Options(weights=weights, seed=7)
     write(tmp_path / "04_sharpening", pair, options, ["bicubic", "sc-unet"])
     moved = tmp_path.parent / f"{tmp_path.name}-moved"
     tmp_path.rename(moved)
     written = WrittenProducts(moved / "04_sharpening")
     assert written.options.weights is not None
-    assert written.options.weights.resolve() == moved / "01_download" / "weights" and written.options.seed == 7
+    assert (
+        written.options.weights.resolve() == moved / "01_download" / "weights" and written.options.seed == 7
+    )
     assert [written.in_sample(pair, name) for name in ("bicubic", "sc-unet")] == [None, True]
     written.check_weights()
     shutil.copy(random_weights / "sc-unet.safetensors", moved / "01_download" / "weights")
-    with pytest.raises(InputError, match=r"not the weights that 04_sharpening took; make its products again: lstsr run"):
+    with pytest.raises(
+        InputError, match=r"not the weights that 04_sharpening took; make its products again: lstsr run"
+    ):
         written.check_weights()
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"pairs": []}'])
 def test_a_damaged_manifest_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "products.json").write_text(content)
-    with pytest.raises(InputError, match=r"products\.json: not readable as a record of products .*write it again: lstsr"):
+    with pytest.raises(
+        InputError, match=r"products\.json: not readable as a record of products .*write it again: lstsr"
+    ):
         WrittenProducts(tmp_path)

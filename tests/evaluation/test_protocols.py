@@ -1,4 +1,5 @@
-"""Placing products on ASTER: what is compared lies where it should, and the published recipe is that of the long way round."""
+"""Placing products on ASTER: what is compared lies where it should, and the
+published recipe is that of the long way round."""
 
 from __future__ import annotations
 
@@ -92,7 +93,9 @@ def rmse_k(placement: Placement, product: Raster) -> float:
 
 
 def test_protocols_are_known_by_their_names() -> None:
-    assert {name: placement.name for name, placement in PROTOCOLS.items()} == {name: name for name in PROTOCOLS}
+    assert {name: placement.name for name, placement in PROTOCOLS.items()} == {
+        name: name for name in PROTOCOLS
+    }
     assert list(PROTOCOLS) == ["georeferenced", "published"]
 
 
@@ -120,8 +123,12 @@ def test_the_rectangle_keeps_clear_of_the_swaths_edge(synthetic_truth: Raster, s
     first_row = round((aster.top_m - found.aster.top_m) / aster.pixel_width_m)
     first_column = round((found.aster.left_m - aster.left_m) / aster.pixel_width_m)
     bad = ~(np.nan_to_num(aster.values) >= 230.0)
-    distance = ndimage.distance_transform_cdt(~np.pad(bad, 1, constant_values=True), metric="taxicab")[1:-1, 1:-1]
-    judged = np.s_[first_row : first_row + found.aster.rows, first_column : first_column + found.aster.columns]
+    distance = ndimage.distance_transform_cdt(~np.pad(bad, 1, constant_values=True), metric="taxicab")[
+        1:-1, 1:-1
+    ]
+    judged = np.s_[
+        first_row : first_row + found.aster.rows, first_column : first_column + found.aster.columns
+    ]
     assert distance[judged].min() > 4
     assert min(found.aster.values.shape) > 40
     np.testing.assert_array_equal(found.aster.values, aster.values[judged])
@@ -141,7 +148,9 @@ def test_the_rectangle_keeps_clear_of_a_products_gaps(synthetic_truth: Raster, s
     first_row = round((warped.top_m - found.product.top_m) / warped.pixel_width_m)
     first_column = round((found.product.left_m - warped.left_m) / warped.pixel_width_m)
     distance = ndimage.distance_transform_cdt(np.isfinite(warped.values), metric="taxicab")
-    judged = distance[first_row : first_row + found.product.rows, first_column : first_column + found.product.columns]
+    judged = distance[
+        first_row : first_row + found.product.rows, first_column : first_column + found.product.columns
+    ]
     assert judged.min() == 3
     assert found.product.values.size < compared(placement, product).product.values.size
 
@@ -150,17 +159,22 @@ def test_aster_outside_the_swath_does_not_matter(synthetic_truth: Raster, synthe
     zeros = synthetic_pair.aster.with_values(np.nan_to_num(synthetic_pair.aster.values, nan=0.0))
     product = true_product(synthetic_truth, synthetic_pair)
     with_zeros, with_nan = (
-        compared(Georeferenced(pair), product) for pair in (replace(synthetic_pair, aster=zeros), synthetic_pair)
+        compared(Georeferenced(pair), product)
+        for pair in (replace(synthetic_pair, aster=zeros), synthetic_pair)
     )
     np.testing.assert_array_equal(with_zeros.aster.values, with_nan.aster.values)
     np.testing.assert_array_equal(with_zeros.product.values, with_nan.product.values)
 
 
 def test_ndvi_is_aligned_before_it_sharpens(synthetic_truth: Raster, synthetic_pair: Pair) -> None:
-    """A lie about the NDVI's place, as the published evaluation makes it, costs accuracy; its true place must not."""
+    """A lie about the NDVI's place, as the published evaluation
+    makes it, costs accuracy; its true place must not."""
     under = truth_under(synthetic_truth, synthetic_pair.ndvi)
     follows_lst = replace(synthetic_pair, ndvi=under.with_values(0.6 - 0.03 * (under.values - 305.0)))
-    misplaced = replace(follows_lst, ndvi=replace(follows_lst.ndvi, transform=synthetic_pair.lst.transform @ Affine.scale(0.25)))
+    misplaced = replace(
+        follows_lst,
+        ndvi=replace(follows_lst.ndvi, transform=synthetic_pair.lst.transform @ Affine.scale(0.25)),
+    )
     placements = [Georeferenced(pair) for pair in (follows_lst, misplaced)]
     errors_k = [rmse_k(placement, sharpen(placement.pair, "tsharp")) for placement in placements]
     assert errors_k[0] < 0.5 * errors_k[1]
@@ -190,12 +204,17 @@ def test_an_overlap_of_40_columns_is_too_small(synthetic_pair: Pair, columns: in
 def in_two_bands_warped(pair: Pair, patches: Iterable[np.ndarray]) -> tuple[np.ndarray, Affine]:
     """Patches at the NDVI's place in zero tiles, warped whole in one call."""
     size, tile = TILE_FINE_PIXELS, Tile(18, 4)
-    row, column = round((tile.top_m - pair.ndvi.top_m) / FINE_PIXEL_M), round((pair.ndvi.left_m - tile.left_m) / FINE_PIXEL_M)
+    row, column = (
+        round((tile.top_m - pair.ndvi.top_m) / FINE_PIXEL_M),
+        round((pair.ndvi.left_m - tile.left_m) / FINE_PIXEL_M),
+    )
     tiles = np.zeros((2, size, size), dtype=np.float32)
     for band, patch in zip(tiles, patches, strict=True):
         band[row : row + patch.shape[0], column : column + patch.shape[1]] = patch
     left, top, right, bottom = tile.left_m, tile.top_m, tile.left_m + TILE_SIZE_M, tile.top_m - TILE_SIZE_M
-    to, width, height = rasterio.warp.calculate_default_transform(SINUSOIDAL, UTM_31N, size, size, left, bottom, right, top)
+    to, width, height = rasterio.warp.calculate_default_transform(
+        SINUSOIDAL, UTM_31N, size, size, left, bottom, right, top
+    )
     warped = np.zeros((2, height, width), dtype=np.float32)
     rasterio.warp.reproject(
         tiles, warped, src_transform=tile.transform(FINE_PIXEL_M), src_crs=SINUSOIDAL, dst_transform=to, dst_crs=UTM_31N,
@@ -207,9 +226,14 @@ def in_two_bands_warped(pair: Pair, patches: Iterable[np.ndarray]) -> tuple[np.n
 def corner_rectangle(product_k: np.ndarray, aster_k: np.ndarray) -> tuple[slice, slice]:
     found = []
     for valid in (aster_k >= 230.0, product_k >= 200.0):
-        corners = cv2.goodFeaturesToTrack(valid.astype(np.uint8) * 255, maxCorners=4, qualityLevel=0.01, minDistance=10)
-        found.append(sorted(int(x) for x, _ in corners.reshape(4, 2)) + sorted(int(y) for _, y in corners.reshape(4, 2)))
-    (a, b) = found
+        corners = cv2.goodFeaturesToTrack(
+            valid.astype(np.uint8) * 255, maxCorners=4, qualityLevel=0.01, minDistance=10
+        )
+        found.append(
+            sorted(int(x) for x, _ in corners.reshape(4, 2))
+            + sorted(int(y) for _, y in corners.reshape(4, 2))
+        )
+    a, b = found
     columns = slice(max(a[1], b[1]) + 1 - 1, min(a[2], b[2]) - 1 - 1)
     return slice(max(a[5], b[5]) + 1 - 1, min(a[6], b[6]) - 1 - 1), columns
 
@@ -223,7 +247,11 @@ def test_the_published_protocol_is_the_recipe_done_at_length(synthetic_pair: Pai
     stored = np.nan_to_num(aster.values * 10.0, nan=0.0).astype(np.float32)
 
     def profile(array: np.ndarray, transform: Affine) -> dict[str, object]:
-        shape = {"height": array.shape[-2], "width": array.shape[-1], "count": len(array) if array.ndim == 3 else 1}
+        shape = {
+            "height": array.shape[-2],
+            "width": array.shape[-1],
+            "count": len(array) if array.ndim == 3 else 1,
+        }
         return {"driver": "GTiff", "dtype": "float32", "transform": transform, "crs": UTM_31N, **shape}
 
     with rasterio.MemoryFile() as first, rasterio.MemoryFile() as second:
@@ -247,12 +275,15 @@ def test_the_published_protocol_is_the_recipe_done_at_length(synthetic_pair: Pai
     assert min(found.product.values.shape) > 40
     np.testing.assert_allclose(found.product.values, product_k[rectangle], rtol=0, atol=1e-3)
     np.testing.assert_allclose(found.aster.values, aster_k[rectangle], rtol=0, atol=1e-3)
-    np.testing.assert_allclose(found.bicubic.values, bicubic_k[corner_rectangle(bicubic_k, aster_k)], rtol=0, atol=1e-3)
+    np.testing.assert_allclose(
+        found.bicubic.values, bicubic_k[corner_rectangle(bicubic_k, aster_k)], rtol=0, atol=1e-3
+    )
     assert found.fine is product
 
 
 def test_published_places_products_at_the_ndvis_origin(synthetic_truth: Raster, synthetic_pair: Pair) -> None:
-    """Whatever their own: so what was cut out of the truth at the NDVI's place fits, and at the LST's place does not."""
+    """Whatever their own: so what was cut out of the truth at the
+    NDVI's place fits, and at the LST's place does not."""
     placement = Published(synthetic_pair)
     at_ndvi = truth_under(synthetic_truth, synthetic_pair.ndvi)
     at_lst = truth_under(synthetic_truth, fine_grid(synthetic_pair))
@@ -260,7 +291,9 @@ def test_published_places_products_at_the_ndvis_origin(synthetic_truth: Raster, 
     assert rmse_k(placement, at_lst) > 0.7
     for axis in (0, 1):
         for step in (-1, 1):
-            assert rmse_k(placement, at_ndvi.with_values(np.roll(at_ndvi.values, step, axis))) > 2.0 * rmse_k(placement, at_ndvi)
+            assert rmse_k(placement, at_ndvi.with_values(np.roll(at_ndvi.values, step, axis))) > 2.0 * rmse_k(
+                placement, at_ndvi
+            )
 
 
 def test_products_are_warped_together_and_cut_apart(synthetic_truth: Raster, synthetic_pair: Pair) -> None:
@@ -328,7 +361,9 @@ def test_patches_between_the_tiles_pixels_are_refused(synthetic_pair: Pair) -> N
         lst=replace(lst, transform=Affine.translation(0.3 * FINE_PIXEL_M, 0.0) @ lst.transform),
         ndvi=replace(ndvi, transform=Affine.translation(0.3 * FINE_PIXEL_M, 0.0) @ ndvi.transform),
     )
-    with pytest.raises(InputError, match=r"row 2006\.000, column 1205\.300 of tile h18v04; expected whole ones"):
+    with pytest.raises(
+        InputError, match=r"row 2006\.000, column 1205\.300 of tile h18v04; expected whole ones"
+    ):
         outcome(Published(between), sharpen(between, "bicubic"))
 
 
@@ -348,7 +383,9 @@ def test_corners_of_a_turned_rectangle_are_found(degrees: int, half_height: int)
     half_width, size = 80, 300
     row, column = np.mgrid[:size, :size] - (size - 1) / 2
     cosine, sine = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
-    inside = (abs(column * cosine + row * sine) <= half_width) & (abs(row * cosine - column * sine) <= half_height)
+    inside = (abs(column * cosine + row * sine) <= half_width) & (
+        abs(row * cosine - column * sine) <= half_height
+    )
     found = strongest_corners(inside)
     assert found.shape == (4, 2)
     for across in (-half_width, half_width):
@@ -367,22 +404,33 @@ def plain_grid(pixel_m: float) -> TileWarp:
     return TileWarp(Affine(pixel_m, 0.0, 0.0, 0.0, -pixel_m, 0.0), UTM_31N, nothing, nothing)
 
 
-@given(st.floats(2.0, 9.0), st.floats(40.0, 60.0), st.floats(2.0, 9.0), st.floats(40.0, 60.0), st.floats(200.0, 225.0))
+@given(
+    st.floats(2.0, 9.0),
+    st.floats(40.0, 60.0),
+    st.floats(2.0, 9.0),
+    st.floats(40.0, 60.0),
+    st.floats(200.0, 225.0),
+)
 def test_aster_is_drawn_over_the_window_to_whole_pixels_of_the_warps_size(
     row: float, height: float, column: float, width: float, pixel_m: float
 ) -> None:
-    """Images of their own row and column numbers show where pixels come from: bilinear interpolation keeps a ramp."""
+    """Images of their own row and column numbers show where pixels
+    come from: bilinear interpolation keeps a ramp."""
     transform = Affine(231.65, 0.0, 500_000.0, 0.0, -231.65, 5_000_000.0)
     ramps = np.mgrid[:80, :80] + 0.5
     drawn = [
-        _read_aster(Raster(300.0 + ramp, transform, UTM_31N), Window(column, row, width, height), plain_grid(pixel_m))
+        _read_aster(
+            Raster(300.0 + ramp, transform, UTM_31N), Window(column, row, width, height), plain_grid(pixel_m)
+        )
         for ramp in ramps
     ]
     shape = (int(height * 231.65 / pixel_m), int(width * 231.65 / pixel_m))
     assert drawn[0].values.shape == drawn[1].values.shape == shape
     at_row, at_column = np.mgrid[: shape[0], : shape[1]] + 0.5
     np.testing.assert_allclose(drawn[0].values, 300.0 + row + at_row * height / shape[0], rtol=0, atol=1e-4)
-    np.testing.assert_allclose(drawn[1].values, 300.0 + column + at_column * width / shape[1], rtol=0, atol=1e-4)
+    np.testing.assert_allclose(
+        drawn[1].values, 300.0 + column + at_column * width / shape[1], rtol=0, atol=1e-4
+    )
     # The transform that it carries says the same.
     x, y = drawn[0].transform @ (at_column, at_row)
     np.testing.assert_allclose(drawn[0].values, 300.0 + (5_000_000.0 - y) / 231.65, rtol=0, atol=1e-4)
@@ -393,7 +441,9 @@ def test_aster_mixes_with_the_zeros_around_it() -> None:
     aster_k = np.full((80, 80), 300.0)
     aster_k[:, 40:] = np.nan
     drawn = _read_aster(
-        Raster(aster_k, Affine(230.0, 0.0, 0.0, 0.0, -230.0, 0.0), UTM_31N), Window(10.5, 5.0, 60.0, 60.0), plain_grid(230.0)
+        Raster(aster_k, Affine(230.0, 0.0, 0.0, 0.0, -230.0, 0.0), UTM_31N),
+        Window(10.5, 5.0, 60.0, 60.0),
+        plain_grid(230.0),
     )
     row = drawn.values[30]
     assert (row[:29] == 300.0).all() and (row[31:] == 0.0).all()
@@ -405,7 +455,9 @@ def bias_of(
     synthetic_truth: Raster, synthetic_pair: Pair, synthetic_pair_with_bias: Callable[[float], Pair]
 ) -> Callable[[type[Placement], float], float]:
     def bias_k(placed: type[Placement], colder_k: float) -> float:
-        product = truth_under(synthetic_truth, synthetic_pair.ndvi if placed is Published else fine_grid(align(synthetic_pair)))
+        product = truth_under(
+            synthetic_truth, synthetic_pair.ndvi if placed is Published else fine_grid(align(synthetic_pair))
+        )
         found = compared(placed(synthetic_pair_with_bias(colder_k)), product)
         return float(np.mean(found.product.values - found.aster.values))
 

@@ -1,4 +1,5 @@
-"""The findings: misregistration, variants and back-projection on pairs where the outcome is known by construction."""
+"""The findings: misregistration, variants and back-projection on
+pairs where the outcome is known by construction."""
 
 from __future__ import annotations
 
@@ -48,7 +49,12 @@ def test_aligning_helps_where_ndvi_tells_the_truth(pair_that_follows_ndvi: Pair)
         (name, placement) for name in ("bicubic", "tsharp") for placement in ("as paired", "aligned")
     ]
     for row in rows:
-        assert (row["scene"], row["rows_down"], row["columns_right"], row["status"]) == ("synthetic", 2, 1, "ok")
+        assert (row["scene"], row["rows_down"], row["columns_right"], row["status"]) == (
+            "synthetic",
+            2,
+            1,
+            "ok",
+        )
         assert all(math.isfinite(float(str(row[name]))) for name in COMPARED)
     for name in ("bicubic", "tsharp"):
         assert figure(rows, "rmse_k", method=name, placement="aligned") < 0.7 * figure(
@@ -61,7 +67,10 @@ def test_aligning_helps_where_ndvi_tells_the_truth(pair_that_follows_ndvi: Pair)
 
 def test_the_regression_at_1_km_is_told_for_both_placements(pair_that_follows_ndvi: Pair) -> None:
     rows = place_both_ways(pair_that_follows_ndvi, ["bicubic"], Products(Options()))
-    for placement, pair in (("as paired", as_paired(pair_that_follows_ndvi)), ("aligned", align(pair_that_follows_ndvi))):
+    for placement, pair in (
+        ("as paired", as_paired(pair_that_follows_ndvi)),
+        ("aligned", align(pair_that_follows_ndvi)),
+    ):
         coarse_ndvi = pair.ndvi.values.reshape(pair.lst.rows, 4, pair.lst.columns, 4).mean(axis=(1, 3))
         line = stats.linregress(coarse_ndvi.ravel(), pair.lst.values.ravel())
         assert figure(rows, "r_squared", placement=placement) == pytest.approx(line.rvalue**2)
@@ -75,24 +84,39 @@ def test_a_pair_without_an_offset_scores_alike_both_ways(pair_that_follows_ndvi:
     assert {(row["rows_down"], row["columns_right"]) for row in rows} == {(0, 0)}
     for name in ("bicubic", "tsharp", "dms"):
         for metric in COMPARED:
-            both = [figure(rows, metric, method=name, placement=placement) for placement in ("as paired", "aligned")]
+            both = [
+                figure(rows, metric, method=name, placement=placement)
+                for placement in ("as paired", "aligned")
+            ]
             assert both[0] == pytest.approx(both[1], abs=1e-9)
 
 
-def test_both_placements_are_judged_over_the_same_pixels_as_the_evaluation(pair_that_follows_ndvi: Pair) -> None:
+def test_both_placements_are_judged_over_the_same_pixels_as_the_evaluation(
+    pair_that_follows_ndvi: Pair,
+) -> None:
     """The aligned half is what the georeferenced evaluation says, if its rectangle is the same."""
     rows = place_both_ways(pair_that_follows_ndvi, ["tsharp"], Products(Options()))
     (judged,) = evaluate_pair(pair_that_follows_ndvi, ["tsharp"], ["georeferenced"], Products(Options()))
     for metric in COMPARED:
-        assert figure(rows, metric, placement="aligned") == pytest.approx(float(str(judged[metric])), abs=1e-9)
+        assert figure(rows, metric, placement="aligned") == pytest.approx(
+            float(str(judged[metric])), abs=1e-9
+        )
 
 
-def test_methods_without_a_product_have_their_reason_in_both_placements(synthetic_pair: Pair, tmp_path: Path) -> None:
-    even = replace(synthetic_pair, ndvi=synthetic_pair.ndvi.with_values(np.full_like(synthetic_pair.ndvi.values, 0.5)))
+def test_methods_without_a_product_have_their_reason_in_both_placements(
+    synthetic_pair: Pair, tmp_path: Path
+) -> None:
+    even = replace(
+        synthetic_pair, ndvi=synthetic_pair.ndvi.with_values(np.full_like(synthetic_pair.ndvi.values, 0.5))
+    )
     rows = place_both_ways(even, ["tsharp", "sc-unet", "bicubic"], Products(Options(weights=tmp_path)))
     assert len(rows) == 6
     for row in rows:
-        told = {"tsharp": "the NDVI of all valid coarse pixels is the same", "sc-unet": WEIGHTS_MISSING, "bicubic": "ok"}
+        told = {
+            "tsharp": "the NDVI of all valid coarse pixels is the same",
+            "sc-unet": WEIGHTS_MISSING,
+            "bicubic": "ok",
+        }
         assert str(row["status"]).startswith(told[str(row["method"])])
         assert ("rmse_k" in row) == (row["method"] == "bicubic")
         assert math.isnan(float(str(row["r_squared"])))
@@ -103,7 +127,9 @@ def test_a_small_overlap_is_told_in_both_placements(synthetic_pair: Pair, tmp_pa
     aster_k = np.full_like(synthetic_pair.aster.values, np.nan)
     aster_k[:, 80:120] = synthetic_pair.aster.values[:, 80:120]
     rows = place_both_ways(
-        replace(synthetic_pair, aster=synthetic_pair.aster.with_values(aster_k)), ["bicubic"], Products(Options())
+        replace(synthetic_pair, aster=synthetic_pair.aster.with_values(aster_k)),
+        ["bicubic"],
+        Products(Options()),
     )
     assert [row["status"] for row in rows] == 2 * ["overlap with ASTER not over 40×40 pixels"]
 
@@ -115,7 +141,12 @@ def varied(synthetic_pair: Pair, random_weights: Path) -> list[dict[str, object]
 
 def test_every_variant_of_every_protocol_has_a_row(varied: list[dict[str, object]]) -> None:
     found = {(row["protocol"], row["method"], row["variant"]) for row in varied}
-    expected = {(p, name, variant) for p in PROTOCOLS for name in VARIED_METHODS for variant in ("default", "published")}
+    expected = {
+        (p, name, variant)
+        for p in PROTOCOLS
+        for name in VARIED_METHODS
+        for variant in ("default", "published")
+    }
     assert found == expected
     assert len(varied) == len(expected)
     for row in varied:
@@ -128,12 +159,18 @@ def test_variants_differ_and_methods_without_one_are_left_out(
 ) -> None:
     for protocol in PROTOCOLS:
         for name in VARIED_METHODS:
-            of_variants = [figure(varied, "rmse_k", protocol=protocol, method=name, variant=v) for v in ("default", "published")]
+            of_variants = [
+                figure(varied, "rmse_k", protocol=protocol, method=name, variant=v)
+                for v in ("default", "published")
+            ]
             # Aligned, DMS has no offset to take wrongly, and one variant.
             assert (of_variants[0] == of_variants[1]) == (name == "dms" and protocol == "georeferenced")
     pair = align(synthetic_pair)
     for name in METHODS.keys() - set(VARIED_METHODS):
-        both = [sharpen(pair, name, Options(random_weights, published=published)).values for published in (False, True)]
+        both = [
+            sharpen(pair, name, Options(random_weights, published=published)).values
+            for published in (False, True)
+        ]
         np.testing.assert_array_equal(*both)
 
 
@@ -153,12 +190,19 @@ def test_a_protocols_own_variant_is_what_the_evaluation_judges(
 
 
 def test_variants_without_a_product_have_their_reason(synthetic_pair: Pair, tmp_path: Path) -> None:
-    rows = vary(synthetic_pair, ["sc-unet", "bicubic"], ["georeferenced"], Products(Options(weights=tmp_path)))
-    assert [(row["variant"], row["status"]) for row in rows] == [("default", WEIGHTS_MISSING), ("published", WEIGHTS_MISSING)]
+    rows = vary(
+        synthetic_pair, ["sc-unet", "bicubic"], ["georeferenced"], Products(Options(weights=tmp_path))
+    )
+    assert [(row["variant"], row["status"]) for row in rows] == [
+        ("default", WEIGHTS_MISSING),
+        ("published", WEIGHTS_MISSING),
+    ]
 
 
 def test_back_projection_gains_consistency_step_by_step(synthetic_pair: Pair, tmp_path: Path) -> None:
-    rows = back_project(synthetic_pair, ["bicubic", "sc-unet", "tsharp"], Products(Options(weights=tmp_path)), steps=3)
+    rows = back_project(
+        synthetic_pair, ["bicubic", "sc-unet", "tsharp"], Products(Options(weights=tmp_path)), steps=3
+    )
     assert [(row["method"], row["step"]) for row in rows] == [
         ("sc-unet", 0), *(("bicubic", step) for step in range(4)), *(("tsharp", step) for step in range(4)),
     ]  # fmt: skip
@@ -168,7 +212,9 @@ def test_back_projection_gains_consistency_step_by_step(synthetic_pair: Pair, tm
         assert (np.diff(consistency_k) < 0.0).all()
         (judged,) = evaluate_pair(synthetic_pair, [name], ["georeferenced"], Products(Options()))
         for metric in ("consistency_k", *COMPARED):
-            assert figure(rows, metric, method=name, step=0) == pytest.approx(float(str(judged[metric])), abs=1e-12)
+            assert figure(rows, metric, method=name, step=0) == pytest.approx(
+                float(str(judged[metric])), abs=1e-12
+            )
 
 
 def test_back_projection_keeps_to_the_products_gaps(synthetic_pair: Pair) -> None:
@@ -194,7 +240,9 @@ def test_differences_are_those_of_slow_loops() -> None:
     table = random_table(70)
     table.loc[3, "status"] = "left out"
     table.loc[9, "frr"] = np.nan
-    found = difference_of_states(table, "variant", "old", "new", ["rmse_k", "frr"], keys=("protocol", "method"))
+    found = difference_of_states(
+        table, "variant", "old", "new", ["rmse_k", "frr"], keys=("protocol", "method")
+    )
     assert len(found) == 8
     assert list(found.columns) == [
         "protocol", "method", "metric", "scenes", "first", "second", "difference", "low", "high", "sign",
@@ -211,7 +259,9 @@ def test_differences_are_those_of_slow_loops() -> None:
                 pairs.append(values)
         old, new = np.array(pairs).T
         assert row["scenes"] == len(pairs)
-        assert (row["first"], row["second"], row["difference"]) == pytest.approx((old.mean(), new.mean(), (new - old).mean()))
+        assert (row["first"], row["second"], row["difference"]) == pytest.approx(
+            (old.mean(), new.mean(), (new - old).mean())
+        )
         assert row["low"] < row["difference"] < row["high"]
         assert row["sign"] == (1 if row["low"] > 0 else -1 if row["high"] < 0 else 0)
 
@@ -223,7 +273,9 @@ def test_a_difference_that_all_scenes_share_has_its_sign() -> None:
         pd.concat([table[table["variant"] == "old"], old]).query("protocol == 'a' and method == 'x'"),
         "variant", "old", "new", ["rmse_k"],
     ).to_dict("records")  # fmt: skip
-    assert (row["difference"], row["low"], row["high"], row["sign"]) == pytest.approx((-0.25, -0.25, -0.25, -1))
+    assert (row["difference"], row["low"], row["high"], row["sign"]) == pytest.approx(
+        (-0.25, -0.25, -0.25, -1)
+    )
 
 
 def test_states_that_share_no_scene_have_no_difference() -> None:

@@ -11,7 +11,13 @@ import pytest
 
 from lstsr_core.evaluation.products import Products
 from lstsr_core.evaluation.protocols import PROTOCOLS
-from lstsr_core.evaluation.spectra import MEAN_FREQUENCIES, SPECTRA_COLUMNS, mean_spectra, spectra_of_images, spectra_of_pair
+from lstsr_core.evaluation.spectra import (
+    MEAN_FREQUENCIES,
+    SPECTRA_COLUMNS,
+    mean_spectra,
+    spectra_of_images,
+    spectra_of_pair,
+)
 from lstsr_core.metrics.fourier import attenuation_db
 from lstsr_core.pairs.pair import Pair
 from lstsr_core.sharpening.methods import Options
@@ -19,12 +25,18 @@ from lstsr_core.sharpening.methods import Options
 
 def test_the_axis_of_an_image_ends_at_its_nyquist_frequency(synthetic_pair: Pair) -> None:
     image = synthetic_pair.ndvi
-    table = spectra_of_images({"ndvi": image, "twice": image.with_values(2.0 * image.values)}, published=False)
+    table = spectra_of_images(
+        {"ndvi": image, "twice": image.with_values(2.0 * image.values)}, published=False
+    )
     axis = table[table["method"] == "ndvi"]["frequency_per_m"]
     assert len(axis) == len(attenuation_db(image.values)) and axis.is_monotonic_increasing
     assert axis.iloc[0] == 0.0 and axis.iloc[-1] <= 1.0 / (2.0 * image.pixel_width_m)
-    first, second = (table[table["method"] == name]["attenuation_db"].to_numpy() for name in ("ndvi", "twice"))
-    np.testing.assert_allclose(first, second, atol=1e-9)  # relative to the mean, so that a gain changes nothing
+    first, second = (
+        table[table["method"] == name]["attenuation_db"].to_numpy() for name in ("ndvi", "twice")
+    )
+    np.testing.assert_allclose(
+        first, second, atol=1e-9
+    )  # relative to the mean, so that a gain changes nothing
 
 
 def test_a_pair_has_spectra_of_aster_ndvi_and_each_product(synthetic_pair: Pair, tmp_path: Path) -> None:
@@ -34,13 +46,23 @@ def test_a_pair_has_spectra_of_aster_ndvi_and_each_product(synthetic_pair: Pair,
     assert table.columns.tolist() == SPECTRA_COLUMNS
     for protocol in PROTOCOLS:
         of_protocol = table[table["protocol"] == protocol]
-        assert of_protocol["method"].unique().tolist() == ["aster", "ndvi", "bicubic", "tsharp"]  # no weights for the network
-        fine = of_protocol.groupby("method")["attenuation_db"].apply(lambda found: found.iloc[len(found) // 2 :].mean())
+        assert of_protocol["method"].unique().tolist() == [
+            "aster",
+            "ndvi",
+            "bicubic",
+            "tsharp",
+        ]  # no weights for the network
+        fine = of_protocol.groupby("method")["attenuation_db"].apply(
+            lambda found: found.iloc[len(found) // 2 :].mean()
+        )
         assert fine["bicubic"] < fine["tsharp"]
 
 
 def test_a_pair_that_cannot_be_compared_has_none(synthetic_pair: Pair) -> None:
-    blind = replace(synthetic_pair, aster=synthetic_pair.aster.with_values(np.full_like(synthetic_pair.aster.values, np.nan)))
+    blind = replace(
+        synthetic_pair,
+        aster=synthetic_pair.aster.with_values(np.full_like(synthetic_pair.aster.values, np.nan)),
+    )
     table = spectra_of_pair(blind, ["georeferenced"], ["bicubic"], Products(Options()))
     assert table.empty and table.columns.tolist() == SPECTRA_COLUMNS
 
@@ -54,7 +76,11 @@ def line(scene: str, method: str, end_per_m: float, count: int, slope: float) ->
 def test_means_are_taken_at_frequencies_that_all_scenes_have() -> None:
     """Straight spectra, sampled differently: the mean is the straight line of the mean slope."""
     spectra = pd.concat(
-        [line("a", "aster", 0.002, 31, -1000.0), line("b", "aster", 0.0021, 77, -3000.0), line("b", "dms", 0.0021, 77, -2000.0)]
+        [
+            line("a", "aster", 0.002, 31, -1000.0),
+            line("b", "aster", 0.0021, 77, -3000.0),
+            line("b", "dms", 0.0021, 77, -2000.0),
+        ]
     )
     means = mean_spectra(spectra)
     aster, dms = (means[means["method"] == name] for name in ("aster", "dms"))

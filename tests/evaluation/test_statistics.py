@@ -1,4 +1,5 @@
-"""Bootstrap intervals against all resamples there are, the normal approximation, and the share that holds the true mean."""
+"""Bootstrap intervals against all resamples there are, the normal
+approximation, and the share that holds the true mean."""
 
 from __future__ import annotations
 
@@ -31,7 +32,9 @@ def test_many_scenes_give_the_normal_interval() -> None:
     samples = np.random.default_rng(50).gamma(2.0, 3.0, (900, 4)) - 5.0
     half = 1.959964 * samples.std(axis=0) / 30.0
     for interval, mean, margin in zip(mean_intervals(samples), samples.mean(axis=0), half, strict=True):
-        assert (interval.low, interval.high) == pytest.approx((mean - margin, mean + margin), abs=0.05 * margin)
+        assert (interval.low, interval.high) == pytest.approx(
+            (mean - margin, mean + margin), abs=0.05 * margin
+        )
 
 
 def test_95_of_100_intervals_hold_the_true_mean() -> None:
@@ -42,11 +45,17 @@ def test_95_of_100_intervals_hold_the_true_mean() -> None:
 
 
 @given(
-    st.lists(st.floats(-5.0, 5.0), min_size=2, max_size=12), st.floats(0.1, 10.0), st.floats(-10.0, 10.0), st.integers(0, 2**31)
+    st.lists(st.floats(-5.0, 5.0), min_size=2, max_size=12),
+    st.floats(0.1, 10.0),
+    st.floats(-10.0, 10.0),
+    st.integers(0, 2**31),
 )
-def test_intervals_follow_scale_and_offset(values: list[float], factor: float, offset: float, seed: int) -> None:
+def test_intervals_follow_scale_and_offset(
+    values: list[float], factor: float, offset: float, seed: int
+) -> None:
     plain, moved = (
-        mean_intervals(samples, resamples=200, seed=seed)[0] for samples in (column(values), factor * column(values) + offset)
+        mean_intervals(samples, resamples=200, seed=seed)[0]
+        for samples in (column(values), factor * column(values) + offset)
     )
     for name in ("mean", "low", "high"):
         assert getattr(moved, name) == pytest.approx(factor * getattr(plain, name) + offset, abs=1e-9)
@@ -65,7 +74,14 @@ def test_a_seed_decides_the_resamples_and_all_quantities_share_them() -> None:
 
 @pytest.mark.parametrize(
     ("low", "high", "sign"),
-    [(0.1, 0.2, 1), (-0.2, -0.1, -1), (-0.1, 0.2, 0), (0.0, 0.2, 0), (-0.2, 0.0, 0), (float("nan"), float("nan"), 0)],
+    [
+        (0.1, 0.2, 1),
+        (-0.2, -0.1, -1),
+        (-0.1, 0.2, 0),
+        (0.0, 0.2, 0),
+        (-0.2, 0.0, 0),
+        (float("nan"), float("nan"), 0),
+    ],
 )
 def test_the_sign_is_that_of_the_whole_interval(low: float, high: float, sign: int) -> None:
     assert Interval(0.0, low, high).sign == sign
@@ -89,7 +105,9 @@ def test_one_scene_has_a_mean_and_no_interval() -> None:
     assert interval.sign == 0
 
 
-@pytest.mark.parametrize("samples", [np.zeros((0, 2)), np.zeros(3), np.zeros((2, 2, 2)), np.array([[1.0], [np.nan]])])
+@pytest.mark.parametrize(
+    "samples", [np.zeros((0, 2)), np.zeros(3), np.zeros((2, 2, 2)), np.array([[1.0], [np.nan]])]
+)
 def test_samples_that_cannot_be_resampled_are_refused(samples: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"samples have shape \(") as caught:
         mean_intervals(samples)

@@ -29,7 +29,15 @@ from lstsr_core.evaluation.protocols import (
     check_protocols,
 )
 from lstsr_core.evaluation.statistics import differences_between_methods, summarise
-from lstsr_core.evaluation.table import COLUMNS, evaluate, evaluate_pair, mean_by_method, measure, spectra_of, write_table
+from lstsr_core.evaluation.table import (
+    COLUMNS,
+    evaluate,
+    evaluate_pair,
+    mean_by_method,
+    measure,
+    spectra_of,
+    write_table,
+)
 from lstsr_core.geo.raster import Raster
 from lstsr_core.metrics.images import gssim
 from lstsr_core.metrics.names import METRIC_COLUMNS
@@ -72,7 +80,10 @@ def test_the_truth_scores_as_the_truth(synthetic_truth: Raster, synthetic_pair: 
 
 @pytest.mark.parametrize("bias_k", [-3.0, 0.7, 12.0])
 def test_a_known_bias_is_recovered(
-    synthetic_truth: Raster, synthetic_pair: Pair, synthetic_pair_with_bias: Callable[[float], Pair], bias_k: float
+    synthetic_truth: Raster,
+    synthetic_pair: Pair,
+    synthetic_pair_with_bias: Callable[[float], Pair],
+    bias_k: float,
 ) -> None:
     scores = judge(synthetic_pair_with_bias(bias_k), true_product(synthetic_truth, synthetic_pair))
     assert scores["bias_k"] == pytest.approx(bias_k, abs=0.005)
@@ -80,7 +91,9 @@ def test_a_known_bias_is_recovered(
     assert scores["rmse_unbiased_k"] <= 0.05
 
 
-def test_bicubic_recovers_no_spectrum_and_the_truth_beats_it(synthetic_truth: Raster, synthetic_pair: Pair) -> None:
+def test_bicubic_recovers_no_spectrum_and_the_truth_beats_it(
+    synthetic_truth: Raster, synthetic_pair: Pair
+) -> None:
     bicubic, tsharp = evaluate_pair(synthetic_pair, ["bicubic", "tsharp"], GEOREFERENCED, Products(Options()))
     truth = judge(synthetic_pair, true_product(synthetic_truth, synthetic_pair))
     assert bicubic["frr"] == 0.0
@@ -89,7 +102,9 @@ def test_bicubic_recovers_no_spectrum_and_the_truth_beats_it(synthetic_truth: Ra
     assert truth["pfr_db"] == pytest.approx(bicubic["pfr_db"])
 
 
-def test_the_truth_beats_bicubic_under_the_published_protocol_too(synthetic_truth: Raster, synthetic_pair: Pair) -> None:
+def test_the_truth_beats_bicubic_under_the_published_protocol_too(
+    synthetic_truth: Raster, synthetic_pair: Pair
+) -> None:
     (bicubic,) = evaluate_pair(synthetic_pair, ["bicubic"], ["published"], Products(Options()))
     found = judged(Published(synthetic_pair), truth_under(synthetic_truth, synthetic_pair.ndvi))
     truth = measure(found, synthetic_pair.lst.values, published=True)
@@ -108,14 +123,19 @@ def test_the_published_protocol_takes_published_variants_unless_told_otherwise(
     made, _ = sharpen_all(placement.pair, ["tsharp"], placement.options(options))
     found = judged(placement, made["tsharp"])
     quirks, plain = (
-        (gssim(found.product.values, found.aster.values, published=variant), spectra_of(found, published=variant).fro)
+        (
+            gssim(found.product.values, found.aster.values, published=variant),
+            spectra_of(found, published=variant).fro,
+        )
         for variant in (True, False)
     )
     assert quirks[0] != plain[0] and quirks[1] != plain[1]
     assert (row["gssim"], row["fro"]) == (plain if published is False else quirks)
 
 
-def test_asters_own_range_is_not_moved_by_a_products_outlier(synthetic_truth: Raster, synthetic_pair: Pair) -> None:
+def test_asters_own_range_is_not_moved_by_a_products_outlier(
+    synthetic_truth: Raster, synthetic_pair: Pair
+) -> None:
     product = true_product(synthetic_truth, synthetic_pair)
     values = product.values + np.random.default_rng(40).normal(0.0, 1.0, product.values.shape)
     plain = judge(synthetic_pair, product.with_values(values))
@@ -125,7 +145,9 @@ def test_asters_own_range_is_not_moved_by_a_products_outlier(synthetic_truth: Ra
     assert outlying["psnr_aster_range_db"] < plain["psnr_aster_range_db"]
 
 
-def test_spectra_of_unequal_lengths_are_compared_as_far_as_both_reach(synthetic_truth: Raster, synthetic_pair: Pair) -> None:
+def test_spectra_of_unequal_lengths_are_compared_as_far_as_both_reach(
+    synthetic_truth: Raster, synthetic_pair: Pair
+) -> None:
     """The published protocol cuts bicubic by a rectangle of its own."""
     found = judged(Georeferenced(synthetic_pair), true_product(synthetic_truth, synthetic_pair))
     same = spectra_of(found)
@@ -176,7 +198,8 @@ def all_but_eight(lst_k: np.ndarray) -> None:
 
 
 def without_aster(pair: Pair) -> Pair:
-    """Zeros and NaN over all that the patches cover; some valid pixels far off, without which no file would be read."""
+    """Zeros and NaN over all that the patches cover; some valid
+    pixels far off, without which no file would be read."""
     aster_k = np.where(np.arange(pair.aster.columns) % 2, 0.0, np.nan) + np.zeros_like(pair.aster.values)
     aster_k[:4, :4] = 300.0
     return replace(pair, aster=pair.aster.with_values(aster_k))
@@ -224,13 +247,17 @@ EXPECTED = {
 
 
 @pytest.mark.parametrize(("lacking", "protocol"), EXPECTED)
-def test_what_a_pair_lacks_is_masked_or_told(synthetic_pair: Pair, random_weights: Path, lacking: str, protocol: str) -> None:
+def test_what_a_pair_lacks_is_masked_or_told(
+    synthetic_pair: Pair, random_weights: Path, lacking: str, protocol: str
+) -> None:
     pair = LACKING[lacking](synthetic_pair)
     rows = evaluate_pair(pair, list(METHODS), [protocol], Products(Options(random_weights)))
     assert [row["method"] for row in rows] == list(METHODS)
     bicubic, regressions, dms, networks = EXPECTED[lacking, protocol]
     for row in rows:
-        told = {"bicubic": bicubic, "dms": dms, **dict.fromkeys(NETWORKS, networks)}.get(str(row["method"]), regressions)
+        told = {"bicubic": bicubic, "dms": dms, **dict.fromkeys(NETWORKS, networks)}.get(
+            str(row["method"]), regressions
+        )
         assert str(row["status"]).startswith(told), row["method"]
         assert "\n" not in str(row["status"])
         measured = [name for name in METRIC_COLUMNS if name in row]
@@ -242,13 +269,17 @@ def test_what_a_pair_lacks_is_masked_or_told(synthetic_pair: Pair, random_weight
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-@pytest.mark.parametrize("lacking", ["clouds", "no NDVI in places", "clouds, and no NDVI in places", "eight coarse pixels"])
+@pytest.mark.parametrize(
+    "lacking", ["clouds", "no NDVI in places", "clouds, and no NDVI in places", "eight coarse pixels"]
+)
 def test_products_are_gapped_where_their_inputs_are_and_nowhere_else(
     synthetic_pair: Pair, random_weights: Path, lacking: str, protocol: str
 ) -> None:
     placement = PROTOCOLS[protocol](LACKING[lacking](synthetic_pair))
     made, reasons = sharpen_all(placement.pair, list(METHODS), placement.options(Options(random_weights)))
-    assert len(made) + len(reasons) == len(METHODS) and len(made) == (4 if lacking == "eight coarse pixels" else 8)
+    assert len(made) + len(reasons) == len(METHODS) and len(made) == (
+        4 if lacking == "eight coarse pixels" else 8
+    )
     lst_known = np.kron(np.isfinite(placement.pair.lst.values), np.ones((4, 4), dtype=bool))
     for name, product in made.items():
         known = lst_known if name == "bicubic" else lst_known & np.isfinite(placement.pair.ndvi.values)
@@ -259,7 +290,9 @@ def test_products_are_gapped_where_their_inputs_are_and_nowhere_else(
 
 
 @pytest.fixture
-def pairs_directory(tmp_path: Path, synthetic_pair: Pair, synthetic_pair_with_bias: Callable[[float], Pair]) -> Path:
+def pairs_directory(
+    tmp_path: Path, synthetic_pair: Pair, synthetic_pair_with_bias: Callable[[float], Pair]
+) -> Path:
     """Pairs 1 and 2 in this project's layout; ASTER is 2 K colder in the second."""
     directory = tmp_path / "pairs"
     write_pair(replace(synthetic_pair, id="1"), directory)
@@ -268,7 +301,9 @@ def pairs_directory(tmp_path: Path, synthetic_pair: Pair, synthetic_pair_with_bi
 
 
 def test_tables_have_one_row_for_each_scene_protocol_and_method(pairs_directory: Path) -> None:
-    evaluation = evaluate(pairs_directory, iter(["1", "2"]), ["bicubic", "tsharp"], list(PROTOCOLS), Options())
+    evaluation = evaluate(
+        pairs_directory, iter(["1", "2"]), ["bicubic", "tsharp"], list(PROTOCOLS), Options()
+    )
     table = evaluation.table()
     assert list(table.columns) == COLUMNS
     assert list(zip(table["scene"], table["protocol"], table["method"], strict=True)) == list(
@@ -278,7 +313,9 @@ def test_tables_have_one_row_for_each_scene_protocol_and_method(pairs_directory:
     assert evaluation.failures == {}
     bias_k = table.set_index(["scene", "protocol", "method"])["bias_k"]
     for protocol in PROTOCOLS:
-        assert bias_k["2", protocol, "bicubic"] - bias_k["1", protocol, "bicubic"] == pytest.approx(2.0, abs=1e-3)
+        assert bias_k["2", protocol, "bicubic"] - bias_k["1", protocol, "bicubic"] == pytest.approx(
+            2.0, abs=1e-3
+        )
     assert table[[c for c in METRIC_COLUMNS if c != "lpips"]].notna().all().all()
 
 
@@ -292,14 +329,18 @@ def test_files_give_what_the_pair_in_memory_gives(pairs_directory: Path, synthet
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_networks_without_weights_get_empty_rows(pairs_directory: Path, protocol: str) -> None:
-    table = evaluate(pairs_directory, ["1"], ["bicubic", *NETWORKS], [protocol], Options(weights=pairs_directory)).table()
+    table = evaluate(
+        pairs_directory, ["1"], ["bicubic", *NETWORKS], [protocol], Options(weights=pairs_directory)
+    ).table()
     assert list(table["method"]) == ["bicubic", *NETWORKS]
     assert list(table["status"]) == ["ok"] + 3 * [WEIGHTS_MISSING]
     assert table.loc[1:, [*METRIC_COLUMNS, "rows", "columns"]].isna().all().all()
 
 
 def test_methods_that_all_lack_a_product_still_have_rows(pairs_directory: Path) -> None:
-    table = evaluate(pairs_directory, ["1"], NETWORKS, list(PROTOCOLS), Options(weights=pairs_directory)).table()
+    table = evaluate(
+        pairs_directory, ["1"], NETWORKS, list(PROTOCOLS), Options(weights=pairs_directory)
+    ).table()
     assert list(table["status"]) == 6 * [WEIGHTS_MISSING]
 
 
@@ -311,9 +352,15 @@ def test_damaged_weights_are_refused(pairs_directory: Path, tmp_path: Path) -> N
 
 def test_unknown_names_are_refused_before_any_pair_is_read(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="unknown method 'lanczos'"):
-        evaluate(tmp_path / "nowhere", ["1"], ["bicubic", "lanczos"], GEOREFERENCED, Options(), keep_going=True)
-    with pytest.raises(InputError, match="unknown protocol 'pixelwise'; known protocols: georeferenced, published"):
-        evaluate(tmp_path / "nowhere", ["1"], ["bicubic"], ["published", "pixelwise"], Options(), keep_going=True)
+        evaluate(
+            tmp_path / "nowhere", ["1"], ["bicubic", "lanczos"], GEOREFERENCED, Options(), keep_going=True
+        )
+    with pytest.raises(
+        InputError, match="unknown protocol 'pixelwise'; known protocols: georeferenced, published"
+    ):
+        evaluate(
+            tmp_path / "nowhere", ["1"], ["bicubic"], ["published", "pixelwise"], Options(), keep_going=True
+        )
 
 
 def test_protocols_are_checked_and_none_comes_twice() -> None:
@@ -331,7 +378,9 @@ def test_a_pair_that_cannot_be_used_stops_the_run(pairs_directory: Path) -> None
 
 def test_a_pair_that_cannot_be_used_is_noted_and_passed(pairs_directory: Path) -> None:
     (pairs_directory / "1_lst_1km.tif").write_bytes(b"cut")
-    evaluation = evaluate(pairs_directory, ["1", "3", "2"], ["bicubic", "tsharp"], list(PROTOCOLS), Options(), keep_going=True)
+    evaluation = evaluate(
+        pairs_directory, ["1", "3", "2"], ["bicubic", "tsharp"], list(PROTOCOLS), Options(), keep_going=True
+    )
     assert list(evaluation.failures) == ["1", "3"]
     assert "1_lst_1km.tif: not a readable GeoTIFF" in evaluation.failures["1"]
     table = evaluation.table()
@@ -340,14 +389,18 @@ def test_a_pair_that_cannot_be_used_is_noted_and_passed(pairs_directory: Path) -
     )
     assert list(table["status"][8:]) == 4 * ["ok"]
     assert table["status"][:8].str.startswith("pair refused: ").all()
-    assert not table["status"].str.contains(str(pairs_directory), regex=False).any()  # tables are the same wherever they are made
+    assert (
+        not table["status"].str.contains(str(pairs_directory), regex=False).any()
+    )  # tables are the same wherever they are made
     assert table.loc[:7, METRIC_COLUMNS].isna().all().all()
 
 
 def test_tables_are_the_same_bytes_every_time(pairs_directory: Path, tmp_path: Path) -> None:
     for name in ("first", "second"):
         options = Options(weights=pairs_directory)  # which holds none
-        table = evaluate(pairs_directory, ["1", "2"], ["tsharp", "dms", "sc-unet"], list(PROTOCOLS), options).table()
+        table = evaluate(
+            pairs_directory, ["1", "2"], ["tsharp", "dms", "sc-unet"], list(PROTOCOLS), options
+        ).table()
         write_table(table, tmp_path / f"{name}.csv")
     content = (tmp_path / "first.csv").read_bytes()
     assert content == (tmp_path / "second.csv").read_bytes()
@@ -359,7 +412,9 @@ def test_tables_are_the_same_bytes_every_time(pairs_directory: Path, tmp_path: P
     assert [row["rmse_k"] for row in rows if row["method"] == "sc-unet"] == 4 * [""]
 
 
-def test_a_table_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, full_disk: Callable[[int], Any]) -> None:
+def test_a_table_that_cannot_be_written_leaves_the_old_one(
+    tmp_path: Path, full_disk: Callable[[int], Any]
+) -> None:
     path = tmp_path / "table.csv"
     write_table(pd.DataFrame({"scene": range(2000)}), path)
     before = path.read_bytes()
@@ -372,7 +427,9 @@ def test_a_table_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, full_
 @given(st.lists(st.floats(0.0, 10.0), min_size=2, max_size=12), st.integers(0, 3))
 def test_summaries_are_those_of_the_statistics_module(values: list[float], missing: int) -> None:
     base = {"method": "bicubic", "protocol": "georeferenced"}
-    scenes = [{"scene": str(i), **base, "rmse_k": value} for i, value in enumerate([*values, *missing * [math.nan]])]
+    scenes = [
+        {"scene": str(i), **base, "rmse_k": value} for i, value in enumerate([*values, *missing * [math.nan]])
+    ]
     summary = summarise(pd.DataFrame(scenes, columns=COLUMNS), METRIC_COLUMNS)
     row = summary[summary["metric"] == "rmse_k"].iloc[0]
     deciles = statistics.quantiles(values, n=10, method="inclusive")
@@ -387,7 +444,9 @@ def random_table(seed: int, scenes: int = 6) -> pd.DataFrame:
     """Results under both protocols by three methods; the last has none at all, the second none of scene 2."""
     generator = np.random.default_rng(seed)
     rows: list[dict[str, object]] = []
-    for scene, protocol, name in itertools.product(map(str, range(scenes)), PROTOCOLS, ("bicubic", "dms", "sc-unet")):
+    for scene, protocol, name in itertools.product(
+        map(str, range(scenes)), PROTOCOLS, ("bicubic", "dms", "sc-unet")
+    ):
         row: dict[str, object] = {"scene": scene, "protocol": protocol, "method": name}
         if name == "sc-unet":
             rows.append({**row, "status": WEIGHTS_MISSING})
@@ -404,7 +463,8 @@ def values_of(table: pd.DataFrame, protocol: str, name: str, metric: str) -> dic
     return {
         row["scene"]: row[metric]
         for row in table.to_dict("records")
-        if (row["protocol"], row["method"], row["status"]) == (protocol, name, "ok") and not math.isnan(row[metric])
+        if (row["protocol"], row["method"], row["status"]) == (protocol, name, "ok")
+        and not math.isnan(row[metric])
     }
 
 
@@ -417,7 +477,9 @@ def test_summaries_tell_protocols_and_methods_apart() -> None:
     for row in summary.to_dict("records"):
         values = values_of(table, row["protocol"], row["method"], row["metric"])
         assert row["scenes"] == len(values)
-        assert row["mean"] == pytest.approx(statistics.fmean(values.values()) if values else math.nan, nan_ok=True)
+        assert row["mean"] == pytest.approx(
+            statistics.fmean(values.values()) if values else math.nan, nan_ok=True
+        )
 
 
 def test_means_are_over_the_scenes_that_count_or_say_why_there_are_none() -> None:
@@ -432,7 +494,9 @@ def test_means_are_over_the_scenes_that_count_or_say_why_there_are_none() -> Non
         assert row["protocol"] == protocol
         for metric in ("rmse_k", "frr"):
             values = values_of(table, protocol, name, metric)
-            assert row[metric] == pytest.approx(statistics.fmean(values.values()) if values else math.nan, nan_ok=True), label
+            assert row[metric] == pytest.approx(
+                statistics.fmean(values.values()) if values else math.nan, nan_ok=True
+            ), label
 
 
 def test_methods_are_paired_over_the_scenes_that_both_have() -> None:
@@ -458,7 +522,9 @@ def test_a_difference_that_every_scene_shares_is_no_chance() -> None:
     table = random_table(44).query("status == 'ok'")
     bicubic = table[table["method"] == "bicubic"]
     colder = bicubic.assign(method="tsharp", rmse_k=bicubic["rmse_k"] - 0.5)
-    found = differences_between_methods(pd.concat([bicubic, colder]), METRIC_COLUMNS).set_index(["protocol", "metric"])
+    found = differences_between_methods(pd.concat([bicubic, colder]), METRIC_COLUMNS).set_index(
+        ["protocol", "metric"]
+    )
     for protocol in PROTOCOLS:
         row = found.loc[(protocol, "rmse_k")]
         assert list(row[["difference", "low", "high", "sign"]]) == pytest.approx([0.5, 0.5, 0.5, 1])

@@ -1,4 +1,5 @@
-"""The learnt warp of a tile against GDAL's own of the whole tile, and its arithmetic against plain definitions."""
+"""The learnt warp of a tile against GDAL's own of the whole
+tile, and its arithmetic against plain definitions."""
 
 from __future__ import annotations
 
@@ -24,8 +25,9 @@ TILE = Tile(18, 4)
 PATCH = 256
 STEPS = 2**18  # WarpAxis counts positions in such parts of a row
 
-# First row and column of patches: in the tile's corner and at its far edge, and where GDAL takes a third row (in the east, for
-# zone 31) or a third column (in the west, for zone 32), as it does wherever it turns the image by much.
+# First row and column of patches: in the tile's corner and at its far edge, and where GDAL
+# takes a third row (in the east, for zone 31) or a third column (in the west, for zone 32), as
+# it does wherever it turns the image by much.
 PATCHES = {"corner": (0, 0), "east": (1000, 4200), "west": (2300, 150), "edge": (4544, 4544)}
 
 ZONES = {"31N": CRS.from_epsg(32631), "32N": CRS.from_epsg(32632)}
@@ -38,7 +40,8 @@ def patch_k(name: str) -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def warped_by_gdal() -> Callable[[str], tuple[np.ndarray, Affine]]:
-    """A function (zone) → the tile with all patches in it, as GDAL warps it in one call, and the transform of its grid."""
+    """A function (zone) → the tile with all patches in it, as GDAL warps
+    it in one call, and the transform of its grid."""
 
     @cache
     def warp(zone: str) -> tuple[np.ndarray, Affine]:
@@ -81,13 +84,18 @@ def window_around(name: str, warp: TileWarp) -> tuple[np.ndarray, np.ndarray]:
 def weighed(name: str, warp: TileWarp, bands: np.ndarray) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
     first_row, first_column = PATCHES[name]
     rows, columns = window_around(name, warp)
-    return (rows, columns), weigh(bands, warp.rows.taps(rows, columns, first_row), warp.columns.taps(rows, columns, first_column))
+    return (rows, columns), weigh(
+        bands, warp.rows.taps(rows, columns, first_row), warp.columns.taps(rows, columns, first_column)
+    )
 
 
 @pytest.mark.parametrize("name", PATCHES)
 @pytest.mark.parametrize("zone", ZONES)
 def test_patches_come_out_as_gdal_warps_the_whole_tile(
-    warped_by_gdal: Callable[[str], tuple[np.ndarray, Affine]], learnt: Callable[[str], TileWarp], zone: str, name: str
+    warped_by_gdal: Callable[[str], tuple[np.ndarray, Affine]],
+    learnt: Callable[[str], TileWarp],
+    zone: str,
+    name: str,
 ) -> None:
     expected, transform = warped_by_gdal(zone)
     warp = learnt(zone)
@@ -103,7 +111,8 @@ def test_patches_come_out_as_gdal_warps_the_whole_tile(
 def test_three_rows_or_columns_are_taken_where_gdal_turns_the_image(
     learnt: Callable[[str], TileWarp], zone: str, name: str, along_rows: bool
 ) -> None:
-    """Two neighbours, as plain bilinear interpolation takes, would be off by far more than the comparison above allows."""
+    """Two neighbours, as plain bilinear interpolation takes, would be
+    off by far more than the comparison above allows."""
     warp = learnt(zone)
     axis, first = (warp.rows, PATCHES[name][0]) if along_rows else (warp.columns, PATCHES[name][1])
     rows, columns = window_around(name, warp)
@@ -144,14 +153,17 @@ def three_weights(draw: st.DrawFn) -> tuple[float, np.ndarray]:
 
 @given(three_weights(), st.integers(0, 4000))
 def test_three_weights_follow_from_their_moments(drawn: tuple[float, np.ndarray], first: int) -> None:
-    """The heaviest in the middle, weights of three neighbours lie within half a pixel of it, whatever their mean."""
+    """The heaviest in the middle, weights of three neighbours lie
+    within half a pixel of it, whatever their mean."""
     middle, weights = drawn
     offsets = np.array([-1.0, 0.0, 1.0])
     position = middle + weights @ offsets
     assume(abs(position - round(position)) < 0.499)  # a tie of two neighbours may be told from either
     nearest = round(position)
     spread = weights @ (middle + offsets - nearest) ** 2
-    axis = WarpAxis(np.array([[round(position * STEPS)]], dtype=np.int32), np.array([[spread]], dtype=np.float32))
+    axis = WarpAxis(
+        np.array([[round(position * STEPS)]], dtype=np.int32), np.array([[spread]], dtype=np.float32)
+    )
     found_middle, found = axis.taps(np.array([0]), np.array([0]), first)
     assert found_middle[0, 0] == nearest - first
     np.testing.assert_allclose(found[:, 0, 0], weights, atol=1e-5)
@@ -168,7 +180,10 @@ def test_two_neighbours_a_side_are_bilinear_interpolation_over_zeros(seed: int) 
         after = position - below
         return below.astype(np.int64), np.stack([np.zeros_like(after), 1.0 - after, after])
 
-    expected = [ndimage.map_coordinates(band, (row, column), order=1, mode="grid-constant", cval=0.0) for band in patch]
+    expected = [
+        ndimage.map_coordinates(band, (row, column), order=1, mode="grid-constant", cval=0.0)
+        for band in patch
+    ]
     np.testing.assert_allclose(weigh(patch, taps(row), taps(column)), expected, atol=1e-9)
 
 
@@ -177,7 +192,14 @@ def numbered() -> Iterator[DatasetReader]:
     """A raster in which each pixel holds its row, times 1000, plus its column."""
     row, column = np.mgrid[:90, :120]
     with rasterio.MemoryFile() as memory:
-        profile = {"driver": "GTiff", "dtype": "int32", "count": 1, "height": 90, "width": 120, "crs": SINUSOIDAL}
+        profile = {
+            "driver": "GTiff",
+            "dtype": "int32",
+            "count": 1,
+            "height": 90,
+            "width": 120,
+            "crs": SINUSOIDAL,
+        }
         with memory.open(**profile, transform=Affine(10.0, 0.0, 0.0, 0.0, -10.0, 0.0)) as target:
             target.write((1000 * row + column).astype(np.int32), 1)
         with memory.open() as source:

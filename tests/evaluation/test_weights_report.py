@@ -42,7 +42,9 @@ def trained(tmp_path: Path, synthetic_pair: Pair) -> Path:
     """Two pairs, two folds, each network marked as trained on the other's pair, and one on both."""
     lst = synthetic_pair.lst
     for pair_id, offset_k in (("4", 0.0), ("7", 0.5)):
-        other = Pair(pair_id, lst.with_values(lst.values + offset_k), synthetic_pair.ndvi, synthetic_pair.aster)
+        other = Pair(
+            pair_id, lst.with_values(lst.values + offset_k), synthetic_pair.ndvi, synthetic_pair.aster
+        )
         write_pair(other, tmp_path / "pairs")
     digests = {name: read_modis(tmp_path / "pairs", name).digest for name in ("4", "7")}
     weights(tmp_path / "folds" / "fold0", [digests["7"]], 0)
@@ -67,7 +69,9 @@ def test_scenes_are_judged_by_the_network_that_has_not_seen_them(trained: Path) 
 @pytest.mark.parametrize(
     ("folds", "whole", "named"), [("swapped", "whole", "out of fold"), ("folds", "folds/fold0", "in-sample")]
 )
-def test_weights_that_have_seen_what_they_should_not_are_refused(trained: Path, folds: str, whole: str, named: str) -> None:
+def test_weights_that_have_seen_what_they_should_not_are_refused(
+    trained: Path, folds: str, whole: str, named: str
+) -> None:
     (trained / "swapped").mkdir()
     for fold in (0, 1):
         (trained / "swapped" / f"fold{fold}").symlink_to(trained / "folds" / f"fold{1 - fold}")
@@ -94,7 +98,14 @@ def test_test_scenes_are_judged_without_folds_by_weights_that_have_not_seen_them
     with_test_scene: Path, lstsr: Callable[..., tuple[int, str, str]]
 ) -> None:
     place = with_test_scene
-    options = ["--weights", str(place / "whole"), "--pairs", str(place / "pairs"), "--out", str(place / "report")]
+    options = [
+        "--weights",
+        str(place / "whole"),
+        "--pairs",
+        str(place / "pairs"),
+        "--out",
+        str(place / "report"),
+    ]
     code, told, _ = lstsr("report", *options, "--published", str(place / "folds" / "fold0"))
     assert code == 0 and "test_scenes.csv; means noted" in told
     assert [path.name for path in (place / "report").iterdir()] == ["test_scenes.csv"]
@@ -102,7 +113,9 @@ def test_test_scenes_are_judged_without_folds_by_weights_that_have_not_seen_them
     assert table[["weights", "method", "scene", "apart"]].to_numpy().tolist() == [
         [weights, model, "9", True] for weights in ("package", "published") for model in MODELS
     ]
-    expected = evaluate(place / "pairs", ["9"], list(MODELS), ["georeferenced"], Options(place / "whole")).table()
+    expected = evaluate(
+        place / "pairs", ["9"], list(MODELS), ["georeferenced"], Options(place / "whole")
+    ).table()
     np.testing.assert_allclose(table["rmse_k"][:3], expected["rmse_k"].astype(float), atol=1e-6)
     noted = load_model(place / "whole" / "sc-unet.safetensors").card["metrics"]["test_scenes"]
     assert noted["scenes"] == noted["apart"]["scenes"] == 1
@@ -110,14 +123,18 @@ def test_test_scenes_are_judged_without_folds_by_weights_that_have_not_seen_them
 
 
 def test_development_scenes_alone_are_judged_by_folds(with_test_scene: Path) -> None:
-    table = weights_report.judge(with_test_scene / "folds", with_test_scene / "whole", None, with_test_scene / "pairs")
+    table = weights_report.judge(
+        with_test_scene / "folds", with_test_scene / "whole", None, with_test_scene / "pairs"
+    )
     assert set(table["scene"]) == {"4", "7"}
 
 
 def test_weights_that_have_seen_a_test_scene_are_refused(with_test_scene: Path) -> None:
     digest = read_modis(with_test_scene / "pairs", "9").digest
     weights(with_test_scene / "seen", [digest], 3)
-    with pytest.raises(InputError, match=r"1 judged test scenes, 1 of which it was trained on; .* all unseen"):
+    with pytest.raises(
+        InputError, match=r"1 judged test scenes, 1 of which it was trained on; .* all unseen"
+    ):
         weights_report.judge_test_scenes(with_test_scene / "seen", None, with_test_scene / "pairs")
 
 
@@ -146,7 +163,9 @@ def test_means_go_into_the_cards_and_leave_the_weights_as_they_are(trained: Path
     assert (noted["weights"], noted["scenes"]) == ("out of fold", 2)
     assert {**after.card, "metrics": None} == {**before.card, "metrics": None}
     assert after.statistics == before.statistics
-    for one, other in zip(after.network.state_dict().values(), before.network.state_dict().values(), strict=True):
+    for one, other in zip(
+        after.network.state_dict().values(), before.network.state_dict().values(), strict=True
+    ):
         assert one.equal(other)
     json.dumps(after.card)
 
@@ -155,7 +174,15 @@ def test_differences_are_paired_by_scene() -> None:
     rows = []
     for scene, level in enumerate((0.0, 5.0, 9.0)):
         rows.append({"weights": "published", "method": "sc-unet", "scene": str(scene), "rmse_k": level})
-        rows.insert(0, {"weights": "out of fold", "method": "sc-unet", "scene": str(scene), "rmse_k": level - 0.5})
+        rows.insert(
+            0, {"weights": "out of fold", "method": "sc-unet", "scene": str(scene), "rmse_k": level - 0.5}
+        )
     found = weights_report.differences(pd.DataFrame(rows), ["rmse_k"]).iloc[0]
-    assert (found["difference"], found["low"], found["high"], found["sign"], found["scenes"]) == (-0.5, -0.5, -0.5, -1, 3)
+    assert (found["difference"], found["low"], found["high"], found["sign"], found["scenes"]) == (
+        -0.5,
+        -0.5,
+        -0.5,
+        -1,
+        3,
+    )
     assert set(METRIC_COLUMNS) >= {"rmse_k"}

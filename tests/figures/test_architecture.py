@@ -1,4 +1,5 @@
-"""The network's structure: every number of its state counted once, shapes and connections as a run has them."""
+"""The network's structure: every number of its state counted
+once, shapes and connections as a run has them."""
 
 from __future__ import annotations
 
@@ -36,7 +37,9 @@ def test_shapes_are_those_of_a_run(side: int) -> None:
     network = SharpeningUNet().eval()
     outputs: dict[str, tuple[int, ...]] = {}
     for name, module in network.named_modules():
-        module.register_forward_hook(lambda _module, _inputs, output, name=name: outputs.update({name: tuple(output.shape[1:])}))
+        module.register_forward_hook(
+            lambda _module, _inputs, output, name=name: outputs.update({name: tuple(output.shape[1:])})
+        )
     with torch.inference_mode():
         network(torch.zeros(1, 2, side, side))
     traced = found(side=side)
@@ -68,9 +71,9 @@ def test_what_is_concatenated_is_the_upsampled_before_the_skip() -> None:
 
 
 def test_kinds_tell_the_upsampling() -> None:
-    assert {layer.kind for layer in found("align-corners")} - {layer.kind for layer in found("half-pixel")} == {
-        "bilinear ×2, corners aligned"
-    }
+    assert {layer.kind for layer in found("align-corners")} - {
+        layer.kind for layer in found("half-pixel")
+    } == {"bilinear ×2, corners aligned"}
 
 
 class Chain(nn.Module):
@@ -88,7 +91,14 @@ class Chain(nn.Module):
 
 def test_weights_that_are_used_twice_count_once_and_names_are_unique() -> None:
     traced = layers(Chain(), 1, 8, 8)
-    assert [layer.name for layer in traced] == [INPUT, "first", "first#2", "second.0", "forward.add", "forward.add#2"]
+    assert [layer.name for layer in traced] == [
+        INPUT,
+        "first",
+        "first#2",
+        "second.0",
+        "forward.add",
+        "forward.add#2",
+    ]
     assert sum(layer.numbers for layer in traced) == 10
     assert [layer.multiply_adds for layer in traced[1:3]] == [576, 576]
     assert skips(blocks(traced)) == [(INPUT, "forward"), ("first", "forward")]

@@ -32,14 +32,21 @@ def drawn(network: nn.Module, side: int = 64) -> Figure:
 
 def bars(figure: Figure) -> list[Rectangle]:
     """Of layers; those of the legend are all of one width."""
-    return [patch for patch in figure.axes[0].patches if isinstance(patch, Rectangle) and patch.get_width() != 0.26]
+    return [
+        patch
+        for patch in figure.axes[0].patches
+        if isinstance(patch, Rectangle) and patch.get_width() != 0.26
+    ]
 
 
 @pytest.mark.parametrize("network", [SharpeningUNet, Wider])
 @pytest.mark.parametrize("side", [64, 63, 4096])
 def test_texts_lie_in_their_boxes_and_clear_of_each_other(network: type[nn.Module], side: int) -> None:
     found = layers(network(), 2, 64, 64)
-    grown = [Layer(**{**vars(layer), "rows": layer.rows * side // 64, "columns": layer.columns * side // 64}) for layer in found]
+    grown = [
+        Layer(**{**vars(layer), "rows": layer.rows * side // 64, "columns": layer.columns * side // 64})
+        for layer in found
+    ]
     assert_no_text_touches_another(architecture_figure(grown, TOLD))
 
 
@@ -57,7 +64,9 @@ def test_padding_shows_where_it_adds_rows() -> None:
 
 
 def test_arrows_are_those_of_the_graph() -> None:
-    arrows = [patch for patch in drawn(SharpeningUNet()).axes[0].patches if isinstance(patch, FancyArrowPatch)]
+    arrows = [
+        patch for patch in drawn(SharpeningUNet()).axes[0].patches if isinstance(patch, FancyArrowPatch)
+    ]
     dashed = [arrow for arrow in arrows if arrow.get_linestyle() == "--"]
     assert len(dashed) == 3  # skip connections
     assert len(arrows) == 8 + 3 + 3  # from block to block, skips, residuals inside blocks
@@ -70,7 +79,9 @@ def test_the_drawing_says_what_the_network_is() -> None:
 
 
 def test_another_network_gives_another_drawing() -> None:
-    one, other = ({text.get_text() for text in texts(drawn(network))} for network in (SharpeningUNet(), Wider()))
+    one, other = (
+        {text.get_text() for text in texts(drawn(network))} for network in (SharpeningUNet(), Wider())
+    )
     assert "32 × 64 × 64" in other - one and "downs.2" in one - other
     numbers = sum(tensor.numel() for tensor in Wider().state_dict().values())
     assert any(text.startswith(f"State: {numbers:,}".replace(",", " ")) for text in other)

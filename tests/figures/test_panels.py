@@ -1,4 +1,5 @@
-"""Figures: repeatable files, units on every axis, one scale where maps are compared, and the numbers that they show."""
+"""Figures: repeatable files, units on every axis, one scale where
+maps are compared, and the numbers that they show."""
 
 from __future__ import annotations
 
@@ -74,38 +75,60 @@ def comparisons(count: int = len(METHODS)) -> dict[str, Comparison]:
 
 
 def made(count: int = len(METHODS)) -> dict[str, Raster]:
-    return {name: fine(field(48, 40, 20 + index, 305.0 + index)) for index, name in enumerate(list(METHODS)[:count])}
+    return {
+        name: fine(field(48, 40, 20 + index, 305.0 + index))
+        for index, name in enumerate(list(METHODS)[:count])
+    }
 
 
 def spectra_table(names: list[str], deviations: bool) -> pd.DataFrame:
     frequency = np.linspace(0.0, 1.0 / (2 * 231.65), 20)
     parts = []
     for index, name in enumerate(names):
-        part = {"method": name, "frequency_per_m": frequency, "attenuation_db": -(8.0 + index) * frequency * 1000.0}
+        part = {
+            "method": name,
+            "frequency_per_m": frequency,
+            "attenuation_db": -(8.0 + index) * frequency * 1000.0,
+        }
         parts.append(pd.DataFrame(part | ({"std_db": 0.5} if deviations else {})))
     return pd.concat(parts, ignore_index=True)
 
 
 def published_curves(*models: str) -> pd.DataFrame:
-    parts = [pd.read_csv(TRAINING_CURVES / f"{model}.csv").assign(model=model, source="published") for model in models]
+    parts = [
+        pd.read_csv(TRAINING_CURVES / f"{model}.csv").assign(model=model, source="published")
+        for model in models
+    ]
     return pd.concat(parts, ignore_index=True)
 
 
 def results(methods: list[str], scenes: int = 5) -> tuple[pd.DataFrame, pd.DataFrame]:
     random = np.random.default_rng(6)
     rows = [
-        {"scene": scene, "method": method, "rmse_k": random.uniform(1, 3), "frr": random.uniform(0, 1), "status": "ok"}
+        {
+            "scene": scene,
+            "method": method,
+            "rmse_k": random.uniform(1, 3),
+            "frr": random.uniform(0, 1),
+            "status": "ok",
+        }
         for scene in range(scenes)
         for method in methods
     ]
-    modis = {"scene": range(scenes), "coarse_bias_k": random.normal(0, 2, scenes), "coarse_rmse_k": random.uniform(1, 3, scenes)}
+    modis = {
+        "scene": range(scenes),
+        "coarse_bias_k": random.normal(0, 2, scenes),
+        "coarse_rmse_k": random.uniform(1, 3, scenes),
+    }
     return pd.DataFrame(rows), pd.DataFrame(modis)
 
 
 def fitted(sill: float) -> FittedVariograms:
     distances_m = np.array([926.6, 1310.4, 1853.2])
     coarse = Variogram(sill, 2000.0)
-    return FittedVariograms(distances_m, coarse(distances_m), coarse, Variogram(2.0 * sill, 1500.0), coarse(distances_m) * 0.98)
+    return FittedVariograms(
+        distances_m, coarse(distances_m), coarse, Variogram(2.0 * sill, 1500.0), coarse(distances_m) * 0.98
+    )
 
 
 def paired_differences(chance: bool = False) -> pd.DataFrame:
@@ -124,7 +147,9 @@ def placed_both_ways() -> pd.DataFrame:
         for method in METHODS
         for placement in ("as paired", "aligned")
     ]
-    return pd.DataFrame(rows, columns=["scene", "method", "placement", "rows_down", "columns_right", "status", "rmse_k"])
+    return pd.DataFrame(
+        rows, columns=["scene", "method", "placement", "rows_down", "columns_right", "status", "rmse_k"]
+    )
 
 
 def back_projections() -> pd.DataFrame:
@@ -149,7 +174,11 @@ def places() -> pd.DataFrame:
 
 def kept() -> pd.DataFrame:
     columns = ["layer", "month", "windows", "lst_bad", "ndvi_bad", "kept"]
-    rows = [["day", "2018-04", 20, 10, 5, 5], ["day", "2018-05", 10, 0, 0, 10], ["night", "2018-04", 8, 4, 2, 2]]
+    rows = [
+        ["day", "2018-04", 20, 10, 5, 5],
+        ["day", "2018-05", 10, 0, 0, 10],
+        ["night", "2018-04", 8, 4, 2, 2],
+    ]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -167,9 +196,23 @@ def fits(slopes: list[float], intercepts: list[float], r_squared: list[float]) -
 def ablation_summary() -> pd.DataFrame:
     rows = []
     for varied, value in (("base", ""), ("alpha", "0.9"), ("alpha", "0.95"), ("gamma", "-0.5")):
-        for metric, mean in (("rmse_k", 2.0), ("frr", 0.9), ("attenuation_rmse_db", 1.0), ("consistency_k", 0.5)):
+        for metric, mean in (
+            ("rmse_k", 2.0),
+            ("frr", 0.9),
+            ("attenuation_rmse_db", 1.0),
+            ("consistency_k", 0.5),
+        ):
             figures_of = {"mean": mean, "low": 0.9 * mean, "high": 1.1 * mean}
-            rows.append({"model": "sif-cnn-sr1", "varied": varied, "value": value, "epochs": 4, "metric": metric, **figures_of})
+            rows.append(
+                {
+                    "model": "sif-cnn-sr1",
+                    "varied": varied,
+                    "value": value,
+                    "epochs": 4,
+                    "metric": metric,
+                    **figures_of,
+                }
+            )
     return pd.DataFrame(rows)
 
 
@@ -250,7 +293,9 @@ def test_every_figure_of_the_module_is_tested_here() -> None:
     public = {
         name
         for name, value in vars(figures).items()
-        if callable(value) and getattr(value, "__module__", "") == figures.__name__ and not name.startswith("_")
+        if callable(value)
+        and getattr(value, "__module__", "") == figures.__name__
+        and not name.startswith("_")
     }
     assert public - {"show", "label"} == FIGURES.keys()
 
@@ -270,7 +315,9 @@ def test_files_are_whole(name: str, tmp_path: Path) -> None:
     with Image.open(tmp_path / f"{name}.png") as picture:
         pixels = np.asarray(picture.convert("RGB"))
     assert min(pixels.shape[:2]) > 200
-    assert pixels.shape[1] <= 8.0 * PIXELS_PER_INCH  # wider figures would have smaller letters than the others on a page
+    assert (
+        pixels.shape[1] <= 8.0 * PIXELS_PER_INCH
+    )  # wider figures would have smaller letters than the others on a page
     assert (pixels < 128).any(axis=-1).mean() > 0.002  # something is drawn on the white page
     assert (pixels[:3] > 250).all()  # and nothing reaches over its edge
 
@@ -300,14 +347,18 @@ def test_compared_maps_share_their_limits_and_the_bars(name: str) -> None:
     (bar,) = [axes for axes in figure.axes if axes.get_label() == "<colorbar>"]
     assert bar.get_ylim() == pytest.approx((low, high))
     everything = np.concatenate([np.ma.getdata(image.get_array()).ravel() for image in images(figure)])
-    assert low == pytest.approx(np.percentile(everything, 1)) and high == pytest.approx(np.percentile(everything, 99))
+    assert low == pytest.approx(np.percentile(everything, 1)) and high == pytest.approx(
+        np.percentile(everything, 99)
+    )
     assert {image.get_cmap().name for image in images(figure)} == {"inferno"}
 
 
 def test_both_temperatures_of_a_pair_share_their_limits() -> None:
     lst, ndvi, aster = images(figures.example_pair(pair()))
     assert lst.get_clim() == aster.get_clim() != ndvi.get_clim()
-    assert not np.isfinite(np.ma.filled(aster.get_array(), np.nan)[:7]).any()  # what is no ASTER temperature stays blank
+    assert not np.isfinite(
+        np.ma.filled(aster.get_array(), np.nan)[:7]
+    ).any()  # what is no ASTER temperature stays blank
 
 
 def test_added_texture_is_symmetric_about_zero_and_shares_its_limits() -> None:
@@ -320,17 +371,20 @@ def test_added_texture_is_symmetric_about_zero_and_shares_its_limits() -> None:
 
 
 def test_densities_share_their_limits_and_their_bar() -> None:
-    # The last product hits few pixels twice: on a scale of its own, the bar of all would be wrong for the others.
+    # The last product hits few pixels twice: on a scale of its own,
+    # the bar of all would be wrong for the others.
     chosen = comparisons(2)
     first = comparison(3)
-    figure = figures.densities({"bicubic": replace(first, product=first.aster), **{"tsharp": chosen["tsharp"]}})
+    figure = figures.densities(
+        {"bicubic": replace(first, product=first.aster), **{"tsharp": chosen["tsharp"]}}
+    )
     drawn = [axes.collections[0] for axes in panels(figure)]
     assert len({collection.get_clim() for collection in drawn}) == 1
     assert drawn[0].get_clim()[1] >= max(float(np.max(collection.get_array())) for collection in drawn)  # type: ignore[arg-type]
 
 
 def test_maps_are_north_up_and_measured_in_kilometres() -> None:
-    (image, *_) = images(figures.maps(comparisons(1)))
+    image, *_ = images(figures.maps(comparisons(1)))
     assert image.get_extent() == pytest.approx((0.0, 48 * 0.23165, 0.0, 44 * 0.23165))
     assert image.origin == "upper"
     np.testing.assert_array_equal(image.get_array(), comparisons(1)["bicubic"].aster.values)
@@ -360,13 +414,17 @@ def test_regressions_of_a_cloud_tell_how_loose_it_is() -> None:
     lst_k = 300.0 + 6.0 * SLOPE_NDVI + noise
     told = title(panels(figures.regressions(SLOPE_NDVI, lst_k, fits([1.0], [300.0], [0.1])))[0])
     found = stats.linregress(SLOPE_NDVI, lst_k)
-    assert told.endswith(f"LST = {found.intercept:.1f} K + {found.slope:.1f} K · NDVI, R² = {found.rvalue**2:.2f}")
+    assert told.endswith(
+        f"LST = {found.intercept:.1f} K + {found.slope:.1f} K · NDVI, R² = {found.rvalue**2:.2f}"
+    )
 
 
 def test_seasons_count_the_months() -> None:
     dates = ["2018-04-15"] * 3 + ["2019-04-02", "2018-12-31"]
     (axes,) = panels(figures.seasons(dates, [300.0] * 5, [True, True, False, True, False]))
-    training, validation = (dict(enumerate((bar.get_height() for bar in bars), start=1)) for bars in axes.containers)
+    training, validation = (
+        dict(enumerate((bar.get_height() for bar in bars), start=1)) for bars in axes.containers
+    )
     assert training == {month: 3 * (month == 4) for month in range(1, 13)}
     assert validation == {month: (month == 4) + (month == 12) for month in range(1, 13)}
     assert [bar.get_y() for bar in axes.containers[1]][3] == 3  # on top of those that train
@@ -386,19 +444,28 @@ def test_patch_places_lie_where_the_windows_do() -> None:
     axes, _, key = panels(figures.patch_places(places()))
     (squares,) = [drawn for drawn in axes.collections if isinstance(drawn, PatchCollection)]
     assert squares.get_array().tolist() == [3, 1, 7]  # type: ignore[union-attr]
-    corners = np.array([path.get_extents().get_points()[[0, 1], [0, 1]] for path in squares.get_paths()])  # left, top
+    corners = np.array(
+        [path.get_extents().get_points()[[0, 1], [0, 1]] for path in squares.get_paths()]
+    )  # left, top
     assert corners == pytest.approx(places()[["left_m", "top_m"]].to_numpy())
     tiles = [text.get_text() for text in key.get_legend().get_texts()]  # type: ignore[union-attr]
     assert tiles == ["MODIS tile h18v04", "MODIS tile h19v04"]
     left, right, bottom, top = axes.get_extent()  # type: ignore[attr-defined]
-    assert left < Tile(18, 4).left_m and right > Tile(20, 4).left_m and bottom < Tile(18, 5).top_m and top > TILE.top_m
+    assert (
+        left < Tile(18, 4).left_m
+        and right > Tile(20, 4).left_m
+        and bottom < Tile(18, 5).top_m
+        and top > TILE.top_m
+    )
 
 
 def test_shares_of_windows_stack_to_all_of_them() -> None:
     day, night = panels(figures.share_kept(kept()))
     heights = np.array([bar.get_height() for bar in day.patches]).reshape(3, 2)
     np.testing.assert_allclose(heights, [[25.0, 100.0], [25.0, 0.0], [50.0, 0.0]])
-    assert title(day) == "Day: 50.0% of the windows kept" and title(night) == "Night: 25.0% of the windows kept"
+    assert (
+        title(day) == "Day: 50.0% of the windows kept" and title(night) == "Night: 25.0% of the windows kept"
+    )
 
 
 @pytest.mark.parametrize("date", ["", float("nan"), None])
@@ -457,7 +524,9 @@ def test_study_area_holds_the_whole_tile_and_the_swaths_where_they_are() -> None
     (outlines,) = [drawn for drawn in axes.collections if str(drawn.get_label()).startswith("ASTER")]
     longitudes, latitudes = FOOTPRINT.T
     x, y = transform("EPSG:4326", SINUSOIDAL, longitudes.tolist(), latitudes.tolist())
-    np.testing.assert_allclose(outlines.get_paths()[0].vertices, np.column_stack([x, y]), atol=1500.0)  # sphere against ellipsoid
+    np.testing.assert_allclose(
+        outlines.get_paths()[0].vertices, np.column_stack([x, y]), atol=1500.0
+    )  # sphere against ellipsoid
 
 
 def test_study_area_says_what_the_outlines_are() -> None:
@@ -509,7 +578,9 @@ def holed(values: np.ndarray) -> np.ndarray:
     [
         lambda: figures.example_pair(pair(holes=True)),
         lambda: figures.products(coarse(holed(field(12, 10, 1))), {"bicubic": fine(holed(field(48, 40, 2)))}),
-        lambda: figures.added_texture({"bicubic": fine(holed(field(48, 40, 2))), "tsharp": fine(field(48, 40, 3))}),
+        lambda: figures.added_texture(
+            {"bicubic": fine(holed(field(48, 40, 2))), "tsharp": fine(field(48, 40, 3))}
+        ),
     ],
     ids=["example_pair", "products", "added_texture"],
 )
@@ -532,7 +603,9 @@ def test_differences_read_row_minus_column_and_hatch_what_may_be_chance() -> Non
     image = panels(figures.differences(paired_differences()))[0].images[0].get_array()
     assert image[0, 1] == pytest.approx(0.1) and image[1, 0] == pytest.approx(-0.1)
     assert np.isnan(np.diag(image.filled(np.nan))).all()
-    counted = [len(panels(figures.differences(paired_differences(chance)))[0].patches) for chance in (False, True)]
+    counted = [
+        len(panels(figures.differences(paired_differences(chance)))[0].patches) for chance in (False, True)
+    ]
     assert counted == [0, len(names) * (len(names) - 1)]
 
 
@@ -553,5 +626,8 @@ def test_distortion_draws_the_path_from_no_step_on() -> None:
 
 def test_lines_of_all_methods_differ() -> None:
     (axes,) = panels(FIGURES["spectra"][0]())
-    styles = {(line.get_color(), str(line.get_linestyle()), str(line._unscaled_dash_pattern)) for line in axes.lines[:-1]}
+    styles = {
+        (line.get_color(), str(line.get_linestyle()), str(line._unscaled_dash_pattern))
+        for line in axes.lines[:-1]
+    }
     assert len(styles) == len(METHODS) + 2

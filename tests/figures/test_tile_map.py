@@ -41,14 +41,19 @@ def names(axes: Axes) -> dict[str, Text]:
     ("degrees", "metres"),
     [
         ((0.0, 50.0), (FRANCE.left_m, FRANCE.top_m)),  # h18 begins at Greenwich, v04 at 50° north
-        ((10.0 / math.cos(math.radians(40.0)), 40.0), (FRANCE.left_m + TILE_SIZE_M, FRANCE.top_m - TILE_SIZE_M)),
+        (
+            (10.0 / math.cos(math.radians(40.0)), 40.0),
+            (FRANCE.left_m + TILE_SIZE_M, FRANCE.top_m - TILE_SIZE_M),
+        ),
         ((-180.0, 0.0), (Tile(0, 9).left_m, Tile(0, 9).top_m)),
         ((180.0, 0.0), (Tile(35, 9).left_m + TILE_SIZE_M, Tile(35, 9).top_m)),
         ((-60.0, -60.0), (-30.0 * TILE_SIZE_M / 10.0, Tile(0, 15).top_m)),
     ],
     ids=["h18v04's north-west", "its south-east", "180° west", "180° east", "60° south"],
 )
-def test_corners_of_tiles_are_where_the_grid_has_them(degrees: tuple[float, float], metres: tuple[float, float]) -> None:
+def test_corners_of_tiles_are_where_the_grid_has_them(
+    degrees: tuple[float, float], metres: tuple[float, float]
+) -> None:
     np.testing.assert_allclose(project(np.array([degrees]))[0], metres, atol=0.1)
 
 
@@ -77,7 +82,11 @@ def test_neighbours_are_drawn_and_none_that_the_grid_does_not_have(tile: Tile) -
     }
     drawn = squares(axes)
     assert drawn.keys() == {(other.left_m, other.top_m - TILE_SIZE_M) for other in around}
-    assert {patch.get_width() for patch in drawn.values()} == {patch.get_height() for patch in drawn.values()} == {TILE_SIZE_M}
+    assert (
+        {patch.get_width() for patch in drawn.values()}
+        == {patch.get_height() for patch in drawn.values()}
+        == {TILE_SIZE_M}
+    )
     wide = [corner for corner, patch in drawn.items() if patch.get_linewidth() > 1.0]
     assert wide == [(tile.left_m, tile.top_m - TILE_SIZE_M)]
 
@@ -117,7 +126,12 @@ def test_several_tiles_are_seen_whole() -> None:
     tiles = [FRANCE, Tile(19, 4), Tile(19, 5)]
     axes = tile_map(tiles).axes
     (west, east), (south, north) = axes.get_xlim(), axes.get_ylim()
-    assert west < FRANCE.left_m and east > Tile(20, 4).left_m and south < Tile(18, 6).top_m and north > FRANCE.top_m
+    assert (
+        west < FRANCE.left_m
+        and east > Tile(20, 4).left_m
+        and south < Tile(18, 6).top_m
+        and north > FRANCE.top_m
+    )
     assert {str(tile) for tile in tiles} <= names(axes).keys()
 
 

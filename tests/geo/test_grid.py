@@ -33,7 +33,9 @@ def test_tiles_are_ten_degrees_high_from_the_north_pole(tile: Tile) -> None:
 def test_tiles_are_ten_degrees_wide_at_the_equator(tile: Tile) -> None:
     left_m, _ = to_sinusoidal(-180.0 + 10.0 * tile.horizontal, 0.0)
     assert abs(tile.left_m) == pytest.approx(abs(left_m), abs=0.05)
-    assert tile.left_m * left_m >= 0.0 or abs(left_m) < 0.05 or tile.horizontal == 0  # −180° may be given as +180°
+    assert (
+        tile.left_m * left_m >= 0.0 or abs(left_m) < 0.05 or tile.horizontal == 0
+    )  # −180° may be given as +180°
 
 
 def test_h18v04_starts_at_50_degrees_north_on_the_prime_meridian() -> None:
@@ -53,7 +55,9 @@ def test_transform_spans_the_tile(tile: Tile, pixel_m: float) -> None:
     pixels = round(grid.TILE_SIZE_M / pixel_m)
     right_m, bottom_m = tile.transform(pixel_m) @ (pixels, pixels)
     assert tile.transform(pixel_m) @ (0, 0) == pytest.approx((tile.left_m, tile.top_m))
-    assert (right_m, bottom_m) == pytest.approx((tile.left_m + grid.TILE_SIZE_M, tile.top_m - grid.TILE_SIZE_M), abs=1e-3)
+    assert (right_m, bottom_m) == pytest.approx(
+        (tile.left_m + grid.TILE_SIZE_M, tile.top_m - grid.TILE_SIZE_M), abs=1e-3
+    )
 
 
 def test_crs_is_the_sphere() -> None:
@@ -82,14 +86,18 @@ def test_points_are_found_in_the_tile_of_their_degrees(longitude_at_equator: flo
 
 @pytest.mark.parametrize("name", ["h36v04", "h18v18", "h18v4", "18v04", "H18V04", "h18v04.061", "", "h-1v04"])
 def test_other_names_are_refused(name: str) -> None:
-    with pytest.raises(InputError, match="is not a MODIS tile; expected a name from h00v00 to h35v17") as caught:
+    with pytest.raises(
+        InputError, match="is not a MODIS tile; expected a name from h00v00 to h35v17"
+    ) as caught:
         Tile.parse(name)
     assert f"'{name}'" in str(caught.value)
 
 
 @pytest.mark.parametrize("shape", [(40, 39), (10, 10), (41, 40), (40,)])
 def test_ndvi_that_does_not_nest_is_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(InputError, match=r"LST \(10, 10\); expected both \(rows, columns\) and NDVI with 4 times"):
+    with pytest.raises(
+        InputError, match=r"LST \(10, 10\); expected both \(rows, columns\) and NDVI with 4 times"
+    ):
         check_nested((10, 10), shape)
 
 

@@ -56,7 +56,8 @@ def keys_weight(distance: float, a: float = -0.75) -> float:
 
 
 def bicubic_matrix(inputs: int, outputs: int) -> np.ndarray:
-    """Cubic convolution along one axis, half-pixel centres, edges replicated, no antialiasing: (outputs, inputs)."""
+    """Cubic convolution along one axis, half-pixel centres, edges
+    replicated, no antialiasing: (outputs, inputs)."""
     matrix = np.zeros((outputs, inputs))
     for output in range(outputs):
         position = (output + 0.5) * inputs / outputs - 0.5
@@ -108,7 +109,9 @@ def test_impossible_transfers_are_refused(mtf: float) -> None:
 @pytest.mark.parametrize("shape", [(64, 64), (12, 20), (252, 252)])
 def test_degrade_is_psf_then_bicubic_interpolation(mtf: float, shape: tuple[int, int]) -> None:
     fine = RANDOM.normal(300.0, 8.0, shape)
-    expected = functional.interpolate(two_step_low_pass(fine, mtf), scale_factor=0.25, mode="bicubic", align_corners=False)
+    expected = functional.interpolate(
+        two_step_low_pass(fine, mtf), scale_factor=0.25, mode="bicubic", align_corners=False
+    )
     np.testing.assert_allclose(degrade(fine, mtf), expected[0, 0].numpy(), atol=1e-9)
 
 
@@ -135,12 +138,15 @@ def test_a_constant_stays_the_same(level: float, mtf: float) -> None:
 @given(FINE_IMAGES, st.integers(0, 2**32 - 1), st.floats(-3.0, 3.0))
 def test_degrade_is_linear(first: np.ndarray, seed: int, factor: float) -> None:
     second = np.random.default_rng(seed).normal(0.0, 10.0, first.shape)
-    np.testing.assert_allclose(degrade(factor * first + second), factor * degrade(first) + degrade(second), atol=1e-9)
+    np.testing.assert_allclose(
+        degrade(factor * first + second), factor * degrade(first) + degrade(second), atol=1e-9
+    )
 
 
 @pytest.mark.parametrize("axis", [0, 1])
 def test_degrade_keeps_a_ramp_in_place(axis: int) -> None:
-    """A linear image is only averaged: away from the mirrored edges, D gives its value at each coarse pixel's centre."""
+    """A linear image is only averaged: away from the mirrored edges, D
+    gives its value at each coarse pixel's centre."""
     fine = np.indices((64, 64))[axis] + 0.5
     coarse = 4 * (np.indices((16, 16))[axis] + 0.5)
     np.testing.assert_allclose(degrade(fine)[2:-2, 2:-2], coarse[2:-2, 2:-2], atol=1e-10)
@@ -149,7 +155,8 @@ def test_degrade_keeps_a_ramp_in_place(axis: int) -> None:
 def test_a_nan_spreads_as_far_as_the_psf_reaches() -> None:
     fine = np.full((48, 48), 300.0)
     fine[20, 20] = np.nan
-    # Coarse pixel i draws on fine rows 4i − 4 … 4i + 7: the PSF's ±4 around the four pixels that are interpolated.
+    # Coarse pixel i draws on fine rows 4i − 4 … 4i + 7: the PSF's ±4
+    # around the four pixels that are interpolated.
     reached = [i for i in range(12) if 4 * i - 4 <= 20 <= 4 * i + 7]
     expected = np.zeros((12, 12), dtype=bool)
     expected[np.ix_(reached, reached)] = True
@@ -209,7 +216,9 @@ def test_arrays_and_tensors_give_the_same_along_leading_axes(name: str, dtype: t
     assert from_array.dtype == dtype
     np.testing.assert_allclose(from_array, from_tensor.numpy(), rtol=1e-6 if dtype is np.float32 else 1e-14)
     np.testing.assert_array_equal(from_array[1, 2], on_arrays(images[1, 2]))
-    np.testing.assert_allclose(from_tensor[1, 2], getattr(on_tensors, name)(torch.from_numpy(images[1, 2])), rtol=1e-6)
+    np.testing.assert_allclose(
+        from_tensor[1, 2], getattr(on_tensors, name)(torch.from_numpy(images[1, 2])), rtol=1e-6
+    )
 
 
 @pytest.mark.parametrize("operator", [degrade, low_pass, upsample])

@@ -79,17 +79,28 @@ def test_warp_onto_the_same_grid_changes_nothing() -> None:
 
 
 def test_warp_samples_where_pyproj_says() -> None:
-    """Images of their own x and y show where each warped pixel was sampled: bilinear interpolation keeps a ramp exact."""
+    """Images of their own x and y show where each warped pixel was
+    sampled: bilinear interpolation keeps a ramp exact."""
     source = sinusoidal_raster(np.zeros((120, 120)))
-    to_source = pyproj.Transformer.from_crs(pyproj.CRS.from_epsg(32631), pyproj.CRS.from_wkt(SINUSOIDAL.to_wkt()), always_xy=True)
-    centre = to_source.transform(source.left_m + 60 * FINE_PIXEL_M, source.top_m - 60 * FINE_PIXEL_M, direction="INVERSE")
+    to_source = pyproj.Transformer.from_crs(
+        pyproj.CRS.from_epsg(32631), pyproj.CRS.from_wkt(SINUSOIDAL.to_wkt()), always_xy=True
+    )
+    centre = to_source.transform(
+        source.left_m + 60 * FINE_PIXEL_M, source.top_m - 60 * FINE_PIXEL_M, direction="INVERSE"
+    )
     half_m = 40 * 231.65
-    grid = Raster(np.zeros((80, 80)), Affine(231.65, 0.0, centre[0] - half_m, 0.0, -231.65, centre[1] + half_m), UTM_31N)
+    grid = Raster(
+        np.zeros((80, 80)), Affine(231.65, 0.0, centre[0] - half_m, 0.0, -231.65, centre[1] + half_m), UTM_31N
+    )
     expected_x, expected_y = to_source.transform(*pixel_centres(grid))
     x, y = pixel_centres(source)
     # GDAL's approximate transformer may be an eighth of a pixel off.
-    np.testing.assert_allclose(source.with_values(x).warp_onto(grid).values, expected_x, rtol=0, atol=0.13 * FINE_PIXEL_M)
-    np.testing.assert_allclose(source.with_values(y).warp_onto(grid).values, expected_y, rtol=0, atol=0.13 * FINE_PIXEL_M)
+    np.testing.assert_allclose(
+        source.with_values(x).warp_onto(grid).values, expected_x, rtol=0, atol=0.13 * FINE_PIXEL_M
+    )
+    np.testing.assert_allclose(
+        source.with_values(y).warp_onto(grid).values, expected_y, rtol=0, atol=0.13 * FINE_PIXEL_M
+    )
 
 
 def test_warp_gives_nan_outside_and_over_nan() -> None:
@@ -124,12 +135,20 @@ def test_rasters_warped_together_are_those_warped_alone() -> None:
 @pytest.mark.parametrize("other", ["transform", "crs"])
 def test_rasters_of_different_grids_are_not_warped_together(other: str) -> None:
     raster = sinusoidal_raster(np.zeros((4, 4)))
-    change = {"transform": FINE_TRANSFORM @ Affine.translation(1, 0)} if other == "transform" else {"crs": UTM_31N}
+    change = (
+        {"transform": FINE_TRANSFORM @ Affine.translation(1, 0)} if other == "transform" else {"crs": UTM_31N}
+    )
     with pytest.raises(ValueError, match="different grids"):
         warp_onto([raster, replace(raster, **change)], raster)
 
 
-@given(arrays(np.float64, array_shapes(min_dims=2, max_dims=2, max_side=8), elements=st.sampled_from([np.nan, 1.0, 2.0, 3.0])))
+@given(
+    arrays(
+        np.float64,
+        array_shapes(min_dims=2, max_dims=2, max_side=8),
+        elements=st.sampled_from([np.nan, 1.0, 2.0, 3.0]),
+    )
+)
 def test_gaps_are_filled_from_a_pixel_that_is_nearest(values: np.ndarray) -> None:
     known = np.argwhere(~np.isnan(values))
     if not len(known):
@@ -156,7 +175,9 @@ def test_files_round_trip(tmp_path: Path) -> None:
         assert stored.tags()["method"] == "bicubic"
 
 
-def write_plain_geotiff(path: Path, stored: np.ndarray, nodata: float | None, crs: CRS | None = SINUSOIDAL) -> None:
+def write_plain_geotiff(
+    path: Path, stored: np.ndarray, nodata: float | None, crs: CRS | None = SINUSOIDAL
+) -> None:
     with rasterio.open(
         path, "w", driver="GTiff", height=stored.shape[0], width=stored.shape[1], count=1, dtype=stored.dtype, nodata=nodata,
         crs=crs, transform=FINE_TRANSFORM if crs else None,
@@ -165,7 +186,9 @@ def write_plain_geotiff(path: Path, stored: np.ndarray, nodata: float | None, cr
 
 
 def test_stored_numbers_are_scaled_and_fill_becomes_nan(tmp_path: Path) -> None:
-    write_plain_geotiff(tmp_path / "dn.tif", np.array([[15000, 0], [65535, 14000]], dtype=np.uint16), nodata=65535)
+    write_plain_geotiff(
+        tmp_path / "dn.tif", np.array([[15000, 0], [65535, 14000]], dtype=np.uint16), nodata=65535
+    )
     values = read_raster(tmp_path / "dn.tif", scale=0.02, fill=0).values
     np.testing.assert_allclose(values, [[300.0, np.nan], [np.nan, 280.0]])
 
@@ -220,7 +243,8 @@ def test_a_reader_of_the_old_file_is_not_disturbed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "failure", [RuntimeError("stop"), KeyboardInterrupt(), OSError(28, "No space left on device"), InputError("bad")]
+    "failure",
+    [RuntimeError("stop"), KeyboardInterrupt(), OSError(28, "No space left on device"), InputError("bad")],
 )
 def test_a_block_that_raises_leaves_the_old_file(tmp_path: Path, failure: BaseException) -> None:
     path = tmp_path / "table.csv"
@@ -261,7 +285,9 @@ def test_a_place_that_cannot_be_written_to_is_told_before_the_work(tmp_path: Pat
 
 
 @pytest.mark.parametrize("missing_bytes", [1, 200, 20_000, None])
-def test_a_disk_that_fills_up_leaves_the_old_raster(tmp_path: Path, full_disk: FullDisk, missing_bytes: int | None) -> None:
+def test_a_disk_that_fills_up_leaves_the_old_raster(
+    tmp_path: Path, full_disk: FullDisk, missing_bytes: int | None
+) -> None:
     path = tmp_path / "lst.tif"
     old, new = (sinusoidal_raster(RANDOM.normal(300.0, 5.0, (100, 100))) for _ in range(2))
     write_raster(new, path)

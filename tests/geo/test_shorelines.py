@@ -22,7 +22,9 @@ def world(kind: str) -> list[np.ndarray]:
 
 def degrees_away(longitude: float, latitude: float, found: list[np.ndarray]) -> float:
     points = np.concatenate(found)
-    return float(np.hypot((points[:, 0] - longitude) * np.cos(np.deg2rad(latitude)), points[:, 1] - latitude).min())
+    return float(
+        np.hypot((points[:, 0] - longitude) * np.cos(np.deg2rad(latitude)), points[:, 1] - latitude).min()
+    )
 
 
 @pytest.mark.parametrize(
@@ -56,7 +58,9 @@ def test_lines_are_degrees(kind: str, resolution: str) -> None:
 
 
 def test_a_finer_resolution_has_more_points() -> None:
-    crude, low, intermediate = (sum(map(len, lines("shorelines", MEDITERRANEAN, resolution))) for resolution in "cli")
+    crude, low, intermediate = (
+        sum(map(len, lines("shorelines", MEDITERRANEAN, resolution))) for resolution in "cli"
+    )
     assert crude < low < intermediate
 
 

@@ -1,4 +1,5 @@
-"""Areas in degrees: where they lie on the granule agrees with pyproj, and what is no area is refused in one line."""
+"""Areas in degrees: where they lie on the granule agrees with
+pyproj, and what is no area is refused in one line."""
 
 from __future__ import annotations
 
@@ -52,7 +53,10 @@ def test_a_box_lies_where_pyproj_puts_it(name: str, data: st.DataObject) -> None
     bounds = Extent(west, south, west + data.draw(st.floats(0.02, 1)), south + data.draw(st.floats(0.02, 1)))
     window, _ = window_around(box(bounds), raster, "the box")
     edge = np.linspace(0.0, 1.0, 201)
-    wide, high = bounds.west + edge * (bounds.east - bounds.west), bounds.south + edge * (bounds.north - bounds.south)
+    wide, high = (
+        bounds.west + edge * (bounds.east - bounds.west),
+        bounds.south + edge * (bounds.north - bounds.south),
+    )
     xs, ys = TO_SINUSOIDAL.transform(
         np.concatenate([wide, wide, np.full(201, bounds.west), np.full(201, bounds.east)]),
         np.concatenate([np.full(201, bounds.south), np.full(201, bounds.north), high, high]),
@@ -62,13 +66,17 @@ def test_a_box_lies_where_pyproj_puts_it(name: str, data: st.DataObject) -> None
         np.floor((xs.min() - tile.left_m) / COARSE_PIXEL_M), np.ceil((xs.max() - tile.left_m) / COARSE_PIXEL_M),
     ]  # fmt: skip
     found = [window.rows.start, window.rows.stop, window.columns.start, window.columns.stop]
-    assert np.abs(np.subtract(found, np.clip(expected, 0, 1200))).max() <= 1  # a corner may lie within a centimetre of a pixel's
+    assert (
+        np.abs(np.subtract(found, np.clip(expected, 0, 1200))).max() <= 1
+    )  # a corner may lie within a centimetre of a pixel's
 
 
 @pytest.mark.parametrize("name", QUADRANTS)
 def test_pixels_inside_a_shape_are_those_whose_centre_is(name: str) -> None:
     tile = Tile.parse(name)
-    grid = Raster(np.zeros((80, 90)), tile.transform(FINE_PIXEL_M) @ Affine.translation(1000, 2000), SINUSOIDAL)
+    grid = Raster(
+        np.zeros((80, 90)), tile.transform(FINE_PIXEL_M) @ Affine.translation(1000, 2000), SINUSOIDAL
+    )
     longitude, latitude = TO_SINUSOIDAL.transform(
         grid.left_m + 45 * FINE_PIXEL_M, grid.top_m - 40 * FINE_PIXEL_M, direction="INVERSE"
     )
@@ -76,7 +84,9 @@ def test_pixels_inside_a_shape_are_those_whose_centre_is(name: str) -> None:
     found, small = inside(shape, grid)
     assert small == 0
     row, column = np.mgrid[:80, :90]
-    longitudes, latitudes = TO_SINUSOIDAL.transform(*(grid.transform @ (column + 0.5, row + 0.5)), direction="INVERSE")
+    longitudes, latitudes = TO_SINUSOIDAL.transform(
+        *(grid.transform @ (column + 0.5, row + 0.5)), direction="INVERSE"
+    )
     expected = shapely.contains_xy(shape, longitudes, latitudes)
     assert 1000 < expected.sum() < 5000
     assert (found != expected).sum() <= 2  # within a metre of the outline
@@ -84,7 +94,8 @@ def test_pixels_inside_a_shape_are_those_whose_centre_is(name: str) -> None:
 
 def test_an_area_outside_the_granule_is_refused_with_what_there_is() -> None:
     with pytest.raises(
-        InputError, match=r"the box lies outside the granule, which covers west 0\.00, south 40\.00, .*, north 50\.00"
+        InputError,
+        match=r"the box lies outside the granule, which covers west 0\.00, south 40\.00, .*, north 50\.00",
     ):
         window_around(box(Extent(-60.0, -10.0, -50.0, 0.0)), whole("h18v04"), "the box")
 
@@ -95,7 +106,19 @@ def test_an_area_that_reaches_over_the_edge_is_cut_there() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "1,2,3", "1,2,3,4,5", "a,2,3,4", "4,43,2,44", "2,44,4,43", "2,43,2,44", "170,0,190,1", "0,0,1,91", "nan,0,1,1"]
+    "text",
+    [
+        "",
+        "1,2,3",
+        "1,2,3,4,5",
+        "a,2,3,4",
+        "4,43,2,44",
+        "2,44,4,43",
+        "2,43,2,44",
+        "170,0,190,1",
+        "0,0,1,91",
+        "nan,0,1,1",
+    ],
 )
 def test_bounds_that_are_none_are_refused(text: str) -> None:
     with pytest.raises(InputError) as caught:
@@ -105,7 +128,9 @@ def test_bounds_that_are_none_are_refused(text: str) -> None:
 
 @given(st.floats(-180, 170), st.floats(-90, 80))
 def test_bounds_are_read_as_written(west: float, south: float) -> None:
-    assert parse_bounds(f"{west!r},{south!r}, {west + 9.5!r},{south + 9.5!r}") == Extent(west, south, west + 9.5, south + 9.5)
+    assert parse_bounds(f"{west!r},{south!r}, {west + 9.5!r},{south + 9.5!r}") == Extent(
+        west, south, west + 9.5, south + 9.5
+    )
 
 
 # Shapes
@@ -114,7 +139,9 @@ FEATURE = {"type": "Feature", "properties": {"name": "a"}, "geometry": TRIANGLE}
 MULTI = {"type": "MultiPolygon", "coordinates": [TRIANGLE["coordinates"]]}
 
 
-@pytest.mark.parametrize("content", [TRIANGLE, MULTI, FEATURE, {"type": "FeatureCollection", "features": [FEATURE, FEATURE]}])
+@pytest.mark.parametrize(
+    "content", [TRIANGLE, MULTI, FEATURE, {"type": "FeatureCollection", "features": [FEATURE, FEATURE]}]
+)
 def test_polygons_are_read_however_geojson_wraps_them(tmp_path: Path, content: dict[str, Any]) -> None:
     shape = read_shape(written(tmp_path / "a.geojson", content))
     assert shapely.equals(shape, shapely.Polygon(TRIANGLE["coordinates"][0]))
@@ -127,7 +154,10 @@ def test_polygons_are_read_however_geojson_wraps_them(tmp_path: Path, content: d
         ({"type": "LineString", "coordinates": [[3, 43], [4, 44]]}, "holds a LineString"),
         ({"type": "FeatureCollection", "features": []}, "expected polygons"),
         (polygon((3.0, 43.0), (3.0, 43.0), (3.0, 43.0)), "expected polygons"),
-        (polygon((500000.0, 4800000.0), (510000.0, 4800000.0), (500000.0, 4810000.0)), "expected longitudes and latitudes"),
+        (
+            polygon((500000.0, 4800000.0), (510000.0, 4800000.0), (500000.0, 4810000.0)),
+            "expected longitudes and latitudes",
+        ),
         ({"type": "Polygon", "coordinates": "here"}, "not readable as GeoJSON"),
         ({"type": "Polygon"}, "not readable as GeoJSON"),
         ({}, "of type None"),
@@ -138,7 +168,11 @@ def test_what_is_no_shape_is_refused(tmp_path: Path, content: object, told: str)
     path = written(tmp_path / "a.geojson", content)
     with pytest.raises(InputError) as caught:
         read_shape(path)
-    assert str(caught.value).startswith(f"{path}: ") and told in str(caught.value) and "\n" not in str(caught.value)
+    assert (
+        str(caught.value).startswith(f"{path}: ")
+        and told in str(caught.value)
+        and "\n" not in str(caught.value)
+    )
 
 
 def test_files_that_are_no_json_are_named(tmp_path: Path) -> None:
@@ -180,7 +214,9 @@ def differing_share(found: shapely.Geometry) -> float:
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
 def test_a_shape_is_read_in_any_encoding_that_says_what_it_is(tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "a.geojson"
-    path.write_bytes(json.dumps({**FEATURE, "properties": {"name": "Orléans"}}, ensure_ascii=False).encode(encoding))
+    path.write_bytes(
+        json.dumps({**FEATURE, "properties": {"name": "Orléans"}}, ensure_ascii=False).encode(encoding)
+    )
     assert differing_share(read_shape(path)) == 0.0
 
 
@@ -218,7 +254,9 @@ def test_what_is_odd_but_legal_is_read(tmp_path: Path, content: dict[str, Any]) 
     ],
 )
 @pytest.mark.parametrize("where", ["collection", "feature", "geometry"])
-def test_a_crs_is_honoured_wherever_it_stands(tmp_path: Path, name: str, transformer: pyproj.Transformer, where: str) -> None:
+def test_a_crs_is_honoured_wherever_it_stands(
+    tmp_path: Path, name: str, transformer: pyproj.Transformer, where: str
+) -> None:
     geometry = in_crs(transformer)
     feature: dict[str, Any] = {"type": "Feature", "properties": {}, "geometry": geometry}
     content = {"type": "FeatureCollection", "features": [feature]}
@@ -244,27 +282,42 @@ def test_metres_near_the_origin_are_not_taken_for_degrees(tmp_path: Path) -> Non
     ("content", "told"),
     [
         ({**TRIANGLE, "crs": named_crs("my own")}, "crs is .*my own.*not known"),
-        ({**TRIANGLE, "crs": {"type": "link", "properties": {"href": "https://example.org/crs"}}}, "crs is .*link.*not known"),
+        (
+            {**TRIANGLE, "crs": {"type": "link", "properties": {"href": "https://example.org/crs"}}},
+            "crs is .*link.*not known",
+        ),
         ({**TRIANGLE, "crs": "EPSG:3857"}, 'crs is "EPSG:3857", which is not known'),
         ({**TRIANGLE, "crs": {}}, "crs is {}, which is not known"),
         ({**TRIANGLE, "crs": named_crs("EPSG:5773")}, "crs is .*EPSG:5773.*Vertical CRS"),
         ({**TRIANGLE, "crs": named_crs("EPSG:4978")}, "crs is .*EPSG:4978.*Geocentric CRS"),
-        ({**polygon((1e9, 1e9), (2e9, 1e9), (1e9, 2e9)), "crs": named_crs("EPSG:32631")}, "UTM zone 31N, does not have"),
+        (
+            {**polygon((1e9, 1e9), (2e9, 1e9), (1e9, 2e9)), "crs": named_crs("EPSG:32631")},
+            "UTM zone 31N, does not have",
+        ),
         (
             {"type": "FeatureCollection", "features": [FEATURE, {"type": "Point", "coordinates": [3, 43]}]},
             "holds a Point; expected pol",
         ),
         ({"type": "MultiLineString", "coordinates": [[[3, 43], [4, 44]]]}, "holds a MultiLineString"),
-        ({"type": "FeatureCollection", "features": [{"type": "Feature", "geometry": None}]}, "nothing with an inside"),
+        (
+            {"type": "FeatureCollection", "features": [{"type": "Feature", "geometry": None}]},
+            "nothing with an inside",
+        ),
         ({"type": "GeometryCollection", "geometries": []}, "nothing with an inside"),
-        ({"type": "Topology", "objects": {}, "arcs": []}, "of type 'Topology', which is none of GeoJSON's.*ogr2ogr"),
+        (
+            {"type": "Topology", "objects": {}, "arcs": []},
+            "of type 'Topology', which is none of GeoJSON's.*ogr2ogr",
+        ),
         ({"geometryType": "esriGeometryPolygon", "features": []}, "of type None.*ogr2ogr"),
         (polygon(("3", "43"), ("4", "43"), ("3", "44")), "position .*'?3.* is not two numbers"),  # type: ignore[arg-type]
         (polygon((float("nan"), 43.0), (4.0, 43.0), (3.0, 44.0)), "position .*NaN.* is not two numbers"),
         (polygon((float("inf"), 43.0), (4.0, 43.0), (3.0, 44.0)), "position .*Infinity.* is not two numbers"),
         (polygon((True, 43.0), (4.0, 43.0), (3.0, 44.0)), "position .*true.* is not two numbers"),
         ({"type": "Polygon", "coordinates": [[[3], [4], [5], [3]]]}, "position .*3.* is not two numbers"),
-        ({"type": "Polygon", "coordinates": [[3, 43], [4, 43], [3, 44], [3, 43]]}, "position 3 is not two numbers"),
+        (
+            {"type": "Polygon", "coordinates": [[3, 43], [4, 43], [3, 44], [3, 43]]},
+            "position 3 is not two numbers",
+        ),
         ({"type": "Polygon", "coordinates": [[[3, 43], [4, 43]]]}, "not readable as GeoJSON"),
         ({"type": "FeatureCollection"}, "not readable as GeoJSON"),
         ({"type": "FeatureCollection", "features": None}, "not readable as GeoJSON"),
@@ -312,10 +365,14 @@ def test_another_format_is_named_with_what_converts_it(tmp_path: Path, content: 
 
 @pytest.mark.parametrize("name", QUADRANTS)
 @given(st.floats(-12, 8), st.floats(-12, 8), st.floats(0.5, 20), st.floats(0.5, 12))
-def test_the_missing_share_is_that_of_equal_area(name: str, left: float, down: float, wide: float, high: float) -> None:
+def test_the_missing_share_is_that_of_equal_area(
+    name: str, left: float, down: float, wide: float, high: float
+) -> None:
     """Against points that stand for equal areas on the sphere."""
     raster, tile = whole(name), Tile.parse(name)
-    longitude, latitude = TO_SINUSOIDAL.transform(tile.left_m + 555e3, tile.top_m - 555e3, direction="INVERSE")
+    longitude, latitude = TO_SINUSOIDAL.transform(
+        tile.left_m + 555e3, tile.top_m - 555e3, direction="INVERSE"
+    )
     bounds = Extent(longitude + left, latitude + down, longitude + left + wide, latitude + down + high)
     middles = (np.arange(300) + 0.5) / 300
     heights = np.interp(middles, [0, 1], np.sin(np.radians([bounds.south, bounds.north])))
@@ -328,25 +385,39 @@ def test_the_missing_share_is_that_of_equal_area(name: str, left: float, down: f
 
 
 def test_nothing_is_missing_of_an_area_inside() -> None:
-    assert window_around(box(Extent(4.0, 43.0, 5.0, 44.0)), whole("h18v04"), "the box")[1] == pytest.approx(0.0, abs=1e-9)
+    assert window_around(box(Extent(4.0, 43.0, 5.0, 44.0)), whole("h18v04"), "the box")[1] == pytest.approx(
+        0.0, abs=1e-9
+    )
 
 
 def small_grid() -> Raster:
-    return Raster(np.zeros((40, 40)), Tile(18, 4).transform(FINE_PIXEL_M) @ Affine.translation(2000, 2000), SINUSOIDAL)
+    return Raster(
+        np.zeros((40, 40)), Tile(18, 4).transform(FINE_PIXEL_M) @ Affine.translation(2000, 2000), SINUSOIDAL
+    )
 
 
 def patch_of(grid: Raster, top: float, left: float, bottom: float, right: float) -> shapely.Geometry:
     """A rectangle by rows and columns of a grid, in degrees."""
-    corners = [grid.transform @ (column, row) for row, column in ((top, left), (top, right), (bottom, right), (bottom, left))]
+    corners = [
+        grid.transform @ (column, row)
+        for row, column in ((top, left), (top, right), (bottom, right), (bottom, left))
+    ]
     return shapely.Polygon([TO_SINUSOIDAL.transform(x, y, direction="INVERSE") for x, y in corners])
 
 
 @given(st.floats(1, 38), st.floats(1, 38), st.floats(0.01, 0.45), st.floats(0.01, 0.45))
-def test_a_polygon_without_a_pixels_centre_has_the_pixels_it_touches(row: float, column: float, high: float, wide: float) -> None:
+def test_a_polygon_without_a_pixels_centre_has_the_pixels_it_touches(
+    row: float, column: float, high: float, wide: float
+) -> None:
     grid = small_grid()
     mask, small = inside(patch_of(grid, row, column, row + high, column + wide), grid)
     rows, columns = np.mgrid[:40, :40]
-    centres = (row < rows + 0.5) & (rows + 0.5 < row + high) & (column < columns + 0.5) & (columns + 0.5 < column + wide)
+    centres = (
+        (row < rows + 0.5)
+        & (rows + 0.5 < row + high)
+        & (column < columns + 0.5)
+        & (columns + 0.5 < column + wide)
+    )
     touched = (rows + 1 > row) & (rows < row + high) & (columns + 1 > column) & (columns < column + wide)
     expected = centres if centres.any() else touched
     slack = 1e-3  # where an edge lies on a pixel's, the projection's last digits decide
@@ -359,7 +430,11 @@ def test_a_polygon_without_a_pixels_centre_has_the_pixels_it_touches(row: float,
 
 def test_small_polygons_beside_large_ones_are_not_lost() -> None:
     grid = small_grid()
-    parts = [patch_of(grid, 5, 5, 15, 15), patch_of(grid, 20.1, 20.1, 20.3, 20.3), patch_of(grid, 30.6, 2.0, 30.9, 12.0)]
+    parts = [
+        patch_of(grid, 5, 5, 15, 15),
+        patch_of(grid, 20.1, 20.1, 20.3, 20.3),
+        patch_of(grid, 30.6, 2.0, 30.9, 12.0),
+    ]
     mask, small = inside(shapely.MultiPolygon(parts), grid)
     expected = np.zeros((40, 40), dtype=bool)
     expected[5:15, 5:15] = expected[20, 20] = expected[30, 2:12] = True
@@ -410,6 +485,8 @@ def test_what_an_edge_tile_covers_is_told(name: str, covered: str) -> None:
 
 
 def test_degrees_end_at_the_outline() -> None:
-    longitudes, latitudes = to_degrees(np.array([-2e7, 0.0, 2e7, 1e6]), np.array([9e6, 9e6, 9e6, 10007554.677]))
+    longitudes, latitudes = to_degrees(
+        np.array([-2e7, 0.0, 2e7, 1e6]), np.array([9e6, 9e6, 9e6, 10007554.677])
+    )
     assert longitudes[:3].tolist() == [-180.0, 0.0, 180.0] and latitudes[0] == pytest.approx(80.94, abs=0.01)
     assert np.isfinite(longitudes).all() and latitudes[3] == pytest.approx(90.0)

@@ -1,4 +1,5 @@
-"""A function over many granules: what is missing is done, what fails is named, and the estimate is what comes."""
+"""A function over many granules: what is missing is done, what
+fails is named, and the estimate is what comes."""
 
 from __future__ import annotations
 
@@ -101,7 +102,9 @@ def test_workers_get_absolute_paths(granules: Path, tmp_path: Path, monkeypatch:
     )  # fmt: skip
 
 
-def test_one_directory_holds_what_one_set_of_settings_made(granules: Path, dask_cluster: DaskProcesses, tmp_path: Path) -> None:
+def test_one_directory_holds_what_one_set_of_settings_made(
+    granules: Path, dask_cluster: DaskProcesses, tmp_path: Path
+) -> None:
     weights, out = tmp_path / "weights", tmp_path / "maps"
     weights.mkdir()
     (weights / "network.safetensors").write_bytes(b"first")
@@ -118,7 +121,9 @@ def test_one_directory_holds_what_one_set_of_settings_made(granules: Path, dask_
         job(granules, out, settings).run()
 
 
-def test_what_a_killed_worker_left_is_cleared_away(granules: Path, dask_cluster: DaskProcesses, tmp_path: Path) -> None:
+def test_what_a_killed_worker_left_is_cleared_away(
+    granules: Path, dask_cluster: DaskProcesses, tmp_path: Path
+) -> None:
     out = tmp_path / "maps"
     out.mkdir()
     stem = Path(LST[0]).stem
@@ -150,7 +155,9 @@ def test_an_estimate_says_what_will_come(granules: Path, dask_cluster: DaskProce
 
 
 def test_minutes_are_rounds_of_the_workers(tmp_path: Path) -> None:
-    estimate = Estimate(tmp_path, 365, 361, [], 40_000_000_000, Trial("a.hdf", 30.0, 2_000_000_000, 50_000_000), workers=4)
+    estimate = Estimate(
+        tmp_path, 365, 361, [], 40_000_000_000, Trial("a.hdf", 30.0, 2_000_000_000, 50_000_000), workers=4
+    )
     assert estimate.minutes == pytest.approx(91 * 0.5)
     assert str(estimate).splitlines() == [
         f"{tmp_path}: 365 pairs of granules, 4 of them done, 361 to do",
@@ -160,7 +167,9 @@ def test_minutes_are_rounds_of_the_workers(tmp_path: Path) -> None:
     ]
 
 
-def test_granules_of_which_none_works_are_named(granules: Path, dask_cluster: DaskProcesses, tmp_path: Path) -> None:
+def test_granules_of_which_none_works_are_named(
+    granules: Path, dask_cluster: DaskProcesses, tmp_path: Path
+) -> None:
     for name in LST[:3]:
         truncate(granules / name)
     estimate = job(granules, tmp_path / "maps").estimate(scheduler=dask_cluster.scheduler_file)
@@ -174,7 +183,9 @@ def test_granules_of_which_none_works_are_named(granules: Path, dask_cluster: Da
 def test_a_directory_without_a_pair_is_refused(granules: Path, tmp_path: Path) -> None:
     for name in NDVI:
         (granules / name).unlink(missing_ok=True)
-    with pytest.raises(InputError, match="no LST granule has its MOD09GQ or MYD09GQ granule of the same day and tile"):
+    with pytest.raises(
+        InputError, match="no LST granule has its MOD09GQ or MYD09GQ granule of the same day and tile"
+    ):
         job(granules, tmp_path / "maps").run()
 
 

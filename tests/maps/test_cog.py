@@ -1,4 +1,5 @@
-"""Cloud-Optimised GeoTIFFs: accepted by rio-cogeo, read back by GDAL's own tools, and the same bytes each time."""
+"""Cloud-Optimised GeoTIFFs: accepted by rio-cogeo, read back by
+GDAL's own tools, and the same bytes each time."""
 
 from __future__ import annotations
 
@@ -52,11 +53,16 @@ def test_files_are_cloud_optimised_and_hold_what_was_written(
 
 def test_gdalinfo_sees_the_same(tmp_path: Path) -> None:
     write_cog(bands(700, 520), TRANSFORM, SINUSOIDAL, tmp_path / "map.tif", {"LSTSR_METHOD": "dms"})
-    output = subprocess.run(["gdalinfo", "-json", tmp_path / "map.tif"], capture_output=True, text=True, check=True).stdout
+    output = subprocess.run(
+        ["gdalinfo", "-json", tmp_path / "map.tif"], capture_output=True, text=True, check=True
+    ).stdout
     info = json.loads(output)
     assert info["size"] == [520, 700]
     np.testing.assert_allclose(info["geoTransform"], TRANSFORM.to_gdal(), rtol=1e-12)
-    assert str(SPHERE_RADIUS_M) in info["coordinateSystem"]["wkt"] and "Sinusoidal" in info["coordinateSystem"]["wkt"]
+    assert (
+        str(SPHERE_RADIUS_M) in info["coordinateSystem"]["wkt"]
+        and "Sinusoidal" in info["coordinateSystem"]["wkt"]
+    )
     assert [band["description"] for band in info["bands"]] == ["LST", "validity"]
     assert info["bands"][0]["unit"] == "K" and info["bands"][0]["noDataValue"] == "NaN"
     assert info["metadata"]["IMAGE_STRUCTURE"]["COMPRESSION"] == "DEFLATE"

@@ -1,4 +1,5 @@
-"""Maps and patches of many granules: what several processes make is what one makes, and one bad granule stops nothing."""
+"""Maps and patches of many granules: what several processes make is
+what one makes, and one bad granule stops nothing."""
 
 from __future__ import annotations
 
@@ -88,7 +89,9 @@ def test_patches_cut_at_once_are_those_cut_one_by_one(
         assert (tmp_path / "many" / path).read_bytes() == (tmp_path / "alone" / path).read_bytes()
 
 
-def test_a_dry_run_makes_nothing(simulated: Path, tmp_path: Path, lstsr: Callable[..., tuple[int, str, str]]) -> None:
+def test_a_dry_run_makes_nothing(
+    simulated: Path, tmp_path: Path, lstsr: Callable[..., tuple[int, str, str]]
+) -> None:
     out = tmp_path / "maps"
     code, printed, _ = lstsr(
         "predict", "--granules", simulated, "--method", "tsharp", "--out", out, "--workers", "1", "--dry-run"
@@ -106,9 +109,15 @@ def test_a_dry_run_makes_nothing(simulated: Path, tmp_path: Path, lstsr: Callabl
             ["--lst", "a", "--reflectance", "b", "--granules", "d", "--out", "x"],
             "expected --lst with --reflectance, or --granules",
         ),
-        (["--lst", "a", "--reflectance", "b", "--workers", "2", "--out", "x"], "--workers and --scheduler are for many maps"),
+        (
+            ["--lst", "a", "--reflectance", "b", "--workers", "2", "--out", "x"],
+            "--workers and --scheduler are for many maps",
+        ),
         (["--granules", "nowhere", "--method", "tsharp", "--out", "x"], "nowhere: no such directory"),
-        (["--granules", "nowhere", "--threads", "4", "--out", "x"], "--threads is 4: with --granules each process has one"),
+        (
+            ["--granules", "nowhere", "--threads", "4", "--out", "x"],
+            "--threads is 4: with --granules each process has one",
+        ),
     ],
 )
 def test_commands_that_make_no_sense_are_refused(
@@ -121,21 +130,30 @@ def test_commands_that_make_no_sense_are_refused(
 # What is there already, in a directory as for a single map
 
 
-LST_NAME, REFLECTANCE_NAME = "MOD21A1D.A2018200.h18v04.061.2020001000000.hdf", "MOD09GQ.A2018200.h18v04.061.2020001000000.hdf"
+LST_NAME, REFLECTANCE_NAME = (
+    "MOD21A1D.A2018200.h18v04.061.2020001000000.hdf",
+    "MOD09GQ.A2018200.h18v04.061.2020001000000.hdf",
+)
 NEWER_NAME = LST_NAME.replace("2020001000000", "2021001000000")
 
 
 def write_lst(path: Path, mean_k: float | None = 300.0) -> Path:
     """A LST granule of a corner of its tile, 16×16 pixels; None is a day under cloud."""
-    values = np.full((16, 16), np.nan) if mean_k is None else mean_k + np.arange(256.0).reshape(16, 16) / 100.0
+    values = (
+        np.full((16, 16), np.nan) if mean_k is None else mean_k + np.arange(256.0).reshape(16, 16) / 100.0
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_lst_granule(path, Raster(values, GranuleName.parse(path.name).tile.transform(COARSE_PIXEL_M), SINUSOIDAL))
+    write_lst_granule(
+        path, Raster(values, GranuleName.parse(path.name).tile.transform(COARSE_PIXEL_M), SINUSOIDAL)
+    )
     return path
 
 
 def write_reflectance(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    grid = Raster(np.full((64, 64), 0.1), GranuleName.parse(path.name).tile.transform(FINE_PIXEL_M), SINUSOIDAL)
+    grid = Raster(
+        np.full((64, 64), 0.1), GranuleName.parse(path.name).tile.transform(FINE_PIXEL_M), SINUSOIDAL
+    )
     write_reflectance_granule(path, grid, grid.with_values(np.full((64, 64), 0.3)))
     return path
 
@@ -188,7 +206,11 @@ def test_a_map_of_unchanged_granules_stays(world: World) -> None:
     assert world.predict() == (0, "0 maps made, 1 there already, 0 failed", [])
     shutil.copytree(world.granules, world.granules.with_name("elsewhere"))
     elsewhere = replace(world, granules=world.granules.with_name("elsewhere"))
-    assert elsewhere.predict() == (0, "0 maps made, 1 there already, 0 failed", [])  # read again, and found to be the same
+    assert elsewhere.predict() == (
+        0,
+        "0 maps made, 1 there already, 0 failed",
+        [],
+    )  # read again, and found to be the same
     assert world.map_of(LST_NAME).stat().st_mtime_ns == modified
 
 
@@ -206,7 +228,9 @@ def test_a_granule_with_other_content_makes_the_map_anew(world: World, name: str
     assert world.mean_k(LST_NAME) == pytest.approx(311.3 if name == LST_NAME else 301.3, abs=0.1)
 
 
-def test_a_damaged_map_and_an_older_code_s_map_are_made_anew(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_map_and_an_older_code_s_map_are_made_anew(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = world.map_of(LST_NAME)
     path.write_bytes(path.read_bytes()[:-100])
     assert world.predict()[1] == "1 maps made, 0 there already, 0 failed"
@@ -217,8 +241,11 @@ def test_a_damaged_map_and_an_older_code_s_map_are_made_anew(world: World, monke
 
 @pytest.mark.parametrize("newer", [NEWER_NAME, LST_NAME.replace("061", "006").replace("2020001", "2022001")])
 @pytest.mark.parametrize("older_stays_in_granules", [True, False])
-def test_one_map_a_day_that_of_the_granule_to_be_used(world: World, newer: str, older_stays_in_granules: bool) -> None:
-    """A newer production replaces the older one's map and says so; an older collection does so only where it is alone."""
+def test_one_map_a_day_that_of_the_granule_to_be_used(
+    world: World, newer: str, older_stays_in_granules: bool
+) -> None:
+    """A newer production replaces the older one's map and says so; an
+    older collection does so only where it is alone."""
     world.map_of(LST_NAME).with_suffix(".png").write_bytes(b"its picture")
     write_lst(world.granules / newer, 320.0)
     if not older_stays_in_granules:
@@ -227,7 +254,10 @@ def test_one_map_a_day_that_of_the_granule_to_be_used(world: World, newer: str, 
         assert world.predict() == (0, "0 maps made, 1 there already, 0 failed", [])
         return
     dry = world.predict("--dry-run")[1]
-    assert "0 of them done, 1 to do" in dry and f"{world.map_of(LST_NAME).name}: would go, since {newer} replaces" in dry
+    assert (
+        "0 of them done, 1 to do" in dry
+        and f"{world.map_of(LST_NAME).name}: would go, since {newer} replaces" in dry
+    )
     assert world.map_of(LST_NAME).is_file()
     code, printed, lines = world.predict()
     assert (code, printed) == (0, "1 maps made, 0 there already, 0 failed")
@@ -239,7 +269,9 @@ def test_one_map_a_day_that_of_the_granule_to_be_used(world: World, newer: str, 
 def test_an_older_map_that_a_stopped_run_left_goes_with_the_next(world: World) -> None:
     shutil.copy(world.map_of(LST_NAME), world.map_of(LST_NAME.replace("2020001", "2019001")))
     _, printed, lines = world.predict()
-    assert printed == "0 maps made, 1 there already, 0 failed" and "2019001000000_250m.tif: removed" in lines[0]
+    assert (
+        printed == "0 maps made, 1 there already, 0 failed" and "2019001000000_250m.tif: removed" in lines[0]
+    )
 
 
 def test_a_file_that_no_prediction_made_is_not_removed(world: World) -> None:
@@ -271,7 +303,10 @@ def test_a_day_under_cloud_is_no_failure_and_is_not_tried_twice(world: World) ->
     assert not (world.maps / "failures.csv").exists()
     assert pd.read_csv(world.maps / "nothing_to_map.csv")["granule"].tolist() == [cloudy]
     assert world.predict() == (0, "0 maps made, 1 there already, 0 failed, 1 with nothing to map", [])
-    assert "2 pairs of granules, 1 of them done, 1 with nothing to make, 0 to do" in world.predict("--dry-run")[1]
+    assert (
+        "2 pairs of granules, 1 of them done, 1 with nothing to make, 0 to do"
+        in world.predict("--dry-run")[1]
+    )
     write_lst(world.granules / cloudy, 290.0)  # reprocessed
     assert world.predict()[:2] == (0, "1 maps made, 1 there already, 0 failed")
     assert not (world.maps / "nothing_to_map.csv").exists()
@@ -340,13 +375,27 @@ def test_granules_of_a_content_store_are_read_by_their_links_names(world: World,
     assert world.mean_k(LST_NAME) == pytest.approx(301.3, abs=0.1)
 
 
-def test_patches_of_a_content_store_are_cut(simulated: Path, tmp_path: Path, lstsr: Callable[..., tuple[int, str, str]]) -> None:
+def test_patches_of_a_content_store_are_cut(
+    simulated: Path, tmp_path: Path, lstsr: Callable[..., tuple[int, str, str]]
+) -> None:
     for path in simulated.iterdir():
         (tmp_path / "annex").mkdir(exist_ok=True)
         (tmp_path / "annex" / path.name).symlink_to(path)
     for product in ("MOD21A1D", "MOD09GQ"):
-        (tmp_path / "annex" / f"{product}.A2018201.h18v04.061.2020001000000.hdf").symlink_to(tmp_path / "not fetched")
-    arguments = ["patches", "--granules", tmp_path / "annex", "--coverage", "0.2", "--split", "random", "--out", tmp_path / "out"]
+        (tmp_path / "annex" / f"{product}.A2018201.h18v04.061.2020001000000.hdf").symlink_to(
+            tmp_path / "not fetched"
+        )
+    arguments = [
+        "patches",
+        "--granules",
+        tmp_path / "annex",
+        "--coverage",
+        "0.2",
+        "--split",
+        "random",
+        "--out",
+        tmp_path / "out",
+    ]
     assert lstsr(*arguments, "--dry-run")[0] == 0
     for more in ([], ["--workers", "1"]):
         code, printed, errors = lstsr(*arguments, *more)

@@ -20,16 +20,22 @@ def granules(tmp_path_factory: pytest.TempPathFactory) -> Granules:
     return write_granules(tmp_path_factory.mktemp("granules"), *fields())
 
 
-def test_a_plan_tells_what_there_is_to_do(granules: Granules, half_pixel_weights: Path, tmp_path: Path) -> None:
+def test_a_plan_tells_what_there_is_to_do(
+    granules: Granules, half_pixel_weights: Path, tmp_path: Path
+) -> None:
     plan = plan_granule(granules.lst, granules.reflectance, Request(weights=half_pixel_weights))
     assert (plan.rows, plan.columns) == (4 * SIZE, 4 * SIZE)
     assert plan.granules == {path.name: path.stat().st_size for path in (granules.lst, granules.reflectance)}
     assert 0.0 < plan.minutes < 0.1 and 5e8 < plan.memory_bytes < 2e9
-    predict_granule(granules.lst, granules.reflectance, tmp_path / "map.tif", Request(weights=half_pixel_weights))
+    predict_granule(
+        granules.lst, granules.reflectance, tmp_path / "map.tif", Request(weights=half_pixel_weights)
+    )
     assert plan.bytes / 3 < (tmp_path / "map.tif").stat().st_size < 3 * plan.bytes
     with pytest.raises(InputError, match="holds no weights"):
         plan_granule(granules.lst, granules.reflectance, Request(weights=tmp_path))
     with pytest.raises(InputError, match="cannot be read"):
         plan_granule(
-            granules.lst, granules.reflectance.with_name(str(GranuleName("MOD09GQ", DAY, Tile(18, 4), "006"))), Request("dms")
+            granules.lst,
+            granules.reflectance.with_name(str(GranuleName("MOD09GQ", DAY, Tile(18, 4), "006"))),
+            Request("dms"),
         )

@@ -53,7 +53,9 @@ GAPS[200:230, 50:90] = GAPS[300, 301] = True
 @pytest.fixture(scope="module")
 def granules(tmp_path_factory: pytest.TempPathFactory) -> Granules:
     lst_k, ndvi = fields()
-    return write_granules(tmp_path_factory.mktemp("granules"), np.where(CLOUDS, np.nan, lst_k), np.where(GAPS, np.nan, ndvi))
+    return write_granules(
+        tmp_path_factory.mktemp("granules"), np.where(CLOUDS, np.nan, lst_k), np.where(GAPS, np.nan, ndvi)
+    )
 
 
 @dataclass(frozen=True)
@@ -76,9 +78,13 @@ def read_map(path: Path) -> Map:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_every_method_maps_a_granule(granules: Granules, half_pixel_weights: Path, tmp_path: Path, method: str) -> None:
+def test_every_method_maps_a_granule(
+    granules: Granules, half_pixel_weights: Path, tmp_path: Path, method: str
+) -> None:
     out = tmp_path / "map.tif"
-    summary = predict_granule(granules.lst, granules.reflectance, out, Request(method, half_pixel_weights, threads=2))
+    summary = predict_granule(
+        granules.lst, granules.reflectance, out, Request(method, half_pixel_weights, threads=2)
+    )
     assert cog_validate(out, strict=True, quiet=True)[0]
     found, cloud = read_map(out), CLOUDS.repeat(4, 0).repeat(4, 1)
     assert (found.validity[cloud] == CLOUD).all()
@@ -109,8 +115,11 @@ def test_the_residual_is_the_degraded_map_minus_the_lst(granules: Granules, tmp_
 def test_a_network_sees_the_nearest_pixel_where_there_is_none(
     granules: Granules, half_pixel_weights: Path, tmp_path: Path
 ) -> None:
-    """Far from gaps the map is the one of a granule without them; the network's own pass, not cut into anything."""
-    predict_granule(granules.lst, granules.reflectance, tmp_path / "map.tif", Request(weights=half_pixel_weights))
+    """Far from gaps the map is the one of a granule without them;
+    the network's own pass, not cut into anything."""
+    predict_granule(
+        granules.lst, granules.reflectance, tmp_path / "map.tif", Request(weights=half_pixel_weights)
+    )
     lst_k, ndvi = fields()
     quantised_k = np.rint(lst_k / 0.02) * 0.02
     red, nir = np.rint(2000 * (1 - ndvi)), np.rint(2000 * (1 + ndvi))
@@ -144,12 +153,16 @@ def wide_granules(tmp_path_factory: pytest.TempPathFactory) -> Granules:
     return write_granules(tmp_path_factory.mktemp("wide"), lst_k, ndvi)
 
 
-def test_an_areas_map_is_part_of_the_whole_map(wide_granules: Granules, half_pixel_weights: Path, tmp_path: Path) -> None:
+def test_an_areas_map_is_part_of_the_whole_map(
+    wide_granules: Granules, half_pixel_weights: Path, tmp_path: Path
+) -> None:
     request = Request(weights=half_pixel_weights)
     predict_granule(wide_granules.lst, wide_granules.reflectance, tmp_path / "whole.tif", request)
     whole = read_map(tmp_path / "whole.tif")
     bounds = degrees_of(whole.transform, slice(500, 620), slice(530, 700))
-    predict_granule(wide_granules.lst, wide_granules.reflectance, tmp_path / "part.tif", replace(request, bounds=bounds))
+    predict_granule(
+        wide_granules.lst, wide_granules.reflectance, tmp_path / "part.tif", replace(request, bounds=bounds)
+    )
     part = read_map(tmp_path / "part.tif")
     rows, columns = part.lst_k.shape
     assert 100 < rows < 200 and 100 < columns < 260
@@ -157,7 +170,11 @@ def test_an_areas_map_is_part_of_the_whole_map(wide_granules: Granules, half_pix
     assert left % 4 == top % 4 == 0
     window = slice(top, top + rows), slice(left, left + columns)
     assert (part.validity == CLOUD).any() and (part.validity == NDVI_INVALID).any()
-    for found, expected in ((part.lst_k, whole.lst_k), (part.residual_k, whole.residual_k), (part.validity, whole.validity)):
+    for found, expected in (
+        (part.lst_k, whole.lst_k),
+        (part.residual_k, whole.residual_k),
+        (part.validity, whole.validity),
+    ):
         np.testing.assert_allclose(found, expected[window], atol=2e-3)
 
 
@@ -167,7 +184,10 @@ def test_pixels_outside_a_shape_are_masked(granules: Granules, tmp_path: Path) -
     ring = [[box.west, box.south], [box.east, box.south], [box.west, box.north], [box.west, box.south]]
     (tmp_path / "field.geojson").write_text(json.dumps({"type": "Polygon", "coordinates": [ring]}))
     summary = predict_granule(
-        granules.lst, granules.reflectance, tmp_path / "map.tif", Request("tsharp", shape=tmp_path / "field.geojson")
+        granules.lst,
+        granules.reflectance,
+        tmp_path / "map.tif",
+        Request("tsharp", shape=tmp_path / "field.geojson"),
     )
     found = read_map(tmp_path / "map.tif")
     outside = found.validity == OUTSIDE_SHAPE
@@ -180,7 +200,12 @@ def test_water_is_masked(granules: Granules, tmp_path: Path) -> None:
     water[40:80, 300:] = 1
     place = Tile(18, 4).transform(FINE_PIXEL_M) @ Affine.translation(4 * FIRST_COLUMN, 4 * FIRST_ROW)
     path = tmp_path / str(GranuleName("MOD44W", datetime.date(2018, 1, 1), Tile(18, 4)))
-    write_granule(path, "MOD44W_250m_GRID", [GridDataset("water_mask", water, 250, (0, 1), None, "water mask", "n/a")], place)
+    write_granule(
+        path,
+        "MOD44W_250m_GRID",
+        [GridDataset("water_mask", water, 250, (0, 1), None, "water mask", "n/a")],
+        place,
+    )
     predict_granule(granules.lst, granules.reflectance, tmp_path / "map.tif", Request("tsharp", water=path))
     found = read_map(tmp_path / "map.tif")
     np.testing.assert_array_equal(found.validity == WATER, water == 1)
@@ -212,7 +237,10 @@ def test_of_a_directory_of_water_masks_the_nearest_years_is_taken(granules: Gran
     write_mask(DAY.year - 1, "h18v04", slice(80, 82))
     assert predict_granule(granules.lst, granules.reflectance, out, request).made
     assert water_rows() == [80, 81] and f"A{DAY.year - 1}001" in read_map(out).tags["LSTSR_WATER_GRANULE"]
-    assert any(f"A{DAY.year - 1}001" in name for name in plan_granule(granules.lst, granules.reflectance, request).granules)
+    assert any(
+        f"A{DAY.year - 1}001" in name
+        for name in plan_granule(granules.lst, granules.reflectance, request).granules
+    )
 
 
 @pytest.mark.parametrize("name", ["h18v04", "h12v04", "h30v11", "h12v11"])
@@ -223,7 +251,9 @@ def test_a_landmark_stays_where_it_is(tmp_path: Path, name: str) -> None:
     x, y = fine @ (150.0, 190.0)
     row, column = np.mgrid[: 4 * SIZE, : 4 * SIZE] + 0.5
     spot = np.exp(-0.5 * ((row - 190.0) ** 2 + (column - 150.0) ** 2) / 6.0**2)
-    granules = write_granules(tmp_path, degrade(300.0 + 20.0 * spot), 0.6 + 0.01 * smooth(4 * SIZE, 1) - 0.5 * spot, name)
+    granules = write_granules(
+        tmp_path, degrade(300.0 + 20.0 * spot), 0.6 + 0.01 * smooth(4 * SIZE, 1) - 0.5 * spot, name
+    )
     predict_granule(granules.lst, granules.reflectance, tmp_path / "map.tif", Request("tsharp"))
     longitude, latitude = pyproj.Transformer.from_crs(
         f"+proj=sinu +R={SPHERE_RADIUS_M}", SPHERE, always_xy=True
@@ -232,7 +262,10 @@ def test_a_landmark_stays_where_it_is(tmp_path: Path, name: str) -> None:
     def centre_of(values: FloatArray, transform: Affine) -> tuple[float, float]:
         excess = np.nan_to_num(np.where(values > 306.0, values - 306.0, 0.0))
         rows, columns = np.indices(values.shape) + 0.5
-        found: tuple[float, float] = transform @ ((columns * excess).sum() / excess.sum(), (rows * excess).sum() / excess.sum())
+        found: tuple[float, float] = transform @ (
+            (columns * excess).sum() / excess.sum(),
+            (rows * excess).sum() / excess.sum(),
+        )
         return found
 
     zone = int((longitude + 180.0) // 6.0) + 1
@@ -244,7 +277,9 @@ def test_a_landmark_stays_where_it_is(tmp_path: Path, name: str) -> None:
             source.crs, utm.to_wkt(), source.width, source.height, *source.bounds
         )
         projected = np.full((rows, columns), np.nan, dtype=np.float32)
-        rasterio.warp.reproject(rasterio.band(source, 1), projected, dst_transform=grid, dst_crs=utm.to_wkt(), dst_nodata=np.nan)
+        rasterio.warp.reproject(
+            rasterio.band(source, 1), projected, dst_transform=grid, dst_crs=utm.to_wkt(), dst_nodata=np.nan
+        )
     expected = pyproj.Transformer.from_crs("EPSG:4326", utm, always_xy=True).transform(longitude, latitude)
     assert np.hypot(*np.subtract(centre_of(projected, grid), expected)) < 0.5 * FINE_PIXEL_M
 
@@ -257,30 +292,51 @@ def test_what_no_training_has_seen_is_warned_of_and_flagged(tmp_path: Path, half
     lst_k[10:20, 10:20] = 345.0
     ndvi[200:300, 250:260] = -0.6
     granules = write_granules(tmp_path, lst_k, ndvi)
-    summary = predict_granule(granules.lst, granules.reflectance, tmp_path / "map.tif", Request(weights=half_pixel_weights))
+    summary = predict_granule(
+        granules.lst, granules.reflectance, tmp_path / "map.tif", Request(weights=half_pixel_weights)
+    )
     hot, wet = summary.warnings
-    assert "LST of 1.09% of the valid pixels is outside the 280.00 to 330.00 K" in hot and "to 345.00 K" in hot
+    assert (
+        "LST of 1.09% of the valid pixels is outside the 280.00 to 330.00 K" in hot and "to 345.00 K" in hot
+    )
     assert "NDVI of 0.68% of the valid pixels is outside the -0.20 to 1.00" in wet
     expected = np.zeros((4 * SIZE, 4 * SIZE), dtype=np.bool_)
     expected[40:80, 40:80] = expected[200:300, 250:260] = True
     found = read_map(tmp_path / "map.tif")
     np.testing.assert_array_equal(found.validity == OUTSIDE_TRAINING, expected)
     assert np.isfinite(found.lst_k).all()
-    assert predict_granule(granules.lst, granules.reflectance, tmp_path / "plain.tif", Request("tsharp")).warnings == ()
+    assert (
+        predict_granule(
+            granules.lst, granules.reflectance, tmp_path / "plain.tif", Request("tsharp")
+        ).warnings
+        == ()
+    )
 
 
-def test_weights_that_tell_no_range_are_told(granules: Granules, random_weights: Path, tmp_path: Path) -> None:
-    summary = predict_granule(granules.lst, granules.reflectance, tmp_path / "map.tif", Request(weights=random_weights))
-    assert len(summary.warnings) == 2 and all("does not tell the range" in warning for warning in summary.warnings)
+def test_weights_that_tell_no_range_are_told(
+    granules: Granules, random_weights: Path, tmp_path: Path
+) -> None:
+    summary = predict_granule(
+        granules.lst, granules.reflectance, tmp_path / "map.tif", Request(weights=random_weights)
+    )
+    assert len(summary.warnings) == 2 and all(
+        "does not tell the range" in warning for warning in summary.warnings
+    )
 
 
 # Provenance, and again
 
 
-def test_a_map_tells_what_it_was_made_from(granules: Granules, half_pixel_weights: Path, tmp_path: Path) -> None:
-    predict_granule(granules.lst, granules.reflectance, tmp_path / "map.tif", Request(weights=half_pixel_weights, seed=3))
+def test_a_map_tells_what_it_was_made_from(
+    granules: Granules, half_pixel_weights: Path, tmp_path: Path
+) -> None:
+    predict_granule(
+        granules.lst, granules.reflectance, tmp_path / "map.tif", Request(weights=half_pixel_weights, seed=3)
+    )
     tags = read_map(tmp_path / "map.tif").tags
-    assert tags["LSTSR_LST_GRANULE"] == granules.lst.name and tags["LSTSR_REFLECTANCE_SHA256"] == sha256(granules.reflectance)
+    assert tags["LSTSR_LST_GRANULE"] == granules.lst.name and tags["LSTSR_REFLECTANCE_SHA256"] == sha256(
+        granules.reflectance
+    )
     assert tags["LSTSR_WEIGHTS_SHA256"] == sha256(half_pixel_weights / "sif-cnn-sr1.safetensors")
     assert tags["LSTSR_WEIGHTS_GIT_REVISION"] == "abc123" and tags["LSTSR_METHOD"] == "sif-cnn-sr1"
     assert json.loads(tags["LSTSR_PARAMETERS"]) == {"layer": "day", "seed": 3}
@@ -305,30 +361,41 @@ def test_the_same_inputs_give_the_same_bytes_whatever_the_threads(
 ) -> None:
     for name, threads in (("a", 1), ("b", 1), ("c", 2)):
         predict_granule(
-            granules.lst, granules.reflectance, tmp_path / f"{name}.tif", Request(weights=half_pixel_weights, threads=threads)
+            granules.lst,
+            granules.reflectance,
+            tmp_path / f"{name}.tif",
+            Request(weights=half_pixel_weights, threads=threads),
         )
     assert (tmp_path / "a.tif").read_bytes() == (tmp_path / "b.tif").read_bytes()
     found, expected = read_map(tmp_path / "c.tif"), read_map(tmp_path / "a.tif")
     np.testing.assert_allclose(found.lst_k, expected.lst_k, atol=1e-3)
 
 
-def test_a_map_that_is_there_is_left_as_it_is(granules: Granules, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_map_that_is_there_is_left_as_it_is(
+    granules: Granules, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out, request = tmp_path / "map.tif", Request("tsharp")
     first = predict_granule(granules.lst, granules.reflectance, out, request)
     before, modified = out.read_bytes(), out.stat().st_mtime_ns
     again = predict_granule(granules.lst, granules.reflectance, out, replace(request, threads=2))
     assert again == replace(first, made=False) and out.stat().st_mtime_ns == modified
     out.write_bytes(before[: len(before) // 2])  # cut short, it is made again
-    assert predict_granule(granules.lst, granules.reflectance, out, request).made and out.read_bytes() == before
+    assert (
+        predict_granule(granules.lst, granules.reflectance, out, request).made and out.read_bytes() == before
+    )
     assert predict_granule(granules.lst, granules.reflectance, out, Request("bicubic")).made
     monkeypatch.setattr(prediction, "git_revision", lambda: "another")
     assert predict_granule(granules.lst, granules.reflectance, out, Request("bicubic")).made
 
 
-def test_a_quicklook_is_drawn_beside_the_map_even_if_that_was_there(granules: Granules, tmp_path: Path) -> None:
+def test_a_quicklook_is_drawn_beside_the_map_even_if_that_was_there(
+    granules: Granules, tmp_path: Path
+) -> None:
     predict_granule(granules.lst, granules.reflectance, tmp_path / "map.tif", Request("bicubic"))
     assert not (tmp_path / "map.png").exists()
-    summary = predict_granule(granules.lst, granules.reflectance, tmp_path / "map.tif", Request("bicubic", quicklook=True))
+    summary = predict_granule(
+        granules.lst, granules.reflectance, tmp_path / "map.tif", Request("bicubic", quicklook=True)
+    )
     assert not summary.made and (tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -356,10 +423,14 @@ def test_granules_of_different_tiles_or_days_are_refused(granules: Granules, tmp
         other = write_granules(tmp_path, lst_k, ndvi, ndvi_day=DAY + datetime.timedelta(days=days))
         assert f"{days} days apart" in refusal(other, tmp_path / "map.tif", Request("tsharp"))
         if days == 17:
-            assert "nearer" in refusal(other, tmp_path / "map.tif", Request("tsharp", allow_different_days=True))
+            assert "nearer" in refusal(
+                other, tmp_path / "map.tif", Request("tsharp", allow_different_days=True)
+            )
         else:
             request = Request("tsharp", allow_different_days=True)
-            (warning,) = predict_granule(other.lst, other.reflectance, tmp_path / "allowed.tif", request).warnings
+            (warning,) = predict_granule(
+                other.lst, other.reflectance, tmp_path / "allowed.tif", request
+            ).warnings
             assert "9 days apart" in warning
 
 
@@ -373,14 +444,20 @@ def test_granules_that_do_not_share_their_ground_are_refused(tmp_path: Path) -> 
     assert "reaches beyond tile h18v04" in refusal(granules, tmp_path / "map.tif", Request("tsharp"))
 
 
-def test_an_area_without_a_valid_pixel_is_no_map(granules: Granules, half_pixel_weights: Path, tmp_path: Path) -> None:
+def test_an_area_without_a_valid_pixel_is_no_map(
+    granules: Granules, half_pixel_weights: Path, tmp_path: Path
+) -> None:
     grid = Tile(18, 4).transform(FINE_PIXEL_M) @ Affine.translation(4 * FIRST_COLUMN, 4 * FIRST_ROW)
     request = Request("tsharp", bounds=degrees_of(grid, slice(95, 110), slice(190, 205)))
-    assert "no pixel of the area is valid (cloud or fill in the LST: 100%)" in refusal(granules, tmp_path / "map.tif", request)
+    assert "no pixel of the area is valid (cloud or fill in the LST: 100%)" in refusal(
+        granules, tmp_path / "map.tif", request
+    )
     cloudy = write_granules(tmp_path, np.full((SIZE, SIZE), np.nan), fields()[1])
     for method in METHODS:
         with pytest.raises(NoResult):
-            predict_granule(cloudy.lst, cloudy.reflectance, tmp_path / "map.tif", Request(method, half_pixel_weights))
+            predict_granule(
+                cloudy.lst, cloudy.reflectance, tmp_path / "map.tif", Request(method, half_pixel_weights)
+            )
 
 
 def test_what_is_odd_about_a_granule_is_a_warning_of_its_map(granules: Granules, tmp_path: Path) -> None:
@@ -403,10 +480,15 @@ def test_wrong_requests_are_refused(granules: Granules, tmp_path: Path) -> None:
         with pytest.raises(InputError, match=told):
             Request(**values)
     assert "holds no weights for it" in refusal(granules, tmp_path / "map.tif", Request(weights=tmp_path))
-    absent = Granules(granules.lst, granules.reflectance.with_name(granules.reflectance.name.replace("061.2020", "061.2021")))
+    absent = Granules(
+        granules.lst,
+        granules.reflectance.with_name(granules.reflectance.name.replace("061.2020", "061.2021")),
+    )
     assert "cannot be read" in refusal(absent, tmp_path / "map.tif", Request("tsharp"))
     missing = GranuleName("MOD44W", DAY, Tile(18, 4))
-    assert "cannot be read" in refusal(granules, tmp_path / "map.tif", Request("tsharp", water=tmp_path / str(missing)))
+    assert "cannot be read" in refusal(
+        granules, tmp_path / "map.tif", Request("tsharp", water=tmp_path / str(missing))
+    )
 
 
 def test_a_disk_that_fills_up_leaves_no_map(
@@ -438,11 +520,16 @@ def test_a_map_tells_platforms_and_collections(
     names = GranuleName(f"{lst}21A1D", DAY, tile), GranuleName(f"{reflectance}09GQ", DAY, tile, collection)
     mixed = renamed(granules, tmp_path, *names)
     summary = predict_granule(mixed.lst, mixed.reflectance, tmp_path / "map.tif", Request("bicubic"))
-    assert sum("reflectance of" in warning for warning in summary.warnings) == (lst != reflectance) + (collection == "006")
+    assert sum("reflectance of" in warning for warning in summary.warnings) == (lst != reflectance) + (
+        collection == "006"
+    )
     assert all(name.platform in " ".join(summary.warnings) for name in names if lst != reflectance)
     tags = read_map(tmp_path / "map.tif").tags
     for role, name in zip(("LST", "REFLECTANCE"), names, strict=True):
-        assert (tags[f"LSTSR_{role}_PLATFORM"], tags[f"LSTSR_{role}_COLLECTION"]) == (name.platform, name.collection)
+        assert (tags[f"LSTSR_{role}_PLATFORM"], tags[f"LSTSR_{role}_COLLECTION"]) == (
+            name.platform,
+            name.collection,
+        )
     assert json.loads(tags["LSTSR_SUMMARY"])["warnings"] == list(summary.warnings)
 
 
@@ -451,7 +538,9 @@ def test_a_map_tells_platforms_and_collections(
     [("MOD21A1D", "day", None), ("MYD11A1", "day", "Aqua by day"), ("MOD21A1N", "night", "Terra by night"),
      ("MYD21A1N", "night", "Aqua by night")],
 )  # fmt: skip
-def test_what_the_packages_weights_have_not_seen_is_told(product: str, layer: Layer, told: str | None) -> None:
+def test_what_the_packages_weights_have_not_seen_is_told(
+    product: str, layer: Layer, told: str | None
+) -> None:
     tile = Tile(18, 4)
     paths = [Path(str(GranuleName(name, DAY, tile))) for name in (product, f"{product[:3]}09GQ")]
     warnings = check_names(paths[0], paths[1], Request(layer=layer))
@@ -479,7 +568,13 @@ LST_NAME, REFLECTANCE_NAME, WATER_NAME = (
             "day",
             f"{REFLECTANCE_NAME}: is a MOD09GQ granule, and --lst takes MOD21A1D, MYD21A1D",
         ),
-        (LST_NAME, LST_NAME, None, "day", f"{LST_NAME}: is a MOD21A1D granule, and --reflectance takes MOD09GQ, MYD09GQ"),
+        (
+            LST_NAME,
+            LST_NAME,
+            None,
+            "day",
+            f"{LST_NAME}: is a MOD21A1D granule, and --reflectance takes MOD09GQ, MYD09GQ",
+        ),
         (
             LST_NAME,
             LST_NAME.replace("MOD21A1D", "MOD09GA"),
@@ -494,7 +589,13 @@ LST_NAME, REFLECTANCE_NAME, WATER_NAME = (
             "day",
             f"{REFLECTANCE_NAME}: is a MOD09GQ granule, and a water mask takes MOD44W",
         ),
-        (LST_NAME.replace("1D", "1N"), REFLECTANCE_NAME, None, "day", "a MOD21A1N granule holds no day LST; add --layer night"),
+        (
+            LST_NAME.replace("1D", "1N"),
+            REFLECTANCE_NAME,
+            None,
+            "day",
+            "a MOD21A1N granule holds no day LST; add --layer night",
+        ),
         (
             LST_NAME.replace("MOD21A1D", "MYD21A1N"),
             REFLECTANCE_NAME,
@@ -502,7 +603,13 @@ LST_NAME, REFLECTANCE_NAME, WATER_NAME = (
             "day",
             "a MYD21A1N granule holds no day LST; add --layer night",
         ),
-        (LST_NAME, REFLECTANCE_NAME, None, "night", "a MOD21A1D granule holds no night LST; leave --layer night out"),
+        (
+            LST_NAME,
+            REFLECTANCE_NAME,
+            None,
+            "night",
+            "a MOD21A1D granule holds no night LST; leave --layer night out",
+        ),
         (
             LST_NAME,
             REFLECTANCE_NAME.replace("h18", "h19"),
@@ -518,7 +625,13 @@ LST_NAME, REFLECTANCE_NAME, WATER_NAME = (
             "is the water mask of tile h19v04, and the LST is of h18v04",
         ),
         ("MOD21A1D*.hdf", REFLECTANCE_NAME, None, "day", "MOD21A1D*.hdf: no file matches this pattern"),
-        (LST_NAME, "MOD09GQ.A201820[01].hdf", None, "day", "MOD09GQ.A201820[01].hdf: no file matches this pattern"),
+        (
+            LST_NAME,
+            "MOD09GQ.A201820[01].hdf",
+            None,
+            "day",
+            "MOD09GQ.A201820[01].hdf: no file matches this pattern",
+        ),
         (LST_NAME, REFLECTANCE_NAME, "MOD44W.?.hdf", "day", "MOD44W.?.hdf: no file matches this pattern"),
     ],
 )
@@ -528,7 +641,10 @@ def test_names_that_are_wrong_are_refused_for_what_is_wrong(
     """Before anything is read: there are no such files."""
     with pytest.raises(InputError) as caught:
         predict_granule(
-            Path(lst), Path(reflectance), tmp_path / "m.tif", Request("bicubic", layer=layer, water=water and Path(water))
+            Path(lst),
+            Path(reflectance),
+            tmp_path / "m.tif",
+            Request("bicubic", layer=layer, water=water and Path(water)),
         )
     assert told in str(caught.value) and "\n" not in str(caught.value)
 
@@ -541,7 +657,9 @@ def test_an_input_is_not_replaced(granules: Granules, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="is the input"):
             predict_granule(granules.lst, granules.reflectance, out, Request("bicubic"))
     with pytest.raises(InputError, match="the quicklook's own name"):
-        predict_granule(granules.lst, granules.reflectance, tmp_path / "map.png", Request("bicubic", quicklook=True))
+        predict_granule(
+            granules.lst, granules.reflectance, tmp_path / "map.png", Request("bicubic", quicklook=True)
+        )
     assert granules.lst.read_bytes() == before and link.is_symlink()
 
 
@@ -549,12 +667,21 @@ def test_an_area_beyond_the_granule_is_mapped_where_it_can_be(granules: Granules
     grid = Tile(18, 4).transform(FINE_PIXEL_M) @ Affine.translation(4 * FIRST_COLUMN, 4 * FIRST_ROW)
     inner = degrees_of(grid, slice(100, 200), slice(100, 200))
     outer = Extent(inner.west, inner.south, inner.east, inner.north + 40 * (inner.north - inner.south))
-    summary = predict_granule(granules.lst, granules.reflectance, tmp_path / "map.tif", Request("bicubic", bounds=outer))
+    summary = predict_granule(
+        granules.lst, granules.reflectance, tmp_path / "map.tif", Request("bicubic", bounds=outer)
+    )
     (warning,) = summary.warnings
-    assert re.fullmatch(r"9\d\.\d% of the box of bounds lies outside the granule, and is not on the map", warning)
-    assert summary.rows > 190 and plan_granule(granules.lst, granules.reflectance, Request(bounds=outer)).warnings == (warning,)
+    assert re.fullmatch(
+        r"9\d\.\d% of the box of bounds lies outside the granule, and is not on the map", warning
+    )
+    assert summary.rows > 190 and plan_granule(
+        granules.lst, granules.reflectance, Request(bounds=outer)
+    ).warnings == (warning,)
     assert (
-        predict_granule(granules.lst, granules.reflectance, tmp_path / "in.tif", Request("bicubic", bounds=inner)).warnings == ()
+        predict_granule(
+            granules.lst, granules.reflectance, tmp_path / "in.tif", Request("bicubic", bounds=inner)
+        ).warnings
+        == ()
     )
 
 
@@ -565,9 +692,15 @@ def test_a_field_smaller_than_a_pixel_is_the_pixel_it_lies_in(granules: Granules
     ring = [to_degrees.transform(*(grid @ (column, row))) for column, row in corners]
     path = tmp_path / "field.geojson"
     path.write_text(json.dumps({"type": "Polygon", "coordinates": [ring]}))
-    summary = predict_granule(granules.lst, granules.reflectance, tmp_path / "map.tif", Request("bicubic", shape=path))
+    summary = predict_granule(
+        granules.lst, granules.reflectance, tmp_path / "map.tif", Request("bicubic", shape=path)
+    )
     (warning,) = summary.warnings
-    assert warning == f"{path}: a polygon holds no centre of a 250 m pixel (5.4 ha), and the pixels it touches are mapped"
+    assert (
+        warning
+        == f"{path}: a polygon holds no centre of a 250 m pixel (5.4 ha), and the pixels it touches are"
+        " mapped"
+    )
     found = read_map(tmp_path / "map.tif")
     ((row, column),) = np.argwhere(np.isfinite(found.lst_k))
     assert np.allclose(~grid @ (found.transform @ (column + 0.5, row + 0.5)), (130.5, 150.5))
@@ -584,10 +717,16 @@ def test_a_granule_of_fill_alone_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["h35v10", "h00v08", "h17v00"])
-def test_a_map_at_the_earths_edge_has_its_picture(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_map_at_the_earths_edge_has_its_picture(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Corners of the granule lie beyond the outline of the Earth."""
     monkeypatch.setitem(globals(), "FIRST_ROW", 0 if name == "h35v10" else 900)
-    monkeypatch.setitem(globals(), "FIRST_COLUMN", 822 if name == "h35v10" else 0 if name == "h00v08" else 1100)
+    monkeypatch.setitem(
+        globals(), "FIRST_COLUMN", 822 if name == "h35v10" else 0 if name == "h00v08" else 1100
+    )
     edge = write_granules(tmp_path, *fields(), name)
-    summary = predict_granule(edge.lst, edge.reflectance, tmp_path / "map.tif", Request("bicubic", quicklook=True))
+    summary = predict_granule(
+        edge.lst, edge.reflectance, tmp_path / "map.tif", Request("bicubic", quicklook=True)
+    )
     assert summary.made and (tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")

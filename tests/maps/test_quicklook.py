@@ -24,9 +24,17 @@ def coast(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lst[:100, :100] = np.nan
     flags = np.where(np.isnan(lst), 1.0, 0.0).astype(np.float32)
     transform = Tile(18, 4).transform(FINE_PIXEL_M) @ Affine.translation(1500, 2800)
-    bands = [Band(lst, "LST", "K"), Band(lst - 300.0, "consistency residual at 1 km", "K"), Band(flags, "validity")]
+    bands = [
+        Band(lst, "LST", "K"),
+        Band(lst - 300.0, "consistency residual at 1 km", "K"),
+        Band(flags, "validity"),
+    ]
     write_cog(
-        bands, transform, SINUSOIDAL, path, {"LSTSR_METHOD": "dms", "LSTSR_LST_GRANULE": "MOD21A1D.A2018200.h18v04.061.hdf"}
+        bands,
+        transform,
+        SINUSOIDAL,
+        path,
+        {"LSTSR_METHOD": "dms", "LSTSR_LST_GRANULE": "MOD21A1D.A2018200.h18v04.061.hdf"},
     )
     return path
 
@@ -34,15 +42,25 @@ def coast(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_lst_is_drawn_with_its_shoreline(coast: Path) -> None:
     figure = lst_map(coast)
     axes, bar = figure.axes
-    assert "DMS" in axes.get_title(loc="left") and "A2018200" in axes.get_title(loc="left") and bar.get_ylabel() == "LST (K)"
+    assert (
+        "DMS" in axes.get_title(loc="left")
+        and "A2018200" in axes.get_title(loc="left")
+        and bar.get_ylabel() == "LST (K)"
+    )
     (image,) = [*axes.images, *(artist for artist in axes.collections if isinstance(artist, QuadMesh))]
     shown = np.ma.asarray(image.get_array())
-    assert np.ma.masked_invalid(shown).mask[:90, :90].all() and not np.ma.masked_invalid(shown).mask[110:, 110:].any()
+    assert (
+        np.ma.masked_invalid(shown).mask[:90, :90].all()
+        and not np.ma.masked_invalid(shown).mask[110:, 110:].any()
+    )
     west, east, south, north = axes.get_extent()
     shorelines = [np.asarray(line.get_data(), dtype=float) for line in axes.lines]
     rhone = [((x > 4.3) & (x < 5.0) & (y > 43.25) & (y < 43.6)).sum() for x, y in shorelines]  # degrees
     assert max(rhone) > 10
-    assert (round(east - west), round(north - south)) == (round(600 * FINE_PIXEL_M), round(600 * FINE_PIXEL_M))
+    assert (round(east - west), round(north - south)) == (
+        round(600 * FINE_PIXEL_M),
+        round(600 * FINE_PIXEL_M),
+    )
 
 
 def test_residual_and_flags_are_drawn_with_their_meaning(coast: Path) -> None:
@@ -50,7 +68,12 @@ def test_residual_and_flags_are_drawn_with_their_meaning(coast: Path) -> None:
     assert [axes.get_title(loc="left") for axes in figure.axes[:2]] == ["Degraded map − 1 km LST", "Validity"]
     legend = figure.axes[1].get_legend()
     assert legend is not None
-    assert [text.get_text() for text in legend.get_texts()][:4] == ["valid", "cloud, fill", "no NDVI", "water"]
+    assert [text.get_text() for text in legend.get_texts()][:4] == [
+        "valid",
+        "cloud, fill",
+        "no NDVI",
+        "water",
+    ]
     colours = figure.axes[1].images[0].get_cmap()(np.arange(6))
     np.testing.assert_allclose([patch.get_facecolor() for patch in legend.get_patches()], colours)
 

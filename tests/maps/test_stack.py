@@ -1,4 +1,5 @@
-"""Many maps as one array: values as rasterio reads them, days and CRS as written, and no pixel read before it is asked for."""
+"""Many maps as one array: values as rasterio reads them, days and CRS as
+written, and no pixel read before it is asked for."""
 
 from __future__ import annotations
 
@@ -16,7 +17,9 @@ from lstsr_core.base.errors import InputError
 from lstsr_core.geo.grid import FINE_PIXEL_M, SINUSOIDAL, Tile
 from lstsr_core.maps.stack import open_maps
 
-pytestmark = pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning:rioxarray.rioxarray")  # with affine 3
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Use `@` matmul:PendingDeprecationWarning:rioxarray.rioxarray"
+)  # with affine 3
 
 SIDE = 1280
 DAYS = {"2019-12-31": "A2019365", "2018-07-19": "A2018200", "2020-02-29": "A2020060"}
@@ -41,7 +44,14 @@ def write_map(
     values = random.uniform(280.0, 320.0, (len(bands), side, side)).astype(np.float32)
     values[:, :100, :100] = np.nan
     transform = Affine.translation(right_m, 0.0) @ Tile.parse(tile).transform(FINE_PIXEL_M)
-    profile = {"driver": "GTiff", "dtype": "float32", "count": len(bands), "height": side, "width": side, "nodata": np.nan}
+    profile = {
+        "driver": "GTiff",
+        "dtype": "float32",
+        "count": len(bands),
+        "height": side,
+        "width": side,
+        "nodata": np.nan,
+    }
     with rasterio.MemoryFile() as memory:
         with memory.open(**profile, transform=transform, crs=crs) as target:
             target.write(values)
@@ -108,7 +118,13 @@ def test_pixels_are_read_when_they_are_needed(maps: Path) -> None:
 
 
 def test_tags_name_the_granule_where_the_file_does_not(tmp_path: Path) -> None:
-    write_map(tmp_path / "alps.tif", 1, side=512, REFLECTANCE=name(product="MOD09GQ") + ".hdf", LST=name("A2020060") + ".hdf")
+    write_map(
+        tmp_path / "alps.tif",
+        1,
+        side=512,
+        REFLECTANCE=name(product="MOD09GQ") + ".hdf",
+        LST=name("A2020060") + ".hdf",
+    )
     stack = open_maps(tmp_path)
     assert str(stack.time.values[0])[:10] == "2020-02-29"
 
@@ -171,5 +187,7 @@ def test_maps_of_several_products_are_opened_one_product_at_a_time(tmp_path: Pat
     with pytest.raises(InputError, match=r"expected one map a day\. Name the product to open"):
         open_maps(tmp_path)
     np.testing.assert_array_equal(open_maps(tmp_path, product="MYD21A1D")["LST"].to_numpy()[0], expected[0])
-    with pytest.raises(InputError, match="holds no map of h18v04 and MOD11A1; it has h18v04, and MOD21A1D, MYD21A1D"):
+    with pytest.raises(
+        InputError, match="holds no map of h18v04 and MOD11A1; it has h18v04, and MOD21A1D, MYD21A1D"
+    ):
         open_maps(tmp_path, "h18v04", product="MOD11A1")

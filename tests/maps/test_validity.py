@@ -7,13 +7,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from lstsr_core.maps.validity import FLAGS, OUTSIDE_TRAINING, VALID, has_lst, outside_training, range_warnings, shares_of
+from lstsr_core.maps.validity import (
+    FLAGS,
+    OUTSIDE_TRAINING,
+    VALID,
+    has_lst,
+    outside_training,
+    range_warnings,
+    shares_of,
+)
 from lstsr_core.patches.statistics import Statistics
 
 STATISTICS = Statistics(300.0, 8.0, 0.6, 0.2, lst_min_k=280.0, lst_max_k=320.0, ndvi_min=-0.1, ndvi_max=0.9)
 
 
-@given(arrays(np.float64, (2, 3), elements=st.floats(270, 330)), arrays(np.float64, (8, 12), elements=st.floats(-1, 1)))
+@given(
+    arrays(np.float64, (2, 3), elements=st.floats(270, 330)),
+    arrays(np.float64, (8, 12), elements=st.floats(-1, 1)),
+)
 def test_a_pixel_is_outside_by_its_lst_or_by_its_ndvi(lst_k: np.ndarray, ndvi: np.ndarray) -> None:
     found = outside_training(lst_k, ndvi, STATISTICS)
     for (row, column), outside in np.ndenumerate(found):
@@ -24,7 +35,9 @@ def test_a_pixel_is_outside_by_its_lst_or_by_its_ndvi(lst_k: np.ndarray, ndvi: n
 def test_gaps_and_unknown_ranges_are_not_outside() -> None:
     gaps = outside_training(np.full((1, 1), np.nan), np.full((4, 4), np.nan), STATISTICS)
     assert not gaps.any()
-    assert not outside_training(np.full((1, 1), 900.0), np.full((4, 4), 9.0), Statistics(300.0, 8.0, 0.6, 0.2)).any()
+    assert not outside_training(
+        np.full((1, 1), 900.0), np.full((4, 4), 9.0), Statistics(300.0, 8.0, 0.6, 0.2)
+    ).any()
 
 
 @given(arrays(np.uint8, (5, 7), elements=st.integers(0, len(FLAGS) - 1)))
@@ -40,7 +53,9 @@ def test_warnings_count_the_maps_own_pixels() -> None:
     validity = np.zeros((4, 8), dtype=np.uint8)
     validity[:, :2], validity[:, 6:] = 1, 3
     (warning,) = range_warnings(lst_k, ndvi, validity, STATISTICS, "sc-unet.safetensors")
-    assert warning.startswith("LST of 50.00% of the valid pixels is outside the 280.00 to 320.00 K that sc-unet.safetensors was")
+    assert warning.startswith(
+        "LST of 50.00% of the valid pixels is outside the 280.00 to 320.00 K that sc-unet.safetensors was"
+    )
     assert "(here 300.00 to 330.00 K)" in warning and "\n" not in warning
     inside = range_warnings(np.array([[310.0, 300.0]]), ndvi, validity, STATISTICS, "x")
     assert inside == ()

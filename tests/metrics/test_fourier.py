@@ -33,7 +33,10 @@ def ring_members(rows: int, columns: int) -> list[list[tuple[int, int]]]:
 
 def direct_amplitude(image: np.ndarray) -> np.ndarray:
     """|DFT| from its definition, zero frequency at (rows//2, columns//2)."""
-    factors = [np.exp(-2j * np.pi * np.outer(np.arange(size) - size // 2, np.arange(size)) / size) for size in image.shape]
+    factors = [
+        np.exp(-2j * np.pi * np.outer(np.arange(size) - size // 2, np.arange(size)) / size)
+        for size in image.shape
+    ]
     return np.abs(factors[0] @ image @ factors[1].T)
 
 
@@ -43,7 +46,9 @@ def test_attenuation_is_that_of_slow_rings(shape: tuple[int, int]) -> None:
     amplitude = direct_amplitude(image)
     centre = amplitude[shape[0] // 2, shape[1] // 2]
     rings = [np.mean([amplitude[pixel] for pixel in ring]) for ring in ring_members(*shape)]
-    np.testing.assert_allclose(attenuation_db(image), [0.0, *(10 * math.log10(ring / centre) for ring in rings)], atol=1e-9)
+    np.testing.assert_allclose(
+        attenuation_db(image), [0.0, *(10 * math.log10(ring / centre) for ring in rings)], atol=1e-9
+    )
     np.testing.assert_allclose(attenuation_db(image, published=True)[1:], attenuation_db(image)[1:])
     assert attenuation_db(image, published=True)[0] == 1.0
 
@@ -54,7 +59,8 @@ def test_a_sinusoid_stands_in_its_ring(cycles: int) -> None:
     noise = np.random.default_rng(71).normal(0.0, 1e-9, (size, size))  # keeps the other rings above zero
     image = mean + amplitude * np.cos(2 * np.pi * cycles * np.arange(size) / size)[None, :] + noise
     attenuation = attenuation_db(image)
-    # Two peaks of amplitude·size²/2 at radius `cycles`, in the ring r < cycles ≤ r + 1, against mean·size² at the centre.
+    # Two peaks of amplitude·size²/2 at radius `cycles`, in the ring r <
+    # cycles ≤ r + 1, against mean·size² at the centre.
     members = len(ring_members(size, size)[cycles - 1])
     assert attenuation[cycles] == pytest.approx(10 * math.log10(amplitude / members / mean), abs=1e-6)
     assert np.delete(attenuation, [0, cycles]).max() < -90.0
@@ -89,7 +95,11 @@ def test_tiny_images_are_refused(shape: tuple[int, int]) -> None:
 @pytest.mark.parametrize("count", [2, 50, 112])
 def test_published_frequencies_are_even_steps_to_one_over_the_pixel(count: int) -> None:
     axis = frequencies_per_m(count, published=True)
-    assert (axis.size, axis[0], axis[-1]) == (count, pytest.approx(1 / (PIXEL_M * 2 * count)), pytest.approx(1 / PIXEL_M))
+    assert (axis.size, axis[0], axis[-1]) == (
+        count,
+        pytest.approx(1 / (PIXEL_M * 2 * count)),
+        pytest.approx(1 / PIXEL_M),
+    )
     np.testing.assert_allclose(np.diff(axis), (axis[-1] - axis[0]) / (count - 1))
 
 

@@ -18,13 +18,18 @@ from lstsr_core.metrics import images as metrics
 SEEDS = st.integers(0, 2**32 - 1)
 
 
-def random_images(seed: int, shape: tuple[int, int] = (24, 21), smoothing: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+def random_images(
+    seed: int, shape: tuple[int, int] = (24, 21), smoothing: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
     """A reference in kelvin and a product that is biased and noisy."""
     generator = np.random.default_rng(seed)
     reference = generator.normal(0.0, 6.0, shape)
     noise = generator.normal(0.0, 2.0, shape)
     if smoothing:
-        reference, noise = ndimage.gaussian_filter(reference, smoothing), ndimage.gaussian_filter(noise, smoothing)
+        reference, noise = (
+            ndimage.gaussian_filter(reference, smoothing),
+            ndimage.gaussian_filter(noise, smoothing),
+        )
     return 300.5 + 0.9 * reference + noise, 300.0 + reference
 
 
@@ -53,14 +58,18 @@ def slow_gssim(x: np.ndarray, r: np.ndarray, published: bool) -> float:
     c1, c2 = (0.01 * span) ** 2, (0.03 * span) ** 2
     c3 = c2 / 2
     across, down = [[1, 0, -1], [2, 0, -2], [1, 0, -1]], [[1, 2, 1], [0, 0, 0], [-1, -2, -1]]
-    gradient_x, gradient_r = (np.hypot(slow_filter(image, across), slow_filter(image, down)) for image in (x, r))
+    gradient_x, gradient_r = (
+        np.hypot(slow_filter(image, across), slow_filter(image, down)) for image in (x, r)
+    )
     image_x, image_r = x[1:-1, 1:-1], r[1:-1, 1:-1]
     products = []
     for i in range(image_x.shape[0] - 6):
         for j in range(image_x.shape[1] - 6):
             window = np.s_[i : i + 7, j : j + 7]
             mean_x, mean_r = image_x[window].mean(), image_r[window].mean()
-            covariance = np.cov(gradient_x[window].ravel(), gradient_r[window].ravel())  # over 48, like 49/48 of the mean
+            covariance = np.cov(
+                gradient_x[window].ravel(), gradient_r[window].ravel()
+            )  # over 48, like 49/48 of the mean
             deviation_x, deviation_r = math.sqrt(covariance[0, 0]), math.sqrt(covariance[1, 1])
             luminance = (2 * mean_x * mean_r + c1) / (mean_x**2 + mean_r**2 + c1)
             contrast = (2 * deviation_x * deviation_r + c2) / (covariance[0, 0] + covariance[1, 1] + c2)
@@ -75,13 +84,17 @@ def test_psnr_and_ssim_are_those_of_scikit_image(shape: tuple[int, int], smoothi
     x, r = random_images(60, shape, smoothing)
     span = max(x.max(), r.max()) - min(x.min(), r.min())
     assert metrics.psnr_db(x, r) == pytest.approx(peak_signal_noise_ratio(r, x, data_range=span), abs=1e-9)
-    assert metrics.ssim(x, r) == pytest.approx(structural_similarity(r, x, win_size=7, data_range=span), abs=1e-9)
+    assert metrics.ssim(x, r) == pytest.approx(
+        structural_similarity(r, x, win_size=7, data_range=span), abs=1e-9
+    )
 
 
 def test_psnr_with_the_references_own_range() -> None:
     x, r = random_images(67)
     span = float(np.ptp(r))
-    assert metrics.psnr_db(x, r, range_k=span) == pytest.approx(peak_signal_noise_ratio(r, x, data_range=span), abs=1e-9)
+    assert metrics.psnr_db(x, r, range_k=span) == pytest.approx(
+        peak_signal_noise_ratio(r, x, data_range=span), abs=1e-9
+    )
     x[3, 4] += 50.0  # an outlier widens R, but not the reference's range
     assert metrics.psnr_db(x, r) > metrics.psnr_db(x, r, range_k=span)
     flat = np.full_like(r, 300.0)
@@ -152,10 +165,13 @@ def test_gradient_magnitude_is_that_of_slow_loops() -> None:
 
 @pytest.mark.parametrize(("down", "right"), [(1.0, 0.0), (0.0, 1.0), (0.3, -0.7)])
 def test_gradient_magnitude_of_a_plane(down: float, right: float) -> None:
-    """Each filter's response to a·row + b·column: (−8a), (−8b), −6(a + b) and 6(b − a); the squares sum to 136 (a² + b²)."""
+    """Each filter's response to a·row + b·column: (−8a), (−8b), −6(a + b)
+    and 6(b − a); the squares sum to 136 (a² + b²)."""
     row, column = np.mgrid[:9, :11]
     expected = math.sqrt(64 * (down**2 + right**2) + 36 * (down + right) ** 2 + 36 * (right - down) ** 2)
-    np.testing.assert_allclose(metrics.gradient_magnitude(300.0 + down * row + right * column), expected, rtol=1e-10)
+    np.testing.assert_allclose(
+        metrics.gradient_magnitude(300.0 + down * row + right * column), expected, rtol=1e-10
+    )
 
 
 def slow_detail(r: np.ndarray) -> np.ndarray:
@@ -163,7 +179,9 @@ def slow_detail(r: np.ndarray) -> np.ndarray:
     taps = np.array(psf_kernel(0.1))
     kernel = np.outer(taps, taps)
     padded = np.pad(r, 4, mode="reflect")
-    smooth = [[(padded[i : i + 9, j : j + 9] * kernel).sum() for j in range(r.shape[1])] for i in range(r.shape[0])]
+    smooth = [
+        [(padded[i : i + 9, j : j + 9] * kernel).sum() for j in range(r.shape[1])] for i in range(r.shape[0])
+    ]
     return np.abs(r - np.array(smooth))
 
 
@@ -176,7 +194,11 @@ def test_gradient_classes_are_the_quartiles_of_the_references_detail() -> None:
         position = share * (detail.size - 1)
         below = math.floor(position)
         quartiles.append(ranked[below] + (position - below) * (ranked[below + 1] - ranked[below]))
-    classes = [detail < quartiles[0], (quartiles[0] <= detail) & (detail <= quartiles[1]), detail > quartiles[1]]
+    classes = [
+        detail < quartiles[0],
+        (quartiles[0] <= detail) & (detail <= quartiles[1]),
+        detail > quartiles[1],
+    ]
     expected = [math.sqrt(squared[chosen].mean()) for chosen in classes]
     assert metrics.rmse_by_gradient_k(x, r) == pytest.approx(expected, rel=1e-9)
 
@@ -213,7 +235,8 @@ def test_consistency_of_an_upsampled_plane_is_lost_at_the_edges_alone() -> None:
 
 
 def test_consistency_of_upsampled_noise_is_large() -> None:
-    """Noise at the coarse Nyquist frequency is what D takes away: bicubic interpolation cannot be consistent with it."""
+    """Noise at the coarse Nyquist frequency is what D takes away:
+    bicubic interpolation cannot be consistent with it."""
     checkerboard = 300.0 + np.indices((16, 16)).sum(axis=0) % 2
     assert metrics.consistency_k(upsample(checkerboard), checkerboard) == pytest.approx(0.5, abs=0.05)
 

@@ -31,7 +31,9 @@ def test_lines_are_numpys(shape: tuple[int, ...]) -> None:
     line = fit_line(ndvi, lst_k)
     slope, intercept = np.polyfit(ndvi.ravel(), lst_k.ravel(), 1)
     r_squared = np.corrcoef(ndvi.ravel(), lst_k.ravel())[0, 1] ** 2
-    assert (line.slope, line.intercept, line.r_squared) == pytest.approx((slope, intercept, r_squared), rel=1e-10)
+    assert (line.slope, line.intercept, line.r_squared) == pytest.approx(
+        (slope, intercept, r_squared), rel=1e-10
+    )
 
 
 def test_constant_images_have_no_line_or_no_share() -> None:

@@ -27,13 +27,18 @@ def test_the_unit_is_that_of_the_column(metric: Metric) -> None:
 
 
 def test_no_two_metrics_are_called_alike() -> None:
-    assert len({metric.label for metric in METRICS}) == len({metric.heading for metric in METRICS}) == len(METRICS)
+    assert (
+        len({metric.label for metric in METRICS})
+        == len({metric.heading for metric in METRICS})
+        == len(METRICS)
+    )
     assert set(MAIN_COLUMNS) <= BY_COLUMN.keys()
 
 
 @pytest.fixture(scope="module")
 def figures(synthetic_pair: Pair) -> dict[str, dict[str, float]]:
-    """All metrics of a product that is ASTER's image itself, of a smooth one, and of one with noise and a bias."""
+    """All metrics of a product that is ASTER's image itself, of
+    a smooth one, and of one with noise and a bias."""
     placement = Georeferenced(synthetic_pair)
     comparison = placement.compare({"bicubic": sharpen(placement.pair, "bicubic")})["bicubic"]
     assert isinstance(comparison, Comparison)
@@ -60,9 +65,14 @@ def comparison_of(comparison: Comparison, product: Raster, fine: Raster) -> Comp
 
 
 @pytest.mark.parametrize("column", [name for name in BY_COLUMN if name not in ("lpips", "pfr_db")])
-def test_an_equal_image_is_the_best_in_every_direction(figures: dict[str, dict[str, float]], column: str) -> None:
+def test_an_equal_image_is_the_best_in_every_direction(
+    figures: dict[str, dict[str, float]], column: str
+) -> None:
     sign = {"higher": 1.0, "lower": -1.0, "zero": -1.0}[BY_COLUMN[column].better]
-    values = {name: abs(rows[column]) if BY_COLUMN[column].better == "zero" else rows[column] for name, rows in figures.items()}
+    values = {
+        name: abs(rows[column]) if BY_COLUMN[column].better == "zero" else rows[column]
+        for name, rows in figures.items()
+    }
     best = sign * values.pop("equal")
     others = [sign * value for value in values.values()]
     assert math.isinf(best) or all(best >= other - 1e-9 for other in others)

@@ -1,4 +1,5 @@
-"""Perceptual metrics against their papers' definitions written in numpy, and LPIPS against VGG16 layer by layer."""
+"""Perceptual metrics against their papers' definitions written in
+numpy, and LPIPS against VGG16 layer by layer."""
 
 from __future__ import annotations
 
@@ -39,7 +40,9 @@ SEEDS = st.integers(0, 2**32 - 1)
 Measure = Callable[[np.ndarray, np.ndarray], float]
 
 
-def images(seed: int, shape: tuple[int, int] = (64, 57), noise_k: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+def images(
+    seed: int, shape: tuple[int, int] = (64, 57), noise_k: float = 1.0
+) -> tuple[np.ndarray, np.ndarray]:
     """A product with noise, and a smooth reference, in kelvin."""
     generator = np.random.default_rng(seed)
     reference = 300.0 + 20.0 * ndimage.gaussian_filter(generator.standard_normal(shape), 2.0)
@@ -70,7 +73,8 @@ def direct_gmsd(x: np.ndarray, r: np.ndarray) -> float:
 
 
 def haar_coefficients(image: np.ndarray, level: int, transposed: bool) -> np.ndarray:
-    """|Sum of the windows' upper halves − that of the lower ones| / 2^level; windows reach 2^(level−1) pixels down and right."""
+    """|Sum of the windows' upper halves − that of the lower ones| / 2^level;
+    windows reach 2^(level−1) pixels down and right."""
     size = 2**level
     turned = image.T if transposed else image
     padded = np.pad(turned, (size // 2 - 1, size // 2))
@@ -85,7 +89,9 @@ def direct_haarpsi(x: np.ndarray, r: np.ndarray) -> float:
     x, r = map(halved, scaled(x, r, 255.0))
     total, weights = 0.0, 0.0
     for transposed in (False, True):
-        levels = [(haar_coefficients(x, j, transposed), haar_coefficients(r, j, transposed)) for j in (1, 2, 3)]
+        levels = [
+            (haar_coefficients(x, j, transposed), haar_coefficients(r, j, transposed)) for j in (1, 2, 3)
+        ]
         local = sum((2 * a * b + 30) / (a**2 + b**2 + 30) for a, b in levels[:2]) / 2
         weight = np.maximum(*levels[2])
         total += float((weight / (1 + np.exp(-4.2 * local))).sum())
@@ -95,7 +101,8 @@ def direct_haarpsi(x: np.ndarray, r: np.ndarray) -> float:
 
 
 def direct_vif(x: np.ndarray, r: np.ndarray) -> float:
-    """Sheikh & Bovik 2006 in pixels: four scales, Gaussian windows of 17, 9, 5 and 3 pixels, visual noise of variance 2."""
+    """Sheikh & Bovik 2006 in pixels: four scales, Gaussian windows of 17,
+    9, 5 and 3 pixels, visual noise of variance 2."""
     x, r = scaled(x, r, 255.0)
     kept = held = 0.0
     for scale, size in enumerate((17, 9, 5, 3)):
@@ -122,7 +129,8 @@ def direct_vif(x: np.ndarray, r: np.ndarray) -> float:
 @pytest.mark.parametrize("shape", [(64, 80), (65, 57), (50, 73)])
 @pytest.mark.parametrize("noise_k", [0.3, 3.0])
 @pytest.mark.parametrize(
-    ("measure", "direct", "tolerance"), [(gmsd, direct_gmsd, 1e-9), (haarpsi, direct_haarpsi, 1e-9), (vif, direct_vif, 1e-4)]
+    ("measure", "direct", "tolerance"),
+    [(gmsd, direct_gmsd, 1e-9), (haarpsi, direct_haarpsi, 1e-9), (vif, direct_vif, 1e-4)],
 )
 def test_measures_are_those_of_their_papers(
     measure: Measure, direct: Measure, tolerance: float, noise_k: float, shape: tuple[int, int]
@@ -151,12 +159,18 @@ def test_more_noise_looks_worse(seed: int) -> None:
 def test_measures_are_blind_to_a_common_scale_and_offset(seed: int, factor: float, offset: float) -> None:
     x, r = images(seed)
     for measure, tolerance in ((gmsd, 1e-8), (haarpsi, 1e-8), (vif, 1e-4)):
-        assert measure(factor * x + offset, factor * r + offset) == pytest.approx(measure(x, r), rel=tolerance)
+        assert measure(factor * x + offset, factor * r + offset) == pytest.approx(
+            measure(x, r), rel=tolerance
+        )
 
 
 def test_the_measures_without_weights_come_together() -> None:
     x, r = images(90)
-    assert perceptual.texture_similarity(x, r) == {"gmsd": gmsd(x, r), "haarpsi": haarpsi(x, r), "vif": vif(x, r)}
+    assert perceptual.texture_similarity(x, r) == {
+        "gmsd": gmsd(x, r),
+        "haarpsi": haarpsi(x, r),
+        "vif": vif(x, r),
+    }
 
 
 def test_torchs_threads_are_left_as_they_were() -> None:
@@ -209,7 +223,9 @@ VERSION = "imported"
 
 def run_python(code: str, path: Path | None = None) -> str:
     preamble = f"import sys; sys.path.insert(0, {str(path)!r})\n" if path else "import sys\n"
-    finished = subprocess.run([sys.executable, "-W", "error", "-c", preamble + code], capture_output=True, text=True, check=False)
+    finished = subprocess.run(
+        [sys.executable, "-W", "error", "-c", preamble + code], capture_output=True, text=True, check=False
+    )
     assert finished.returncode == 0, finished.stderr
     assert finished.stderr == ""
     return finished.stdout
@@ -217,20 +233,27 @@ def run_python(code: str, path: Path | None = None) -> str:
 
 def test_piq_is_imported_when_first_needed_whatever_torchvision_was_built_for() -> None:
     code = (
-        "import numpy as np; from lstsr_core.metrics.perceptual import gmsd; assert 'piq' not in sys.modules\n"
-        "r = np.eye(8); assert gmsd(r, r) == 0.0 < gmsd(r.T[::-1], r)\n"
-        "import piq, torchvision; print(piq.__version__)"
+        "import numpy as np; from lstsr_core.metrics.perceptual import gmsd; assert 'piq' not in"
+        " sys.modules\nr = np.eye(8); assert gmsd(r, r) == 0.0 < gmsd(r.T[::-1], r)\nimport piq, torchvision;"
+        " print(piq.__version__)"
     )
     assert run_python(code).startswith("0.")
 
 
 def test_operators_that_torchvision_misses_are_declared(tmp_path: Path) -> None:
     (tmp_path / "piq.py").write_text(CUDA_TORCHVISION)
-    code = "import torch; from lstsr_core.metrics.perceptual import _piq; assert not hasattr(torch.ops.torchvision, 'nms')\n"
+    code = (
+        "import torch; from lstsr_core.metrics.perceptual import _piq; assert not"
+        " hasattr(torch.ops.torchvision, 'nms')\n"
+    )
     assert run_python(code + "print(_piq().VERSION)", tmp_path) == "imported\n"
     # Declaring one a second time would raise.
     one_is_there = "torch.library.define('torchvision::nms', '(Tensor a) -> Tensor')\n"
-    code = "import torch\n" + one_is_there + "from lstsr_core.metrics.perceptual import _piq\nprint(_piq().VERSION)"
+    code = (
+        "import torch\n"
+        + one_is_there
+        + "from lstsr_core.metrics.perceptual import _piq\nprint(_piq().VERSION)"
+    )
     assert run_python(code, tmp_path) == "imported\n"
 
 
@@ -252,8 +275,23 @@ def test_other_faults_of_the_import_are_not_hidden(monkeypatch: pytest.MonkeyPat
 
 # LPIPS, with random weights that stand in for VGG16's: only tests can make it take them.
 
-CONVOLUTIONS = {0: (3, 64), 2: (64, 64), 5: (64, 128), 7: (128, 128), 10: (128, 256), 12: (256, 256), 14: (256, 256)}
-CONVOLUTIONS |= {17: (256, 512), 19: (512, 512), 21: (512, 512), 24: (512, 512), 26: (512, 512), 28: (512, 512)}
+CONVOLUTIONS = {
+    0: (3, 64),
+    2: (64, 64),
+    5: (64, 128),
+    7: (128, 128),
+    10: (128, 256),
+    12: (256, 256),
+    14: (256, 256),
+}
+CONVOLUTIONS |= {
+    17: (256, 512),
+    19: (512, 512),
+    21: (512, 512),
+    24: (512, 512),
+    26: (512, 512),
+    28: (512, 512),
+}
 POOLED_BEFORE, COMPARED_AFTER = (5, 10, 17, 24), (2, 7, 14, 21, 28)
 LINEAR_CHANNELS = (64, 128, 256, 512, 512)
 
@@ -265,7 +303,9 @@ def vgg16() -> dict[str, Tensor]:
     state = {}
     for index, (inputs, outputs) in CONVOLUTIONS.items():
         deviation = (2 / (9 * inputs)) ** 0.5
-        state[f"features.{index}.weight"] = deviation * torch.randn(outputs, inputs, 3, 3, generator=generator)
+        state[f"features.{index}.weight"] = deviation * torch.randn(
+            outputs, inputs, 3, 3, generator=generator
+        )
         state[f"features.{index}.bias"] = 0.1 * torch.randn(outputs, generator=generator)
     state["classifier.0.weight"] = torch.zeros(4, 4)  # the published file holds the classifier too
     return state
@@ -293,7 +333,9 @@ def direct_lpips(x: np.ndarray, r: np.ndarray, vgg16: dict[str, Tensor], linear:
     return distance
 
 
-def write_weights(directory: Path, vgg16: dict[str, Tensor], linear: Any, linear_file: str = LINEAR_FILE) -> None:
+def write_weights(
+    directory: Path, vgg16: dict[str, Tensor], linear: Any, linear_file: str = LINEAR_FILE
+) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     torch.save(vgg16, directory / VGG16_FILE)
     torch.save(linear, directory / linear_file)
@@ -316,7 +358,11 @@ def torch_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("shape", [(48, 40), (33, 51), (16, 16)])
 def test_lpips_is_the_weighted_distance_of_unit_features(
-    torch_cache: Path, vgg16: dict[str, Tensor], linear: list[Tensor], shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+    torch_cache: Path,
+    vgg16: dict[str, Tensor],
+    linear: list[Tensor],
+    shape: tuple[int, int],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     write_weights(torch_cache, vgg16, linear)
     monkeypatch.setattr(perceptual, "VGG16_SHA256", file_sha256(torch_cache / VGG16_FILE))
@@ -332,7 +378,11 @@ def test_lpips_is_the_weighted_distance_of_unit_features(
 
 
 def test_a_directory_of_the_users_may_hold_the_file_of_the_package_lpips(
-    tmp_path: Path, torch_cache: Path, vgg16: dict[str, Tensor], linear: list[Tensor], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    torch_cache: Path,
+    vgg16: dict[str, Tensor],
+    linear: list[Tensor],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     named = {f"lin{level}.model.1.weight": layer for level, layer in enumerate(linear)}
     write_weights(tmp_path, vgg16, named, LPIPS_PACKAGE_FILE)
@@ -343,7 +393,9 @@ def test_a_directory_of_the_users_may_hold_the_file_of_the_package_lpips(
     assert not load_lpips().available
 
 
-def test_without_weights_there_is_no_lpips_but_a_line_on_how_to_get_it(tmp_path: Path, torch_cache: Path) -> None:
+def test_without_weights_there_is_no_lpips_but_a_line_on_how_to_get_it(
+    tmp_path: Path, torch_cache: Path
+) -> None:
     lpips = load_lpips(tmp_path)
     assert not lpips.available
     assert math.isnan(lpips(*images(88)))
@@ -365,7 +417,9 @@ def test_the_line_names_only_what_is_missing(tmp_path: Path, torch_cache: Path, 
     assert math.isnan(Lpips()(*images(89)))
 
 
-def test_random_weights_are_refused(torch_cache: Path, vgg16: dict[str, Tensor], linear: list[Tensor]) -> None:
+def test_random_weights_are_refused(
+    torch_cache: Path, vgg16: dict[str, Tensor], linear: list[Tensor]
+) -> None:
     write_weights(torch_cache, vgg16, linear)
     with pytest.raises(InputError) as refusal:
         load_lpips()
@@ -379,7 +433,9 @@ def test_other_linear_layers_are_refused(
 ) -> None:
     changed = [layer.clone() for layer in linear]
     changed[4][0, 7] += 1e-6
-    stored = {"other numbers": changed, "another order": linear[::-1], "another type": "text", "cut": linear}[content]
+    stored = {"other numbers": changed, "another order": linear[::-1], "another type": "text", "cut": linear}[
+        content
+    ]
     write_weights(torch_cache, {}, stored)
     path = torch_cache / LINEAR_FILE
     if content == "cut":

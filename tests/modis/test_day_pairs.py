@@ -22,13 +22,23 @@ def touch(directory: Path, *names: str) -> None:
 
 
 def test_pairs_are_of_one_day_and_tile_in_any_folder(tmp_path: Path) -> None:
-    touch(tmp_path, "MOD21A1D.A2018105.h18v04.061.2020001000000.hdf", "MOD21A1D.A2018105.h19v04.061.2020001000000.hdf")
+    touch(
+        tmp_path,
+        "MOD21A1D.A2018105.h18v04.061.2020001000000.hdf",
+        "MOD21A1D.A2018105.h19v04.061.2020001000000.hdf",
+    )
     touch(tmp_path / "MOD09GQ.061" / "2018.04.15", "MOD09GQ.A2018105.h18v04.061.2020002000000.hdf")
     touch(tmp_path / "MOD09GQ.061" / "2018.04.16", "MOD09GQ.A2018106.h18v04.061.2020002000000.hdf")
-    touch(tmp_path / "more", "MOD21A1D.A2018106.h18v04.061.2020001000000.hdf", "MOD21A1N.A2018106.h18v04.061.2020001000000.hdf")
+    touch(
+        tmp_path / "more",
+        "MOD21A1D.A2018106.h18v04.061.2020001000000.hdf",
+        "MOD21A1N.A2018106.h18v04.061.2020001000000.hdf",
+    )
     touch(tmp_path, ".MOD21A1D.A2018107.h18v04.061.2020001000000.17.part.hdf")
     pairs = granule_pairs(tmp_path)
-    told = [(str(pair.date), str(pair.tile), pair.reflectance and pair.reflectance.parent.name) for pair in pairs]
+    told = [
+        (str(pair.date), str(pair.tile), pair.reflectance and pair.reflectance.parent.name) for pair in pairs
+    ]
     assert told == [
         ("2018-04-15", "h18v04", "2018.04.15"),
         ("2018-04-15", "h19v04", None),
@@ -48,7 +58,10 @@ def test_a_directory_without_granules_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no MOD21A1D or MYD21A1D granule; run 01_download first"):
         granule_pairs(tmp_path)
     touch(tmp_path, "MOD11A1.A2018105.h18v04.061.2020001000000.hdf")
-    with pytest.raises(InputError, match="holds no MOD21A1N or MYD21A1N granule; it has MOD11A1: choose their product and layer"):
+    with pytest.raises(
+        InputError,
+        match="holds no MOD21A1N or MYD21A1N granule; it has MOD11A1: choose their product and layer",
+    ):
         granule_pairs(tmp_path, layer="night")
 
 
@@ -74,8 +87,12 @@ def listings(draw: st.DrawFn) -> list[str]:
 
 
 @given(listings(), st.sampled_from(["MOD21A1", "MOD11A1"]), st.sampled_from(["day", "night"]))
-def test_pairing_follows_its_rule_whatever_the_directory_holds(names: list[str], product: str, layer: Layer) -> None:
-    kind = {"MOD21A1": {"day": "21A1D", "night": "21A1N"}, "MOD11A1": {"day": "11A1", "night": "11A1"}}[product][layer]
+def test_pairing_follows_its_rule_whatever_the_directory_holds(
+    names: list[str], product: str, layer: Layer
+) -> None:
+    kind = {"MOD21A1": {"day": "21A1D", "night": "21A1N"}, "MOD11A1": {"day": "11A1", "night": "11A1"}}[
+        product
+    ][layer]
     with tempfile.TemporaryDirectory() as scratch:
         touch(Path(scratch), *names)
         parsed = [GranuleName.parse(name) for name in names]
@@ -88,9 +105,19 @@ def test_pairing_follows_its_rule_whatever_the_directory_holds(names: list[str],
     keys = sorted({(str(name.date), str(name.tile), name.product) for name in lst})
     assert [(str(pair.date), str(pair.tile), pair.name.product) for pair in pairs] == keys
     for pair in pairs:
-        same = [name for name in lst if (name.product, name.date, name.tile) == (pair.name.product, pair.date, pair.tile)]
-        assert (pair.name.collection, pair.name.production) == max((name.collection, name.production) for name in same)
-        left = [name for name in parsed if name.kind == "09GQ" and (name.date, name.tile) == (pair.date, pair.tile)]
+        same = [
+            name
+            for name in lst
+            if (name.product, name.date, name.tile) == (pair.name.product, pair.date, pair.tile)
+        ]
+        assert (pair.name.collection, pair.name.production) == max(
+            (name.collection, name.production) for name in same
+        )
+        left = [
+            name
+            for name in parsed
+            if name.kind == "09GQ" and (name.date, name.tile) == (pair.date, pair.tile)
+        ]
         for part in ("platform", "collection"):  # as far as there are such
             left = [name for name in left if getattr(name, part) == getattr(pair.name, part)] or left
         best = max(left, key=lambda name: (name.collection, name.production), default=None)
@@ -101,15 +128,23 @@ def test_pairing_follows_its_rule_whatever_the_directory_holds(names: list[str],
     ("reflectance", "told"),
     [
         ("MYD09GQ.A2018105.h18v04.061.2020001000000.hdf", []),
-        ("MOD09GQ.A2018105.h18v04.061.2020001000000.hdf", ["LST is of Aqua (MYD21A1D), reflectance of Terra (MOD09GQ)"]),
+        (
+            "MOD09GQ.A2018105.h18v04.061.2020001000000.hdf",
+            ["LST is of Aqua (MYD21A1D), reflectance of Terra (MOD09GQ)"],
+        ),
         ("MYD09GQ.A2018105.h18v04.006.2020001000000.hdf", ["LST is of collection 061, reflectance of 006"]),
         (
             "MOD09GQ.A2018105.h18v04.006.2020001000000.hdf",
-            ["LST is of Aqua (MYD21A1D), reflectance of Terra (MOD09GQ)", "LST is of collection 061, reflectance of 006"],
+            [
+                "LST is of Aqua (MYD21A1D), reflectance of Terra (MOD09GQ)",
+                "LST is of collection 061, reflectance of 006",
+            ],
         ),
     ],
 )
-def test_another_origin_is_told(reflectance: str, told: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_origin_is_told(
+    reflectance: str, told: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     name = GranuleName.parse("MYD21A1D.A2018105.h18v04.061.2020001000000.hdf")
     assert other_origin(name, GranuleName.parse(reflectance)) == told
     touch(tmp_path, str(name), reflectance)
@@ -125,7 +160,9 @@ def test_another_origin_is_told(reflectance: str, told: list[str], tmp_path: Pat
         "MOD09GQ.A2018105.h99v04.061.2020358154430.hdf", "MOD21A1Dx.A2018105.h18v04.061.2020358154430.hdf",
     ],
 )  # fmt: skip
-def test_an_odd_name_is_passed_over_with_a_line(odd: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_odd_name_is_passed_over_with_a_line(
+    odd: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     name = "MOD21A1D.A2018105.h18v04.061.2020001000000.hdf"
     touch(tmp_path, name)
     touch(tmp_path / "folder", odd)
@@ -140,14 +177,20 @@ def test_an_odd_name_is_passed_over_with_a_line(odd: str, tmp_path: Path, capsys
 
 def test_a_directory_that_is_none_is_refused(tmp_path: Path) -> None:
     touch(tmp_path, "a.hdf")
-    for path, told in ((tmp_path / "absent", "no such directory"), (tmp_path / "a.hdf", "is a file; expected a directory")):
+    for path, told in (
+        (tmp_path / "absent", "no such directory"),
+        (tmp_path / "a.hdf", "is a file; expected a directory"),
+    ):
         with pytest.raises(InputError, match=told):
             granule_pairs(path)
 
 
 def test_links_have_their_own_names(tmp_path: Path) -> None:
     """A content store (git-annex, DVC) holds files under their checksums, and links that have the names."""
-    names = ["MOD21A1D.A2018105.h18v04.061.2020001000000.hdf", "MOD09GQ.A2018105.h18v04.061.2020001000000.hdf"]
+    names = [
+        "MOD21A1D.A2018105.h18v04.061.2020001000000.hdf",
+        "MOD09GQ.A2018105.h18v04.061.2020001000000.hdf",
+    ]
     for number, name in enumerate(names):
         touch(tmp_path / "store", f"SHA256E-{number}")
         (tmp_path / "granules").mkdir(exist_ok=True)
@@ -159,7 +202,9 @@ def test_links_have_their_own_names(tmp_path: Path) -> None:
 # By the name alone
 
 
-@pytest.mark.parametrize("product", ["MOD21A1D", "MYD21A1N", "MOD11A1", "MYD09GQ", "MOD09GA", "MOD44W", "MCD12Q1", "VNP21A1D"])
+@pytest.mark.parametrize(
+    "product", ["MOD21A1D", "MYD21A1N", "MOD11A1", "MYD09GQ", "MOD09GA", "MOD44W", "MCD12Q1", "VNP21A1D"]
+)
 @pytest.mark.parametrize(
     ("kinds", "option", "taken"),
     [
@@ -168,7 +213,9 @@ def test_links_have_their_own_names(tmp_path: Path) -> None:
         (["44W"], "--water", ["MOD44W"]),
     ],
 )
-def test_another_product_than_the_option_takes_is_named(product: str, kinds: list[str], option: str, taken: list[str]) -> None:
+def test_another_product_than_the_option_takes_is_named(
+    product: str, kinds: list[str], option: str, taken: list[str]
+) -> None:
     path = Path("in") / f"{product}.A2018001.h18v04.061.2020001000000.hdf"
     if product in taken:
         assert check_kind(path, kinds, option).product == product
@@ -176,4 +223,6 @@ def test_another_product_than_the_option_takes_is_named(product: str, kinds: lis
     with pytest.raises(InputError) as caught:
         check_kind(path, kinds, option)
     told = str(caught.value)
-    assert told.startswith(f"{path}: is a {product} granule, and {option} takes ") and all(name in told for name in taken)
+    assert told.startswith(f"{path}: is a {product} granule, and {option} takes ") and all(
+        name in told for name in taken
+    )

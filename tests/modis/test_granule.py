@@ -17,7 +17,14 @@ from hypothesis import strategies as st
 from pyhdf.SD import SD, SDC
 
 from lstsr_core.base.errors import InputError
-from lstsr_core.geo.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, SPHERE_RADIUS_M, TILE_COARSE_PIXELS, Tile
+from lstsr_core.geo.grid import (
+    COARSE_PIXEL_M,
+    FINE_PIXEL_M,
+    SINUSOIDAL,
+    SPHERE_RADIUS_M,
+    TILE_COARSE_PIXELS,
+    Tile,
+)
 from lstsr_core.geo.raster import FloatArray, Raster
 from lstsr_core.modis.granule import (
     RGB_PIXEL_M,
@@ -34,7 +41,9 @@ from lstsr_core.modis.names import GranuleName
 from lstsr_core.simulation.granule_metadata import archive_texts
 from lstsr_core.simulation.granule_writer import write_lst_granule, write_reflectance_granule
 
-needs_gdal = pytest.mark.skipif(shutil.which("gdalinfo") is None, reason="gdalinfo (Debian's gdal-bin) is not installed")
+needs_gdal = pytest.mark.skipif(
+    shutil.which("gdalinfo") is None, reason="gdalinfo (Debian's gdal-bin) is not installed"
+)
 
 TILE = Tile(18, 4)
 LST_TRANSFORM = TILE.transform(COARSE_PIXEL_M) @ Affine.translation(256, 384)
@@ -62,8 +71,8 @@ def set_attribute(path: Path, dataset: str, name: str, number_type: int, value: 
 def set_core_metadata(path: Path, **entries: str) -> None:
     """Write inventory metadata in the archive's notation."""
     objects = [
-        f'  OBJECT                 = {name}\n    NUM_VAL              = 1\n    VALUE                = "{value}"\n'
-        f"  END_OBJECT             = {name}\n\n"
+        f"  OBJECT                 = {name}\n    NUM_VAL              = 1\n    VALUE                ="
+        f' "{value}"\n  END_OBJECT             = {name}\n\n'
         for name, value in entries.items()
     ]
     file = SD(str(path), SDC.WRITE)
@@ -166,7 +175,9 @@ def test_qc_bits_zero_and_one_decide_what_was_produced(tmp_path: Path) -> None:
     lst = Raster(np.full((1, 6), 300.0), LST_TRANSFORM, SINUSOIDAL)
     qc = np.array([[0b00, 0b01, 0b10, 0b11, 0b1111_0100, 0b1111_0110]], dtype=np.uint16)
     write_lst_granule(tmp_path / "granule.hdf", lst, qc)
-    assert np.isnan(read_lst(tmp_path / "granule.hdf").values).tolist() == [[False, False, True, True, False, True]]
+    assert np.isnan(read_lst(tmp_path / "granule.hdf").values).tolist() == [
+        [False, False, True, True, False, True]
+    ]
 
 
 def test_fill_and_numbers_below_the_valid_range_become_nan(tmp_path: Path) -> None:
@@ -181,12 +192,19 @@ def test_fill_and_numbers_below_the_valid_range_become_nan(tmp_path: Path) -> No
 
 def test_mod11a1_has_a_day_and_a_night(tmp_path: Path) -> None:
     def layer(name: str, kelvin: float) -> GridDataset:
-        return GridDataset(name, np.full((2, 3), kelvin / 0.02, np.uint16), 0, (7500, 65535), 0.02, "LST", "K")
+        return GridDataset(
+            name, np.full((2, 3), kelvin / 0.02, np.uint16), 0, (7500, 65535), 0.02, "LST", "K"
+        )
 
     def quality(name: str, bits: int) -> GridDataset:
         return GridDataset(name, np.full((2, 3), bits, np.uint8), 0, (0, 255), None, "QC", "n/a")
 
-    datasets = [layer("LST_Day_1km", 300), quality("QC_Day", 1), layer("LST_Night_1km", 280), quality("QC_Night", 0)]
+    datasets = [
+        layer("LST_Day_1km", 300),
+        quality("QC_Day", 1),
+        layer("LST_Night_1km", 280),
+        quality("QC_Night", 0),
+    ]
     path = tmp_path / "granule.hdf"
     write_granule(path, "MODIS_Grid_Daily_1km_LST", datasets, LST_TRANSFORM)
     assert np.allclose(read_lst(path).values, 300.0)
@@ -212,10 +230,15 @@ def test_ndvi_is_the_ratio_of_the_stored_reflectances(tmp_path: Path) -> None:
 
 def test_numbers_outside_the_valid_range_have_no_ndvi(tmp_path: Path) -> None:
     def band(name: str, numbers: list[int]) -> GridDataset:
-        return GridDataset(name, np.array([numbers], np.int16), -28672, (-100, 16000), 10000.0, name, "reflectance")
+        return GridDataset(
+            name, np.array([numbers], np.int16), -28672, (-100, 16000), 10000.0, name, "reflectance"
+        )
 
     path = tmp_path / "granule.hdf"
-    bands = [band("sur_refl_b01_1", [1000, -101, 1000, -100]), band("sur_refl_b02_1", [3000, 3000, 16001, 16000])]
+    bands = [
+        band("sur_refl_b01_1", [1000, -101, 1000, -100]),
+        band("sur_refl_b02_1", [3000, 3000, 16001, 16000]),
+    ]
     write_granule(path, "MODIS_Grid_2D", bands, FINE_TRANSFORM)
     assert np.isnan(read_ndvi(path).values).tolist() == [[False, True, True, False]]
 
@@ -311,7 +334,9 @@ def test_a_directory_in_a_circle_is_refused(tmp_path: Path) -> None:
         ("add_offset", SDC.FLOAT64, 273.15),
     ],
 )
-def test_another_scale_fill_or_range_is_refused(tmp_path: Path, name: str, number_type: int, value: object) -> None:
+def test_another_scale_fill_or_range_is_refused(
+    tmp_path: Path, name: str, number_type: int, value: object
+) -> None:
     path = tmp_path / "granule.hdf"
     write_lst_granule(path, lst_raster())
     set_attribute(path, "LST_1KM", name, number_type, value)
@@ -353,7 +378,9 @@ def test_a_wrong_number_type_is_refused(tmp_path: Path) -> None:
         (b"UpperLeftPointMtrs=(2", b"UpperLeftPointMtrs=(x", "UpperLeftPointMtrs"),
     ],
 )
-def test_a_grid_that_is_not_the_modis_one_is_refused(tmp_path: Path, old: bytes, new: bytes, message: str) -> None:
+def test_a_grid_that_is_not_the_modis_one_is_refused(
+    tmp_path: Path, old: bytes, new: bytes, message: str
+) -> None:
     path = tmp_path / "granule.hdf"
     write_lst_granule(path, lst_raster())
     content = path.read_bytes()
@@ -368,16 +395,21 @@ PROJECTION = [6371007.181, *[0] * 12]
 
 @pytest.mark.parametrize("entry", range(13))
 @pytest.mark.parametrize("number", [86400, 1.5, -1000000])
-def test_an_entry_of_the_projection_counts_only_if_it_moves_the_grid(tmp_path: Path, entry: int, number: float) -> None:
+def test_an_entry_of_the_projection_counts_only_if_it_moves_the_grid(
+    tmp_path: Path, entry: int, number: float
+) -> None:
     path = tmp_path / "granule.hdf"
     write_lst_granule(path, lst_raster())
     before = read_lst(path)
     parameters = [*PROJECTION[:entry], number, *PROJECTION[entry + 1 :]]
-    change_struct_metadata(path, "6371007.181000,0,0,0,0,0,0,0,86400,0,0,0,0", ",".join(str(each) for each in parameters))
+    change_struct_metadata(
+        path, "6371007.181000,0,0,0,0,0,0,0,86400,0,0,0,0", ",".join(str(each) for each in parameters)
+    )
     meanings = {0: "sphere has a radius", 4: "central meridian", 6: "false easting", 7: "false northing"}
     if entry in meanings:
         with pytest.raises(
-            InputError, match=f"{re.escape(str(path))}: its .*{meanings[entry]}.* {re.escape(str(float(number)))}"
+            InputError,
+            match=f"{re.escape(str(path))}: its .*{meanings[entry]}.* {re.escape(str(float(number)))}",
         ):
             read_lst(path)
     else:
@@ -442,7 +474,9 @@ NIGHT_NAME = "MOD21A1N.A2019200.h18v04.061.2020358154430.hdf"
 def test_mod21a1n_holds_the_night_and_no_day(tmp_path: Path) -> None:
     write_mod21a1(tmp_path / NIGHT_NAME)
     assert np.allclose(read_lst(tmp_path / NIGHT_NAME, layer="night").values, 300.0)
-    with pytest.raises(InputError, match=r"MOD21A1N holds the night only; choose the layer night \(--layer night\)"):
+    with pytest.raises(
+        InputError, match=r"MOD21A1N holds the night only; choose the layer night \(--layer night\)"
+    ):
         read_lst(tmp_path / NIGHT_NAME)
 
 
@@ -483,7 +517,9 @@ def test_each_layer_of_mod11a1_has_its_own_quality_and_time(tmp_path: Path) -> N
 
 def test_the_policy_decides_which_pixels_have_a_temperature(tmp_path: Path) -> None:
     qc = np.array([[0b00, 0b01, 0b10, 0b11 << 14 | 0b01, 0b10 << 14]], dtype=np.uint16)
-    write_lst_granule(tmp_path / "granule.hdf", Raster(np.full(qc.shape, 300.0), LST_TRANSFORM, SINUSOIDAL), qc)
+    write_lst_granule(
+        tmp_path / "granule.hdf", Raster(np.full(qc.shape, 300.0), LST_TRANSFORM, SINUSOIDAL), qc
+    )
 
     def has_temperature(policy: object) -> list[bool]:
         values = read_lst(tmp_path / "granule.hdf", policy=policy).values  # type: ignore[arg-type]
@@ -499,7 +535,10 @@ def test_the_policy_decides_which_pixels_have_a_temperature(tmp_path: Path) -> N
 def test_the_time_of_acquisition_is_the_metadatas_else_the_names_day(tmp_path: Path) -> None:
     def acquired(path: Path) -> tuple[str, str]:
         origin = read_lst_granule(path).origin
-        assert (read_origin(path).acquired_from, read_origin(path).acquired_to) == (origin.acquired_from, origin.acquired_to)
+        assert (read_origin(path).acquired_from, read_origin(path).acquired_to) == (
+            origin.acquired_from,
+            origin.acquired_to,
+        )
         return str(origin.acquired_from), str(origin.acquired_to)
 
     path = tmp_path / DAY_NAME
@@ -520,7 +559,10 @@ def test_the_time_of_acquisition_is_the_metadatas_else_the_names_day(tmp_path: P
     ("entries", "message"),
     [
         ({"SHORTNAME": "MOD21A1N"}, "its CoreMetadata says MOD21A1N, its name MOD21A1D"),
-        ({"RANGEBEGINNINGDATE": "2019-07-17", "RANGEBEGINNINGTIME": "00:00:00"}, "says 2019-07-17, its name 2019-07-19"),
+        (
+            {"RANGEBEGINNINGDATE": "2019-07-17", "RANGEBEGINNINGTIME": "00:00:00"},
+            "says 2019-07-17, its name 2019-07-19",
+        ),
         (
             {
                 "RANGEBEGINNINGDATE": "2019-07-18",
@@ -530,11 +572,19 @@ def test_the_time_of_acquisition_is_the_metadatas_else_the_names_day(tmp_path: P
             },
             "says 2019-07-18, its name 2019-07-19",
         ),
-        ({"RANGEBEGINNINGDATE": "2019-17-19", "RANGEBEGINNINGTIME": "00:00:00"}, "no time in '2019-17-19 00:00:00'"),
-        ({"RANGEBEGINNINGDATE": "2019-07-19", "RANGEBEGINNINGTIME": "25:00:00"}, "no time in '2019-07-19 25:00:00'"),
+        (
+            {"RANGEBEGINNINGDATE": "2019-17-19", "RANGEBEGINNINGTIME": "00:00:00"},
+            "no time in '2019-17-19 00:00:00'",
+        ),
+        (
+            {"RANGEBEGINNINGDATE": "2019-07-19", "RANGEBEGINNINGTIME": "25:00:00"},
+            "no time in '2019-07-19 25:00:00'",
+        ),
     ],
 )
-def test_a_granule_under_another_ones_name_is_refused(tmp_path: Path, entries: dict[str, str], message: str) -> None:
+def test_a_granule_under_another_ones_name_is_refused(
+    tmp_path: Path, entries: dict[str, str], message: str
+) -> None:
     write_mod21a1(tmp_path / DAY_NAME)
     set_core_metadata(tmp_path / DAY_NAME, **entries)
     with pytest.raises(InputError, match=message):
@@ -549,10 +599,14 @@ def test_a_grid_outside_the_tile_of_its_name_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("right_m", "down_m"), [(300.0, 0.0), (0.0, -1.0)])
-def test_a_grid_between_the_pixels_of_the_modis_grid_is_refused(tmp_path: Path, right_m: float, down_m: float) -> None:
+def test_a_grid_between_the_pixels_of_the_modis_grid_is_refused(
+    tmp_path: Path, right_m: float, down_m: float
+) -> None:
     path = tmp_path / "granule.hdf"
     datasets = [lst_dataset("LST_1KM", np.full((4, 5), 15000)), qc_dataset("QC", np.zeros((4, 5)))]
-    write_granule(path, "MODIS_Grid_Daily_1km_LST21", datasets, Affine.translation(right_m, down_m) @ LST_TRANSFORM)
+    write_granule(
+        path, "MODIS_Grid_Daily_1km_LST21", datasets, Affine.translation(right_m, down_m) @ LST_TRANSFORM
+    )
     with pytest.raises(InputError, match=r"not on the MODIS grid of 926\.625 m"):
         read_lst(path)
 
@@ -596,7 +650,9 @@ def test_rgb_is_bands_1_4_and_3(tmp_path: Path) -> None:
 
 def test_water_is_1_land_0_and_the_rest_nan(tmp_path: Path) -> None:
     path = tmp_path / "granule.hdf"
-    mask = GridDataset("water_mask", np.array([[0, 1, 250, 2]], np.uint8), 250, (0, 1), None, "Land/water mask", "class")
+    mask = GridDataset(
+        "water_mask", np.array([[0, 1, 250, 2]], np.uint8), 250, (0, 1), None, "Land/water mask", "class"
+    )
     write_granule(path, "MOD44W_250m_GRID", [mask], FINE_TRANSFORM)
     np.testing.assert_array_equal(read_water_mask(path).values, [[0.0, 1.0, np.nan, np.nan]])
     with pytest.raises(InputError, match="not a MOD09GA granule"):
@@ -607,19 +663,30 @@ def test_water_is_1_land_0_and_the_rest_nan(tmp_path: Path) -> None:
 def test_gdal_reads_what_we_read_of_every_product(tmp_path: Path) -> None:
     random = np.random.default_rng(6)
     shape = (20, 28)
-    lst, qc, hours = random.integers(14000, 16000, shape), random.integers(0, 2, shape), random.integers(0, 241, shape)
+    lst, qc, hours = (
+        random.integers(14000, 16000, shape),
+        random.integers(0, 2, shape),
+        random.integers(0, 241, shape),
+    )
     lst[0, 0], hours[0, 0] = 0, 255
     water = random.integers(0, 2, shape)
     water[0, 0] = 250
     layers = [
-        *(lst_dataset("LST_Day_1km", lst), qc_dataset("QC_Day", qc, np.uint8), time_dataset("Day_view_time", hours)),
+        *(
+            lst_dataset("LST_Day_1km", lst),
+            qc_dataset("QC_Day", qc, np.uint8),
+            time_dataset("Day_view_time", hours),
+        ),
         *(lst_dataset("LST_Night_1km", lst - lst // 20), qc_dataset("QC_Night", qc, np.uint8)),
         time_dataset("Night_view_time", 240 - np.minimum(hours, 240)),
     ]
     bands = [band_dataset(number, random.integers(-100, 16000, shape)) for number in (1, 3, 4)]
     mask = GridDataset("water_mask", water.astype(np.uint8), 250, (0, 1), None, "Land/water mask", "class")
     transforms = [LST_TRANSFORM, TILE.transform(RGB_PIXEL_M), FINE_TRANSFORM]
-    files = [(tmp_path / name, grid) for name, grid in (("lst.hdf", "Lst"), ("rgb.hdf", "Rgb"), ("water.hdf", "Water"))]
+    files = [
+        (tmp_path / name, grid)
+        for name, grid in (("lst.hdf", "Lst"), ("rgb.hdf", "Rgb"), ("water.hdf", "Water"))
+    ]
     for (path, grid), datasets, transform in zip(files, (layers, bands, [mask]), transforms, strict=True):
         write_granule(path, grid, datasets, transform)
 
@@ -639,7 +706,9 @@ def test_gdal_reads_what_we_read_of_every_product(tmp_path: Path) -> None:
         with rasterio.open(tif) as translated:
             stored, scale = translated.read(1, masked=True), translated.scales[0]
             assert translated.transform.almost_equals(ours.transform, precision=1e-5)
-            assert translated.crs.to_dict()["proj"] == "sinu" and f"{SPHERE_RADIUS_M}" in translated.crs.to_wkt()
+            assert (
+                translated.crs.to_dict()["proj"] == "sinu" and f"{SPHERE_RADIUS_M}" in translated.crs.to_wkt()
+            )
         if scale == 10000.0:  # the divisor that MOD09 states in the factor's place
             scale = 1 / scale
         np.testing.assert_array_equal(stored.mask, np.isnan(ours.values))
@@ -664,9 +733,13 @@ def test_corners_agree_with_gdal_and_pyproj_in_all_four_quadrants(tmp_path: Path
     _, bottom = sphere(0, north - 10)
     left, _ = sphere(west, 0)
     right, _ = sphere(west + 10, 0)
-    np.testing.assert_allclose([read.left_m, read.top_m, read.right_m, read.bottom_m], [left, top, right, bottom], atol=1.0)
+    np.testing.assert_allclose(
+        [read.left_m, read.top_m, read.right_m, read.bottom_m], [left, top, right, bottom], atol=1.0
+    )
 
-    described = json.loads(gdal("gdalinfo", "-json", f'HDF4_EOS:EOS_GRID:"{path}":MODIS_Grid_Daily_1km_LST21:LST_1KM'))
+    described = json.loads(
+        gdal("gdalinfo", "-json", f'HDF4_EOS:EOS_GRID:"{path}":MODIS_Grid_Daily_1km_LST21:LST_1KM')
+    )
     corners = described["cornerCoordinates"]
     np.testing.assert_allclose(corners["upperLeft"], [read.left_m, read.top_m], atol=0.01)
     np.testing.assert_allclose(corners["lowerRight"], [read.right_m, read.bottom_m], atol=0.01)
@@ -694,10 +767,16 @@ def write_product(path: Path, product: str) -> None:
         datasets = [
             dataset
             for lst, qc, time in names
-            for dataset in (lst_dataset(lst, 15000 * ones), qc_dataset(qc, 0 * ones, qc_type), time_dataset(time, 105 * ones))
+            for dataset in (
+                lst_dataset(lst, 15000 * ones),
+                qc_dataset(qc, 0 * ones, qc_type),
+                time_dataset(time, 105 * ones),
+            )
         ]
     elif kind == "44W":
-        datasets = [GridDataset("water_mask", ones.astype(np.uint8), 253, (0, 250), None, "water_mask", "none")]
+        datasets = [
+            GridDataset("water_mask", ones.astype(np.uint8), 253, (0, 250), None, "water_mask", "none")
+        ]
     else:
         datasets = [band_dataset(number, 1000 * number * ones) for number in (1, 2, 3, 4)]
         place = TILE.transform(RGB_PIXEL_M) if kind == "09GA" else FINE_TRANSFORM
@@ -711,7 +790,9 @@ def read_product(path: Path, product: str) -> object:
 
 @pytest.mark.parametrize("collection", ["006", "061"])
 @pytest.mark.parametrize("product", NAMED)
-def test_every_product_is_read_as_itself_and_by_no_other_reader(tmp_path: Path, product: str, collection: str) -> None:
+def test_every_product_is_read_as_itself_and_by_no_other_reader(
+    tmp_path: Path, product: str, collection: str
+) -> None:
     path = tmp_path / f"{product}.A2019200.h18v04.{collection}.2020358154430.hdf"
     write_product(path, product)
     read_product(path, product)
@@ -724,9 +805,13 @@ def test_every_product_is_read_as_itself_and_by_no_other_reader(tmp_path: Path, 
         assert (origin.product, origin.collection, origin.warnings) == (product, collection, ())
         for reader in {reader for _, reader in NAMED.values()} - {NAMED[product][1]}:
             wanted = " or ".join(other for other, (_, theirs) in NAMED.items() if theirs is reader)
-            with pytest.raises(InputError, match=rf"{re.escape(str(file))}: a granule of {product}; expected") as refusal:
+            with pytest.raises(
+                InputError, match=rf"{re.escape(str(file))}: a granule of {product}; expected"
+            ) as refusal:
                 reader(file)  # type: ignore[operator]
-            assert set(str(refusal.value).partition("expected ")[2].rstrip(".").split(" or ")) == set(wanted.split(" or "))
+            assert set(str(refusal.value).partition("expected ")[2].rstrip(".").split(" or ")) == set(
+                wanted.split(" or ")
+            )
 
 
 @pytest.mark.parametrize("product", [product for product in NAMED if "21A1" in product])
@@ -734,11 +819,15 @@ def test_the_other_layer_of_a_granule_that_has_one_names_the_option(tmp_path: Pa
     path = tmp_path / f"{product}.A2019200.h18v04.061.2020358154430.hdf"
     write_product(path, product)
     has, other = ("day", "night") if product.endswith("D") else ("night", "day")
-    with pytest.raises(InputError, match=rf"hdf: {product} holds the {has} only; choose the layer {has} \(--layer {has}\)"):
+    with pytest.raises(
+        InputError, match=rf"hdf: {product} holds the {has} only; choose the layer {has} \(--layer {has}\)"
+    ):
         read_lst(path, other)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("product", "similar"), [("MOD11A2", "MOD11A1"), ("MYD11A2", "MYD11A1"), ("MOD09GHK", "MOD09GQ")])
+@pytest.mark.parametrize(
+    ("product", "similar"), [("MOD11A2", "MOD11A1"), ("MYD11A2", "MYD11A1"), ("MOD09GHK", "MOD09GQ")]
+)
 def test_a_product_with_the_same_datasets_is_no_daily_one(tmp_path: Path, product: str, similar: str) -> None:
     path = tmp_path / f"{product}.A2019200.h18v04.061.2020358154430.hdf"
     write_product(path, similar)
@@ -813,16 +902,25 @@ def test_each_way_to_write_a_time_is_read(tmp_path: Path, time: str, expected: s
 
 @pytest.mark.parametrize("key", ["CoreMetadata", "coremetadata"])
 @pytest.mark.parametrize("cut", [40, 300, 20_000])
-def test_core_metadata_are_read_in_parts_padded_and_in_either_spelling(tmp_path: Path, key: str, cut: int) -> None:
+def test_core_metadata_are_read_in_parts_padded_and_in_either_spelling(
+    tmp_path: Path, key: str, cut: int
+) -> None:
     path = tmp_path / "granule.hdf"
     name = GranuleName("MYD11A1", datetime.date(2019, 7, 19), TILE, "006")
     text = archive_texts(name, ["LST"] * 6, datetime.time(), datetime.time(23, 59, 59))["CoreMetadata.0"]
     assert len(text) > 20_000
-    datasets = [lst_dataset("LST_Day_1km", np.full((2, 3), 15000)), qc_dataset("QC_Day", np.zeros((2, 3)), np.uint8)]
+    datasets = [
+        lst_dataset("LST_Day_1km", np.full((2, 3), 15000)),
+        qc_dataset("QC_Day", np.zeros((2, 3)), np.uint8),
+    ]
     storage = Storage(texts={f"{key}.0": text[:cut], f"{key}.1": text[cut:] + "\0" * 100})
     write_granule(path, "MODIS_Grid_Daily_1km_LST", datasets, LST_TRANSFORM, storage)
     origin = read_lst_granule(path).origin
-    assert (origin.product, origin.collection, str(origin.acquired_to)) == ("MYD11A1", "006", "2019-07-19 23:59:59+00:00")
+    assert (origin.product, origin.collection, str(origin.acquired_to)) == (
+        "MYD11A1",
+        "006",
+        "2019-07-19 23:59:59+00:00",
+    )
 
 
 @pytest.mark.parametrize(
@@ -832,7 +930,9 @@ def test_core_metadata_are_read_in_parts_padded_and_in_either_spelling(tmp_path:
         ("scale_factor", SDC.CHAR, "n/a"), ("add_offset", SDC.CHAR, "n/a"), ("valid_range", SDC.CHAR, "0, 255"),
     ],
 )  # fmt: skip
-def test_what_a_qc_says_of_itself_is_of_no_account(tmp_path: Path, name: str, number_type: int, value: object) -> None:
+def test_what_a_qc_says_of_itself_is_of_no_account(
+    tmp_path: Path, name: str, number_type: int, value: object
+) -> None:
     path = tmp_path / "MOD11A1.A2019200.h18v04.061.2020358154430.hdf"
     write_product(path, "MOD11A1")
     set_attribute(path, "QC_Day", name, number_type, value)
@@ -847,7 +947,10 @@ def test_times_of_view_of_another_scale_are_left_out_with_a_warning(tmp_path: Pa
     granule = read_lst_granule(path)
     (warning,) = granule.origin.warnings
     assert granule.view_time_h is None and np.allclose(granule.lst.values, 300.0)
-    assert warning.startswith(f"{path.name}: Day_view_time states scale_factor 0.2") and "No times of view" in warning
+    assert (
+        warning.startswith(f"{path.name}: Day_view_time states scale_factor 0.2")
+        and "No times of view" in warning
+    )
 
 
 @pytest.mark.parametrize("scale", [10000.0, 0.0001])
@@ -860,13 +963,19 @@ def test_reflectance_states_its_factor_or_the_divisor(tmp_path: Path, scale: flo
         np.testing.assert_allclose(band.values, reflectance)
 
 
-def test_without_a_valid_pixel_a_temperature_is_missing_everywhere_and_a_water_mask_is_refused(tmp_path: Path) -> None:
+def test_without_a_valid_pixel_a_temperature_is_missing_everywhere_and_a_water_mask_is_refused(
+    tmp_path: Path,
+) -> None:
     lst, water = tmp_path / "lst.hdf", tmp_path / "water.hdf"
     zeros = np.zeros((3, 4))
     write_granule(lst, "Grid", [lst_dataset("LST_1KM", zeros), qc_dataset("QC", zeros + 2)], LST_TRANSFORM)
     assert np.isnan(read_lst(lst).values).all()
     for fill in (250, 253, 255):
-        mask = GridDataset("water_mask", np.full((3, 4), fill, np.uint8), 253, (0, 250), None, "water_mask", "none")
+        mask = GridDataset(
+            "water_mask", np.full((3, 4), fill, np.uint8), 253, (0, 250), None, "water_mask", "none"
+        )
         write_granule(water, "MOD44W_250m_GRID", [mask], FINE_TRANSFORM)
-        with pytest.raises(InputError, match=rf"{re.escape(str(water))}: knows neither land \(0\) nor water \(1\)"):
+        with pytest.raises(
+            InputError, match=rf"{re.escape(str(water))}: knows neither land \(0\) nor water \(1\)"
+        ):
             read_water_mask(water)

@@ -30,10 +30,16 @@ def waves(rows: int, columns: int, number: int) -> np.ndarray:
 def read_day(path: Path) -> Reading:
     granule = read_lst_granule(path)
     # Times of another scale are left out with a warning, and the temperature is read.
-    assert granule.view_time_h is not None or any("times of view" in warning for warning in granule.origin.warnings)
+    assert granule.view_time_h is not None or any(
+        "times of view" in warning for warning in granule.origin.warnings
+    )
     assert granule.origin.acquired_from is not None
     times = granule.view_time_h and granule.view_time_h.values
-    return [granule.lst.values, granule.quality.stored, times], granule.lst, granule.origin.acquired_from.date()
+    return (
+        [granule.lst.values, granule.quality.stored, times],
+        granule.lst,
+        granule.origin.acquired_from.date(),
+    )
 
 
 def read_night(path: Path) -> Reading:
@@ -46,7 +52,9 @@ def read_vegetation(path: Path) -> Reading:
     return [ndvi.values], ndvi, None
 
 
-def lst_datasets(rows: int, columns: int, names: tuple[str, str, str], qc_type: type, number: int) -> list[GridDataset]:
+def lst_datasets(
+    rows: int, columns: int, names: tuple[str, str, str], qc_type: type, number: int
+) -> list[GridDataset]:
     lst = (15000 + 400 * waves(rows, columns, number)).astype(np.uint16)
     lst[2:5, 3:9] = 0
     qc = np.where(lst == 0, 2, 64 + 16 * (np.arange(columns) % 3)).astype(qc_type)
@@ -67,7 +75,9 @@ def wholes(tmp_path_factory: pytest.TempPathFactory) -> list[Whole]:
         zones: int = 0, chunk_rows: int | None = None,
     ) -> Whole:  # fmt: skip
         path = directory / f"{product}.A2019200.h18v04.061.2020358154430.hdf"
-        texts = archive_texts(GranuleName.parse(path.name), ["all"], datetime.time(), datetime.time(23, 59, 59))
+        texts = archive_texts(
+            GranuleName.parse(path.name), ["all"], datetime.time(), datetime.time(23, 59, 59)
+        )
         write_granule(path, grid, datasets, TILE.transform(pixel_m), Storage(zones, chunk_rows, texts))
         return Whole.of(path, read)
 
@@ -96,7 +106,9 @@ def wholes(tmp_path_factory: pytest.TempPathFactory) -> list[Whole]:
 
 
 @pytest.mark.parametrize("count", COUNTS)
-def test_each_damaged_granule_is_read_rightly_or_refused_by_name(wholes: list[Whole], tmp_path: Path, count: int) -> None:
+def test_each_damaged_granule_is_read_rightly_or_refused_by_name(
+    wholes: list[Whole], tmp_path: Path, count: int
+) -> None:
     outcomes = soak(wholes, [8, 8, 8, 1, 1], tmp_path, count, SEED)
     assert outcomes.wrong == []
     assert outcomes.grown_bytes < 256e6 and outcomes.grown_processes <= 1

@@ -91,7 +91,11 @@ def write_chunked(path: Path) -> None:
 def kinds(path: Path) -> set[int]:
     """Kinds of special elements in a file."""
     content = path.read_bytes()
-    return {struct.unpack_from(">H", content, entry.offset)[0] for entry in descriptors(path) if entry.tag & SPECIAL}
+    return {
+        struct.unpack_from(">H", content, entry.offset)[0]
+        for entry in descriptors(path)
+        if entry.tag & SPECIAL
+    }
 
 
 @pytest.mark.parametrize(
@@ -123,7 +127,9 @@ def test_a_changed_pixel_in_a_sound_stream_is_refused(tmp_path: Path, write) -> 
     path = tmp_path / "file.hdf"
     write(path)
     content = bytearray(path.read_bytes())
-    entry = max((entry for entry in descriptors(path) if entry.tag == COMPRESSED_DATA), key=lambda entry: entry.length)
+    entry = max(
+        (entry for entry in descriptors(path) if entry.tag == COMPRESSED_DATA), key=lambda entry: entry.length
+    )
     stream = bytes(content[entry.offset : entry.offset + entry.length])
     raw = bytearray(zlib.decompress(stream))
     raw[100] ^= 1
@@ -148,7 +154,10 @@ def test_two_names_for_the_same_pixels_are_refused(tmp_path: Path) -> None:
     pixels, others = (entry for entry in descriptors(path) if entry.tag == 702 | SPECIAL)
     # The references of the two compressed elements trade places.
     first, second = pixels.offset + 8, others.offset + 8
-    content[first : first + 2], content[second : second + 2] = content[second : second + 2], content[first : first + 2]
+    content[first : first + 2], content[second : second + 2] = (
+        content[second : second + 2],
+        content[first : first + 2],
+    )
     path.write_bytes(content)
     with pytest.raises(InputError, match=re.escape(str(path))):
         read_hdf(path, ["pixels"])
@@ -185,7 +194,9 @@ def test_a_dataset_that_was_never_written_is_refused(tmp_path: Path) -> None:
         ((4, 5), SDC.FLOAT32, "pixels has HDF's number type 5"),
     ],
 )
-def test_what_is_no_grid_of_a_tile_is_refused(tmp_path: Path, shape: tuple[int, ...], number_type: int, message: str) -> None:
+def test_what_is_no_grid_of_a_tile_is_refused(
+    tmp_path: Path, shape: tuple[int, ...], number_type: int, message: str
+) -> None:
     path = tmp_path / "file.hdf"
     file = SD(str(path), SDC.WRITE | SDC.CREATE)
     dataset = file.create("pixels", number_type, shape)

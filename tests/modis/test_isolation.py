@@ -131,8 +131,14 @@ def test_the_current_directory_is_the_callers(tmp_path: Path, monkeypatch: pytes
 
 def test_a_limit_on_files_is_none_on_arrays(full_disk: Callable[[int], AbstractContextManager[None]]) -> None:
     with full_disk(100):
-        script = "import lstsr_core.modis.isolation as i, test_isolation as t; i.isolated(t.multiplied, 99, 99, 1.0)"
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])}
+        script = (
+            "import lstsr_core.modis.isolation as i, test_isolation as t; i.isolated(t.multiplied, 99, 99,"
+            " 1.0)"
+        )
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)]),
+        }
         subprocess.run([sys.executable, "-B", "-c", script], env=environment, check=True, timeout=60)
 
 
@@ -151,7 +157,9 @@ def test_refused_input_is_raised_as_it_was() -> None:
         (greedy_with_results, "needs more than 1024 MiB of memory"),
     ],
 )
-def test_what_breaks_a_call_is_named_and_breaks_nothing_else(function: Callable[[Wind], Return], message: str) -> None:
+def test_what_breaks_a_call_is_named_and_breaks_nothing_else(
+    function: Callable[[Wind], Return], message: str
+) -> None:
     isolated(process_id)
     servers = {child.pid for child in children()}
     with pytest.raises(IsolatedError, match=message):
@@ -216,7 +224,9 @@ def _call_in_a_process(results: "multiprocessing.SimpleQueue[tuple[int, list[int
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-@pytest.mark.filterwarnings("ignore:resource_tracker. process died:UserWarning")  # another test's, which is started anew
+@pytest.mark.filterwarnings(
+    "ignore:resource_tracker. process died:UserWarning"
+)  # another test's, which is started anew
 def test_a_daemonic_process_calls_through_a_server_of_its_own(method: str) -> None:
     isolated(process_id)
     ours = servers_here()
@@ -242,7 +252,11 @@ def call_and_list_servers() -> tuple[float, list[int]]:
 def test_the_threads_of_a_dask_worker_call(tmp_path: Path) -> None:
     with (
         distributed.LocalCluster(
-            n_workers=1, threads_per_worker=2, processes=True, dashboard_address=":0", local_directory=str(tmp_path)
+            n_workers=1,
+            threads_per_worker=2,
+            processes=True,
+            dashboard_address=":0",
+            local_directory=str(tmp_path),
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
@@ -251,7 +265,10 @@ def test_the_threads_of_a_dask_worker_call(tmp_path: Path) -> None:
     servers = {server for _, servers in results for server in servers}
     assert 1 <= len(servers) <= 2
     deadline = time.monotonic() + 15
-    while any(psutil.pid_exists(server) and psutil.Process(server).status() != psutil.STATUS_ZOMBIE for server in servers):
+    while any(
+        psutil.pid_exists(server) and psutil.Process(server).status() != psutil.STATUS_ZOMBIE
+        for server in servers
+    ):
         assert time.monotonic() < deadline, "a server outlives its worker"
         time.sleep(0.05)
 
@@ -259,18 +276,34 @@ def test_the_threads_of_a_dask_worker_call(tmp_path: Path) -> None:
 def test_a_notebook_calls(tmp_path: Path) -> None:
     notebook = nbformat.v4.new_notebook()
     notebook.cells = [
-        nbformat.v4.new_code_cell("from lstsr_core.modis.isolation import isolated\nfrom test_isolation import multiplied"),
+        nbformat.v4.new_code_cell(
+            "from lstsr_core.modis.isolation import isolated\nfrom test_isolation import multiplied"
+        ),
         nbformat.v4.new_code_cell("isolated(multiplied, 2, 3, 4.5)[1][0].tolist()"),
     ]
     path = tmp_path / "notebook.ipynb"
     nbformat.write(notebook, path)
-    code = "import papermill, sys; papermill.execute_notebook(*sys.argv[1:], progress_bar=False, kernel_name='python3')"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])}
-    subprocess.run([sys.executable, "-c", code, path, path], env=environment, check=True, capture_output=True, timeout=120)
+    code = (
+        "import papermill, sys; papermill.execute_notebook(*sys.argv[1:], progress_bar=False,"
+        " kernel_name='python3')"
+    )
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)]),
+    }
+    subprocess.run(
+        [sys.executable, "-c", code, path, path],
+        env=environment,
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
     assert nbformat.read(path, 4).cells[-1].outputs[0].data["text/plain"] == "[[0, 1, 2], [3, 4, 5]]"
 
 
-@pytest.mark.parametrize("ending", ["", "raise SystemExit(3)", "os.kill(os.getpid(), signal.SIGKILL)", "os._exit(0)"])
+@pytest.mark.parametrize(
+    "ending", ["", "raise SystemExit(3)", "os.kill(os.getpid(), signal.SIGKILL)", "os._exit(0)"]
+)
 def test_no_process_outlives_its_caller(ending: str) -> None:
     script = f"""
         import os, signal, psutil
@@ -280,7 +313,10 @@ def test_no_process_outlives_its_caller(ending: str) -> None:
         print(*[child.pid for child in psutil.Process().children()], flush=True)
         {ending}
     """
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)]),
+    }
     command = [sys.executable, "-W", "error", "-c", textwrap.dedent(script)]
     run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     assert run.stderr == ""
@@ -298,8 +334,13 @@ def test_a_call_that_stalls_ends_by_itself_when_its_caller_is_killed() -> None:
         print("calling", flush=True)
         isolated(stalled, limit_s=2)
     """
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])}
-    with subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], env=environment, stdout=subprocess.PIPE) as caller:
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)]),
+    }
+    with subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(script)], env=environment, stdout=subprocess.PIPE
+    ) as caller:
         assert caller.stdout and caller.stdout.readline()
         orphans: list[psutil.Process] = []
         deadline = time.monotonic() + 30

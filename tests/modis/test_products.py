@@ -27,7 +27,9 @@ def test_a_name_survives(short_name: str) -> None:
 
 @pytest.mark.parametrize("short_name", TERRA + AQUA)
 def test_the_older_collection_is_read_but_not_downloaded(short_name: str) -> None:
-    with pytest.raises(InputError, match=rf"'{short_name}\.006'.* 006 are read, .* ask for {short_name}\.061\."):
+    with pytest.raises(
+        InputError, match=rf"'{short_name}\.006'.* 006 are read, .* ask for {short_name}\.061\."
+    ):
         Product.parse(f"{short_name}.006")
 
 

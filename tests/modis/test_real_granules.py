@@ -17,12 +17,21 @@ from numpy.typing import NDArray
 from lstsr_core.base.errors import InputError
 from lstsr_core.geo.grid import TILE_SIZE_M, Tile
 from lstsr_core.geo.raster import Raster
-from lstsr_core.modis.granule import read_lst, read_lst_granule, read_ndvi, read_origin, read_rgb, read_water_mask
+from lstsr_core.modis.granule import (
+    read_lst,
+    read_lst_granule,
+    read_ndvi,
+    read_origin,
+    read_rgb,
+    read_water_mask,
+)
 from lstsr_core.modis.names import GranuleName
 from worlds.granule_damage import Reading, Whole, soak
 from worlds.soak import short_and_long
 
-needs_gdal = pytest.mark.skipif(shutil.which("gdalinfo") is None, reason="gdalinfo (Debian's gdal-bin) is not installed")
+needs_gdal = pytest.mark.skipif(
+    shutil.which("gdalinfo") is None, reason="gdalinfo (Debian's gdal-bin) is not installed"
+)
 
 LST_PRODUCTS = ["MOD11A1", "MYD11A1"]
 PRODUCTS = [*LST_PRODUCTS, "MOD09GA", "MOD44W"]
@@ -43,7 +52,9 @@ def gdal_dataset(path: Path, dataset: str, workspace: Path) -> tuple[dict[str, A
     listed = subprocess.run(["gdalinfo", str(path)], check=True, capture_output=True, text=True).stdout
     subdatasets: list[str] = re.findall(r"SUBDATASET_\d+_NAME=(.*)", listed)
     (subdataset,) = [name for name in subdatasets if name.endswith(f":{dataset}")]
-    described = subprocess.run(["gdalinfo", "-json", subdataset], check=True, capture_output=True, text=True).stdout
+    described = subprocess.run(
+        ["gdalinfo", "-json", subdataset], check=True, capture_output=True, text=True
+    ).stdout
     tif = workspace / f"{dataset}.tif"
     subprocess.run(["gdal_translate", "-q", subdataset, str(tif)], check=True)
     with rasterio.open(tif) as source:
@@ -57,27 +68,40 @@ def check_place(raster: Raster, described: dict[str, Any], tile: Tile) -> None:
     corners = described["cornerCoordinates"]
     ours = [raster.left_m, raster.top_m, raster.right_m, raster.bottom_m]
     np.testing.assert_allclose(ours, [*corners["upperLeft"], *corners["lowerRight"]], atol=1e-3)
-    np.testing.assert_allclose(ours, [tile.left_m, tile.top_m, tile.left_m + TILE_SIZE_M, tile.top_m - TILE_SIZE_M], atol=1.0)
+    np.testing.assert_allclose(
+        ours, [tile.left_m, tile.top_m, tile.left_m + TILE_SIZE_M, tile.top_m - TILE_SIZE_M], atol=1.0
+    )
     theirs = pyproj.CRS.from_wkt(described["coordinateSystem"]["wkt"])
     longitude, latitude = np.array([-100.0, 0.0, 7.0, 130.0]), np.array([-45.0, 0.0, 48.0, 75.0])
     for crs in (theirs, pyproj.CRS.from_wkt(raster.crs.to_wkt())):
-        x, y = pyproj.Transformer.from_crs(crs.geodetic_crs, crs, always_xy=True).transform(longitude, latitude)
-        np.testing.assert_allclose((x, y), pyproj.Proj("+proj=sinu +R=6371007.181 +units=m")(longitude, latitude), atol=1e-3)
+        x, y = pyproj.Transformer.from_crs(crs.geodetic_crs, crs, always_xy=True).transform(
+            longitude, latitude
+        )
+        np.testing.assert_allclose(
+            (x, y), pyproj.Proj("+proj=sinu +R=6371007.181 +units=m")(longitude, latitude), atol=1e-3
+        )
 
 
 @needs_gdal
 @pytest.mark.parametrize("layer", ["day", "night"])
 @pytest.mark.parametrize("product", LST_PRODUCTS)
-def test_gdal_reads_the_same_temperatures(granule: Callable[[str], Path], product: str, layer: Any, tmp_path: Path) -> None:
+def test_gdal_reads_the_same_temperatures(
+    granule: Callable[[str], Path], product: str, layer: Any, tmp_path: Path
+) -> None:
     path = granule(product)
     ours, part = read_lst_granule(path, layer), layer.capitalize()
     assert ours.view_time_h is not None
     name = GranuleName.parse(path.name)
-    lst, qc, hours = (gdal_dataset(path, dataset, tmp_path) for dataset in (f"LST_{part}_1km", f"QC_{part}", f"{part}_view_time"))
+    lst, qc, hours = (
+        gdal_dataset(path, dataset, tmp_path)
+        for dataset in (f"LST_{part}_1km", f"QC_{part}", f"{part}_view_time")
+    )
     np.testing.assert_array_equal(ours.quality.stored, qc[1])
     produced = (lst[1] >= 7500) & (qc[1] & 0b11 < 2)
     np.testing.assert_allclose(ours.lst.values, np.where(produced, lst[1] * 0.02, np.nan), rtol=1e-12)
-    np.testing.assert_allclose(ours.view_time_h.values, np.where(hours[1] <= 240, hours[1] * 0.1, np.nan), rtol=1e-12)
+    np.testing.assert_allclose(
+        ours.view_time_h.values, np.where(hours[1] <= 240, hours[1] * 0.1, np.nan), rtol=1e-12
+    )
     np.testing.assert_array_equal(read_lst(path, layer).values, ours.lst.values)
     # As GDAL's own count of valid pixels has it.
     assert np.isfinite(ours.lst.values).sum() == {
@@ -110,7 +134,9 @@ def test_gdal_reads_the_same_water(granule: Callable[[str], Path], tmp_path: Pat
 
 
 @pytest.mark.parametrize("product", PRODUCTS)
-def test_a_granule_is_known_as_what_it_is_and_is_not_odd(granule: Callable[[str], Path], product: str, tmp_path: Path) -> None:
+def test_a_granule_is_known_as_what_it_is_and_is_not_odd(
+    granule: Callable[[str], Path], product: str, tmp_path: Path
+) -> None:
     path = granule(product)
     name, origin = GranuleName.parse(path.name), read_origin(path)
     assert (origin.product, origin.collection, origin.warnings) == (product, name.collection, ())

@@ -43,7 +43,8 @@ def test_near_means_within_the_dilation_of_a_fine_pixel(
         for column in range(columns):
             top, left = 4 * (first_row + row), 4 * (first_column + column)
             near = [
-                top - dilation <= r <= top + 3 + dilation and left - dilation <= c <= left + 3 + dilation for r, c in [*WET, FILL]
+                top - dilation <= r <= top + 3 + dilation and left - dilation <= c <= left + 3 + dilation
+                for r, c in [*WET, FILL]
             ]
             expected[row, column] = any(near) or top >= 48 or left >= 64  # outside the mask nothing is known
     np.testing.assert_array_equal(near_water(mask, lst, dilation), expected)
@@ -74,10 +75,18 @@ def test_the_nearest_years_granule_of_the_tile_is_chosen(tmp_path: Path) -> None
     def year(date: str) -> str:
         return water_granule(tmp_path, TILE, datetime.date.fromisoformat(date)).name[8:12]
 
-    assert [year(day) for day in ("2010-07-01", "2016-12-31", "2017-05-01", "2024-01-01")] == ["2015", "2015", "2017", "2017"]
+    assert [year(day) for day in ("2010-07-01", "2016-12-31", "2017-05-01", "2024-01-01")] == [
+        "2015",
+        "2015",
+        "2017",
+        "2017",
+    ]
     single = tmp_path / "MOD44W.A2015001.h18v04.061.2020001000000.hdf"
     assert water_granule(single, TILE, datetime.date(2020, 1, 1)) == single
-    for water, told in ((tmp_path, "holds no MOD44W granule of tile h20v04"), (single, "is the water mask of tile h18v04")):
+    for water, told in (
+        (tmp_path, "holds no MOD44W granule of tile h20v04"),
+        (single, "is the water mask of tile h18v04"),
+    ):
         with pytest.raises(InputError, match=told):
             water_granule(water, Tile(20, 4), datetime.date(2018, 1, 1))
     with pytest.raises(InputError, match="is a MOD09GQ granule, and a water mask takes MOD44W"):

@@ -1,4 +1,5 @@
-"""Checkpoints: everything comes back bit for bit, nothing in them is run, and a full disk leaves the earlier one."""
+"""Checkpoints: everything comes back bit for bit, nothing in them
+is run, and a full disk leaves the earlier one."""
 
 from __future__ import annotations
 
@@ -25,13 +26,20 @@ def checkpoint(seed: int = 1, epochs: int = 2) -> Checkpoint:
         weights = torch.randn(4, 3, 3, 3, generator=generator).to(memory_format=torch.channels_last)
         return {"inlet.weight": weights, "inlet.num_batches_tracked": torch.tensor(7)}
 
-    moments = {index: {"step": torch.tensor(5.0), "exp_avg": torch.randn(20_000, generator=generator)} for index in (0, 1, 11)}
+    moments = {
+        index: {"step": torch.tensor(5.0), "exp_avg": torch.randn(20_000, generator=generator)}
+        for index in (0, 1, 11)
+    }
     curves = [[float(epoch), math.pi / epoch, math.nan] for epoch in range(1, epochs + 1)]
     return Checkpoint("origin", curves, 1, state(), state(), moments)
 
 
 def assert_same(one: Checkpoint, other: Checkpoint) -> None:
-    assert (one.origin, one.best_epoch, repr(one.curves)) == (other.origin, other.best_epoch, repr(other.curves))
+    assert (one.origin, one.best_epoch, repr(one.curves)) == (
+        other.origin,
+        other.best_epoch,
+        repr(other.curves),
+    )
     states = [
         (one.network, other.network),
         (one.best, other.best),
@@ -53,10 +61,15 @@ def test_a_checkpoint_comes_back_bit_for_bit(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 5_000, 200_000])
-def test_a_full_disk_leaves_the_earlier_checkpoint_and_says_so(tmp_path: Path, full_disk: FullDisk, size: int) -> None:
+def test_a_full_disk_leaves_the_earlier_checkpoint_and_says_so(
+    tmp_path: Path, full_disk: FullDisk, size: int
+) -> None:
     path = tmp_path / "model.checkpoint.safetensors"
     write_checkpoint(checkpoint(), path)
-    message = r"^epoch 3 is not saved: .*cannot be written \(File too large\).* The checkpoint of an earlier epoch is intact"
+    message = (
+        r"^epoch 3 is not saved: .*cannot be written \(File too large\).* The checkpoint of an earlier epoch"
+        r" is intact"
+    )
     with full_disk(size), pytest.raises(InputError, match=message):
         write_checkpoint(checkpoint(2, epochs=3), path)
     assert_same(checkpoint(), read_checkpoint(path))
@@ -75,7 +88,9 @@ def test_a_truncated_checkpoint_is_named(tmp_path: Path, share: float) -> None:
     write_checkpoint(checkpoint(), path)
     whole = path.read_bytes()
     path.write_bytes(whole[: int(share * len(whole))])
-    with pytest.raises(InputError, match=r"not a readable checkpoint .*Delete it, and training starts from scratch\.$"):
+    with pytest.raises(
+        InputError, match=r"not a readable checkpoint .*Delete it, and training starts from scratch\.$"
+    ):
         read_checkpoint(path)
 
 

@@ -1,4 +1,5 @@
-"""Weights from settings: one network, or one for each fold; evaluation takes the one that has not seen the scene."""
+"""Weights from settings: one network, or one for each fold;
+evaluation takes the one that has not seen the scene."""
 
 from __future__ import annotations
 
@@ -59,7 +60,9 @@ def test_each_fold_is_trained_without_the_pairs_it_judges(tmp_path: Path) -> Non
         assert model.card["data"]["not_seen"] == table["scene"][held_out].tolist()
         # It is bit for bit the network of a training that has the others only.
         alone = data()
-        kept = TrainingData([alone.names[i] for i in others], alone.lst_k[others], alone.ndvi[others], alone.groups[others])
+        kept = TrainingData(
+            [alone.names[i] for i in others], alone.lst_k[others], alone.ndvi[others], alone.groups[others]
+        )
         train_weights(kept, settings(), tmp_path / f"alone{fold}", "a test")
         trained = load_model(tmp_path / f"alone{fold}" / "sc-unet.safetensors").network.state_dict()
         assert all(torch.equal(trained[name], tensor) for name, tensor in model.network.state_dict().items())
@@ -76,7 +79,9 @@ def test_where_the_best_epoch_is_kept_it_is_chosen_on_none_of_the_pairs_it_judge
         return train(data, training, validation, *rest)
 
     monkeypatch.setattr(cross_validation, "train", noted)
-    table = cross_validate(data(), settings(keep="best", patience=3, training_share=0.6), 3, tmp_path, "a test")
+    table = cross_validate(
+        data(), settings(keep="best", patience=3, training_share=0.6), 3, tmp_path, "a test"
+    )
     for fold, (training, validation) in enumerate(seen):
         held_out = set(np.flatnonzero(table["fold"] == fold).tolist())
         assert training and validation and not training & validation
@@ -98,14 +103,24 @@ def test_weights_of_another_training_are_not_overwritten(tmp_path: Path) -> None
     train_weights(data(), settings(), tmp_path, "a test")
     before = (tmp_path / "sc-unet.safetensors").read_bytes()
     for other_data, other in ((data(1), settings()), (data(), settings(seed=2))):
-        with pytest.raises(InputError, match=r"sc-unet\.safetensors: comes from a training with other settings or patches"):
+        with pytest.raises(
+            InputError, match=r"sc-unet\.safetensors: comes from a training with other settings or patches"
+        ):
             train_weights(other_data, other, tmp_path, "a test")
     assert (tmp_path / "sc-unet.safetensors").read_bytes() == before
 
 
 def test_a_model_is_forgotten_alone(tmp_path: Path) -> None:
-    kept = [tmp_path / "sif-cnn-sr1.safetensors", tmp_path / "folds.csv", tmp_path / "other" / "sc-unet.safetensors"]
-    gone = [folder / f"sc-unet.{end}" for folder in (tmp_path, tmp_path / "fold3") for end in ("safetensors", CHECKPOINT)]
+    kept = [
+        tmp_path / "sif-cnn-sr1.safetensors",
+        tmp_path / "folds.csv",
+        tmp_path / "other" / "sc-unet.safetensors",
+    ]
+    gone = [
+        folder / f"sc-unet.{end}"
+        for folder in (tmp_path, tmp_path / "fold3")
+        for end in ("safetensors", CHECKPOINT)
+    ]
     for path in (*kept, *gone):
         path.parent.mkdir(exist_ok=True)
         path.touch()
@@ -159,7 +174,9 @@ def test_splits_follow_the_settings() -> None:
 
 
 @pytest.mark.parametrize("name", ["sc-unet", "sif-cnn-sr1"])
-def test_each_pair_is_sharpened_by_the_network_that_has_not_seen_it(tmp_path: Path, synthetic_pair: Pair, name: str) -> None:
+def test_each_pair_is_sharpened_by_the_network_that_has_not_seen_it(
+    tmp_path: Path, synthetic_pair: Pair, name: str
+) -> None:
     table = cross_validate(data(), settings(model=name, epochs=1), 2, tmp_path, "a test")
     aligned = align(synthetic_pair)
     products = {}

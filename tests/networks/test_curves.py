@@ -13,10 +13,14 @@ from lstsr_core.networks.curves import CURVE_COLUMNS, Tally, psnr_db, ssim
 from lstsr_core.networks.losses import Loss
 
 
-def images(count: int = 3, rows: int = 20, columns: int = 17, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+def images(
+    count: int = 3, rows: int = 20, columns: int = 17, seed: int = 0
+) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(count, 1, rows, columns, generator=generator)
-    return x, x + torch.tensor([0.1, 0.7, 2.0][:count]).view(-1, 1, 1, 1) * torch.randn(x.shape, generator=generator)
+    return x, x + torch.tensor([0.1, 0.7, 2.0][:count]).view(-1, 1, 1, 1) * torch.randn(
+        x.shape, generator=generator
+    )
 
 
 def test_similarity_is_scikit_images_of_each_image() -> None:
@@ -25,8 +29,12 @@ def test_similarity_is_scikit_images_of_each_image() -> None:
     for index in range(3):
         one, other = x[index, 0].double().numpy(), r[index, 0].double().numpy()
         span = np.ptp(np.concatenate([one, other]))
-        assert float(found_psnr[index]) == pytest.approx(peak_signal_noise_ratio(other, one, data_range=span), rel=1e-5)
-        assert float(found_ssim[index]) == pytest.approx(structural_similarity(other, one, data_range=span), rel=1e-4)
+        assert float(found_psnr[index]) == pytest.approx(
+            peak_signal_noise_ratio(other, one, data_range=span), rel=1e-5
+        )
+        assert float(found_ssim[index]) == pytest.approx(
+            structural_similarity(other, one, data_range=span), rel=1e-4
+        )
 
 
 def test_means_weigh_each_patch_alike() -> None:
@@ -43,7 +51,9 @@ def test_similarity_may_be_of_some_patches() -> None:
     x, r = images()
     tally = Tally(every=2)
     tally.add(Loss(*torch.ones(3)), x, r)
-    assert tally.means()[3:] == pytest.approx([float(score(x, r)[[0, 2]].mean()) for score in (psnr_db, ssim)], rel=1e-6)
+    assert tally.means()[3:] == pytest.approx(
+        [float(score(x, r)[[0, 2]].mean()) for score in (psnr_db, ssim)], rel=1e-6
+    )
 
 
 def test_without_batches_the_means_are_none() -> None:

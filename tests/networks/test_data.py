@@ -1,4 +1,5 @@
-"""Training data: the right pixels, from MODIS alone; augmented alike in LST and NDVI, and the same for one seed."""
+"""Training data: the right pixels, from MODIS alone; augmented
+alike in LST and NDVI, and the same for one seed."""
 
 from __future__ import annotations
 
@@ -30,10 +31,13 @@ def settings(**values: object) -> TrainingSettings:
 
 
 def coded(count: int = 6, rows: int = 12, columns: int = 12) -> TrainingData:
-    """Every pixel tells where it lies: NDVI = patch + fine row/1000 + fine column/10⁶ (scaled), LST its block's upper left."""
+    """Every pixel tells where it lies: NDVI = patch + fine row/1000 + fine
+    column/10⁶ (scaled), LST its block's upper left."""
     row, column = np.mgrid[: 4 * rows, : 4 * columns]
     ndvi = np.stack([index * 1000.0 * 1000.0 + row * 1000.0 + column for index in range(count)])
-    data = TrainingData([f"p{i}" for i in range(count)], ndvi[:, ::4, ::4].astype("f4"), ndvi.astype("f4"), np.arange(count))
+    data = TrainingData(
+        [f"p{i}" for i in range(count)], ndvi[:, ::4, ::4].astype("f4"), ndvi.astype("f4"), np.arange(count)
+    )
     assert len(np.unique(data.ndvi)) == data.ndvi.size
     return data
 
@@ -42,14 +46,25 @@ def random_data(count: int = 5, seed: int = 0) -> TrainingData:
     random = np.random.default_rng(seed)
     ndvi = random.uniform(-0.2, 0.9, (count, 32, 32))
     lst_k = random.normal(300.0, 8.0, (count, 8, 8))
-    return TrainingData([f"p{i}" for i in range(count)], lst_k.astype("f4"), ndvi.astype("f4"), np.arange(count))
+    return TrainingData(
+        [f"p{i}" for i in range(count)], lst_k.astype("f4"), ndvi.astype("f4"), np.arange(count)
+    )
 
 
 def test_statistics_are_those_of_the_chosen_patches() -> None:
     data, chosen = random_data(), np.array([0, 3])
     found = data.statistics(chosen)
     lst_k, ndvi = (stack[[0, 3]].astype(float) for stack in (data.lst_k, data.ndvi))
-    expected = [lst_k.mean(), lst_k.std(), ndvi.mean(), ndvi.std(), lst_k.min(), lst_k.max(), ndvi.min(), ndvi.max()]
+    expected = [
+        lst_k.mean(),
+        lst_k.std(),
+        ndvi.mean(),
+        ndvi.std(),
+        lst_k.min(),
+        lst_k.max(),
+        ndvi.min(),
+        ndvi.max(),
+    ]
     np.testing.assert_allclose(list(vars(found).values()), expected, rtol=1e-12)
 
 
@@ -73,7 +88,9 @@ def test_patches_with_holes_are_refused_by_name(which: str) -> None:
     data = random_data()
     holed = getattr(data, which).copy()
     holed[[1, 4], 2, 3] = np.nan
-    with pytest.raises(InputError, match=r"^patches p1, p4 hold invalid LST or NDVI \(2 of 5\); training needs whole ones"):
+    with pytest.raises(
+        InputError, match=r"^patches p1, p4 hold invalid LST or NDVI \(2 of 5\); training needs whole ones"
+    ):
         replace(data, **{which: holed})
 
 
@@ -87,7 +104,9 @@ def test_arrays_that_do_not_match_are_refused() -> None:
 
 def test_validation_batches_are_the_whole_patches_in_order() -> None:
     data, s = random_data(), Statistics(300.0, 8.0, 0.4, 0.2)
-    batches = list(Batches(data, s, settings(crop=8, symmetries=True, gamma=-0.3)).validation(np.array([4, 0, 2, 1, 3])))
+    batches = list(
+        Batches(data, s, settings(crop=8, symmetries=True, gamma=-0.3)).validation(np.array([4, 0, 2, 1, 3]))
+    )
     assert [batch.names for batch in batches] == [["p4", "p0", "p2", "p1"], ["p3"]]
     lst, ndvi = (torch.cat([getattr(batch, name) for batch in batches]) for name in ("lst", "ndvi"))
     order = [4, 0, 2, 1, 3]
@@ -99,18 +118,25 @@ def test_validation_batches_are_the_whole_patches_in_order() -> None:
 def test_scene_gammas_are_the_slopes_times_their_scale() -> None:
     data = random_data()
     s = data.statistics(np.arange(5))
-    (batch,) = Batches(data, s, settings(gamma="scene", gamma_scale=1.5, batch_size=8)).validation(np.array([2, 0]))
+    (batch,) = Batches(data, s, settings(gamma="scene", gamma_scale=1.5, batch_size=8)).validation(
+        np.array([2, 0])
+    )
     np.testing.assert_allclose(batch.gamma.flatten().numpy(), 1.5 * data.slopes(s)[[2, 0]], rtol=1e-6)
 
 
 def test_training_takes_every_patch_once_an_epoch_in_another_order_each_time() -> None:
     batches = Batches(random_data(), PLAIN, settings())
-    epochs = [[name for batch in batches.training(np.arange(5), epoch) for name in batch.names] for epoch in range(1, 5)]
+    epochs = [
+        [name for batch in batches.training(np.arange(5), epoch) for name in batch.names]
+        for epoch in range(1, 5)
+    ]
     assert all(sorted(names) == [f"p{i}" for i in range(5)] for names in epochs)
     assert len({tuple(names) for names in epochs}) > 1
 
 
-def windows(data: TrainingData, chosen: TrainingSettings, epochs: int, block: int = 1) -> list[tuple[np.ndarray, np.ndarray]]:
+def windows(
+    data: TrainingData, chosen: TrainingSettings, epochs: int, block: int = 1
+) -> list[tuple[np.ndarray, np.ndarray]]:
     batches = Batches(data, PLAIN, chosen, block)
     return [
         (lst[0].numpy(), ndvi[0].numpy())
@@ -155,7 +181,9 @@ def test_augmentation_uses_all_eight_symmetries_and_treats_both_images_alike() -
 
 def test_the_eight_symmetries_are_all_of_the_squares() -> None:
     image = np.arange(9.0, dtype="f4").reshape(3, 3)
-    expected = {tuple(m.ravel()) for k in range(4) for turned in [np.rot90(image, k)] for m in (turned, turned[::-1])}
+    expected = {
+        tuple(m.ravel()) for k in range(4) for turned in [np.rot90(image, k)] for m in (turned, turned[::-1])
+    }
     assert {tuple(symmetric(image, s).ravel()) for s in range(8)} == expected
     assert len(expected) == 8
 
@@ -178,13 +206,19 @@ def test_one_seed_and_epoch_give_the_same_batches_whatever_came_before() -> None
     for one, other in zip(first.training(np.arange(6), 2), second.training(np.arange(6), 2), strict=True):
         assert one.names == other.names
         assert torch.equal(one.lst, other.lst) and torch.equal(one.ndvi, other.ndvi)
-    others = list(Batches(coded(), PLAIN, settings(crop=8, symmetries=True, jitter=2, seed=4)).training(np.arange(6), 2))
-    assert not all(torch.equal(a.lst, b.lst) for a, b in zip(first.training(np.arange(6), 2), others, strict=True))
+    others = list(
+        Batches(coded(), PLAIN, settings(crop=8, symmetries=True, jitter=2, seed=4)).training(np.arange(6), 2)
+    )
+    assert not all(
+        torch.equal(a.lst, b.lst) for a, b in zip(first.training(np.arange(6), 2), others, strict=True)
+    )
 
 
 @pytest.mark.parametrize(("crop", "jitter"), [(13, 0), (12, 1), (9, 8)])
 def test_windows_larger_than_the_patches_are_refused(crop: int, jitter: int) -> None:
-    with pytest.raises(InputError, match=rf"^windows of {crop} coarse pixels, moved by up to {jitter} fine ones, do not fit"):
+    with pytest.raises(
+        InputError, match=rf"^windows of {crop} coarse pixels, moved by up to {jitter} fine ones, do not fit"
+    ):
         Batches(coded(), PLAIN, settings(crop=crop, jitter=jitter))
 
 
@@ -200,9 +234,15 @@ def test_data_are_not_changed_by_drawing_batches() -> None:
 def pairs_directory(tmp_path: Path, synthetic_pair: Pair) -> Path:
     """Three pairs: two over one ground, the third a tile's width away; each with its ASTER file."""
     east = Affine.translation(200 * COARSE_PIXEL_M, 0.0)
-    for pair_id, warmer_k, moved in (("3", 0.0, Affine.identity()), ("12", 1.0, Affine.identity()), ("5", 2.0, east)):
+    for pair_id, warmer_k, moved in (
+        ("3", 0.0, Affine.identity()),
+        ("12", 1.0, Affine.identity()),
+        ("5", 2.0, east),
+    ):
         lst = replace(
-            synthetic_pair.lst, values=synthetic_pair.lst.values + warmer_k, transform=moved @ synthetic_pair.lst.transform
+            synthetic_pair.lst,
+            values=synthetic_pair.lst.values + warmer_k,
+            transform=moved @ synthetic_pair.lst.transform,
         )
         ndvi = replace(synthetic_pair.ndvi, transform=moved @ synthetic_pair.ndvi.transform)
         write_pair(Pair(pair_id, lst, ndvi, synthetic_pair.aster), tmp_path / "pairs")
@@ -233,21 +273,39 @@ def test_aster_is_never_read(pairs_directory: Path, poison: bytes | None) -> Non
     assert without.names == with_aster.names
     np.testing.assert_array_equal(without.lst_k, with_aster.lst_k)
     np.testing.assert_array_equal(without.ndvi, with_aster.ndvi)
-    np.testing.assert_array_equal(np.stack([patch.lst.values for patch in pair_patches(pairs_directory, 0.0)]), np.stack(patches))
+    np.testing.assert_array_equal(
+        np.stack([patch.lst.values for patch in pair_patches(pairs_directory, 0.0)]), np.stack(patches)
+    )
 
 
 def granule_patch(name: str, date: str, row: int, column: int, seed: int) -> Patch:
     random = np.random.default_rng(seed)
-    coarse = Affine(COARSE_PIXEL_M, 0, 64 * column * COARSE_PIXEL_M, 0, -COARSE_PIXEL_M, -64 * row * COARSE_PIXEL_M)
+    coarse = Affine(
+        COARSE_PIXEL_M, 0, 64 * column * COARSE_PIXEL_M, 0, -COARSE_PIXEL_M, -64 * row * COARSE_PIXEL_M
+    )
     fine = coarse @ Affine.scale(0.25)
     lst = Raster(random.normal(300.0, 5.0, (16, 16)), coarse, SINUSOIDAL)
     assert fine.a == pytest.approx(FINE_PIXEL_M)
-    return Patch(name, lst, Raster(random.uniform(0.0, 0.9, (64, 64)), fine, SINUSOIDAL), date, "h18v04", row, column, 0.0)
+    return Patch(
+        name,
+        lst,
+        Raster(random.uniform(0.0, 0.9, (64, 64)), fine, SINUSOIDAL),
+        date,
+        "h18v04",
+        row,
+        column,
+        0.0,
+    )
 
 
 @pytest.fixture
 def patches_directory(tmp_path: Path) -> Path:
-    days = [("a", "2018-07-01", 0, 0), ("b", "2018-07-09", 2, 1), ("c", "2018-09-01", 0, 0), ("d", "2018-07-01", 5, 5)]
+    days = [
+        ("a", "2018-07-01", 0, 0),
+        ("b", "2018-07-09", 2, 1),
+        ("c", "2018-09-01", 0, 0),
+        ("d", "2018-07-01", 5, 5),
+    ]
     patches = [granule_patch(name, *where, seed=seed) for seed, (name, *where) in enumerate(days)]
     table = write_patches(patches, tmp_path / "patches", 0.6, 1)
     table.to_csv(tmp_path / "patches" / "patches.csv", index=False)
@@ -272,7 +330,9 @@ def test_patches_are_read_once_and_may_be_mapped(
     assert sum(len(batch.names) for batch in batches.training(np.arange(4), 1)) == 4
 
 
-def test_patches_of_pairs_group_by_footprint_and_are_cut_to_the_smallest(tmp_path: Path, pairs_directory: Path) -> None:
+def test_patches_of_pairs_group_by_footprint_and_are_cut_to_the_smallest(
+    tmp_path: Path, pairs_directory: Path
+) -> None:
     patches = list(pair_patches(pairs_directory, 0.0))
     patches[0] = replace(
         patches[0],

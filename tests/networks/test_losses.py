@@ -1,4 +1,5 @@
-"""The losses against direct computations of Method 3 in numpy, their gradients, and what the published weights score."""
+"""The losses against direct computations of Method 3 in numpy, their
+gradients, and what the published weights score."""
 
 from __future__ import annotations
 
@@ -39,7 +40,9 @@ def slow_gradients(image: np.ndarray) -> np.ndarray:
                 for down in (-1, 0, 1):
                     for right in (-1, 0, 1):
                         if 0 <= row + down < rows and 0 <= column + right < columns:
-                            result[index, row, column] += kernel[down + 1][right + 1] * image[row + down, column + right]
+                            result[index, row, column] += (
+                                kernel[down + 1][right + 1] * image[row + down, column + right]
+                            )
     return result
 
 
@@ -74,14 +77,18 @@ def slow_huber(a: np.ndarray, b: np.ndarray) -> float:
     return float(total / a.size)
 
 
-def scores(rows: int, columns: int, batch: int = 2, spread: float = 1.5, seed: int = 11) -> tuple[torch.Tensor, ...]:
+def scores(
+    rows: int, columns: int, batch: int = 2, spread: float = 1.5, seed: int = 11
+) -> tuple[torch.Tensor, ...]:
     """x̂, y and n; the spread reaches both branches of the Huber loss."""
     random = np.random.default_rng(seed)
     shapes = ((4 * rows, 4 * columns), (rows, columns), (4 * rows, 4 * columns))
     return tuple(torch.from_numpy(spread * random.standard_normal((batch, 1, *shape))) for shape in shapes)
 
 
-@pytest.mark.parametrize(("alpha", "gamma", "mtf"), [(0.99, -0.5, 0.1), (0.3, -0.25, 0.25), (0.0, 1.5, 0.1), (1.0, -0.5, 0.4)])
+@pytest.mark.parametrize(
+    ("alpha", "gamma", "mtf"), [(0.99, -0.5, 0.1), (0.3, -0.25, 0.25), (0.0, 1.5, 0.1), (1.0, -0.5, 0.4)]
+)
 def test_loss_is_the_methods(alpha: float, gamma: float, mtf: float) -> None:
     predicted, lst, ndvi = scores(4, 5)
     loss = sif_cnn_sr1(predicted, lst, ndvi, alpha, gamma, mtf)
@@ -100,7 +107,9 @@ def test_loss_is_the_methods(alpha: float, gamma: float, mtf: float) -> None:
 
 def test_defaults_are_the_papers() -> None:
     predicted, lst, ndvi = scores(4, 4)
-    assert float(sif_cnn_sr1(predicted, lst, ndvi).total) == float(sif_cnn_sr1(predicted, lst, ndvi, 0.99, -0.5, 0.1).total)
+    assert float(sif_cnn_sr1(predicted, lst, ndvi).total) == float(
+        sif_cnn_sr1(predicted, lst, ndvi, 0.99, -0.5, 0.1).total
+    )
 
 
 def test_gradients_of_a_batch_are_each_images_own() -> None:
@@ -112,7 +121,8 @@ def test_gradients_of_a_batch_are_each_images_own() -> None:
 
 
 def test_gradients_of_a_ramp_are_closed_form() -> None:
-    # On r·row + c·column every filter is linear: inside, its four answers are −8r, −8c, −6(r + c) and 6(c − r).
+    # On r·row + c·column every filter is linear: inside, its four
+    # answers are −8r, −8c, −6(r + c) and 6(c − r).
     row, column = np.mgrid[:6, :7].astype(float)
     inside = gradients(torch.from_numpy(3.0 * row + 0.5 * column)[None, None])[0, :, 1:-1, 1:-1].numpy()
     for answer, expected in zip(inside, (-24.0, -4.0, -21.0, -15.0), strict=True):
@@ -129,7 +139,9 @@ def test_texture_vanishes_where_lst_follows_ndvi_with_slope_gamma(gamma: float) 
 @given(st.floats(-3.0, 3.0), st.floats(-3.0, 3.0))
 def test_reconstruction_of_constants_is_hubers_of_their_difference(fine: float, coarse: float) -> None:
     ndvi = torch.zeros(1, 1, 8, 8, dtype=torch.float64)
-    loss = sif_cnn_sr1(torch.full_like(ndvi, fine), torch.full((1, 1, 2, 2), coarse, dtype=torch.float64), ndvi)
+    loss = sif_cnn_sr1(
+        torch.full_like(ndvi, fine), torch.full((1, 1, 2, 2), coarse, dtype=torch.float64), ndvi
+    )
     difference = abs(fine - coarse)
     expected = difference**2 / 2 if difference <= 1 else difference - 0.5
     assert float(loss.reconstruction) == pytest.approx(expected, rel=1e-9, abs=1e-15)
@@ -156,10 +168,16 @@ def test_sr2_is_the_methods(alpha: float, gamma: float, mtf: float) -> None:
     predicted, lst, ndvi = scores(4, 5, spread=2.5)
     loss = sif_cnn_sr2(predicted, lst, ndvi, alpha, gamma, mtf)
     coarse = np.stack([slow_degrade(image.numpy(), mtf) for image in predicted[:, 0]])
-    details = [np.stack([x.numpy() - slow_low_pass(x.numpy(), 0.25) for x in images[:, 0]]) for images in (predicted, ndvi)]
+    details = [
+        np.stack([x.numpy() - slow_low_pass(x.numpy(), 0.25) for x in images[:, 0]])
+        for images in (predicted, ndvi)
+    ]
     differences = np.abs(details[0] - gamma * details[1])
     assert (differences < 1.0).any() and (differences > 1.0).any()
-    reconstruction, texture = slow_huber(coarse, lst[:, 0].numpy()), slow_huber(details[0], gamma * details[1])
+    reconstruction, texture = (
+        slow_huber(coarse, lst[:, 0].numpy()),
+        slow_huber(details[0], gamma * details[1]),
+    )
     assert float(loss.reconstruction) == pytest.approx(reconstruction, rel=1e-10)
     assert float(loss.texture) == pytest.approx(texture, rel=1e-10)
     assert float(loss.total) == pytest.approx(alpha * reconstruction + (1 - alpha) * texture, rel=1e-10)
@@ -173,7 +191,11 @@ def test_sr2_defaults_are_the_papers() -> None:
 def test_sc_unet_is_the_huber_loss_alone() -> None:
     predicted, _, lst = scores(4, 5)
     loss = sc_unet(predicted, lst)
-    assert float(loss.total) == float(loss.reconstruction) == pytest.approx(slow_huber(predicted.numpy(), lst.numpy()), rel=1e-12)
+    assert (
+        float(loss.total)
+        == float(loss.reconstruction)
+        == pytest.approx(slow_huber(predicted.numpy(), lst.numpy()), rel=1e-12)
+    )
     assert float(loss.texture) == 0.0
 
 
@@ -182,12 +204,17 @@ def test_a_gamma_for_each_scene_is_that_scenes_own(loss: partial) -> None:
     predicted, lst, ndvi = scores(3, 4, batch=3)
     gammas = torch.tensor([-0.7, 0.1, -0.3], dtype=torch.float64)
     together = loss(predicted, lst, ndvi, gamma=gammas.view(3, 1, 1, 1))
-    alone = [loss(*(image[i : i + 1] for image in (predicted, lst, ndvi)), gamma=float(gammas[i])) for i in range(3)]
+    alone = [
+        loss(*(image[i : i + 1] for image in (predicted, lst, ndvi)), gamma=float(gammas[i]))
+        for i in range(3)
+    ]
     assert float(together.total) == pytest.approx(np.mean([float(one.total) for one in alone]), rel=1e-12)
 
 
 @pytest.mark.parametrize("spread", [0.1, 3.0])
-@pytest.mark.parametrize("loss", [partial(sif_cnn_sr2, alpha=0.5), partial(sif_cnn_sr2, alpha=0.01, gamma=0.7)])
+@pytest.mark.parametrize(
+    "loss", [partial(sif_cnn_sr2, alpha=0.5), partial(sif_cnn_sr2, alpha=0.01, gamma=0.7)]
+)
 def test_derivative_of_sr2_is_that_of_finite_differences(spread: float, loss: partial) -> None:
     predicted, lst, ndvi = scores(2, 2, batch=1, spread=spread)
     predicted.requires_grad_()
@@ -239,4 +266,6 @@ def test_published_weights_score_the_published_losses(
         sums += [float(loss.total), float(loss.reconstruction), float(loss.texture)]
     assert len(pairs) == 62
     for found, figure in zip(sums / len(pairs), expected, strict=True):
-        assert found == pytest.approx(figure, abs=6e-5 if figure > 0.1 else 6e-6)  # as many digits as are known
+        assert found == pytest.approx(
+            figure, abs=6e-5 if figure > 0.1 else 6e-6
+        )  # as many digits as are known

@@ -33,7 +33,9 @@ def test_sharpening_networks_see_upsampled_lst_and_ndvi(model: str) -> None:
     inputs = OBJECTIVES[model].inputs(given, STATISTICS)
     assert inputs.shape == (2, 2, 64, 80)
     for index in range(2):
-        np.testing.assert_allclose(inputs[index, 0].numpy(), upsampled(given.lst[index, 0].numpy()), atol=1e-9)
+        np.testing.assert_allclose(
+            inputs[index, 0].numpy(), upsampled(given.lst[index, 0].numpy()), atol=1e-9
+        )
         assert torch.equal(inputs[index, 1], given.ndvi[index, 0])
 
 

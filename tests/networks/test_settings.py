@@ -13,8 +13,22 @@ from lstsr_core.base.project import TRAINING_SETTINGS
 from lstsr_core.networks.settings import MODELS, TrainingSettings, read_settings, settings_of
 
 PUBLISHED: dict[str, dict[str, Any]] = {
-    "sif-cnn-sr1": {"alpha": 0.99, "gamma": -0.5, "mtf": 0.1, "learning_rate": 1e-3, "epochs": 100, "patience": 30},
-    "sif-cnn-sr2": {"alpha": 0.5, "gamma": -0.25, "mtf": 0.1, "learning_rate": 1e-4, "epochs": 200, "patience": 30},
+    "sif-cnn-sr1": {
+        "alpha": 0.99,
+        "gamma": -0.5,
+        "mtf": 0.1,
+        "learning_rate": 1e-3,
+        "epochs": 100,
+        "patience": 30,
+    },
+    "sif-cnn-sr2": {
+        "alpha": 0.5,
+        "gamma": -0.25,
+        "mtf": 0.1,
+        "learning_rate": 1e-4,
+        "epochs": 200,
+        "patience": 30,
+    },
     "sc-unet": {"learning_rate": 1e-4, "epochs": 200, "patience": 20},
 }
 COMMON = {
@@ -31,7 +45,9 @@ def test_paper_settings_are_the_published_ones(model: str) -> None:
         assert settings[name] == value, name
 
 
-@pytest.mark.parametrize("path", sorted(TRAINING_SETTINGS.glob("*/*.yaml")), ids=lambda path: f"{path.parent.name}/{path.stem}")
+@pytest.mark.parametrize(
+    "path", sorted(TRAINING_SETTINGS.glob("*/*.yaml")), ids=lambda path: f"{path.parent.name}/{path.stem}"
+)
 def test_committed_settings_are_of_the_model_they_lie_under(path: Path) -> None:
     assert read_settings(path).model == path.parent.name
 
@@ -80,15 +96,24 @@ def test_an_unknown_setting_is_refused_with_the_known_ones(tmp_path: Path) -> No
         ({"model": "sc-unet", "crop": 30}, "'crop' is 30: sc-unet needs a multiple of 4"),
     ],
 )
-def test_settings_that_contradict_each_other_are_told(tmp_path: Path, values: dict[str, object], reason: str) -> None:
+def test_settings_that_contradict_each_other_are_told(
+    tmp_path: Path, values: dict[str, object], reason: str
+) -> None:
     assert reason in refusal(tmp_path, **values)
 
 
 def test_numbers_as_yaml_writes_them_are_taken(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
-    path.write_text("model: sif-cnn-sr2\nlearning_rate: 2e-4\ngamma: scene\nalpha: 1\npatience: null\nkeep: last\n")
+    path.write_text(
+        "model: sif-cnn-sr2\nlearning_rate: 2e-4\ngamma: scene\nalpha: 1\npatience: null\nkeep: last\n"
+    )
     settings = read_settings(path)
-    assert (settings.learning_rate, settings.gamma, settings.alpha, settings.patience) == (2e-4, "scene", 1.0, None)
+    assert (settings.learning_rate, settings.gamma, settings.alpha, settings.patience) == (
+        2e-4,
+        "scene",
+        1.0,
+        None,
+    )
     assert settings == TrainingSettings.check(settings.model_dump(), "again")
 
 
@@ -98,7 +123,10 @@ def test_files_that_hold_no_settings_are_named(tmp_path: Path, content: str | No
     if content is not None:
         path.write_text(content)
     with pytest.raises(
-        InputError, match=r"mine\.yaml(: holds a \w+; expected| is not YAML|: cannot be read|: setting 'model' is missing)"
+        InputError,
+        match=(
+            r"mine\.yaml(: holds a \w+; expected| is not YAML|: cannot be read|: setting 'model' is missing)"
+        ),
     ):
         read_settings(path)
 
@@ -107,7 +135,9 @@ def test_a_file_may_be_named_instead_of_committed_settings(tmp_path: Path) -> No
     path = tmp_path / "mine.yaml"
     path.write_text("model: sc-unet\nepochs: 3\n")
     assert settings_of("sc-unet", str(path)).epochs == 3
-    with pytest.raises(InputError, match=r"mine\.yaml: holds the settings of sc-unet; expected those of sif-cnn-sr1\.$"):
+    with pytest.raises(
+        InputError, match=r"mine\.yaml: holds the settings of sc-unet; expected those of sif-cnn-sr1\.$"
+    ):
         settings_of("sif-cnn-sr1", str(path))
     with pytest.raises(InputError, match="mine: cannot be read"):
         settings_of("sc-unet", "mine")

@@ -70,7 +70,9 @@ def scene() -> tuple[FloatArray, FloatArray]:
     """U(LST) and NDVI, 512×512, of the simulator."""
     simulated = simulate_scene(landscape(3, 2), datetime.date(2018, 7, 19))
     margin = 4 * MARGIN_COARSE_PIXELS
-    return upsample(fill_nearest(simulated.lst.values)), simulated.ndvi.values[margin:-margin, margin:-margin].astype(float)
+    return upsample(fill_nearest(simulated.lst.values)), simulated.ndvi.values[
+        margin:-margin, margin:-margin
+    ].astype(float)
 
 
 # Windows
@@ -90,7 +92,9 @@ def test_windows_share_out_an_image(rows: int, columns: int, largest: int) -> No
 def test_a_window_is_found_again_in_a_wider_one(data: st.DataObject) -> None:
     image = np.arange(40 * 30).reshape(40, 30)
     first, left = data.draw(st.integers(0, 39)), data.draw(st.integers(0, 29))
-    window = Window(slice(first, data.draw(st.integers(first + 1, 40))), slice(left, data.draw(st.integers(left + 1, 30))))
+    window = Window(
+        slice(first, data.draw(st.integers(first + 1, 40))), slice(left, data.draw(st.integers(left + 1, 30)))
+    )
     around = window.widened(data.draw(st.integers(0, 50)), 40, 30)
     np.testing.assert_array_equal(window.inside(around).of(around.of(image)), window.of(image))
 
@@ -109,7 +113,8 @@ def test_a_network_for_inference_computes_the_same(upsampling: Upsampling) -> No
 
 
 def test_the_reach_is_that_of_the_gradient() -> None:
-    """With weights above zero nothing cancels: the inputs of an output are those that its derivative is not zero for."""
+    """With weights above zero nothing cancels: the inputs of an output
+    are those that its derivative is not zero for."""
     network = random_network(2).double()
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
@@ -130,15 +135,23 @@ def test_the_reach_is_that_of_the_gradient() -> None:
 
 
 def test_windows_give_what_one_pass_gives_over_1024_pixels() -> None:
-    network, image = random_network(4), torch.randn(1, 2, 1024, 1024, generator=torch.Generator().manual_seed(5))
+    network, image = (
+        random_network(4),
+        torch.randn(1, 2, 1024, 1024, generator=torch.Generator().manual_seed(5)),
+    )
     expected_k = one_pass(for_inference(network), image) * STATISTICS.lst_std_k
-    found_k = predict_seamless(network, cut_from(image), everywhere(image), largest=344) * STATISTICS.lst_std_k
+    found_k = (
+        predict_seamless(network, cut_from(image), everywhere(image), largest=344) * STATISTICS.lst_std_k
+    )
     assert expected_k.std() > 1.0
     assert np.abs(found_k - expected_k).max() < 1e-3
 
 
 def test_a_halo_narrower_than_the_reach_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    network, image = random_network(4), torch.randn(1, 2, 256, 256, generator=torch.Generator().manual_seed(5))
+    network, image = (
+        random_network(4),
+        torch.randn(1, 2, 256, 256, generator=torch.Generator().manual_seed(5)),
+    )
     monkeypatch.setattr(windows, "reach", lambda _: 24)
     found = predict_seamless(network, cut_from(image), everywhere(image), largest=128)
     assert np.abs(found - one_pass(network, image)).max() * STATISTICS.lst_std_k > 1e-3
@@ -147,7 +160,10 @@ def test_a_halo_narrower_than_the_reach_would_be_seen(monkeypatch: pytest.Monkey
 @settings(max_examples=15)
 @given(st.integers(8, 120), st.integers(8, 120), st.sampled_from([48, 80]))
 def test_windows_give_what_one_pass_gives_whatever_the_size(rows: int, columns: int, largest: int) -> None:
-    network, image = random_network(6), torch.randn(1, 2, rows, columns, generator=torch.Generator().manual_seed(rows))
+    network, image = (
+        random_network(6),
+        torch.randn(1, 2, rows, columns, generator=torch.Generator().manual_seed(rows)),
+    )
     found = predict_seamless(network, cut_from(image), everywhere(image), largest)
     np.testing.assert_allclose(found, one_pass(network, image), atol=1e-4)
 
@@ -178,13 +194,19 @@ def test_windows_of_a_network_that_depends_on_its_window_are_refused() -> None:
 
 
 class FirstChannel(nn.Module):
-    """A network that gives back its first input: any weighting of windows that adds up to one gives the image."""
+    """A network that gives back its first input: any weighting
+    of windows that adds up to one gives the image."""
 
     def forward(self, inputs: Tensor) -> Tensor:
         return inputs[:, :1]
 
 
-@given(st.integers(8, 700), st.integers(8, 700), st.integers(0, BLENDING_STEP - 1), st.integers(0, BLENDING_STEP - 1))
+@given(
+    st.integers(8, 700),
+    st.integers(8, 700),
+    st.integers(0, BLENDING_STEP - 1),
+    st.integers(0, BLENDING_STEP - 1),
+)
 def test_blending_weights_add_up_to_one(rows: int, columns: int, first_row: int, first_column: int) -> None:
     image = torch.randn(1, 2, rows, columns)
     found = predict_blended(FirstChannel(), cut_from(image), everywhere(image), first_row, first_column)  # type: ignore[arg-type]
@@ -226,14 +248,20 @@ def stitched(published_pairs: Path) -> list[tuple[FloatArray, FloatArray]]:
     images = []
     for pair_id in pair_ids(published_pairs)[5::40]:
         pair = read_modis(published_pairs, pair_id)
-        lst_k, ndvi = (np.pad(fill_nearest(r.values), ((0, r.rows), (0, r.columns)), "symmetric") for r in (pair.lst, pair.ndvi))
+        lst_k, ndvi = (
+            np.pad(fill_nearest(r.values), ((0, r.rows), (0, r.columns)), "symmetric")
+            for r in (pair.lst, pair.ndvi)
+        )
         images.append((upsample(lst_k), ndvi))
     return images
 
 
 @pytest.mark.parametrize("method", PUBLISHED_CHECKPOINTS)
 def test_published_networks_depend_little_on_where_windows_begin_and_leave_no_seams(
-    published_pairs: Path, method: str, scene: tuple[FloatArray, FloatArray], stitched: list[tuple[FloatArray, FloatArray]]
+    published_pairs: Path,
+    method: str,
+    scene: tuple[FloatArray, FloatArray],
+    stitched: list[tuple[FloatArray, FloatArray]],
 ) -> None:
     path = weights_file(published_pairs, method)
     assert path is not None
@@ -242,7 +270,8 @@ def test_published_networks_depend_little_on_where_windows_begin_and_leave_no_se
     for lst_k, ndvi in [scene, *stitched]:
         inputs, wanted = cut_from(scores(model, lst_k, ndvi)), np.ones(ndvi.shape, dtype=np.bool_)
         found = {
-            first: predict_blended(model.network, inputs, wanted, first, first) * model.statistics.lst_std_k for first in (0, 56)
+            first: predict_blended(model.network, inputs, wanted, first, first) * model.statistics.lst_std_k
+            for first in (0, 56)
         }
         assert np.std(found[0]) > 0.5
         assert np.sqrt(np.mean((found[56] - found[0]) ** 2)) < 0.05
@@ -282,5 +311,7 @@ def test_a_model_sharpens_images_of_any_size_without_seams(scene: tuple[FloatArr
     expected = predict_blended(blended.network, cut_from(image), everywhere(image)) * STATISTICS.lst_std_k
     np.testing.assert_allclose(blended.predict_k(lst_k, ndvi), expected + STATISTICS.lst_mean_k, atol=1e-3)
     part = slice(0, 256)  # of the training patches' size: one pass, as it is evaluated on pairs
-    expected_k = one_pass(blended.network, image[:, :, part, part]) * STATISTICS.lst_std_k + STATISTICS.lst_mean_k
+    expected_k = (
+        one_pass(blended.network, image[:, :, part, part]) * STATISTICS.lst_std_k + STATISTICS.lst_mean_k
+    )
     np.testing.assert_allclose(blended.predict_k(lst_k[part, part], ndvi[part, part]), expected_k, atol=1e-3)

@@ -1,4 +1,5 @@
-"""Training: repeatable bit for bit, resumed or not; learning, stopped early, and what it keeps is the best epoch."""
+"""Training: repeatable bit for bit, resumed or not; learning,
+stopped early, and what it keeps is the best epoch."""
 
 from __future__ import annotations
 
@@ -35,7 +36,9 @@ COARSE = 16
 def patch_set(count: int, seed: int, name: str) -> TrainingData:
     """Smooth random NDVI, LST that falls with it; LST = D(truth)."""
     random = np.random.default_rng(seed)
-    fields = ndimage.gaussian_filter(random.standard_normal((count, 4 * COARSE, 4 * COARSE)), (0, 2, 2), mode="wrap")
+    fields = ndimage.gaussian_filter(
+        random.standard_normal((count, 4 * COARSE, 4 * COARSE)), (0, 2, 2), mode="wrap"
+    )
     ndvi = np.clip(0.5 + 1.2 * fields, -0.2, 0.95)
     lst_k = degrade(308.0 - 12.0 * ndvi) + 0.3 * random.standard_normal((count, COARSE, COARSE))
     names = [f"{name}{index}" for index in range(count)]
@@ -48,10 +51,14 @@ def together(*parts: TrainingData) -> TrainingData:
     return TrainingData(names, lst_k, ndvi, np.arange(len(names)))
 
 
-def fit(training: TrainingData, validation: TrainingData, chosen: TrainingSettings, **files: Path) -> TrainedModel:
+def fit(
+    training: TrainingData, validation: TrainingData, chosen: TrainingSettings, **files: Path
+) -> TrainedModel:
     """Train on one set and validate on another, on the CPU."""
     data, count = together(training, validation), len(training)
-    return train(data, np.arange(count), np.arange(count, len(data)), chosen, device=torch.device("cpu"), **files)
+    return train(
+        data, np.arange(count), np.arange(count, len(data)), chosen, device=torch.device("cpu"), **files
+    )
 
 
 TRAINING, VALIDATION = patch_set(6, 1, "t"), patch_set(3, 2, "v")
@@ -60,7 +67,14 @@ REVERSED = replace(VALIDATION, lst_k=614.0 - VALIDATION.lst_k)
 
 
 def settings(**values: object) -> TrainingSettings:
-    small = {"model": "sif-cnn-sr1", "batch_size": 2, "epochs": 3, "threads": 1, "learning_rate": 5e-3, "seed": 5}
+    small = {
+        "model": "sif-cnn-sr1",
+        "batch_size": 2,
+        "epochs": 3,
+        "threads": 1,
+        "learning_rate": 5e-3,
+        "seed": 5,
+    }
     return TrainingSettings.check({**small, **values}, "test")
 
 
@@ -126,11 +140,15 @@ def test_total_is_the_weighted_sum_of_its_terms(long_run: TrainedModel) -> None:
 def test_the_best_epochs_weights_are_the_ones_kept(long_run: TrainedModel) -> None:
     losses = long_run.curves.set_index("epoch")["val_loss"]
     assert long_run.best_epoch == losses.idxmin()
-    assert long_run.best_epoch < losses.index.max() and losses.iloc[-1] > 1.05 * losses.min()  # else any weights would do
+    assert (
+        long_run.best_epoch < losses.index.max() and losses.iloc[-1] > 1.05 * losses.min()
+    )  # else any weights would do
     assert not long_run.network.training
     predicted, _ = predictions(long_run, REVERSED)
     lst, ndvi = z_scores(REVERSED, TRAINING)
-    found = np.mean([float(sif_cnn_sr1(predicted[i : i + 1], lst[i : i + 1], ndvi[i : i + 1]).total) for i in range(3)])
+    found = np.mean(
+        [float(sif_cnn_sr1(predicted[i : i + 1], lst[i : i + 1], ndvi[i : i + 1]).total) for i in range(3)]
+    )
     assert found == pytest.approx(losses.min(), rel=1e-4)
 
 
@@ -154,11 +172,16 @@ def test_statistics_are_the_training_patches_own(long_run: TrainedModel) -> None
 def test_weights_loss_and_psf_follow_the_settings() -> None:
     base = fit(TRAINING, VALIDATION, settings(epochs=1)).curves.iloc[0]
     for name, value in (("alpha", 0.5), ("gamma", 1.0), ("mtf", 0.4)):
-        assert fit(TRAINING, VALIDATION, settings(epochs=1, **{name: value})).curves.iloc[0]["val_loss"] != base["val_loss"]
+        assert (
+            fit(TRAINING, VALIDATION, settings(epochs=1, **{name: value})).curves.iloc[0]["val_loss"]
+            != base["val_loss"]
+        )
 
 
 @pytest.mark.parametrize("patience", [1, 2])
-def test_training_stops_after_epochs_of_patience_without_a_better_one(long_run: TrainedModel, patience: int) -> None:
+def test_training_stops_after_epochs_of_patience_without_a_better_one(
+    long_run: TrainedModel, patience: int
+) -> None:
     losses = long_run.curves["val_loss"].tolist()
     stop = next(e for e in range(1, 9) if e - 1 - int(np.argmin(losses[:e])) >= patience)
     assert stop < 8
@@ -171,7 +194,9 @@ def test_a_validation_loss_without_bound_names_the_batchs_patches() -> None:
     # NDVI of one patch lies so far from the training patches' that its z-scores exceed single precision.
     ndvi = VALIDATION.ndvi.copy()
     ndvi[2] *= np.float32(3e38)
-    with pytest.raises(InputError, match=r"^epoch 1: the loss is (nan|inf) on patches v0, v1, v2\. Lower 'learning_rate'"):
+    with pytest.raises(
+        InputError, match=r"^epoch 1: the loss is (nan|inf) on patches v0, v1, v2\. Lower 'learning_rate'"
+    ):
         fit(TRAINING, replace(VALIDATION, ndvi=ndvi), settings(batch_size=3))
 
 
@@ -189,7 +214,9 @@ def test_a_training_loss_that_is_no_number_stops_the_run_naming_the_patches(
     monkeypatch.setitem(OBJECTIVES, "sif-cnn-sr1", replace(objective, loss=nan_in_the_second_epoch))
     with pytest.raises(InputError) as caught:  # three training and two validation batches an epoch
         fit(TRAINING, VALIDATION, settings(epochs=3), checkpoint=tmp_path / "x.checkpoint.safetensors")
-    assert str(caught.value).startswith(f"epoch 2: the loss is nan on patches {', '.join(steps[5])}. Lower 'learning_rate'")
+    assert str(caught.value).startswith(
+        f"epoch 2: the loss is nan on patches {', '.join(steps[5])}. Lower 'learning_rate'"
+    )
     assert len(steps) == 6 and set(steps[5]) < set(TRAINING.names)
     assert read_checkpoint(tmp_path / "x.checkpoint.safetensors").epoch == 1
 
@@ -217,7 +244,9 @@ LAST = {"keep": "last", "patience": None}
 
 
 @pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("values", [{}, {**LAST, "schedule": "cosine", "norm_epochs": 2, **AUGMENTED, "gamma": "scene"}])
+@pytest.mark.parametrize(
+    "values", [{}, {**LAST, "schedule": "cosine", "norm_epochs": 2, **AUGMENTED, "gamma": "scene"}]
+)
 def test_a_resumed_training_is_the_uninterrupted_one(
     tmp_path: Path, model: str, values: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -287,7 +316,9 @@ def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path, values: dict[
     path = tmp_path / "x.checkpoint.safetensors"
     fit(TRAINING, VALIDATION, settings(epochs=1), checkpoint=path)
     before = path.read_bytes()
-    with pytest.raises(InputError, match=r"belongs to a training with other settings or patches\. Take another directory"):
+    with pytest.raises(
+        InputError, match=r"belongs to a training with other settings or patches\. Take another directory"
+    ):
         fit(TRAINING, VALIDATION, settings(**{"epochs": 1, **values}), checkpoint=path)
     with pytest.raises(InputError, match="other settings or patches"):
         fit(VALIDATION, TRAINING, settings(epochs=1), checkpoint=path)
@@ -304,7 +335,11 @@ def test_the_last_epoch_is_kept_where_it_is_asked_for() -> None:
 
 def test_without_validation_patches_their_curves_are_empty() -> None:
     model = train(
-        TRAINING, np.arange(6), np.arange(0), settings(epochs=2, training_share=1.0, **LAST), device=torch.device("cpu")
+        TRAINING,
+        np.arange(6),
+        np.arange(0),
+        settings(epochs=2, training_share=1.0, **LAST),
+        device=torch.device("cpu"),
     )
     assert model.curves.filter(like="val_").isna().all(axis=None)
     assert np.isfinite(model.curves.filter(like="train_").to_numpy()).all()
@@ -318,13 +353,17 @@ def test_validation_patches_change_nothing_where_the_last_epoch_is_kept() -> Non
 
 def test_after_its_epochs_batch_norm_keeps_its_statistics_and_training_sees_what_validation_does() -> None:
     chosen = settings(epochs=3, norm_epochs=2, batch_size=6, **LAST)
-    frozen, free = fit(TRAINING, TRAINING, chosen), fit(TRAINING, TRAINING, chosen.model_copy(update={"norm_epochs": None}))
+    frozen, free = (
+        fit(TRAINING, TRAINING, chosen),
+        fit(TRAINING, TRAINING, chosen.model_copy(update={"norm_epochs": None})),
+    )
     two = fit(TRAINING, TRAINING, chosen.model_copy(update={"epochs": 2}))
     for name, statistic in two.network.state_dict().items():
         if "running" in name or "tracked" in name:
             assert torch.equal(frozen.network.state_dict()[name], statistic)
             assert not torch.equal(free.network.state_dict()[name], statistic)
-    # One batch holds all patches: the third epoch's training loss, before its step, is the second's validation loss.
+    # One batch holds all patches: the third epoch's training loss,
+    # before its step, is the second's validation loss.
     assert frozen.curves["train_loss"].iloc[2] == pytest.approx(two.curves["val_loss"].iloc[1], rel=1e-5)
     assert free.curves["train_loss"].iloc[2] != pytest.approx(two.curves["val_loss"].iloc[1], rel=1e-2)
 
@@ -343,7 +382,8 @@ def test_cosine_schedule_falls_from_the_learning_rate_to_nothing(monkeypatch: py
 
 
 def test_gradients_are_clipped() -> None:
-    # Adam does not feel the size of gradients that are all scaled alike; those that differ from step to step it does.
+    # Adam does not feel the size of gradients that are all scaled alike;
+    # those that differ from step to step it does.
     free, clipped = (fit(TRAINING, VALIDATION, settings(gradient_clip=clip)).curves for clip in (None, 1e-3))
     assert free["val_loss"].iloc[-1] != clipped["val_loss"].iloc[-1]
     assert free["train_loss"].iloc[0] == pytest.approx(clipped["train_loss"].iloc[0], rel=0.5)

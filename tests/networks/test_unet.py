@@ -23,7 +23,9 @@ from lstsr_core.networks.weights import PUBLISHED_STATISTICS, Model, load_model,
 from lstsr_core.networks.weights_files import PUBLISHED_CHECKPOINTS, unseen_weights, weights_file
 from lstsr_core.patches.statistics import Statistics, read_statistics
 
-STATISTICS = Statistics(lst_mean_k=300.25, lst_std_k=7.5, ndvi_mean=0.6, ndvi_std=0.17, lst_min_k=251.5, ndvi_max=0.99)
+STATISTICS = Statistics(
+    lst_mean_k=300.25, lst_std_k=7.5, ndvi_mean=0.6, ndvi_std=0.17, lst_min_k=251.5, ndvi_max=0.99
+)
 State = dict[str, Tensor]
 FullDisk = Callable[[int], AbstractContextManager[None]]
 
@@ -64,13 +66,18 @@ def plain_forward(state: State, inputs: Tensor) -> Tensor:
     """Method 2 line by line."""
 
     def convolve(features: Tensor, name: str, bias: Tensor | None = None) -> Tensor:
-        return functional.conv2d(functional.pad(features, [1] * 4, mode="replicate"), state[f"{name}.weight"], bias)
+        return functional.conv2d(
+            functional.pad(features, [1] * 4, mode="replicate"), state[f"{name}.weight"], bias
+        )
 
     def block(features: Tensor, convolution: str, norm: str) -> Tensor:
         mean, variance, scale, shift = (
-            state[f"{norm}.{part}"][:, None, None] for part in ("running_mean", "running_var", "weight", "bias")
+            state[f"{norm}.{part}"][:, None, None]
+            for part in ("running_mean", "running_var", "weight", "bias")
         )
-        return torch.relu((convolve(features, convolution) - mean) / torch.sqrt(variance + 1e-5) * scale + shift)
+        return torch.relu(
+            (convolve(features, convolution) - mean) / torch.sqrt(variance + 1e-5) * scale + shift
+        )
 
     def double(features: Tensor, name: str) -> Tensor:
         return block(block(features, f"{name}.0", f"{name}.1"), f"{name}.3", f"{name}.4")
@@ -120,7 +127,9 @@ def test_predictions_are_scored_with_the_models_statistics(tmp_path: Path) -> No
     generator = np.random.default_rng(84)
     lst_k, ndvi = generator.normal(303.0, 8.0, (32, 36)), generator.uniform(0.1, 0.9, (32, 36))
     predicted = load_model(tmp_path / "weights.pt").predict_k(lst_k, ndvi)
-    scores = torch.tensor(np.stack([(lst_k - 303.467) / 8.0529, (ndvi - 0.64476) / 0.16534]), dtype=torch.float32)
+    scores = torch.tensor(
+        np.stack([(lst_k - 303.467) / 8.0529, (ndvi - 0.64476) / 0.16534]), dtype=torch.float32
+    )
     expected = plain_forward(state, scores[None])[0, 0].numpy() * 8.0529 + 303.467
     assert predicted.dtype == np.float64
     np.testing.assert_allclose(predicted, expected, atol=2e-3)
@@ -154,11 +163,16 @@ def test_the_same_weights_are_saved_as_the_same_bytes(tmp_path: Path, card: dict
 
 
 @pytest.mark.parametrize("size", [0, 5_000, 500_000])
-def test_a_disk_that_fills_up_leaves_the_previous_weights(tmp_path: Path, full_disk: FullDisk, size: int) -> None:
+def test_a_disk_that_fills_up_leaves_the_previous_weights(
+    tmp_path: Path, full_disk: FullDisk, size: int
+) -> None:
     path = tmp_path / "sif-cnn-sr1.safetensors"
     save_model(random_network(85), STATISTICS, path)
     before = path.read_bytes()
-    with full_disk(size), pytest.raises(InputError, match=r"sif-cnn-sr1\.safetensors: cannot be written \(File too large\)"):
+    with (
+        full_disk(size),
+        pytest.raises(InputError, match=r"sif-cnn-sr1\.safetensors: cannot be written \(File too large\)"),
+    ):
         save_model(random_network(86), STATISTICS, path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
@@ -233,7 +247,14 @@ def test_weights_of_another_width_are_told(tmp_path: Path) -> None:
         {"best_loss": 0.1, "model_state_dict": published_state(91)},
         {"epoch": 3, **published_state(92)},
     ],
-    ids=["another network", "nothing", "one tensor more", "a level less", "a training state", "a number beside the tensors"],
+    ids=[
+        "another network",
+        "nothing",
+        "one tensor more",
+        "a level less",
+        "a training state",
+        "a number beside the tensors",
+    ],
 )
 def test_checkpoints_of_another_architecture_are_refused(tmp_path: Path, content: dict[str, object]) -> None:
     torch.save(content, tmp_path / "weights.pt")
@@ -261,12 +282,15 @@ def test_other_statistics_files_are_named(tmp_path: Path, content: str | None) -
     if content is not None:
         path.write_text(content)
     with pytest.raises(
-        InputError, match=r"statistics\.json: not readable as training statistics .*expected JSON with lst_mean_k"
+        InputError,
+        match=r"statistics\.json: not readable as training statistics .*expected JSON with lst_mean_k",
     ):
         read_statistics(path)
 
 
-@pytest.mark.parametrize("wrong", [{"lst_mean_k": "warm"}, {"ndvi_mean": None}, {"lst_std_k": 0.0}, {"ndvi_std": float("nan")}])
+@pytest.mark.parametrize(
+    "wrong", [{"lst_mean_k": "warm"}, {"ndvi_mean": None}, {"lst_std_k": 0.0}, {"ndvi_std": float("nan")}]
+)
 def test_statistics_that_cannot_score_are_refused(tmp_path: Path, wrong: dict[str, object]) -> None:
     (tmp_path / "statistics.json").write_text(json.dumps({**asdict(STATISTICS), **wrong}))
     with pytest.raises(InputError, match=next(iter(wrong))):
@@ -285,7 +309,9 @@ def test_own_weights_are_looked_for_before_the_published(tmp_path: Path) -> None
     assert weights_file(tmp_path, "sif-cnn-sr2") == tmp_path / "sif-cnn-sr2.safetensors"
 
 
-def test_without_a_directory_the_packages_own_weights_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_directory_the_packages_own_weights_are_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(networks, "PACKAGE_WEIGHTS", tmp_path)
     assert weights_file(None, "sc-unet") is None
     (tmp_path / "sc-unet.safetensors").touch()
@@ -296,8 +322,12 @@ def test_without_a_directory_the_packages_own_weights_are_taken(tmp_path: Path, 
 def test_each_scene_takes_the_weights_that_have_not_seen_it(tmp_path: Path) -> None:
     assert unseen_weights(tmp_path, "57") == tmp_path
     (tmp_path / "folds.csv").write_text("scene,fold\n57,0\n3,1\n12,0\n")
-    assert [unseen_weights(tmp_path, scene) for scene in ("57", "3", "12")] == [tmp_path / f"fold{k}" for k in (0, 1, 0)]
-    with pytest.raises(InputError, match=r"folds\.csv: scene 4 is in no fold; leave it out .* or judge it with weights"):
+    assert [unseen_weights(tmp_path, scene) for scene in ("57", "3", "12")] == [
+        tmp_path / f"fold{k}" for k in (0, 1, 0)
+    ]
+    with pytest.raises(
+        InputError, match=r"folds\.csv: scene 4 is in no fold; leave it out .* or judge it with weights"
+    ):
         unseen_weights(tmp_path, "4")
 
 
@@ -333,7 +363,8 @@ def test_an_unknown_upsampling_is_refused(tmp_path: Path) -> None:
 
 
 def test_half_pixel_results_do_not_depend_on_the_window_and_aligned_corners_do() -> None:
-    # 160 pixels from any edge nothing of it is left, if the window starts at a multiple of the U-Net's 8 pixels.
+    # 160 pixels from any edge nothing of it is left, if the window
+    # starts at a multiple of the U-Net's 8 pixels.
     inputs = torch.randn(1, 2, 400, 32, generator=torch.Generator().manual_seed(94))
     for upsampling, agrees in (("half-pixel", True), ("align-corners", False)):
         torch.manual_seed(95)
@@ -351,7 +382,9 @@ def test_derivative_of_the_network_is_that_of_finite_differences() -> None:
         weight = network.inlet[0].weight
         target = torch.randn(2, 1, 16, 16, dtype=torch.float64)
 
-        def loss(network: SharpeningUNet = network, inputs: torch.Tensor = inputs, target: torch.Tensor = target) -> torch.Tensor:
+        def loss(
+            network: SharpeningUNet = network, inputs: torch.Tensor = inputs, target: torch.Tensor = target
+        ) -> torch.Tensor:
             return functional.huber_loss(network(inputs), target)
 
         (gradient,) = torch.autograd.grad(loss(), weight)
@@ -362,7 +395,9 @@ def test_derivative_of_the_network_is_that_of_finite_differences() -> None:
                     weight[index] += sign * step
                     values.append(float(loss()))
                     weight[index] -= sign * step
-            assert float(gradient[index]) == pytest.approx((values[0] - values[1]) / (2 * step), rel=1e-4, abs=1e-9)
+            assert float(gradient[index]) == pytest.approx(
+                (values[0] - values[1]) / (2 * step), rel=1e-4, abs=1e-9
+            )
 
 
 def random_model(seed: int, tmp_path: Path) -> Model:
@@ -400,7 +435,9 @@ def test_published_checkpoint_fills_the_network(published_pairs: Path, method: s
     path = weights_file(published_pairs, method)
     assert path is not None
     model = load_model(path)
-    stored = torch.load(published_pairs / "models" / PUBLISHED_CHECKPOINTS[method], map_location="cpu", weights_only=True)
+    stored = torch.load(
+        published_pairs / "models" / PUBLISHED_CHECKPOINTS[method], map_location="cpu", weights_only=True
+    )
     inputs = torch.randn(1, 2, 60, 64, generator=torch.Generator().manual_seed(93))
     with torch.inference_mode():
         torch.testing.assert_close(model.network(inputs), plain_forward(stored, inputs), rtol=1e-4, atol=1e-4)

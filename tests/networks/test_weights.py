@@ -30,7 +30,9 @@ def test_shipped_weights_tell_where_they_come_from(model: str) -> None:
     card = load_model(path).card
     # The number of threads may be another: the result depends on it in the last digits alone.
     expected = json.loads(
-        settings_of(model, "pairs").model_copy(update={"threads": card["settings"]["threads"]}).model_dump_json()
+        settings_of(model, "pairs")
+        .model_copy(update={"threads": card["settings"]["threads"]})
+        .model_dump_json()
     )
     assert card["settings"] == expected
     source = f"MODIS side of 62 ASTER–MODIS pairs, aligned ({TRAINED_ON})"
@@ -69,7 +71,9 @@ def test_shipped_weights_sharpen_a_plain_scene_without_surprise(model: str) -> N
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_published_pairs_give_the_statistics_of_the_shipped_weights(published_pairs: Path, model: str) -> None:
+def test_published_pairs_give_the_statistics_of_the_shipped_weights(
+    published_pairs: Path, model: str
+) -> None:
     path, data = weights_file(None, model), from_pairs(published_pairs)
     assert path is not None
     found, expected = asdict(load_model(path).statistics), asdict(data.statistics(np.arange(len(data))))
@@ -79,7 +83,9 @@ def test_published_pairs_give_the_statistics_of_the_shipped_weights(published_pa
 @pytest.mark.parametrize("seen", [True, False])
 def test_published_pairs_give_the_committed_figures(published_pairs: Path, seen: bool) -> None:
     """Three scenes that the shipped weights have seen, and three test scenes, judged anew."""
-    ids = [pair.id for pair in read_part(published_pairs, "development" if seen else "test")][:: 25 if seen else 8]
+    ids = [pair.id for pair in read_part(published_pairs, "development" if seen else "test")][
+        :: 25 if seen else 8
+    ]
     found = evaluate(published_pairs, ids, list(MODELS), ["georeferenced"], Options()).table()
     assert found["in_sample"].eq(seen).all() and found["scene"].nunique() == 3
     table = pd.read_csv(OWN_WEIGHTS / ("metrics.csv" if seen else "test_scenes.csv"), dtype={"scene": str})
@@ -91,7 +97,8 @@ def test_published_pairs_give_the_committed_figures(published_pairs: Path, seen:
 
 
 def test_committed_figures_beside_the_published_checkpoints() -> None:
-    """Out of fold, on the same scenes: of nine figures, two are worse than chance allows, by little; the notebook shows them."""
+    """Out of fold, on the same scenes: of nine figures, two are worse than
+    chance allows, by little; the notebook shows them."""
     table = differences(pd.read_csv(OWN_WEIGHTS / "metrics.csv"), ["rmse_k", "frr", "attenuation_rmse_db"])
     worse = {"rmse_k": 1, "frr": -1, "attenuation_rmse_db": 1}
     assert len(table) == 9 and (table["scenes"] == 62).all()

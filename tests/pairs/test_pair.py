@@ -17,7 +17,17 @@ from rasterio.crs import CRS
 from lstsr_core.base.errors import InputError
 from lstsr_core.geo.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, Tile
 from lstsr_core.geo.raster import Raster, write_raster
-from lstsr_core.pairs.pair import Pair, align, as_paired, fine_grid, fine_offset, pair_ids, read_modis, read_pair, write_pair
+from lstsr_core.pairs.pair import (
+    Pair,
+    align,
+    as_paired,
+    fine_grid,
+    fine_offset,
+    pair_ids,
+    read_modis,
+    read_pair,
+    write_pair,
+)
 
 UTM_31N = CRS.from_epsg(32631)
 TILE = Tile(18, 4)
@@ -36,7 +46,8 @@ def small_aster() -> Raster:
 
 
 def numbered_pair(down: int, right: int, coarse: int = 12) -> Pair:
-    """Every pixel's value tells its number, counted row by row; NDVI starts `down` and `right` fine pixels from the LST."""
+    """Every pixel's value tells its number, counted row by row; NDVI
+    starts `down` and `right` fine pixels from the LST."""
     lst = 250.0 + np.arange(coarse**2).reshape(coarse, coarse) / coarse**2
     ndvi = np.arange((4 * coarse) ** 2).reshape(4 * coarse, 4 * coarse) / (4 * coarse) ** 2
     return Pair(
@@ -77,7 +88,9 @@ def test_aligned_rasters_say_where_they_lie(down: int, right: int) -> None:
         row, column = np.mgrid[: after.rows, : after.columns] + 0.5
         np.testing.assert_allclose(after.left_m + column * after.pixel_width_m, x, atol=0.01)
         np.testing.assert_allclose(after.top_m - row * after.pixel_width_m, y, atol=0.01)
-    assert (aligned.ndvi.left_m, aligned.ndvi.top_m) == pytest.approx((aligned.lst.left_m, aligned.lst.top_m), abs=0.01)
+    assert (aligned.ndvi.left_m, aligned.ndvi.top_m) == pytest.approx(
+        (aligned.lst.left_m, aligned.lst.top_m), abs=0.01
+    )
     assert fine_offset(aligned) == (0, 0)
 
 
@@ -85,7 +98,9 @@ def test_aligned_rasters_say_where_they_lie(down: int, right: int) -> None:
 def test_aligning_keeps_every_shared_coarse_pixel(down: int, right: int) -> None:
     pair = numbered_pair(down, right)
     whole = [
-        [i for i in range(12) if offset <= 4 * i and 4 * i + 4 <= offset + 48]  # LST pixel i covers fine pixels 4i … 4i + 3
+        [
+            i for i in range(12) if offset <= 4 * i and 4 * i + 4 <= offset + 48
+        ]  # LST pixel i covers fine pixels 4i … 4i + 3
         for offset in (down, right)
     ]
     np.testing.assert_array_equal(align(pair).lst.values, pair.lst.values[np.ix_(*whole)])
@@ -114,14 +129,18 @@ def test_aligning_twice_changes_nothing_more(down: int, right: int) -> None:
 
 def test_patches_that_do_not_nest_are_refused() -> None:
     pair = numbered_pair(0, 0)
-    shifted = replace(pair, ndvi=replace(pair.ndvi, transform=pair.ndvi.transform @ Affine.translation(0.0, 1.5)))
+    shifted = replace(
+        pair, ndvi=replace(pair.ndvi, transform=pair.ndvi.transform @ Affine.translation(0.0, 1.5))
+    )
     with pytest.raises(InputError, match=r"pair 7: NDVI starts 1\.500 rows and -?0\.000 columns"):
         align(shifted)
 
 
 @pytest.mark.parametrize("offset", [48, -48, 200])
 def test_patches_that_do_not_overlap_are_refused(offset: int) -> None:
-    with pytest.raises(InputError, match=rf"pair 7: NDVI starts {offset} rows and 0 columns .* do not overlap"):
+    with pytest.raises(
+        InputError, match=rf"pair 7: NDVI starts {offset} rows and 0 columns .* do not overlap"
+    ):
         align(numbered_pair(offset, 0))
 
 
@@ -152,7 +171,10 @@ def test_fine_grid_lies_under_the_lst() -> None:
 
 def published_content() -> dict[str, Any]:
     generator = np.random.default_rng(50)
-    lst, ndvi = patch(np.zeros((64, 64)), COARSE_PIXEL_M, 500, 300), patch(np.zeros((256, 256)), FINE_PIXEL_M, 2001, 1202)
+    lst, ndvi = (
+        patch(np.zeros((64, 64)), COARSE_PIXEL_M, 500, 300),
+        patch(np.zeros((256, 256)), FINE_PIXEL_M, 2001, 1202),
+    )
     return {
         "LST": generator.normal(300.0, 5.0, (64, 64)).astype(np.float32),
         "NDVI": generator.uniform(-0.2, 0.9, (256, 256)),
@@ -170,7 +192,8 @@ def write_aster(directory: Path, pair_id: str, stored: np.ndarray | None = None)
 
 @pytest.fixture
 def write_published_pair(tmp_path: Path, write_published_pickle: WritePickle) -> Callable[..., Path]:
-    """A function (id, **replaced) that writes a pair in the published layout; a value of None leaves the entry out."""
+    """A function (id, **replaced) that writes a pair in the
+    published layout; a value of None leaves the entry out."""
 
     def write(pair_id: str, **replaced: Any) -> Path:
         write_aster(tmp_path, pair_id)
@@ -309,17 +332,29 @@ def test_hot_and_cold_pixels_are_legal_and_named(
 
 @pytest.mark.parametrize(
     ("name", "fill"),
-    [("lst_1km", -9999.0), ("lst_1km", 0.0), ("lst_1km", 65535.0), ("ndvi_250m", -28672.0), ("ndvi_250m", -3000.0)],
+    [
+        ("lst_1km", -9999.0),
+        ("lst_1km", 0.0),
+        ("lst_1km", 65535.0),
+        ("ndvi_250m", -28672.0),
+        ("ndvi_250m", -3000.0),
+    ],
 )
 @pytest.mark.parametrize("share", [0.01, 0.9])
-def test_fill_values_that_no_tag_tells_are_masked_and_named(tmp_path: Path, name: str, fill: float, share: float) -> None:
+def test_fill_values_that_no_tag_tells_are_masked_and_named(
+    tmp_path: Path, name: str, fill: float, share: float
+) -> None:
     pair = replace(numbered_pair(0, 0, coarse=24), id="57")
     write_pair(pair, tmp_path)
     raster = pair.lst if name.startswith("lst") else pair.ndvi
     filled = np.arange(raster.values.size).reshape(raster.values.shape) < share * raster.values.size
-    write_raster(raster.with_values(np.where(filled, fill, raster.values)), tmp_path / f"57_{name}.tif", nodata=None)
+    write_raster(
+        raster.with_values(np.where(filled, fill, raster.values)), tmp_path / f"57_{name}.tif", nodata=None
+    )
     modis = read_modis(tmp_path, "57")
-    np.testing.assert_array_equal(np.isnan((modis.lst if name.startswith("lst") else modis.ndvi).values), filled)
+    np.testing.assert_array_equal(
+        np.isnan((modis.lst if name.startswith("lst") else modis.ndvi).values), filled
+    )
     assert f"({fill:g}) outside the valid" in modis.remarks and modis.remarks.endswith(", masked")
 
 
@@ -362,7 +397,8 @@ def test_aster_that_is_not_kelvin_times_ten_is_told(tmp_path: Path, stored: floa
     write_pair(replace(numbered_pair(0, 0), id="57"), tmp_path)
     write_aster(tmp_path, "57", np.full((8, 8), stored))
     with pytest.raises(
-        InputError, match=rf"57_aster_250m\.tif: the numbers have the median {stored:g} .*; expected kelvin times ten"
+        InputError,
+        match=rf"57_aster_250m\.tif: the numbers have the median {stored:g} .*; expected kelvin times ten",
     ):
         read_pair(tmp_path, "57")
 
@@ -383,18 +419,26 @@ def test_aster_that_is_not_kelvin_times_ten_is_told(tmp_path: Path, stored: floa
 def test_another_crs_than_modis_is_named(crs: CRS, which: str) -> None:
     pair = numbered_pair(0, 0)
     raster = pair.lst if which == "lst" else pair.ndvi
-    with pytest.raises(InputError, match=f"pair 7: {which.upper()} is in CRS .* expected the MODIS sinusoidal") as caught:
+    with pytest.raises(
+        InputError, match=f"pair 7: {which.upper()} is in CRS .* expected the MODIS sinusoidal"
+    ) as caught:
         replace(pair, **{which: replace(raster, crs=crs)})
     assert crs.to_string()[:20] in str(caught.value)
 
 
 def test_aster_in_degrees_is_refused() -> None:
-    degrees = replace(small_aster(), crs=CRS.from_epsg(4326), transform=Affine(0.002, 0.0, 3.0, 0.0, -0.002, 45.0))
-    with pytest.raises(InputError, match=r"pair 7: ASTER has pixels of 0\.002 in EPSG:4326; expected about 231\.66 m"):
+    degrees = replace(
+        small_aster(), crs=CRS.from_epsg(4326), transform=Affine(0.002, 0.0, 3.0, 0.0, -0.002, 45.0)
+    )
+    with pytest.raises(
+        InputError, match=r"pair 7: ASTER has pixels of 0\.002 in EPSG:4326; expected about 231\.66 m"
+    ):
         replace(numbered_pair(0, 0), aster=degrees)
 
 
-@pytest.mark.parametrize(("which", "pixel_m"), [("lst", 500.0), ("lst", FINE_PIXEL_M), ("ndvi", 500.0), ("ndvi", COARSE_PIXEL_M)])
+@pytest.mark.parametrize(
+    ("which", "pixel_m"), [("lst", 500.0), ("lst", FINE_PIXEL_M), ("ndvi", 500.0), ("ndvi", COARSE_PIXEL_M)]
+)
 def test_pixels_of_another_size_are_refused(which: str, pixel_m: float) -> None:
     pair = numbered_pair(0, 0)
     raster = pair.lst if which == "lst" else pair.ndvi
@@ -418,14 +462,18 @@ def test_published_pairs_nest_with_offsets_of_at_most_three_fine_pixels(publishe
 
 
 @pytest.mark.parametrize("published", [False, True])
-def test_the_modis_side_is_read_without_aster(tmp_path: Path, published: bool, write_published_pickle: WritePickle) -> None:
+def test_the_modis_side_is_read_without_aster(
+    tmp_path: Path, published: bool, write_published_pickle: WritePickle
+) -> None:
     pair = numbered_pair(2, 1, coarse=64)
     write_pair(pair, tmp_path)
     if published:
         for name in ("lst_1km", "ndvi_250m"):
             (tmp_path / f"7_{name}.tif").unlink()
         content = {"LST": pair.lst.values.astype("f4"), "NDVI": pair.ndvi.values}
-        content |= {f"geo {n}": np.array(r.transform.to_gdal()) for n, r in (("LST", pair.lst), ("NDVI", pair.ndvi))}
+        content |= {
+            f"geo {n}": np.array(r.transform.to_gdal()) for n, r in (("LST", pair.lst), ("NDVI", pair.ndvi))
+        }
         write_published_pickle(tmp_path / "7_data_dict.pkl", content)
     whole = read_pair(tmp_path, "7")
     (tmp_path / "7_aster_250m.tif").unlink()

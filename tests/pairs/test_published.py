@@ -1,4 +1,5 @@
-"""The published files: the registry, what a directory holds of them, and fetching from a server on this machine."""
+"""The published files: the registry, what a directory holds of
+them, and fetching from a server on this machine."""
 
 from __future__ import annotations
 
@@ -72,7 +73,11 @@ def write(directory: Path, names: list[str]) -> None:
 
 
 def held(directory: Path) -> dict[str, bytes]:
-    return {path.relative_to(directory).as_posix(): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+    return {
+        path.relative_to(directory).as_posix(): path.read_bytes()
+        for path in directory.rglob("*")
+        if path.is_file()
+    }
 
 
 @pytest.fixture(autouse=True)
@@ -124,7 +129,9 @@ def test_registry_has_every_pair_and_checkpoint() -> None:
     pairs = {name for name in digests if name.startswith(DATA)}
     suffixes = ("aster_250m.tif", "data_dict.pkl")
     assert pairs == {
-        f"{DATA}{scene}_{suffix}" for scene in {Path(name).name.split("_")[0] for name in pairs} for suffix in suffixes
+        f"{DATA}{scene}_{suffix}"
+        for scene in {Path(name).name.split("_")[0] for name in pairs}
+        for suffix in suffixes
     }
     assert len(pairs) == 2 * 83
     assert digests.keys() - pairs == {MODELS + name for name in PUBLISHED_CHECKPOINTS.values()}
@@ -146,9 +153,14 @@ def test_registry_leaves_out_what_is_neither_pair_nor_checkpoint(small_registry:
 
 
 @pytest.mark.parametrize("below", ["", "test_data_formatted/", "test_data_formatted/data/"])
-def test_verify_tells_verified_absent_and_different(small_registry: dict[str, str], tmp_path: Path, below: str) -> None:
+def test_verify_tells_verified_absent_and_different(
+    small_registry: dict[str, str], tmp_path: Path, below: str
+) -> None:
     root = tmp_path / "copy"
-    write(root, [name for name in CONTENT if not name.endswith(("1_data_dict.pkl", "2609/modelB_state_dict.pt"))])
+    write(
+        root,
+        [name for name in CONTENT if not name.endswith(("1_data_dict.pkl", "2609/modelB_state_dict.pt"))],
+    )
     (root / f"{DATA}1_aster_250m.tif").write_bytes(b"another")
     files = archive.verify(root / below).set_index("file")
     assert list(files.index) == list(CONTENT)
@@ -164,7 +176,9 @@ def test_verify_tells_verified_absent_and_different(small_registry: dict[str, st
     assert files.loc[f"{DATA}1_data_dict.pkl", ["sha256", "path"]].tolist() == ["", ""]
 
 
-def test_verify_of_an_empty_directory_finds_all_absent(small_registry: dict[str, str], tmp_path: Path) -> None:
+def test_verify_of_an_empty_directory_finds_all_absent(
+    small_registry: dict[str, str], tmp_path: Path
+) -> None:
     assert archive.verify(tmp_path / "nothing")["status"].tolist() == ["absent"] * 6
 
 
@@ -176,8 +190,12 @@ def test_only_complete_pairs_are_linked(small_registry: dict[str, str], tmp_path
     for _ in range(2):  # a second time over the first's links
         archive.link_verified(archive.verify(tmp_path / "copy"), pairs, weights)
         assert sorted(path.name for path in pairs.iterdir()) == ["0_aster_250m.tif", "0_data_dict.pkl"]
-        assert held(weights) == {"modelB_1009/modelB_state_dict.pt": CONTENT[f"{MODELS}modelB_1009/modelB_state_dict.pt"]}
-    assert all(path.is_symlink() and path.read_bytes() == CONTENT[f"{DATA}{path.name}"] for path in pairs.iterdir())
+        assert held(weights) == {
+            "modelB_1009/modelB_state_dict.pt": CONTENT[f"{MODELS}modelB_1009/modelB_state_dict.pt"]
+        }
+    assert all(
+        path.is_symlink() and path.read_bytes() == CONTENT[f"{DATA}{path.name}"] for path in pairs.iterdir()
+    )
     assert pair_ids(pairs) == ["0"]
     assert weights_file(weights, "sif-cnn-sr1") == weights / "modelB_1009" / "modelB_state_dict.pt"
 
@@ -194,7 +212,9 @@ def test_links_hold_from_any_working_directory(
 
 def test_without_a_complete_pair_nothing_is_linked(small_registry: dict[str, str], tmp_path: Path) -> None:
     write(tmp_path / "copy", [f"{DATA}0_aster_250m.tif", f"{DATA}1_data_dict.pkl"])
-    with pytest.raises(InputError, match=r"none of the published pairs was found whole .* set LSTSR_PAIRS to a directory"):
+    with pytest.raises(
+        InputError, match=r"none of the published pairs was found whole .* set LSTSR_PAIRS to a directory"
+    ):
         archive.link_verified(archive.verify(tmp_path / "copy"), tmp_path / "pairs", tmp_path / "weights")
     assert not (tmp_path / "pairs").exists()
 
@@ -205,7 +225,9 @@ def test_files_arrive_checked(small_registry: dict[str, str], server: QuietServe
     assert archive.verify(directory)["status"].tolist() == ["verified"] * 6
 
 
-def test_only_what_is_missing_is_fetched(small_registry: dict[str, str], server: QuietServer, site: Path, tmp_path: Path) -> None:
+def test_only_what_is_missing_is_fetched(
+    small_registry: dict[str, str], server: QuietServer, site: Path, tmp_path: Path
+) -> None:
     names = list(CONTENT)
     write(tmp_path / "new", names[:3])
     for name in names[:3]:
@@ -213,7 +235,9 @@ def test_only_what_is_missing_is_fetched(small_registry: dict[str, str], server:
     assert held(archive.fetch(tmp_path / "new", server.url)) == CONTENT
 
 
-def test_a_whole_directory_asks_no_server(small_registry: dict[str, str], dead_url: str, tmp_path: Path) -> None:
+def test_a_whole_directory_asks_no_server(
+    small_registry: dict[str, str], dead_url: str, tmp_path: Path
+) -> None:
     write(tmp_path / "whole", list(CONTENT))
     assert archive.fetch(tmp_path / "whole", dead_url) == tmp_path / "whole"
 
@@ -230,7 +254,9 @@ def test_a_wrong_file_never_gets_its_name(
     assert held(tmp_path / "new") == {}
 
 
-def test_a_file_cut_short_never_gets_its_name(small_registry: dict[str, str], cut_short: QuietServer, tmp_path: Path) -> None:
+def test_a_file_cut_short_never_gets_its_name(
+    small_registry: dict[str, str], cut_short: QuietServer, tmp_path: Path
+) -> None:
     with pytest.raises(InputError, match=r"0_aster_250m\.tif: cannot be fetched \("):
         archive.fetch(tmp_path / "new", cut_short.url)
     assert held(tmp_path / "new") == {}
@@ -266,7 +292,9 @@ def test_with_pairs_at_hand_it_goes_on_and_says_so(
     (site / names[2]).write_bytes(b"an error page")
     assert archive.fetch(tmp_path / "some", dead_url if fault == "down" else server.url) == tmp_path / "some"
     output = capsys.readouterr()
-    assert "4 published files could not be fetched (" in output.err and "going on with those here" in output.err
+    assert (
+        "4 published files could not be fetched (" in output.err and "going on with those here" in output.err
+    )
     assert output.out == ""
     assert held(tmp_path / "some") == {name: CONTENT[name] for name in names[:2]}
 
@@ -278,13 +306,17 @@ def test_the_environments_directory_comes_first(
     assert archive.published_directory(dead_url) == tmp_path
 
 
-def test_an_environment_that_names_no_directory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_environment_that_names_no_directory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(archive.VARIABLE, str(tmp_path / "typo"))
     with pytest.raises(InputError, match=r"^LSTSR_PAIRS is '.*/typo', which is no directory"):
         archive.published_directory()
 
 
-def test_without_it_the_users_cache_is_filled(small_registry: dict[str, str], server: QuietServer, tmp_path: Path) -> None:
+def test_without_it_the_users_cache_is_filled(
+    small_registry: dict[str, str], server: QuietServer, tmp_path: Path
+) -> None:
     directory = archive.published_directory(server.url)
     assert directory.is_relative_to(tmp_path / "cache") and directory.name == archive.COMMIT
     assert held(directory) == CONTENT
@@ -297,7 +329,9 @@ def test_the_command_fetches_into_the_users_cache_and_fails_while_something_lack
     (site / MODELS / "modelB_2609" / "modelB_state_dict.pt").unlink()
     assert cli.main(["fetch", "--url", server.url.rstrip("/")]) == 1
     assert "lstsr: 1 of 6 published files are not there yet\n" in capsys.readouterr().err
-    (site / MODELS / "modelB_2609" / "modelB_state_dict.pt").write_bytes(CONTENT[f"{MODELS}modelB_2609/modelB_state_dict.pt"])
+    (site / MODELS / "modelB_2609" / "modelB_state_dict.pt").write_bytes(
+        CONTENT[f"{MODELS}modelB_2609/modelB_state_dict.pt"]
+    )
     assert cli.main(["fetch", "--url", server.url]) == 0
     directory = Path(capsys.readouterr().out.strip())
     assert directory == archive.user_cache() and held(directory) == CONTENT

@@ -51,8 +51,11 @@ def test_the_committed_folds_hold_no_test_scene() -> None:
 
 
 @pytest.fixture
-def renamed_test_scene(tmp_path: Path, synthetic_pair: Pair, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Three pairs of one's own called 2, 7 and 8, of which 8 has the LST of a test scene by the split's file."""
+def renamed_test_scene(
+    tmp_path: Path, synthetic_pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """Three pairs of one's own called 2, 7 and 8, of which 8
+    has the LST of a test scene by the split's file."""
     for scene, offset_k in (("2", 0.0), ("7", 0.5), ("8", 1.0)):
         lst = synthetic_pair.lst.with_values(synthetic_pair.lst.values + offset_k)
         write_pair(Pair(scene, lst, synthetic_pair.ndvi, synthetic_pair.aster), tmp_path / "pairs")
@@ -65,11 +68,17 @@ def renamed_test_scene(tmp_path: Path, synthetic_pair: Pair, monkeypatch: pytest
     published_scenes.cache_clear()
 
 
-@pytest.mark.parametrize(("part", "expected"), [("development", ["2", "7"]), ("test", ["8"]), ("all", ["2", "7", "8"])])
-def test_a_test_scene_is_known_by_its_lst_and_not_by_its_name(renamed_test_scene: Path, part: Part, expected: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("part", "expected"), [("development", ["2", "7"]), ("test", ["8"]), ("all", ["2", "7", "8"])]
+)
+def test_a_test_scene_is_known_by_its_lst_and_not_by_its_name(
+    renamed_test_scene: Path, part: Part, expected: list[str]
+) -> None:
     assert [pair.id for pair in read_part(renamed_test_scene, part)] == expected
     assert from_pairs(renamed_test_scene, part).names == [f"pair_{scene}" for scene in expected]
-    assert [patch.name for patch in pair_patches(renamed_test_scene, 1.0, part)] == [f"pair_{s}" for s in expected]
+    assert [patch.name for patch in pair_patches(renamed_test_scene, 1.0, part)] == [
+        f"pair_{s}" for s in expected
+    ]
 
 
 def test_training_leaves_test_scenes_out_unless_told_otherwise(renamed_test_scene: Path) -> None:
@@ -85,7 +94,9 @@ def test_a_directory_without_scenes_of_a_part_is_named(tmp_path: Path, synthetic
         read_part(tmp_path, "train")  # type: ignore[arg-type]
 
 
-def test_a_part_of_the_pairs_is_evaluated(renamed_test_scene: Path, lstsr: Callable[..., tuple[int, str, str]]) -> None:
+def test_a_part_of_the_pairs_is_evaluated(
+    renamed_test_scene: Path, lstsr: Callable[..., tuple[int, str, str]]
+) -> None:
     out = renamed_test_scene.parent / "metrics.csv"
     for part, expected in (("test", ["8"]), ("development", ["2", "7"]), ("all", ["2", "7", "8"])):
         options = ["--pairs", str(renamed_test_scene), "--methods", "bicubic", "--out", str(out)]
@@ -115,7 +126,9 @@ def everything(published_pairs: Path) -> list[ModisPair]:
     return read_part(published_pairs, "all")
 
 
-def test_published_pairs_are_parted_as_the_file_says(everything: list[ModisPair], published_pairs: Path) -> None:
+def test_published_pairs_are_parted_as_the_file_says(
+    everything: list[ModisPair], published_pairs: Path
+) -> None:
     digests = dict(zip(published_scenes()["scene"], published_scenes()["lst_sha256"], strict=True))
     assert {pair.id: pair.digest for pair in everything}.items() <= digests.items()
     assert [pair.id for pair in read_part(published_pairs, "test")] == TEST_SCENES

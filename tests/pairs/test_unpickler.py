@@ -27,7 +27,9 @@ def hostile_calls(marker: Path) -> dict[str, bytes]:
     touch = f"touch {marker}"
     python = f"open({str(marker)!r}, 'w').close()"
     compiled = call(name("builtins", "compile"), text(python), text("x"), text("exec"))
-    getattr_system = call(name("builtins", "getattr"), call(name("builtins", "__import__"), text("os")), text("system"))
+    getattr_system = call(
+        name("builtins", "getattr"), call(name("builtins", "__import__"), text("os")), text("system")
+    )
     return {
         "os.system": call(name("os", "system"), text(touch)),
         "posix.system": call(name("posix", "system"), text(touch)),
@@ -51,14 +53,22 @@ WRAPPINGS: dict[str, Callable[[bytes], bytes]] = {
     "alone": whole,
     "in a dictionary": dictionary,
     "as a key": lambda call_: whole(pickle.EMPTY_DICT + call_ + text("LST") + pickle.SETITEM),
-    "in nested containers": lambda call_: dictionary(many(pickle.EMPTY_LIST + many(call_) + pickle.APPEND, plain(2))),
+    "in nested containers": lambda call_: dictionary(
+        many(pickle.EMPTY_LIST + many(call_) + pickle.APPEND, plain(2))
+    ),
     "as an array's argument": lambda call_: dictionary(call(name("numpy", "dtype"), call_)),
     "as an array's state": lambda call_: dictionary(array_opcodes(np.zeros(2), state=call_)),
     "as another object's state": lambda call_: dictionary(
         name("rasterio.crs", "CRS") + pickle.EMPTY_TUPLE + pickle.NEWOBJ + call_ + pickle.BUILD
     ),
     "after the arrays": lambda call_: whole(
-        pickle.EMPTY_DICT + text("LST") + array_opcodes(np.zeros((64, 64))) + pickle.SETITEM + text("x") + call_ + pickle.SETITEM
+        pickle.EMPTY_DICT
+        + text("LST")
+        + array_opcodes(np.zeros((64, 64)))
+        + pickle.SETITEM
+        + text("x")
+        + call_
+        + pickle.SETITEM
     ),
 }
 
@@ -66,7 +76,9 @@ WRAPPINGS: dict[str, Callable[[bytes], bytes]] = {
 def array_opcodes(array: np.ndarray, state: bytes | None = None) -> bytes:
     if state is None:
         return plain(array)
-    built = call(name("numpy._core.multiarray", "_reconstruct"), name("numpy", "ndarray"), plain((0,)), plain(b"b"))
+    built = call(
+        name("numpy._core.multiarray", "_reconstruct"), name("numpy", "ndarray"), plain((0,)), plain(b"b")
+    )
     return built + state + pickle.BUILD
 
 
@@ -89,7 +101,9 @@ def test_the_hostile_pickles_do_harm_where_they_are_obeyed(tmp_path: Path, hosti
 
 @pytest.mark.parametrize("wrapping", WRAPPINGS)
 @pytest.mark.parametrize("hostile", HOSTILE_NAMES)
-def test_hostile_pickles_are_refused_by_name_without_effect(tmp_path: Path, hostile: str, wrapping: str) -> None:
+def test_hostile_pickles_are_refused_by_name_without_effect(
+    tmp_path: Path, hostile: str, wrapping: str
+) -> None:
     marker = tmp_path / "marker"
     message = refusal(tmp_path / "5_data_dict.pkl", WRAPPINGS[wrapping](hostile_calls(marker)[hostile]))
     assert f"asks for '{REFUSED_AS.get(hostile, hostile)}', which could run code" in message
@@ -111,7 +125,9 @@ class Exploit:
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_the_textbook_exploit_is_refused_in_every_protocol(tmp_path: Path, protocol: int) -> None:
     marker = tmp_path / "marker"
-    content = pickle.dumps({"NDVI": [Exploit(f"touch {marker}")], "LST": np.zeros((64, 64))}, protocol=protocol)
+    content = pickle.dumps(
+        {"NDVI": [Exploit(f"touch {marker}")], "LST": np.zeros((64, 64))}, protocol=protocol
+    )
     assert "asks for 'posix.system'" in refusal(tmp_path / "5_data_dict.pkl", content)
     assert not marker.exists()
 
@@ -154,7 +170,8 @@ def test_persistent_ids_are_refused(tmp_path: Path, persistent: bytes) -> None:
 
 
 def read_in_another_process(*paths: Path) -> list[str]:
-    """One line for each pickle: "refused" with the message, or the value of LST. A reader that crashes fails the test."""
+    """One line for each pickle: "refused" with the message, or the
+    value of LST. A reader that crashes fails the test."""
     script = (
         "import sys; from pathlib import Path; from lstsr_core.base.errors import InputError\n"
         "from lstsr_core.pairs.unpickler import read_arrays_pickle\n"
@@ -165,7 +182,9 @@ def read_in_another_process(*paths: Path) -> list[str]:
     )
     command = [sys.executable, "-c", script, *map(str, paths)]
     reader = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert reader.returncode == 0, f"the reading process ended with {reader.returncode}: {reader.stderr[-300:]}"
+    assert reader.returncode == 0, (
+        f"the reading process ended with {reader.returncode}: {reader.stderr[-300:]}"
+    )
     return reader.stdout.splitlines()
 
 
@@ -173,7 +192,12 @@ def test_a_pickle_cannot_change_what_the_next_one_is_read_with(tmp_path: Path) -
     """BUILD sets attributes on whatever lies on the stack, an admitted class itself too."""
     attributes = plain((None, {"__new__": 5, "planted": 5}))
     paths = []
-    for module, attribute in [("affine", "Affine"), ("rasterio.crs", "CRS"), ("numpy", "ndarray"), ("numpy", "dtype")]:
+    for module, attribute in [
+        ("affine", "Affine"),
+        ("rasterio.crs", "CRS"),
+        ("numpy", "ndarray"),
+        ("numpy", "dtype"),
+    ]:
         paths.append(tmp_path / f"hostile_{attribute}.pkl")
         paths[-1].write_bytes(dictionary(name(module, attribute) + attributes + pickle.BUILD))
     paths.append(tmp_path / "next.pkl")
@@ -196,7 +220,9 @@ def field_far_outside(itemsize: int) -> bytes:
 EIGHT_BYTES = pickle.SHORT_BINBYTES + b"\x08AAAAAAAA"
 MEMORY_ATTACKS = {
     "objects from a buffer": call(name("numpy", "ndarray"), plain((1,)), text("O"), EIGHT_BYTES),
-    "a field outside its item": call(name("numpy", "ndarray"), plain((1,)), dtype_with("V8", field_far_outside(8)), EIGHT_BYTES),
+    "a field outside its item": call(
+        name("numpy", "ndarray"), plain((1,)), dtype_with("V8", field_far_outside(8)), EIGHT_BYTES
+    ),
     "a scalar's field outside its item": call(
         name("numpy._core.multiarray", "scalar"), dtype_with("V8", field_far_outside(8)), EIGHT_BYTES
     ),
@@ -236,7 +262,10 @@ def test_the_published_layout_is_read(
     assert read.keys() == content.keys() | {"transform affine SR", "CRS"}
     for key, value in content.items():
         if isinstance(value, np.ndarray):
-            assert (read[key].dtype.kind, read[key].dtype.itemsize) == (value.dtype.kind, value.dtype.itemsize)
+            assert (read[key].dtype.kind, read[key].dtype.itemsize) == (
+                value.dtype.kind,
+                value.dtype.itemsize,
+            )
             np.testing.assert_array_equal(read[key], value)
         else:
             assert read[key] == value
@@ -244,7 +273,9 @@ def test_the_published_layout_is_read(
 
 
 def test_numpy_scalars_are_read(tmp_path: Path) -> None:
-    (tmp_path / "5_data_dict.pkl").write_bytes(pickle.dumps({"angle": np.float64(12.5), "row": np.int32(-7)}, protocol=4))
+    (tmp_path / "5_data_dict.pkl").write_bytes(
+        pickle.dumps({"angle": np.float64(12.5), "row": np.int32(-7)}, protocol=4)
+    )
     assert read_arrays_pickle(tmp_path / "5_data_dict.pkl") == {"angle": 12.5, "row": -7}
 
 
@@ -260,7 +291,9 @@ def test_a_truncated_pickle_is_named(tmp_path: Path, kept: int) -> None:
 
 
 def test_garbage_is_named(tmp_path: Path) -> None:
-    assert "not a readable pickle" in refusal(tmp_path / "5_data_dict.pkl", b"<!DOCTYPE html><html>404</html>")
+    assert "not a readable pickle" in refusal(
+        tmp_path / "5_data_dict.pkl", b"<!DOCTYPE html><html>404</html>"
+    )
 
 
 @pytest.mark.parametrize(("value", "kind"), [([1, 2], "list"), (None, "NoneType"), (np.zeros(3), "ndarray")])

@@ -1,4 +1,5 @@
-"""Patches of granules: the right windows at the right place, cut once, and again only when something has changed."""
+"""Patches of granules: the right windows at the right place, cut
+once, and again only when something has changed."""
 
 from __future__ import annotations
 
@@ -67,9 +68,17 @@ def kept(directory: Path, out: Path, **settings: Any) -> list[int]:
 
 def contents(directory: Path) -> dict[str, bytes]:
     """Results by path; a record holds times of change, so that only its rows count."""
-    files = {path.relative_to(directory).as_posix(): path for path in sorted(directory.rglob("*")) if path.is_file()}
+    files = {
+        path.relative_to(directory).as_posix(): path
+        for path in sorted(directory.rglob("*"))
+        if path.is_file()
+    }
     return {
-        name: json.dumps(json.loads(path.read_text())["rows"]).encode() if name.startswith("records/") else path.read_bytes()
+        name: (
+            json.dumps(json.loads(path.read_text())["rows"]).encode()
+            if name.startswith("records/")
+            else path.read_bytes()
+        )
         for name, path in files.items()
     }
 
@@ -120,8 +129,13 @@ def test_patches_hold_the_granules_pixels(three_days: Path, tmp_path: Path) -> N
     assert tables.patches["date"].tolist() == [date for date in DATES for _ in WINDOWS]
     for row in tables.patches.to_dict("records"):
         first_row, first_column = 64 * row["window_row"], 64 * row["window_column"]
-        expected = tile_lst()[first_row : first_row + 64, first_column : first_column + 64] + 5.0 * DATES.index(row["date"])
-        with rasterio.open(tmp_path / row["lst_path"]) as lst, rasterio.open(tmp_path / row["ndvi_path"]) as ndvi:
+        expected = tile_lst()[
+            first_row : first_row + 64, first_column : first_column + 64
+        ] + 5.0 * DATES.index(row["date"])
+        with (
+            rasterio.open(tmp_path / row["lst_path"]) as lst,
+            rasterio.open(tmp_path / row["ndvi_path"]) as ndvi,
+        ):
             np.testing.assert_allclose(lst.read(1), expected, atol=0.011)
             assert ndvi.shape == (256, 256)
             assert (lst.bounds, lst.crs) == (pytest.approx(ndvi.bounds, abs=0.01), ndvi.crs)
@@ -149,26 +163,40 @@ def test_corners_are_pyprojs_in_all_four_quadrants(tmp_path: Path, name: str) ->
     write_day(tmp_path, tile=tile)
     for row in rows_of(tmp_path, tmp_path):
         # A tile is 10° of latitude and, on the equator, of longitude; a window is 64 of its 1200 pixels.
-        latitudes = [90.0 - 10.0 * (tile.vertical + 64 * (row["window_row"] + step) / 1200) for step in (0, 1)]
-        on_equator = [-180.0 + 10.0 * (tile.horizontal + 64 * (row["window_column"] + step) / 1200) for step in (0, 1)]
+        latitudes = [
+            90.0 - 10.0 * (tile.vertical + 64 * (row["window_row"] + step) / 1200) for step in (0, 1)
+        ]
+        on_equator = [
+            -180.0 + 10.0 * (tile.horizontal + 64 * (row["window_column"] + step) / 1200) for step in (0, 1)
+        ]
         for path in (row["lst_path"], row["ndvi_path"]):
             described = json.loads(
-                subprocess.run(["gdalinfo", "-json", tmp_path / path], capture_output=True, check=True, text=True).stdout
+                subprocess.run(
+                    ["gdalinfo", "-json", tmp_path / path], capture_output=True, check=True, text=True
+                ).stdout
             )
-            from_degrees = pyproj.Transformer.from_crs(SPHERE, described["coordinateSystem"]["wkt"], always_xy=True)
+            from_degrees = pyproj.Transformer.from_crs(
+                SPHERE, described["coordinateSystem"]["wkt"], always_xy=True
+            )
             for latitude, down in zip(latitudes, ("upper", "lower"), strict=True):
                 for degrees, across in zip(on_equator, ("Left", "Right"), strict=True):
                     expected_m = from_degrees.transform(degrees / math.cos(math.radians(latitude)), latitude)
-                    assert described["cornerCoordinates"][f"{down}{across}"] == pytest.approx(expected_m, abs=1.0)
+                    assert described["cornerCoordinates"][f"{down}{across}"] == pytest.approx(
+                        expected_m, abs=1.0
+                    )
 
 
 @pytest.mark.parametrize("ndvi_part", [(slice(40, 140), slice(50, 205)), (slice(62, 130), slice(63, 200))])
-def test_ndvi_from_another_corner_is_cut_over_the_same_ground(tmp_path: Path, ndvi_part: tuple[slice, slice]) -> None:
+def test_ndvi_from_another_corner_is_cut_over_the_same_ground(
+    tmp_path: Path, ndvi_part: tuple[slice, slice]
+) -> None:
     write_day(tmp_path, ndvi_part=ndvi_part)
     row = rows_of(tmp_path, tmp_path)[1]
     with rasterio.open(tmp_path / row["lst_path"]) as lst, rasterio.open(tmp_path / row["ndvi_path"]) as ndvi:
         assert ndvi.bounds == pytest.approx(lst.bounds, abs=0.01)
-        np.testing.assert_array_equal(ndvi.read(1) > 0.75, np.kron(lst.read(1) > 330.0, np.ones((4, 4), dtype=bool)))
+        np.testing.assert_array_equal(
+            ndvi.read(1) > 0.75, np.kron(lst.read(1) > 330.0, np.ones((4, 4), dtype=bool))
+        )
 
 
 # Which windows are kept
@@ -180,9 +208,12 @@ def test_a_window_that_ndvi_does_not_cover_is_left_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("coverage", "expected"), [(0.0, [1]), (40 / 4096, [1]), (41 / 4096, [1, 2]), (0.5, [1, 2]), (1.0, [1, 2])]
+    ("coverage", "expected"),
+    [(0.0, [1]), (40 / 4096, [1]), (41 / 4096, [1, 2]), (0.5, [1, 2]), (1.0, [1, 2])],
 )
-def test_coverage_is_the_largest_share_of_bad_pixels(tmp_path: Path, coverage: float, expected: list[int]) -> None:
+def test_coverage_is_the_largest_share_of_bad_pixels(
+    tmp_path: Path, coverage: float, expected: list[int]
+) -> None:
     lst_k = tile_lst()
     lst_k[70, 129:170] = np.nan  # 41 pixels of window (1, 2)
     lst_k[61, 62:200] = np.nan  # outside all windows
@@ -210,13 +241,17 @@ def test_the_policy_decides_on_pixels_of_other_quality(tmp_path: Path) -> None:
     write_day(tmp_path)
     qc = np.zeros((70, 138), dtype=np.uint16)
     qc[90 - ROWS.start, 70 - COLUMNS.start] = 0b01  # produced, other quality, in window (1, 1)
-    write_lst_granule(tmp_path / f"MOD21A1D.A{DAYS[0]}.{REST}", cut(tile_lst(), COARSE_PIXEL_M, ROWS, COLUMNS), qc)
+    write_lst_granule(
+        tmp_path / f"MOD21A1D.A{DAYS[0]}.{REST}", cut(tile_lst(), COARSE_PIXEL_M, ROWS, COLUMNS), qc
+    )
     assert kept(tmp_path, tmp_path / "produced") == [1, 2]
     assert kept(tmp_path, tmp_path / "good", policy="good") == [2]
 
 
 @pytest.mark.parametrize(("dilation", "expected"), [(0, [1, 2]), (3, [1, 2]), (4, [1]), (260 // 4, [1])])
-def test_water_is_left_out_as_far_as_it_is_widened(tmp_path: Path, dilation: int, expected: list[int]) -> None:
+def test_water_is_left_out_as_far_as_it_is_widened(
+    tmp_path: Path, dilation: int, expected: list[int]
+) -> None:
     write_day(tmp_path)
     water = np.zeros((840, 840))
     water[4 * 100, 4 * 192 + 3] = 1  # the fourth fine column east of window (1, 2)
@@ -234,7 +269,9 @@ def test_pixels_near_water_are_holes_where_coverage_allows(tmp_path: Path) -> No
     with rasterio.open(tmp_path / rows[1]["lst_path"]) as source:
         holes = np.argwhere(np.isnan(source.read(1)))
     # Four fine pixels around the one: fine 397 … 405, so coarse 99 … 101.
-    assert {tuple(hole) for hole in holes} == {(row - 64, column - 128) for row in range(99, 102) for column in range(179, 182)}
+    assert {tuple(hole) for hole in holes} == {
+        (row - 64, column - 128) for row in range(99, 102) for column in range(179, 182)
+    }
     assert [row["bad_share"] for row in rows] == [0.0, 9 / 4096]
 
 
@@ -259,7 +296,10 @@ def test_night_and_day_of_mod11a1_are_cut_apart(tmp_path: Path) -> None:
         assert read.lst_k.shape == (2, 64, 64)
         np.testing.assert_allclose(read.lst_k[:, :, 0], kelvin, atol=1e-4)
     with pytest.raises(
-        InputError, match=r"holds no MOD21A1D or MYD21A1D granule; it has MOD09GQ, MOD11A1: choose their product and layer"
+        InputError,
+        match=(
+            r"holds no MOD21A1D or MYD21A1D granule; it has MOD09GQ, MOD11A1: choose their product and layer"
+        ),
     ):
         update(tmp_path, tmp_path / "none", PatchSettings())
 
@@ -268,7 +308,9 @@ def test_night_of_mod21a1_is_a_product_of_its_own(tmp_path: Path) -> None:
     write_day(tmp_path, tile_lst() - 20.0, product="MOD21A1N")
     write_day(tmp_path, tile_lst())
     day, night = (rows_of(tmp_path, tmp_path / layer, layer=layer) for layer in ("day", "night"))
-    assert [a["lst_k"][1] - b["lst_k"][1] for a, b in zip(day, night, strict=True)] == pytest.approx([20.0, 20.0], abs=1e-3)
+    assert [a["lst_k"][1] - b["lst_k"][1] for a, b in zip(day, night, strict=True)] == pytest.approx(
+        [20.0, 20.0], abs=1e-3
+    )
     assert [row["ndvi"] for row in day] == [row["ndvi"] for row in night]
 
 
@@ -280,7 +322,9 @@ def test_days_go_with_their_own_ndvi_and_those_without_are_listed(granules: Path
     assert tables.patches["date"].unique().tolist() == [DATES[0], DATES[2]]
     assert tables.granules["status"].tolist() == ["ok", "no MOD09GQ or MYD09GQ granule of that day", "ok"]
     assert tables.failures == {}
-    assert [float(ndvi[0, 0]) for ndvi in read_patches(tables.patches, tmp_path).ndvi] == pytest.approx([0.5, 0.5, 0.2, 0.2])
+    assert [float(ndvi[0, 0]) for ndvi in read_patches(tables.patches, tmp_path).ndvi] == pytest.approx(
+        [0.5, 0.5, 0.2, 0.2]
+    )
 
 
 def test_granules_count_their_windows(granules: Path, tmp_path: Path) -> None:
@@ -325,7 +369,9 @@ def test_rows_survive_a_pickle(tmp_path: Path) -> None:
     assert pickle.loads(pickle.dumps(PatchSettings(water=tmp_path))) == PatchSettings(water=tmp_path)
 
 
-def test_random_split_is_the_published_one_and_groups_keep_neighbours(three_days: Path, tmp_path: Path) -> None:
+def test_random_split_is_the_published_one_and_groups_keep_neighbours(
+    three_days: Path, tmp_path: Path
+) -> None:
     random = update(three_days, tmp_path, PatchSettings(), training_share=0.5, split="random").patches
     assert random["split"].value_counts().to_dict() == {"train": 3, "validation": 3}
     drawn = np.isin(np.arange(6), np.random.default_rng(42).permutation(6)[:3])
@@ -346,7 +392,9 @@ def test_too_few_patches_say_what_was_not_read(granules: Path, tmp_path: Path) -
         write_day(granules, np.full((210, 210), np.nan), day=day)
     broken = granules / f"MOD21A1D.A{DAYS[1]}.{REST}"
     broken.write_bytes(broken.read_bytes()[:3000])
-    with pytest.raises(InputError, match=rf"^0 patches were cut, at least 2 are needed.*Not read: .*{broken.name}: truncated"):
+    with pytest.raises(
+        InputError, match=rf"^0 patches were cut, at least 2 are needed.*Not read: .*{broken.name}: truncated"
+    ):
         update(granules, tmp_path, PatchSettings())
     assert pd.read_csv(tmp_path / "granules.csv")["kept"].fillna(-1).tolist() == [0, -1, 0]
 
@@ -401,7 +449,9 @@ def test_deleted_granules_take_their_patches_with_them(granules: Path, tmp_path:
     assert left == contents_of_a_fresh_run(granules, tmp_path / "fresh")
 
 
-@pytest.mark.parametrize("changed", ["granule", "settings", "water", "patch", "patch of the same size", "no patch", "record"])
+@pytest.mark.parametrize(
+    "changed", ["granule", "settings", "water", "patch", "patch of the same size", "no patch", "record"]
+)
 def test_what_has_changed_is_cut_again(granules: Path, tmp_path: Path, changed: str) -> None:
     out, water = tmp_path / "out", tmp_path / f"MOD44W.A2018001.{REST}"
     write_water(water, np.zeros((840, 840)))
@@ -443,7 +493,9 @@ def test_a_killed_run_goes_on(granules: Path, tmp_path: Path) -> None:
         "g.write_patch = slowly\n"
         "g.update(Path(sys.argv[1]), Path(sys.argv[2]), g.PatchSettings())\n"
     )
-    with subprocess.Popen([sys.executable, "-c", code, granules, out], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", code, granules, out], stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None and process.stdout.readline() == "now\n"
         process.send_signal(signal.SIGKILL)
     assert len(list(out.glob("records/*"))) == 1 and not (out / "patches.csv").exists()
@@ -457,7 +509,9 @@ def test_a_killed_run_goes_on(granules: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("product", ["MOD21A1D", "MOD09GQ"])
-def test_a_corrupt_granule_is_named_and_the_others_go_on(granules: Path, tmp_path: Path, product: str) -> None:
+def test_a_corrupt_granule_is_named_and_the_others_go_on(
+    granules: Path, tmp_path: Path, product: str
+) -> None:
     broken = granules / f"{product}.A{DAYS[1]}.{REST}"
     whole = broken.read_bytes()
     update(granules, tmp_path / "out", PatchSettings())  # its patches are there before it breaks
@@ -523,7 +577,9 @@ def test_a_full_disk_stops_the_run(granules: Path, tmp_path: Path) -> None:
 # Terra and Aqua
 
 
-def test_a_day_of_both_platforms_has_patches_of_both(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_day_of_both_platforms_has_patches_of_both(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     granules, out = tmp_path / "granules", tmp_path / "out"
     for index, day in enumerate(DAYS[:2]):
         write_day(granules, tile_lst() + 5.0 * index, day=day)
@@ -538,11 +594,20 @@ def test_a_day_of_both_platforms_has_patches_of_both(tmp_path: Path, capsys: pyt
     aqua = np.array(["_AQUA_" in name for name in read.names])
     np.testing.assert_allclose(read.lst_k[aqua] - read.lst_k[~aqua], 2.0, atol=0.03)
     # Patches of one place and month are of one split, whatever their platform.
-    assert tables.patches.groupby(["window_column", tables.patches["date"].str[:7]])["split"].nunique().eq(1).all()
+    assert (
+        tables.patches.groupby(["window_column", tables.patches["date"].str[:7]])["split"]
+        .nunique()
+        .eq(1)
+        .all()
+    )
     (granules / f"MYD21A1D.A{DAYS[0]}.{REST}").unlink()
     assert len(update(granules, out, PatchSettings()).patches) == 6
     assert len(list((out / "patches").glob("*_AQUA_*"))) == 4
     shutil.copy(granules / f"MOD09GQ.A{DAYS[1]}.{REST}", granules / f"MYD09GQ.A{DAYS[1]}.{REST}")
     capsys.readouterr()
-    assert update(granules, out, PatchSettings()).granules["reflectance"].str[:3].tolist() == ["MOD", "MOD", "MYD"]
+    assert update(granules, out, PatchSettings()).granules["reflectance"].str[:3].tolist() == [
+        "MOD",
+        "MOD",
+        "MYD",
+    ]
     assert capsys.readouterr().err == ""

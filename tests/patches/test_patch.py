@@ -1,4 +1,5 @@
-"""Patches: LST and NDVI over the same ground, on the tile's own windows, split and summed up as the method says."""
+"""Patches: LST and NDVI over the same ground, on the tile's own
+windows, split and summed up as the method says."""
 
 from __future__ import annotations
 
@@ -43,15 +44,21 @@ def small_patches(count: int, coarse: int = 8, seed: int = 3) -> list[Patch]:
 
 
 @pytest.mark.parametrize(("first_row", "first_column"), [(60, 62), (0, 0), (64, 128), (1, 65)])
-def test_windows_are_the_tiles_own_where_the_granule_starts_elsewhere(first_row: int, first_column: int) -> None:
+def test_windows_are_the_tiles_own_where_the_granule_starts_elsewhere(
+    first_row: int, first_column: int
+) -> None:
     numbered = np.arange(200.0 * 260.0).reshape(200, 260)
-    lst = Raster(numbered, TILE.transform(COARSE_PIXEL_M), SINUSOIDAL).crop(slice(first_row, None), slice(first_column, None))
+    lst = Raster(numbered, TILE.transform(COARSE_PIXEL_M), SINUSOIDAL).crop(
+        slice(first_row, None), slice(first_column, None)
+    )
     found = {(row, column): window for row, column, window in windows(lst, TILE)}
     rows = [row for row in range(3) if 64 * row >= first_row]
     columns = [column for column in range(4) if 64 * column >= first_column]
     assert list(found) == [(row, column) for row in rows for column in columns]
     for (row, column), window in found.items():
-        np.testing.assert_array_equal(window.values, numbered[64 * row : 64 * row + 64, 64 * column : 64 * column + 64])
+        np.testing.assert_array_equal(
+            window.values, numbered[64 * row : 64 * row + 64, 64 * column : 64 * column + 64]
+        )
         assert window.left_m == pytest.approx(TILE.left_m + 64 * column * COARSE_PIXEL_M, abs=0.01)
         assert window.top_m == pytest.approx(TILE.top_m - 64 * row * COARSE_PIXEL_M, abs=0.01)
 
@@ -74,7 +81,9 @@ def test_pairs_patches_are_aligned_and_blind_to_aster(synthetic_pair: Pair, tmp_
     assert (first.lst.transform, first.ndvi.transform) == (second.lst.transform, second.ndvi.transform)
     # NDVI starts 2 fine rows down and 1 fine column right: the method drops a row and a column of the LST.
     np.testing.assert_array_equal(first.lst.values, synthetic_pair.lst.values[1:, 1:].astype(np.float32))
-    assert (first.ndvi.left_m, first.ndvi.top_m) == pytest.approx((first.lst.left_m, first.lst.top_m), abs=0.01)
+    assert (first.ndvi.left_m, first.ndvi.top_m) == pytest.approx(
+        (first.lst.left_m, first.lst.top_m), abs=0.01
+    )
     assert (first.date, first.window_row) == ("", None)
 
 
@@ -103,14 +112,21 @@ def test_a_table_that_was_not_written_is_asked_for(tmp_path: Path) -> None:
         read_table(tmp_path)
 
 
-@pytest.mark.parametrize(("count", "share", "training"), [(10, 0.6, 6), (5, 0.6, 3), (3, 0.6, 2), (2, 0.99, 1), (4, 0.01, 1)])
-def test_split_has_the_share_and_never_an_empty_side(tmp_path: Path, count: int, share: float, training: int) -> None:
+@pytest.mark.parametrize(
+    ("count", "share", "training"), [(10, 0.6, 6), (5, 0.6, 3), (3, 0.6, 2), (2, 0.99, 1), (4, 0.01, 1)]
+)
+def test_split_has_the_share_and_never_an_empty_side(
+    tmp_path: Path, count: int, share: float, training: int
+) -> None:
     table = write_patches(small_patches(count, 2), tmp_path, share, 42)
     assert table["split"].value_counts().to_dict() == {"train": training, "validation": count - training}
 
 
 def test_split_follows_the_seed(tmp_path: Path) -> None:
-    splits = [tuple(write_patches(small_patches(10, 2), tmp_path, 0.6, seed)["split"]) for seed in (1, 1, 2, 3, 4, 5)]
+    splits = [
+        tuple(write_patches(small_patches(10, 2), tmp_path, 0.6, seed)["split"])
+        for seed in (1, 1, 2, 3, 4, 5)
+    ]
     assert splits[0] == splits[1]
     assert len(set(splits)) > 3  # of 210 possible splits
 
@@ -130,7 +146,9 @@ def test_statistics_are_those_of_the_training_split(tmp_path: Path) -> None:
     assert "p05" in [patch.name for patch in training]  # the one with a hole
     lst_k = np.concatenate([patch.lst.values.ravel() for patch in training])
     ndvi = np.concatenate([patch.ndvi.values.ravel() for patch in training])
-    assert (found.lst_mean_k, found.lst_std_k) == pytest.approx((np.nanmean(lst_k), np.nanstd(lst_k)), rel=1e-6)
+    assert (found.lst_mean_k, found.lst_std_k) == pytest.approx(
+        (np.nanmean(lst_k), np.nanstd(lst_k)), rel=1e-6
+    )
     assert (found.ndvi_mean, found.ndvi_std) == pytest.approx((np.mean(ndvi), np.std(ndvi)), rel=1e-6)
     assert (found.lst_min_k, found.lst_max_k) == pytest.approx((np.nanmin(lst_k), np.nanmax(lst_k)), rel=1e-7)
     assert (found.ndvi_min, found.ndvi_max) == pytest.approx((ndvi.min(), ndvi.max()), rel=1e-6)

@@ -31,13 +31,22 @@ SEEDS = st.integers(0, 1000)
 
 def square(left: float, top: float, side: int = 4) -> Raster:
     """A raster of `side` coarse pixels a side, its corner given in coarse pixels."""
-    transform = Affine(COARSE_PIXEL_M, 0.0, left * COARSE_PIXEL_M, 0.0, -COARSE_PIXEL_M, -top * COARSE_PIXEL_M)
+    transform = Affine(
+        COARSE_PIXEL_M, 0.0, left * COARSE_PIXEL_M, 0.0, -COARSE_PIXEL_M, -top * COARSE_PIXEL_M
+    )
     return Raster(np.zeros((side, side)), transform, SINUSOIDAL)
 
 
 def test_footprints_that_overlap_or_touch_are_neighbours() -> None:
     first = square(0, 0)
-    for left, top, joined in ((4, 0, True), (0, -4, True), (3, 2, True), (4.25, 0, False), (0, -4.25, False), (3, 5, False)):
+    for left, top, joined in (
+        (4, 0, True),
+        (0, -4, True),
+        (3, 2, True),
+        (4.25, 0, False),
+        (0, -4.25, False),
+        (3, 5, False),
+    ):
         assert (overlapping_groups([first, square(left, top)]).tolist() == [0, 0]) == joined, (left, top)
 
 
@@ -82,7 +91,9 @@ def test_random_split_of_another_seed_is_another() -> None:
 @given(GROUPS, st.floats(0.05, 0.95), SEEDS)
 def test_group_split_parts_no_group(groups: np.ndarray, share: float, seed: int) -> None:
     if len(np.unique(groups)) < 2:
-        with pytest.raises(InputError, match=r"lie in 1 group of neighbours, and cannot be split; bring more\.$"):
+        with pytest.raises(
+            InputError, match=r"lie in 1 group of neighbours, and cannot be split; bring more\.$"
+        ):
             group_split(groups, share, seed)
         return
     trains = group_split(groups, share, seed)
@@ -136,17 +147,23 @@ def test_the_number_of_threads_changes_no_split() -> None:
         "print(random_split(60, 0.6, 1), group_split(groups, 0.6, 1), group_folds(groups, 5, 1))"
     )
     outputs = {
-        subprocess.run([sys.executable, "-c", code, threads], capture_output=True, check=True, text=True).stdout
+        subprocess.run(
+            [sys.executable, "-c", code, threads], capture_output=True, check=True, text=True
+        ).stdout
         for threads in "12"
     }
     assert len(outputs) == 1 and "True" in outputs.pop()
 
 
-names = st.lists(st.text("abcdefgh", min_size=1, max_size=3), min_size=2, max_size=60).filter(lambda keys: len(set(keys)) > 1)
+names = st.lists(st.text("abcdefgh", min_size=1, max_size=3), min_size=2, max_size=60).filter(
+    lambda keys: len(set(keys)) > 1
+)
 
 
 @given(names, st.floats(0.01, 0.99), st.integers(0, 99))
-def test_hashed_split_parts_no_group_and_leaves_no_side_empty(keys: list[str], share: float, seed: int) -> None:
+def test_hashed_split_parts_no_group_and_leaves_no_side_empty(
+    keys: list[str], share: float, seed: int
+) -> None:
     trains = hashed_split(keys, share, seed)
     assert trains.any() and not trains.all()
     for key in set(keys):
@@ -154,7 +171,9 @@ def test_hashed_split_parts_no_group_and_leaves_no_side_empty(keys: list[str], s
 
 
 @given(names, names, st.integers(0, 99))
-def test_hashed_split_moves_nothing_when_groups_are_added(keys: list[str], added: list[str], seed: int) -> None:
+def test_hashed_split_moves_nothing_when_groups_are_added(
+    keys: list[str], added: list[str], seed: int
+) -> None:
     both = ["here", "there", *keys]
     before = hashed_split(both, 0.6, seed)
     after = hashed_split([*added, *both], 0.6, seed)[len(added) :]
@@ -165,7 +184,12 @@ def test_hashed_split_moves_nothing_when_groups_are_added(keys: list[str], added
 
 
 def test_hashed_split_has_the_share_and_follows_the_seed() -> None:
-    keys = [f"h18v04 2018-{month:02d} {row} {column}" for month in range(1, 13) for row in range(6) for column in range(6)]
+    keys = [
+        f"h18v04 2018-{month:02d} {row} {column}"
+        for month in range(1, 13)
+        for row in range(6)
+        for column in range(6)
+    ]
     splits = [hashed_split(keys, 0.6, seed) for seed in range(5)]
     # 432 groups: the standard deviation of the share is 0.024.
     assert all(abs(split.mean() - 0.6) < 0.1 for split in splits)
@@ -180,6 +204,11 @@ def test_one_group_cannot_be_hashed_apart() -> None:
 
 def test_keys_name_tile_month_and_block() -> None:
     table = pd.DataFrame(
-        {"date": ["2018-04-15", "2018-04-30"], "tile": ["h18v04"] * 2, "window_row": [3, 2], "window_column": [8, 0]}
+        {
+            "date": ["2018-04-15", "2018-04-30"],
+            "tile": ["h18v04"] * 2,
+            "window_row": [3, 2],
+            "window_column": [8, 0],
+        }
     )
     assert place_and_month_keys(table) == ["h18v04 2018-04 1 2", "h18v04 2018-04 0 0"]

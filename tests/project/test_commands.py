@@ -1,7 +1,8 @@
-"""The commands that README and the book print: each is run, or marked with the reason why not and checked by the real parsers.
+"""The commands that README and the book print: each is run, or marked with the
+reason why not and checked by the real parsers.
 
-A shell block is run as it stands, unless a comment directly above it says ``<!-- not run here: REASON -->``. Blocks of one page
-are run one after the other, in a copy of the project that has a small sample.
+A shell block is run as it stands, unless a comment directly above it says ``<!-- not run here: REASON -->``.
+Blocks of one page are run one after the other, in a copy of the project that has a small sample.
 """
 
 from __future__ import annotations
@@ -44,7 +45,9 @@ PREPARE = """
 from lstsr_core.runner import run_profile
 run_profile("sample", {}, ["01_download", "02_patches", "03_training", "04_sharpening"], False, print)
 """
-ASSEMBLE = "import pathlib, sys; from lstsr_book.build import assemble; assemble(*map(pathlib.Path, sys.argv[1:]))"
+ASSEMBLE = (
+    "import pathlib, sys; from lstsr_book.build import assemble; assemble(*map(pathlib.Path, sys.argv[1:]))"
+)
 
 
 def identity(block: Block) -> str:
@@ -52,7 +55,8 @@ def identity(block: Block) -> str:
 
 
 def words_of(command: str) -> list[str]:
-    """A command's words, from the program on: without variables before it, comments, folders and what is piped or redirected."""
+    """A command's words, from the program on: without variables before it,
+    comments, folders and what is piped or redirected."""
     words = shlex.split(command, comments=True)
     while words and re.match(r"[A-Za-z_]\w*=", words[0]):
         words = words[1:]
@@ -108,7 +112,9 @@ def check_papermill(arguments: list[str]) -> None:
             given[value], options = options[0], options[1:]
         else:
             assert option in ("-f", "-y"), option
-            given |= yaml.safe_load((PROJECT / value).read_text(encoding="utf-8") if option == "-f" else value)
+            given |= yaml.safe_load(
+                (PROJECT / value).read_text(encoding="utf-8") if option == "-f" else value
+            )
     assert given.keys() <= known.keys(), given.keys() - known.keys()
     try:
         BY_NOTEBOOK[Path(source).stem].check(given)
@@ -120,7 +126,9 @@ def commands() -> dict[str, argparse.ArgumentParser]:
     """The parser of each command of ``lstsr`` and ``lstsr-book``, by program and command."""
     parsers = {}
     for program in (make_parser(), book_options.make_parser()):
-        (choices,) = (action.choices for action in program._actions if isinstance(action, argparse._SubParsersAction))
+        (choices,) = (
+            action.choices for action in program._actions if isinstance(action, argparse._SubParsersAction)
+        )
         parsers |= {f"{program.prog} {name}": parser for name, parser in choices.items()}
     return parsers
 
@@ -138,16 +146,18 @@ def test_commands_stand_in_shell_blocks_alone() -> None:
     """In a block of another language nothing would check them."""
     for block in all_blocks():
         if not block.is_shell and block.language != "python":
-            assert not [line for line in block.commands if re.match(r"(\$ *)?(\S*/)?(lstsr|papermill|make) ", line)], identity(
-                block
-            )
+            assert not [
+                line for line in block.commands if re.match(r"(\$ *)?(\S*/)?(lstsr|papermill|make) ", line)
+            ], identity(block)
 
 
 def test_every_marker_stands_directly_above_a_shell_block() -> None:
     """Anywhere else it would excuse nothing, or seem to."""
     for path in PAGES:
         markers = path.read_text(encoding="utf-8").count("not run here")
-        assert markers == sum(block.is_shell and block.reason is not None for block in blocks_of(path)), path.name
+        assert markers == sum(block.is_shell and block.reason is not None for block in blocks_of(path)), (
+            path.name
+        )
 
 
 @pytest.mark.parametrize("block", SHELL_BLOCKS, ids=identity)
@@ -160,7 +170,8 @@ def test_the_parsers_take_every_command(block: Block) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_the_parsers_take_commands_in_running_text(page: Path) -> None:
-    """``lstsr …`` between single backquotes, where it is a whole command: its first word a command, options known to it."""
+    """``lstsr …`` between single backquotes, where it is a whole command:
+    its first word a command, options known to it."""
     prose = re.sub(r"^(`{3,}).*?^\1", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     parsers = commands()
     for code in re.findall(r"(?<!`)`(lstsr(?:-book)? [a-z][^`]*)`(?!`)", prose):
@@ -171,7 +182,9 @@ def test_the_parsers_take_commands_in_running_text(page: Path) -> None:
         assert {word.partition("=")[0] for word in rest if word.startswith("--")} <= known, code
 
 
-EXAMPLES = re.findall(r"^`(.+)`\n: ", (PROJECT / "book" / "cheat_sheet.md").read_text(encoding="utf-8"), re.MULTILINE)
+EXAMPLES = re.findall(
+    r"^`(.+)`\n: ", (PROJECT / "book" / "cheat_sheet.md").read_text(encoding="utf-8"), re.MULTILINE
+)
 
 
 def test_the_cheat_sheet_has_every_command() -> None:
@@ -218,7 +231,8 @@ def test_a_marker_is_read_where_it_stands_directly_above(tmp_path: Path) -> None
     fence = "```"
     page = tmp_path / "page.md"
     page.write_text(
-        f"<!-- not run here: hours -->\n{fence}bash\na \\\n  b\n{fence}\n\n<!-- not run here: far -->\n\n{fence}sh\nc\n{fence}\n"
+        f"<!-- not run here: hours -->\n{fence}bash\na \\\n  b\n{fence}\n\n<!-- not run here: far"
+        f" -->\n\n{fence}sh\nc\n{fence}\n"
     )
     first, second = blocks_of(page)
     assert (first.reason, first.commands) == ("hours", ["a    b"])
@@ -230,7 +244,8 @@ def test_a_marker_is_read_where_it_stands_directly_above(tmp_path: Path) -> None
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> ProjectCopy:
-    """A copy whose profile makes the sample small, with what the first three notebooks leave (nothing is trained)."""
+    """A copy whose profile makes the sample small, with what the
+    first three notebooks leave (nothing is trained)."""
     copy = copy_project(tmp_path_factory.mktemp("commands") / "project")
     (copy.root / "data" / "params" / "sample.yaml").write_text(yaml.safe_dump(SMALLEST))
     made = copy.python(PREPARE)
@@ -247,10 +262,15 @@ def copy(prepared: ProjectCopy, tmp_path: Path) -> ProjectCopy:
 
 
 def shell(copy: ProjectCopy, script: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run a script in the copy's root as it stands, with ``lstsr`` and ``papermill`` on the path and in ``.venv/bin``."""
+    """Run a script in the copy's root as it stands, with ``lstsr`` and
+    ``papermill`` on the path and in ``.venv/bin``."""
     programs = copy.root / ".venv" / "bin"
     programs.mkdir(parents=True, exist_ok=True)
-    for name, module in (("lstsr", "lstsr_core.cli"), ("lstsr-book", "lstsr_book.cli"), ("papermill", "papermill")):
+    for name, module in (
+        ("lstsr", "lstsr_core.cli"),
+        ("lstsr-book", "lstsr_book.cli"),
+        ("papermill", "papermill"),
+    ):
         (programs / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" -m {module} "$@"\n')
         (programs / name).chmod(0o755)
     environment = {**copy.environment, **variables, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
@@ -269,13 +289,17 @@ def test_unmarked_blocks_run(copy: ProjectCopy, page: str) -> None:
 
 
 def test_the_method_of_the_page_is_in_every_table_and_figure(copy: ProjectCopy) -> None:
-    (block,) = (block for block in blocks_of(PROJECT / "book" / "own_method.md") if block.language == "python")
+    (block,) = (
+        block for block in blocks_of(PROJECT / "book" / "own_method.md") if block.language == "python"
+    )
     assert len([line for line in block.text.splitlines() if line.strip()]) <= 10
     name, label = re.search(r'@method\("([\w-]+)", "([^"]+)"\)', block.text).groups()  # type: ignore[union-attr]
     (copy.root / "my_method.py").write_text(block.text)
 
     for notebook in ("04_sharpening", "05_fourier", "06_aster_evaluation"):
-        command = f"lstsr run --profile sample --only {notebook[:2]} --set '{notebook}.methods=[bicubic, {name}]'"
+        command = (
+            f"lstsr run --profile sample --only {notebook[:2]} --set '{notebook}.methods=[bicubic, {name}]'"
+        )
         outcome = shell(copy, command, LSTSR_METHODS="my_method.py")
         assert f"{notebook}: done" in outcome.stdout, outcome.stderr
     judged = pd.read_csv(copy.run_directory / "06_aster_evaluation" / "metrics.csv")
@@ -290,7 +314,9 @@ def test_the_method_of_the_page_is_in_every_table_and_figure(copy: ProjectCopy) 
     for table in ("metrics.csv", "summary.csv"):
         shutil.copy(copy.run_directory / "06_aster_evaluation" / table, run_directory / "06_aster_evaluation")
     assembled = shell(
-        copy, shlex.join([sys.executable, "-c", ASSEMBLE, str(run_directory), str(PROJECT)]), LSTSR_METHODS="my_method.py"
+        copy,
+        shlex.join([sys.executable, "-c", ASSEMBLE, str(run_directory), str(PROJECT)]),
+        LSTSR_METHODS="my_method.py",
     )
     assert assembled.returncode == 0, assembled.stderr
     settings = yaml.safe_load((run_directory / "book" / "source" / "_config.yml").read_text(encoding="utf-8"))
@@ -303,7 +329,9 @@ def test_notebooks_that_take_methods_are_run_again_when_a_file_of_methods_change
 ) -> None:
     def fingerprints() -> dict[str, object]:
         chosen = ("02_patches", "05_fourier", "06_aster_evaluation", "07_map")
-        return {name: plan(prepared.run_directory, BY_NOTEBOOK[name].check({}))["fingerprint"] for name in chosen}
+        return {
+            name: plan(prepared.run_directory, BY_NOTEBOOK[name].check({}))["fingerprint"] for name in chosen
+        }
 
     before = fingerprints()
     monkeypatch.setitem(OWN_METHODS, "ndvi-detail", "12ab")

@@ -1,4 +1,5 @@
-"""The Dockerfile and Binder's files: in step with the lock, the project's Python and the one list of system packages."""
+"""The Dockerfile and Binder's files: in step with the lock, the
+project's Python and the one list of system packages."""
 
 from __future__ import annotations
 
@@ -18,7 +19,10 @@ def instructions() -> list[tuple[str, str]]:
     """Name and arguments of each instruction of the Dockerfile, its lines joined."""
     lines = [line for line in (PROJECT / "Dockerfile").read_text().splitlines() if not line.startswith("#")]
     joined = re.sub(r"\\\n\s*", " ", "\n".join(lines))
-    return [(name, rest) for name, _, rest in (line.partition(" ") for line in joined.splitlines() if line.strip())]
+    return [
+        (name, rest)
+        for name, _, rest in (line.partition(" ") for line in joined.splitlines() if line.strip())
+    ]
 
 
 def minimum_python() -> str:
@@ -32,7 +36,9 @@ def apt_names(path: Path) -> list[str]:
 
 def test_hadolint_finds_nothing() -> None:
     hadolint = str(Path(sys.executable).with_name("hadolint"))
-    outcome = subprocess.run([hadolint, "--no-color", str(PROJECT / "Dockerfile")], capture_output=True, text=True)
+    outcome = subprocess.run(
+        [hadolint, "--no-color", str(PROJECT / "Dockerfile")], capture_output=True, text=True
+    )
     assert (outcome.returncode, outcome.stdout) == (0, "")
 
 
@@ -73,7 +79,9 @@ def test_system_packages_come_from_one_list() -> None:
 
 
 def test_binder_installs_the_lock() -> None:
-    lines = [line for line in (BINDER / "requirements.txt").read_text().splitlines() if not line.startswith("#")]
+    lines = [
+        line for line in (BINDER / "requirements.txt").read_text().splitlines() if not line.startswith("#")
+    ]
     (included,) = (line.removeprefix("-r ") for line in lines if line.startswith("-r"))
     assert (BINDER / included).resolve() == PROJECT / "requirements.lock"
     assert [line for line in lines if not line.startswith(("-r", "--extra-index-url"))] == []
@@ -89,10 +97,25 @@ def test_what_binder_runs_after_its_build_is_sound() -> None:
 
 def test_what_is_built_on_the_host_stays_out_of_the_image() -> None:
     for name in (".dockerignore", ".gitignore"):
-        assert {".venv/", ".venv-pymodis/", "data/runs/", "data/downloads/", "site/"} <= {*(PROJECT / name).read_text().split()}
+        assert {".venv/", ".venv-pymodis/", "data/runs/", "data/downloads/", "site/"} <= {
+            *(PROJECT / name).read_text().split()
+        }
 
 
 def test_nothing_that_the_image_copies_is_ignored() -> None:
-    ignored = [line.rstrip("/") for line in (PROJECT / ".dockerignore").read_text().splitlines() if not line.startswith("#")]
-    for source in ("Makefile", "pyproject.toml", "requirements.lock", "README.md", "LICENSE", ".binder", "lstsr_core", "book"):
+    ignored = [
+        line.rstrip("/")
+        for line in (PROJECT / ".dockerignore").read_text().splitlines()
+        if not line.startswith("#")
+    ]
+    for source in (
+        "Makefile",
+        "pyproject.toml",
+        "requirements.lock",
+        "README.md",
+        "LICENSE",
+        ".binder",
+        "lstsr_core",
+        "book",
+    ):
         assert source not in ignored

@@ -26,7 +26,10 @@ def locked() -> dict[str, str]:
 
 def declared() -> set[str]:
     project: dict[str, Any] = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
-    texts = [*project["dependencies"], *(text for extra in project["optional-dependencies"].values() for text in extra)]
+    texts = [
+        *project["dependencies"],
+        *(text for extra in project["optional-dependencies"].values() for text in extra),
+    ]
     return {canonical(re.split(r"[<>=!~ ]", text)[0]) for text in texts}
 
 

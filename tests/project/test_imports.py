@@ -23,7 +23,9 @@ ARRAYS = {"numpy", "rasterio"}
 def loaded_by(code: str) -> set[str]:
     """The heavy packages that a fresh Python has loaded at the end of some code."""
     after = f"{code}\nimport json, sys\nprint()\nprint(json.dumps(sorted(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", after], capture_output=True, text=True, check=True, cwd=PROJECT)
+    done = subprocess.run(
+        [sys.executable, "-c", after], capture_output=True, text=True, check=True, cwd=PROJECT
+    )
     return HEAVY & set(json.loads(done.stdout.splitlines()[-1]))
 
 
@@ -49,11 +51,28 @@ def test_a_card_is_read_without_the_network() -> None:
 
 def test_a_map_loads_what_its_method_works_with(tmp_path: Path) -> None:
     granules = write_granules(tmp_path, *fields())
-    pair = ["--lst", granules.lst, "--reflectance", granules.reflectance, "--out", tmp_path / "map.tif", "--threads", 1]
+    pair = [
+        "--lst",
+        granules.lst,
+        "--reflectance",
+        granules.reflectance,
+        "--out",
+        tmp_path / "map.tif",
+        "--threads",
+        1,
+    ]
     assert loaded_by(command("predict", *pair, "--method", "tsharp")) == ARRAYS
-    assert loaded_by(command("predict", *pair, "--method", "atprk")) == {*ARRAYS, "scipy.optimize", "scipy.sparse"}
+    assert loaded_by(command("predict", *pair, "--method", "atprk")) == {
+        *ARRAYS,
+        "scipy.optimize",
+        "scipy.sparse",
+    }
     assert loaded_by(command("predict", *pair, "--method", "sif-cnn-sr1")) == {*ARRAYS, "torch"}
-    assert {"sklearn"} < loaded_by(command("predict", *pair, "--method", "dms")) <= HEAVY - {"torch", "matplotlib", "cv2"}
+    assert (
+        {"sklearn"}
+        < loaded_by(command("predict", *pair, "--method", "dms"))
+        <= HEAVY - {"torch", "matplotlib", "cv2"}
+    )
 
 
 def test_parameters_and_order_of_the_notebooks_load_no_solver_and_no_network() -> None:

@@ -22,7 +22,9 @@ def shipped() -> list[Path]:
 def test_each_shipped_file_has_exactly_one_line() -> None:
     lines = {path: [pattern for pattern in PATTERNS if matches(path, pattern)] for path in shipped()}
     wrong = {str(path): patterns for path, patterns in lines.items() if len(patterns) != 1}
-    assert lines and not wrong, f"lines of book/licences.md by file: {wrong}; give each one line, with origin and licence"
+    assert lines and not wrong, (
+        f"lines of book/licences.md by file: {wrong}; give each one line, with origin and licence"
+    )
 
 
 def test_every_line_says_whether_it_is_real_and_under_which_licence() -> None:
@@ -34,6 +36,7 @@ def test_every_line_says_whether_it_is_real_and_under_which_licence() -> None:
 
 
 def matches(path: Path, pattern: str) -> bool:
-    """Whether a path fits a pattern whose ``*`` stays within a folder, and whose ``**`` at the end is everything below."""
+    """Whether a path fits a pattern whose ``*`` stays within a folder,
+    and whose ``**`` at the end is everything below."""
     expression = re.escape(pattern).replace(r"\*\*", ".+").replace(r"\*", "[^/]+")
     return re.fullmatch(expression, path.as_posix()) is not None

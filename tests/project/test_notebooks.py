@@ -1,4 +1,5 @@
-"""The notebooks: parameters that agree everywhere, cells that call and show, alt text, outputs that can be compared."""
+"""The notebooks: parameters that agree everywhere, cells that call
+and show, alt text, outputs that can be compared."""
 
 from __future__ import annotations
 
@@ -55,7 +56,11 @@ def parameters_cell(name: str) -> Cell:
 def parameters_of(name: str) -> dict[str, Any]:
     values = {}
     for statement in ast.parse(source_of(parameters_cell(name))).body:
-        assert isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name) and statement.value is not None
+        assert (
+            isinstance(statement, ast.AnnAssign)
+            and isinstance(statement.target, ast.Name)
+            and statement.value is not None
+        )
         values[statement.target.id] = ast.literal_eval(statement.value)
     return values
 
@@ -95,7 +100,9 @@ def test_cells_import_nothing_but_the_project(name: str) -> None:
     for cell in code_cells(name):
         for node in ast.walk(ast.parse(source_of(cell))):
             assert not isinstance(node, ast.Import), source_of(cell)
-            assert not isinstance(node, ast.ImportFrom) or str(node.module).split(".")[0] == "lstsr_core", source_of(cell)
+            assert not isinstance(node, ast.ImportFrom) or str(node.module).split(".")[0] == "lstsr_core", (
+                source_of(cell)
+            )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -133,7 +140,9 @@ def test_every_figure_has_alt_text_of_its_own(name: str) -> None:
 
 
 def figures_of(name: str) -> list[dict[str, Any]]:
-    return [cell["metadata"].get("lstsr", {}) for cell in code_cells(name) if "stage.show_" in source_of(cell)]
+    return [
+        cell["metadata"].get("lstsr", {}) for cell in code_cells(name) if "stage.show_" in source_of(cell)
+    ]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -141,7 +150,9 @@ def test_every_figure_has_a_caption_and_names_its_numbers(name: str) -> None:
     for told in figures_of(name):
         assert told.keys() - {"paper"} == {"figure", "caption", "data"}
         assert len(told["caption"]) > 80 and told["caption"].endswith(".")
-        assert told["data"] and all(Path(file).suffix in (".csv", ".json", ".geojson") for file in told["data"])
+        assert told["data"] and all(
+            Path(file).suffix in (".csv", ".json", ".geojson") for file in told["data"]
+        )
         assert told.get("paper", 1) in PAPER_LIST
 
 
@@ -151,7 +162,8 @@ def test_figures_are_named_apart() -> None:
 
 
 def test_the_papers_list_is_accounted_for() -> None:
-    """By a figure each, but for the table of metrics; architecture and flow chart come with a notebook of their own."""
+    """By a figure each, but for the table of metrics; architecture
+    and flow chart come with a notebook of their own."""
     made = {told["paper"] for name in NAMES for told in figures_of(name) if "paper" in told}
     missing = set() if "12_structure" in NAMES else {1, 2}
     assert made == set(range(1, 15)) - {13} - missing
@@ -188,7 +200,9 @@ def assert_outputs_are_clean(cells: list[Cell]) -> None:
 
 
 def compared_numbers(cells: list[Cell]) -> list[str]:
-    outputs = [out for cell in cells if "nbval-ignore-output" not in tags_of(cell) for out in cell.get("outputs", [])]
+    outputs = [
+        out for cell in cells if "nbval-ignore-output" not in tags_of(cell) for out in cell.get("outputs", [])
+    ]
     plain = ["".join(output.get("data", {}).get("text/plain", "")) for output in outputs]
     return [number for text in plain for number in re.findall(r"-?\d+\.\d+", text)]
 
@@ -217,7 +231,9 @@ def test_every_cell_that_shows_has_a_stored_output(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_runs_notebooks_show_figures_and_no_errors_paths_or_times(undisturbed: ProjectCopy, name: str) -> None:
+def test_a_runs_notebooks_show_figures_and_no_errors_paths_or_times(
+    undisturbed: ProjectCopy, name: str
+) -> None:
     cells = json.loads((undisturbed.run_directory / "notebooks" / f"{name}.ipynb").read_text())["cells"]
     code = [cell for cell in cells if cell["cell_type"] == "code"]
     assert_outputs_are_clean(code)
@@ -232,9 +248,16 @@ def test_a_runs_notebooks_show_figures_and_no_errors_paths_or_times(undisturbed:
 # By hand
 
 
-def test_papermill_runs_a_notebook_by_hand_from_any_directory(undisturbed: ProjectCopy, tmp_path: Path) -> None:
-    """The relative run directory of the notebook's first cell is the project's, not the working directory's."""
-    copy, directory, name = undisturbed.clone(tmp_path / "project"), tmp_path / "elsewhere", "06_aster_evaluation"
+def test_papermill_runs_a_notebook_by_hand_from_any_directory(
+    undisturbed: ProjectCopy, tmp_path: Path
+) -> None:
+    """The relative run directory of the notebook's first cell
+    is the project's, not the working directory's."""
+    copy, directory, name = (
+        undisturbed.clone(tmp_path / "project"),
+        tmp_path / "elsewhere",
+        "06_aster_evaluation",
+    )
     directory.mkdir()
     command = [
         sys.executable, "-m", "papermill", f"../project/notebooks/{name}.ipynb", "out.ipynb",
@@ -242,9 +265,15 @@ def test_papermill_runs_a_notebook_by_hand_from_any_directory(undisturbed: Proje
     ]  # fmt: skip
     completed = subprocess.run(command, cwd=directory, env=copy.environment, capture_output=True, text=True)
     assert completed.returncode == 0, completed.stderr
-    table, whole = (pd.read_csv(run / name / "metrics.csv") for run in (copy.run_directory, undisturbed.run_directory))
+    table, whole = (
+        pd.read_csv(run / name / "metrics.csv") for run in (copy.run_directory, undisturbed.run_directory)
+    )
     chosen = whole[whole["method"].isin(["bicubic", "tsharp"])].reset_index(drop=True)
     pd.testing.assert_frame_equal(table, chosen, check_dtype=False)
-    code = [cell for cell in json.loads((directory / "out.ipynb").read_text())["cells"] if cell["cell_type"] == "code"]
+    code = [
+        cell
+        for cell in json.loads((directory / "out.ipynb").read_text())["cells"]
+        if cell["cell_type"] == "code"
+    ]
     assert all(cell["execution_count"] for cell in code)
     assert [path.name for path in directory.iterdir()] == ["out.ipynb"]

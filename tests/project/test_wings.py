@@ -56,7 +56,11 @@ def test_there_is_no_circle(imports: grimp.ImportGraph) -> None:
 
 
 def test_the_package_knows_nothing_of_pages(imports: grimp.ImportGraph) -> None:
-    assert not {m for m in imports.find_downstream_modules("lstsr_book", as_package=True) if m.startswith("lstsr_core")}
+    assert not {
+        m
+        for m in imports.find_downstream_modules("lstsr_book", as_package=True)
+        if m.startswith("lstsr_core")
+    }
 
 
 @pytest.mark.parametrize("name", WINGS)

@@ -53,7 +53,10 @@ def test_workflows_run_the_projects_own_commands() -> None:
         if program == "make":
             target, *settings = arguments
             assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE), command
-            assert all(re.search(rf"^{setting.partition('=')[0]} \?=", MAKEFILE, re.MULTILINE) for setting in settings), command
+            assert all(
+                re.search(rf"^{setting.partition('=')[0]} \?=", MAKEFILE, re.MULTILINE)
+                for setting in settings
+            ), command
         elif program == ".venv/bin/lstsr":
             cli.make_parser().parse_args(arguments)
         elif program == "bash":

@@ -1,4 +1,5 @@
-"""DMS against scikit-learn, against landscapes whose fine LST is known, and against the published code's products."""
+"""DMS against scikit-learn, against landscapes whose fine LST is
+known, and against the published code's products."""
 
 from __future__ import annotations
 
@@ -18,8 +19,9 @@ from lstsr_core.geo.operators import upsample
 from lstsr_core.pairs.pair import fine_offset, read_pair
 from lstsr_core.sharpening.dms import LeafRegression, bootstrap_counts, dms, homogeneity_weights
 
-# The published code's products before any warp, seed 0, in kelvin: mean, standard deviation, minimum, maximum, the values at
-# row 100 column 100 and row 31 column 200, and the mean absolute difference of horizontal neighbours.
+# The published code's products before any warp, seed 0, in kelvin: mean, standard deviation,
+# minimum, maximum, the values at row 100 column 100 and row 31 column 200, and the mean
+# absolute difference of horizontal neighbours.
 PUBLISHED_PRODUCTS = {
     "0": (303.8149, 4.0525, 294.8540, 317.1272, 301.5028, 306.6266, 1.3199),
     "57": (308.8117, 3.5590, 290.6358, 320.2928, 314.0549, 300.1519, 1.5532),
@@ -48,7 +50,11 @@ def rmse(a: np.ndarray, b: np.ndarray) -> float:
 
 def plain_regression_k(scene: dict[str, np.ndarray], pixels: np.ndarray, leaves: int) -> np.ndarray:
     """Ten trees with ridge leaves, seed 0, as Method 4 has them, for fine pixels of shape (pixels, 1)."""
-    samples, lst_k, variation = scene["mean"].reshape(-1, 1), scene["lst_k"].ravel(), scene["variation"].ravel()
+    samples, lst_k, variation = (
+        scene["mean"].reshape(-1, 1),
+        scene["lst_k"].ravel(),
+        scene["variation"].ravel(),
+    )
     homogeneity = 1.0 / variation
     weight = (homogeneity - homogeneity.min()) / (homogeneity.max() - homogeneity.min())
     weight = np.where(variation > np.percentile(variation, 80), weight / 2.0, weight)
@@ -70,9 +76,15 @@ def plain_regression_k(scene: dict[str, np.ndarray], pixels: np.ndarray, leaves:
 def test_the_sum_of_its_parts(moving_window: int) -> None:
     """A noisy scene of 40×40, in which a tree has far fewer leaves than it could."""
     predictor = blocky_predictor(0, within=0.3) / 1000.0
-    lst_k = 315.0 - 10.0 * emitted_block_means(predictor) + np.random.default_rng(0).normal(0.0, 2.0, (40, 40))
+    lst_k = (
+        315.0 - 10.0 * emitted_block_means(predictor) + np.random.default_rng(0).normal(0.0, 2.0, (40, 40))
+    )
     blocks = predictor.reshape(40, 4, 40, 4)
-    scene = {"lst_k": lst_k, "mean": blocks.mean(axis=(1, 3)), "variation": blocks.std(axis=(1, 3)) / blocks.mean(axis=(1, 3))}
+    scene = {
+        "lst_k": lst_k,
+        "mean": blocks.mean(axis=(1, 3)),
+        "variation": blocks.std(axis=(1, 3)) / blocks.mean(axis=(1, 3)),
+    }
     fine_k = plain_regression_k(scene, predictor.reshape(-1, 1), 30).reshape(160, 160)
     if moving_window:
         local_k = np.empty_like(fine_k)
@@ -81,7 +93,9 @@ def test_the_sum_of_its_parts(moving_window: int) -> None:
             sharpened = (slice(64 * row, 64 * row + 64), slice(64 * column, 64 * column + 64))
             part, pixels = {name: image[trained] for name, image in scene.items()}, predictor[sharpened]
             local_k[sharpened] = plain_regression_k(part, pixels.reshape(-1, 1), 10).reshape(pixels.shape)
-        inverse_global, inverse_local = ((lst_k**4 - emitted_block_means(k) ** 4) ** -2 for k in (fine_k, local_k))
+        inverse_global, inverse_local = (
+            (lst_k**4 - emitted_block_means(k) ** 4) ** -2 for k in (fine_k, local_k)
+        )
         local_share = np.clip(upsample(inverse_local / (inverse_local + inverse_global)), 0.0, 1.0)
         fine_k = local_share * local_k + (1.0 - local_share) * fine_k
     expected = (fine_k**4 + upsample(lst_k**4 - emitted_block_means(fine_k) ** 4)) ** 0.25
@@ -93,7 +107,9 @@ def test_a_landscape_linear_in_pieces_is_recovered_away_from_its_breaks() -> Non
     predictor = level * np.random.default_rng(1).uniform(0.95, 1.05, level.shape)
     truth_k = np.interp(predictor, [0.0, 300.0, 1000.0], [290.0, 320.0, 299.0])
     error_k = np.abs(dms(emitted_block_means(truth_k), predictor) - truth_k)
-    away = slice(80, 140)  # from the break and, at the right, from predictors beyond what any coarse pixel has
+    away = slice(
+        80, 140
+    )  # from the break and, at the right, from predictors beyond what any coarse pixel has
     assert predictor[:, away].min() > 300.0 > predictor.min()
     assert error_k[:, away].max() < 0.01
     assert np.abs(np.diff(truth_k[:, away])).mean() > 0.5  # there was detail to recover
@@ -118,7 +134,9 @@ def test_a_single_band_may_come_with_or_without_its_axis() -> None:
     predictor = blocky_predictor(6, size=12)
     lst_k = emitted_block_means(290.0 + 0.03 * predictor)
     np.testing.assert_array_equal(dms(lst_k, predictor), dms(lst_k, predictor[None]))
-    np.testing.assert_allclose(dms(lst_k.astype(np.float32), predictor.astype(np.float32)), dms(lst_k, predictor), atol=0.01)
+    np.testing.assert_allclose(
+        dms(lst_k.astype(np.float32), predictor.astype(np.float32)), dms(lst_k, predictor), atol=0.01
+    )
 
 
 @pytest.mark.parametrize("moving_window", [0, 10])
@@ -130,7 +148,9 @@ def test_pixels_of_bad_quality_do_not_train(moving_window: int) -> None:
     poisoned_k = np.where(quality, clean_k, 650.0 - clean_k)
     without_k = np.where(quality, clean_k, np.nan)
 
-    away = slice(4 * 15, None)  # upsampling, of the windows' shares and of the residual, reaches two coarse pixels each
+    away = slice(
+        4 * 15, None
+    )  # upsampling, of the windows' shares and of the residual, reaches two coarse pixels each
     fine_k = dms(poisoned_k, predictor, quality=quality, moving_window=moving_window)
     np.testing.assert_array_equal(fine_k[away], dms(without_k, predictor, moving_window=moving_window)[away])
     assert np.isfinite(fine_k).all()
@@ -151,7 +171,9 @@ def test_blocks_that_vary_by_rounding_alone_do_not_train() -> None:
 @pytest.mark.parametrize("moving_window", [0, 8])
 def test_a_seed_decides_everything_and_inputs_are_left_alone(moving_window: int) -> None:
     predictor = blocky_predictor(9, size=20)
-    lst_k = emitted_block_means(290.0 + 0.03 * predictor) + np.random.default_rng(9).normal(0.0, 2.0, (20, 20))
+    lst_k = emitted_block_means(290.0 + 0.03 * predictor) + np.random.default_rng(9).normal(
+        0.0, 2.0, (20, 20)
+    )
     predictor.setflags(write=False)
     lst_k.setflags(write=False)
     first = dms(lst_k, predictor, seed=3, moving_window=moving_window)
@@ -179,7 +201,9 @@ def test_a_moving_window_helps_where_the_relation_changes_over_the_scene() -> No
 
 def test_windows_that_cannot_train_are_left_to_the_global_regression() -> None:
     predictor = blocky_predictor(12)
-    lst_k = emitted_block_means(290.0 + 0.03 * predictor) + np.random.default_rng(12).normal(0.0, 2.0, (40, 40))
+    lst_k = emitted_block_means(290.0 + 0.03 * predictor) + np.random.default_rng(12).normal(
+        0.0, 2.0, (40, 40)
+    )
     quality = np.zeros(lst_k.shape, dtype=bool)
     quality[:, :8] = True
     windowed_k = dms(lst_k, predictor, quality=quality, moving_window=10)
@@ -190,7 +214,8 @@ def test_windows_that_cannot_train_are_left_to_the_global_regression() -> None:
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0, 6]))
 def test_emitted_power_is_given_back_where_the_residual_is_even(seed: int, moving_window: int) -> None:
-    """LST that the predictor cannot tell, but for a constant: what is left over is a constant that upsampling keeps."""
+    """LST that the predictor cannot tell, but for a constant: what is
+    left over is a constant that upsampling keeps."""
     predictor = blocky_predictor(seed % 1000, size=12)
     lst_k = np.full((12, 12), 300.0)
     fine_k = dms(lst_k, predictor, seed=seed, moving_window=moving_window)
@@ -210,7 +235,9 @@ def test_most_of_a_residual_returns_to_its_block() -> None:
 @given(
     st.integers(0, 2**32 - 1), st.sampled_from([0, 5]), st.sampled_from([(0, 0), (2, 1), (-3, 2)]), st.integers(1, 2)
 )  # fmt: skip
-def test_nan_stays_where_it_was(seed: int, moving_window: int, offset: tuple[int, int], band_count: int) -> None:
+def test_nan_stays_where_it_was(
+    seed: int, moving_window: int, offset: tuple[int, int], band_count: int
+) -> None:
     generator = np.random.default_rng(seed)
     predictors = np.stack([blocky_predictor(seed % 1000 + band, size=12) for band in range(band_count)])
     lst_k = emitted_block_means(290.0 + 0.03 * predictors[-1])
@@ -221,7 +248,9 @@ def test_nan_stays_where_it_was(seed: int, moving_window: int, offset: tuple[int
     fine_k = dms(
         lst_k, predictors, moving_window=moving_window, rows_down=rows_down, columns_right=columns_right, published=True
     )  # fmt: skip
-    np.testing.assert_array_equal(np.isnan(fine_k), over_blocks(np.isnan(lst_k)) | np.isnan(predictors).any(axis=0))
+    np.testing.assert_array_equal(
+        np.isnan(fine_k), over_blocks(np.isnan(lst_k)) | np.isnan(predictors).any(axis=0)
+    )
     assert np.nanmin(fine_k) > 250.0
     assert np.nanmax(fine_k) < 350.0
 
@@ -293,8 +322,14 @@ def test_leaves_hold_scikit_learns_ridge_within_the_widened_range(seed: int, ban
 @pytest.mark.parametrize(("seed", "samples"), [(0, 4096), (1, 50), (2**32 - 1, 999)])
 def test_bootstraps_are_scikit_learns(seed: int, samples: int) -> None:
     nothing, target = np.zeros((samples, 1)), np.arange(samples, dtype=float)
-    drawn = BaggingRegressor(DummyRegressor(), n_estimators=10, random_state=seed).fit(nothing, target).estimators_samples_
-    grown = BaggingRegressor(DecisionTreeRegressor(max_depth=1), n_estimators=10, random_state=seed).fit(nothing, target)
+    drawn = (
+        BaggingRegressor(DummyRegressor(), n_estimators=10, random_state=seed)
+        .fit(nothing, target)
+        .estimators_samples_
+    )
+    grown = BaggingRegressor(DecisionTreeRegressor(max_depth=1), n_estimators=10, random_state=seed).fit(
+        nothing, target
+    )
     ours = list(bootstrap_counts(samples, seed))
     assert [tree_seed for tree_seed, _ in ours] == [tree.random_state for tree in grown.estimators_]
     for (_, count), indices in zip(ours, drawn, strict=True):
@@ -310,9 +345,12 @@ def test_weights_rise_with_homogeneity_and_are_halved_for_the_most_heterogeneous
 
 
 def test_bootstraps_that_hold_weightless_pixels_alone_still_train() -> None:
-    """Nine of ten pixels vary alike and weigh nothing, so that a third of the bootstraps has no weight at all."""
+    """Nine of ten pixels vary alike and weigh nothing, so that
+    a third of the bootstraps has no weight at all."""
     level = np.full((4, 4), np.nan)
-    level.ravel()[:10] = 2.0 ** np.arange(10)  # powers of two keep the coefficients of variation exactly alike
+    level.ravel()[:10] = 2.0 ** np.arange(
+        10
+    )  # powers of two keep the coefficients of variation exactly alike
     pattern = np.where(np.arange(16) % 2, 0.75, 1.25)
     predictor = over_blocks(level) * pattern
     predictor[:4, :4] = np.where(pattern[:4] > 1.0, 1.125, 0.875)
@@ -362,7 +400,9 @@ def test_published_products_are_met(published_pairs: Path, scene: str) -> None:
     """LST and NDVI as stored, not aligned, as the published code pairs them."""
     pair = read_pair(published_pairs, scene)
     rows_down, columns_right = fine_offset(pair)
-    fine_k = dms(pair.lst.values, pair.ndvi.values, rows_down=rows_down, columns_right=columns_right, published=True)
+    fine_k = dms(
+        pair.lst.values, pair.ndvi.values, rows_down=rows_down, columns_right=columns_right, published=True
+    )
     found = (
         fine_k.mean(), fine_k.std(), fine_k.min(), fine_k.max(), fine_k[100, 100], fine_k[31, 200], abs(np.diff(fine_k)).mean()
     )  # fmt: skip

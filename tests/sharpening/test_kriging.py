@@ -1,4 +1,5 @@
-"""ATPRK and AATPRK against dense solves in loops, PyKrige, what must hold of any kriging, and the published products."""
+"""ATPRK and AATPRK against dense solves in loops, PyKrige, what must
+hold of any kriging, and the published products."""
 
 from __future__ import annotations
 
@@ -28,15 +29,17 @@ PYKRIGE_RANGE_M = 1700.0
 
 Point = tuple[float, float]
 
-# The published code's products before any warp, in kelvin: mean, standard deviation, minimum, maximum, the values at row 100
-# column 100 and row 31 column 200, and the mean absolute difference of horizontal neighbours.
+# The published code's products before any warp, in kelvin: mean, standard deviation,
+# minimum, maximum, the values at row 100 column 100 and row 31 column 200, and the mean
+# absolute difference of horizontal neighbours.
 PUBLISHED_PRODUCTS = {
     ("0", "atprk"): (304.0819, 4.2471, 294.4999, 323.2059, 301.3234, 306.9432, 1.3892),
     ("0", "aatprk"): (304.0042, 4.0158, 293.2736, 322.9583, 301.3404, 306.8198, 1.0720),
     ("57", "atprk"): (309.3185, 3.7634, 297.7866, 325.8697, 314.8975, 302.3103, 1.6746),
     ("57", "aatprk"): (309.1727, 3.3896, 297.5573, 324.1632, 313.3436, 302.7456, 1.2305),
 }
-# RMSE in kelvin of D(product) against the 1 km LST, likewise; scenes 164, 176 and 183 have fine pixels of NDVI 0.
+# RMSE in kelvin of D(product) against the 1 km LST, likewise; scenes
+# 164, 176 and 183 have fine pixels of NDVI 0.
 PUBLISHED_CONSISTENCY_K = {
     ("0", "atprk"): 0.70439, ("0", "aatprk"): 0.65457,
     ("57", "atprk"): 1.03115, ("57", "aatprk"): 0.94341,
@@ -59,7 +62,10 @@ def random_scene(seed: int, rows: int = 14, columns: int = 12) -> tuple[np.ndarr
     generator = np.random.default_rng(seed)
     ndvi = generator.uniform(-0.2, 0.9, (4 * rows, 4 * columns))
     rough = generator.normal(0.0, 1.5, (rows + 2, columns + 2))
-    smooth = sum(rough[down : down + rows, right : right + columns] for down in range(3) for right in range(3)) / 3.0
+    smooth = (
+        sum(rough[down : down + rows, right : right + columns] for down in range(3) for right in range(3))
+        / 3.0
+    )
     return 310.0 - 12.0 * block_means(ndvi) + smooth, ndvi
 
 
@@ -84,15 +90,23 @@ def kriged_by_loops(
 
 
 def fine_points(row: int, column: int) -> list[Point]:
-    return [(FINE_PIXEL_M * (4 * row + i), FINE_PIXEL_M * (4 * column + j)) for i in range(4) for j in range(4)]
+    return [
+        (FINE_PIXEL_M * (4 * row + i), FINE_PIXEL_M * (4 * column + j)) for i in range(4) for j in range(4)
+    ]
 
 
 def test_the_loops_krige_points_as_pykrige_does() -> None:
     """So that what judges the area-to-point weights below is itself judged by another's code."""
     generator = np.random.default_rng(0)
-    rows, columns, values = generator.uniform(0.0, 4000.0, 12), generator.uniform(0.0, 4000.0, 12), generator.normal(size=12)
+    rows, columns, values = (
+        generator.uniform(0.0, 4000.0, 12),
+        generator.uniform(0.0, 4000.0, 12),
+        generator.normal(size=12),
+    )
     parameters = {"psill": 3.0, "range": PYKRIGE_RANGE_M, "nugget": 0.0}
-    other = OrdinaryKriging(columns, rows, values, variogram_model="exponential", variogram_parameters=parameters)
+    other = OrdinaryKriging(
+        columns, rows, values, variogram_model="exponential", variogram_parameters=parameters
+    )
     expected, _ = other.execute("points", [700.0, 2100.0], [1500.0, 3900.0])
     supports = [[(row, column)] for row, column in zip(rows, columns, strict=True)]
     for target, value in zip([(1500.0, 700.0), (3900.0, 2100.0)], expected, strict=True):
@@ -110,7 +124,9 @@ def test_weights_are_those_of_a_dense_solve_in_loops(range_m: float) -> None:
         there = [pixel for pixel in range(25) if pattern[pixel]]
         supports = [fine_points(pixel // 5 - 2, pixel % 5 - 2) for pixel in there]
         for position in (0, 6, 15):
-            _, expected = kriged_by_loops(supports, [0.0] * len(there), fine_points(0, 0)[position], Variogram(5.0, range_m))
+            _, expected = kriged_by_loops(
+                supports, [0.0] * len(there), fine_points(0, 0)[position], Variogram(5.0, range_m)
+            )
             np.testing.assert_allclose(weights[position, there], expected, atol=1e-9)
             assert not weights[position, ~pattern].any()
 
@@ -136,16 +152,28 @@ def test_interpolation_gathers_each_pixels_own_neighbours() -> None:
         row, column = fine_row // 4, fine_column // 4
         near = [
             (r, c)
-            for r, c in itertools.product(range(max(row - 2, 0), min(row + 3, 7)), range(max(column - 2, 0), min(column + 3, 9)))
+            for r, c in itertools.product(
+                range(max(row - 2, 0), min(row + 3, 7)), range(max(column - 2, 0), min(column + 3, 9))
+            )
             if not np.isnan(residual_k[r, c])
         ]
         target = (FINE_PIXEL_M * fine_row, FINE_PIXEL_M * fine_column)
-        expected, _ = kriged_by_loops([fine_points(*pixel) for pixel in near], [residual_k[p] for p in near], target, variogram)
+        expected, _ = kriged_by_loops(
+            [fine_points(*pixel) for pixel in near], [residual_k[p] for p in near], target, variogram
+        )
         assert fine_k[fine_row, fine_column] == pytest.approx(expected, abs=1e-9)
 
 
-@given(st.integers(0, 2**32 - 1), st.floats(0.0, 0.9), st.floats(2.0, 5.0), st.integers(1, 12), st.integers(1, 12))
-def test_interpolation_keeps_every_valid_mean(seed: int, missing: float, exponent: float, rows: int, columns: int) -> None:
+@given(
+    st.integers(0, 2**32 - 1),
+    st.floats(0.0, 0.9),
+    st.floats(2.0, 5.0),
+    st.integers(1, 12),
+    st.integers(1, 12),
+)
+def test_interpolation_keeps_every_valid_mean(
+    seed: int, missing: float, exponent: float, rows: int, columns: int
+) -> None:
     generator = np.random.default_rng(seed)
     residual_k = generator.normal(size=(rows, columns))
     residual_k[generator.random(residual_k.shape) < missing] = np.nan
@@ -170,7 +198,10 @@ def test_products_are_their_line_plus_the_kriged_residual(method: str, published
     coarse_ndvi = aggregate_ndvi(ndvi, published)
     if method == "atprk":
         line = fit_scene(lst_k, coarse_ndvi)
-        fine_line_k, coarse_line_k = line.intercept + line.slope * ndvi, line.intercept + line.slope * coarse_ndvi
+        fine_line_k, coarse_line_k = (
+            line.intercept + line.slope * ndvi,
+            line.intercept + line.slope * coarse_ndvi,
+        )
     else:
         lines = fit_windows(lst_k, coarse_ndvi)
         fine_line_k = repeated(lines.intercept) + repeated(lines.slope) * ndvi
@@ -183,7 +214,9 @@ def test_products_are_their_line_plus_the_kriged_residual(method: str, published
 
 @pytest.mark.parametrize("method", METHODS)
 @given(st.integers(0, 2**32 - 1), st.floats(0.0, 0.5))
-def test_valid_pixels_and_no_others_get_a_value_and_keep_their_mean(method: str, seed: int, missing: float) -> None:
+def test_valid_pixels_and_no_others_get_a_value_and_keep_their_mean(
+    method: str, seed: int, missing: float
+) -> None:
     lst_k, ndvi = random_scene(seed)
     generator = np.random.default_rng(seed)
     lst_k[generator.random(lst_k.shape) < missing] = np.nan
@@ -199,7 +232,9 @@ def test_valid_pixels_and_no_others_get_a_value_and_keep_their_mean(method: str,
 @pytest.mark.parametrize("published", [False, True])
 @given(slope=st.floats(-30.0, 30.0))
 def test_a_landscape_that_follows_ndvi_is_recovered(method: str, published: bool, slope: float) -> None:
-    ndvi = repeated(np.random.default_rng(4).uniform(0.1, 0.9, (9, 8)))  # equal within blocks: both aggregations are right
+    ndvi = repeated(
+        np.random.default_rng(4).uniform(0.1, 0.9, (9, 8))
+    )  # equal within blocks: both aggregations are right
     truth_k = 310.0 + slope * ndvi
     np.testing.assert_allclose(METHODS[method](block_means(truth_k), ndvi, published), truth_k, atol=1e-8)
 
@@ -229,7 +264,9 @@ def test_published_aatprk_alone_gives_0_k_where_ndvi_is_0() -> None:
     lst_k, ndvi = random_scene(7)
     ndvi[0, 0] = ndvi[30, 20] = 0.0
     zeros = [(0, 0), (30, 20)]
-    assert np.argwhere(aatprk(lst_k, ndvi, published=True) == 0.0).tolist() == [list(pixel) for pixel in zeros]
+    assert np.argwhere(aatprk(lst_k, ndvi, published=True) == 0.0).tolist() == [
+        list(pixel) for pixel in zeros
+    ]
     for fine_k in (aatprk(lst_k, ndvi), atprk(lst_k, ndvi), atprk(lst_k, ndvi, published=True)):
         assert fine_k.min() > 250.0
 
@@ -270,7 +307,9 @@ def test_scenes_that_cannot_be_sharpened_are_named(method: str) -> None:
 def test_an_lst_without_variation_stays_so(method: str) -> None:
     _, ndvi = random_scene(11)
     for published in (False, True):
-        np.testing.assert_allclose(METHODS[method](np.full((14, 12), 300.0), ndvi, published), 300.0, atol=1e-9)
+        np.testing.assert_allclose(
+            METHODS[method](np.full((14, 12), 300.0), ndvi, published), 300.0, atol=1e-9
+        )
 
 
 @pytest.fixture(scope="module")
@@ -290,13 +329,19 @@ def test_published_products_are_met(published_scene: Callable[[str], Pair], scen
 
 
 @pytest.mark.parametrize(("scene", "method"), PUBLISHED_CONSISTENCY_K)
-def test_published_consistency_is_met(published_scene: Callable[[str], Pair], scene: str, method: str) -> None:
+def test_published_consistency_is_met(
+    published_scene: Callable[[str], Pair], scene: str, method: str
+) -> None:
     pair = published_scene(scene)
     fine_k = METHODS[method](pair.lst.values, pair.ndvi.values, published=True)
-    assert consistency_k(fine_k, pair.lst.values) == pytest.approx(PUBLISHED_CONSISTENCY_K[scene, method], abs=2e-5)
+    assert consistency_k(fine_k, pair.lst.values) == pytest.approx(
+        PUBLISHED_CONSISTENCY_K[scene, method], abs=2e-5
+    )
 
 
-def test_published_pairs_are_all_sharpened(published_pairs: Path, published_scene: Callable[[str], Pair]) -> None:
+def test_published_pairs_are_all_sharpened(
+    published_pairs: Path, published_scene: Callable[[str], Pair]
+) -> None:
     for scene in pair_ids(published_pairs):
         stored, aligned = published_scene(scene), align(published_scene(scene))
         for sharpen in METHODS.values():

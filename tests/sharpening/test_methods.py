@@ -30,9 +30,9 @@ from lstsr_core.sharpening.methods import METHODS, WEIGHTS_MISSING, Options, che
 
 NETWORKS = ["sc-unet", "sif-cnn-sr1", "sif-cnn-sr2"]
 
-# The published code's products before any warp, in kelvin: mean, standard deviation, minimum, maximum, the values at row 100
-# column 100 and row 31 column 200, and the mean absolute difference of horizontal neighbours. (ATPRK, AATPRK and DMS have theirs
-# in the tests of their modules.)
+# The published code's products before any warp, in kelvin: mean, standard deviation, minimum, maximum, the
+# values at row 100 column 100 and row 31 column 200, and the mean absolute difference of horizontal
+# neighbours. (ATPRK, AATPRK and DMS have theirs in the tests of their modules.)
 PUBLISHED_PRODUCTS = {
     ("0", "bicubic"): (303.8337, 3.6384, 296.3063, 316.7486, 300.3569, 306.4367, 0.3059),
     ("0", "tsharp"): (304.0819, 4.2613, 295.0824, 324.7060, 300.8819, 306.2471, 1.4241),
@@ -67,7 +67,9 @@ def random_scene(seed: int, size: int = 12) -> tuple[np.ndarray, np.ndarray]:
 def test_bicubic_is_torchs_and_takes_no_notice_of_ndvi() -> None:
     lst_k, ndvi = random_scene(100)
     planes = torch.from_numpy(lst_k)[None, None]
-    expected = torch.nn.functional.interpolate(planes, size=(48, 48), mode="bicubic", align_corners=False)[0, 0].numpy()
+    expected = torch.nn.functional.interpolate(planes, size=(48, 48), mode="bicubic", align_corners=False)[
+        0, 0
+    ].numpy()
     np.testing.assert_allclose(apply("bicubic", lst_k, ndvi), expected, atol=1e-9)
     np.testing.assert_array_equal(apply("bicubic", lst_k, ndvi), apply("bicubic", lst_k, -ndvi))
 
@@ -126,14 +128,18 @@ def test_kriging_and_dms_are_told_the_variant_the_seed_and_the_offset(published:
     options = Options(seed=3, published=published, rows_down=2, columns_right=1)
     variant = bool(published)
     for name, plain in (("atprk", atprk), ("aatprk", aatprk)):
-        np.testing.assert_array_equal(METHODS[name].sharpener(lst_k, ndvi, options), plain(lst_k, ndvi, published=variant))
+        np.testing.assert_array_equal(
+            METHODS[name].sharpener(lst_k, ndvi, options), plain(lst_k, ndvi, published=variant)
+        )
     offset = {"rows_down": 2, "columns_right": 1} if variant else {}
     expected = dms(lst_k, ndvi, seed=3, published=variant, **offset)
     np.testing.assert_array_equal(METHODS["dms"].sharpener(lst_k, ndvi, options), expected)
     assert (expected != METHODS["dms"].sharpener(lst_k, ndvi, replace(options, seed=4))).any()
 
 
-def test_sc_unet_runs_in_pieces_of_64_pixels_as_published_and_whole_else(synthetic_pair: Pair, random_weights: Path) -> None:
+def test_sc_unet_runs_in_pieces_of_64_pixels_as_published_and_whole_else(
+    synthetic_pair: Pair, random_weights: Path
+) -> None:
     aligned = align(synthetic_pair)
     model = load_model(random_weights / "sc-unet.safetensors")
     upsampled_k, ndvi = sharpen(aligned, "bicubic").values, aligned.ndvi.values
@@ -142,7 +148,10 @@ def test_sc_unet_runs_in_pieces_of_64_pixels_as_published_and_whole_else(synthet
         np.testing.assert_allclose(found, model.predict_k(upsampled_k, ndvi, piece), atol=1e-9)
     # The SIF networks have no variant.
     for name in ("sif-cnn-sr1", "sif-cnn-sr2"):
-        both = [sharpen(aligned, name, Options(random_weights, published=variant)).values for variant in (False, True)]
+        both = [
+            sharpen(aligned, name, Options(random_weights, published=variant)).values
+            for variant in (False, True)
+        ]
         np.testing.assert_array_equal(*both)
 
 
@@ -180,19 +189,27 @@ def test_scenes_that_cannot_be_regressed_are_named(
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_networks_without_a_pixel_of_both_inputs_say_so(synthetic_pair: Pair, random_weights: Path, name: str) -> None:
+def test_networks_without_a_pixel_of_both_inputs_say_so(
+    synthetic_pair: Pair, random_weights: Path, name: str
+) -> None:
     lst_k, ndvi = synthetic_pair.lst.values.copy(), synthetic_pair.ndvi.values.copy()
     lst_k[:20], ndvi[80:] = np.nan, np.nan
-    pair = replace(synthetic_pair, lst=synthetic_pair.lst.with_values(lst_k), ndvi=synthetic_pair.ndvi.with_values(ndvi))
+    pair = replace(
+        synthetic_pair, lst=synthetic_pair.lst.with_values(lst_k), ndvi=synthetic_pair.ndvi.with_values(ndvi)
+    )
     with pytest.raises(NoResult, match="no pixel has both an LST and an NDVI"):
         sharpen(pair, name, Options(random_weights))
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_a_pair_without_lst_where_it_is_asked_for_has_no_result(synthetic_pair: Pair, random_weights: Path, name: str) -> None:
+def test_a_pair_without_lst_where_it_is_asked_for_has_no_result(
+    synthetic_pair: Pair, random_weights: Path, name: str
+) -> None:
     """As what is cut out of a pair may be, though the pair as a whole may not."""
     part = copy.copy(synthetic_pair)
-    object.__setattr__(part, "lst", synthetic_pair.lst.with_values(np.full_like(synthetic_pair.lst.values, np.nan)))
+    object.__setattr__(
+        part, "lst", synthetic_pair.lst.with_values(np.full_like(synthetic_pair.lst.values, np.nan))
+    )
     with pytest.raises(NoResult, match="no coarse pixel has an LST"):
         sharpen(part, name, Options(random_weights))
 
@@ -225,12 +242,16 @@ def network_that_returns(level: float) -> SharpeningUNet:
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_each_network_runs_its_own_weights_and_notices_new_ones(synthetic_pair: Pair, tmp_path: Path, name: str) -> None:
+def test_each_network_runs_its_own_weights_and_notices_new_ones(
+    synthetic_pair: Pair, tmp_path: Path, name: str
+) -> None:
     for level, other in enumerate(NETWORKS):
         save_model(network_that_returns(level), PUBLISHED_STATISTICS, tmp_path / f"{other}.safetensors")
     mean_k, std_k = PUBLISHED_STATISTICS.lst_mean_k, PUBLISHED_STATISTICS.lst_std_k
     options = Options(weights=tmp_path)
-    np.testing.assert_allclose(sharpen(synthetic_pair, name, options).values, mean_k + NETWORKS.index(name) * std_k, atol=1e-4)
+    np.testing.assert_allclose(
+        sharpen(synthetic_pair, name, options).values, mean_k + NETWORKS.index(name) * std_k, atol=1e-4
+    )
 
     path = tmp_path / f"{name}.safetensors"
     before = path.stat().st_mtime_ns
@@ -247,7 +268,17 @@ def test_method_names_are_expanded_and_kept_in_order() -> None:
     assert [name for name in METHODS if name not in papers] == ["dms-local"]
     assert METHODS["dms-local"].source == "companion"
     labels = [method.label for method in METHODS.values()]
-    assert labels == ["Bicubic", "TsHARP", "ATPRK", "AATPRK", "DMS", "SC-Unet", "SIF-CNN-SR1", "SIF-CNN-SR2", "DMS, local"]
+    assert labels == [
+        "Bicubic",
+        "TsHARP",
+        "ATPRK",
+        "AATPRK",
+        "DMS",
+        "SC-Unet",
+        "SIF-CNN-SR1",
+        "SIF-CNN-SR2",
+        "DMS, local",
+    ]
 
 
 @pytest.mark.parametrize("names", [["bicubic", "lanczos"], ["Bicubic"], []])
@@ -263,7 +294,15 @@ def published_scene(published_pairs: Path) -> Callable[[str], Pair]:
 
 def figures_of(fine_k: np.ndarray) -> tuple[float, ...]:
     steps = np.abs(np.diff(fine_k))
-    return fine_k.mean(), fine_k.std(), fine_k.min(), fine_k.max(), fine_k[100, 100], fine_k[31, 200], steps.mean()
+    return (
+        fine_k.mean(),
+        fine_k.std(),
+        fine_k.min(),
+        fine_k.max(),
+        fine_k[100, 100],
+        fine_k[31, 200],
+        steps.mean(),
+    )
 
 
 @pytest.mark.parametrize(("scene", "method"), PUBLISHED_PRODUCTS)
@@ -277,9 +316,13 @@ def test_published_products_are_met(
     assert found == pytest.approx(PUBLISHED_PRODUCTS[scene, method], abs=1e-3)
 
 
-def test_published_products_of_sc_unet_without_seams(published_pairs: Path, published_scene: Callable[[str], Pair]) -> None:
+def test_published_products_of_sc_unet_without_seams(
+    published_pairs: Path, published_scene: Callable[[str], Pair]
+) -> None:
     pair = published_scene("0")
-    found = figures_of(METHODS["sc-unet"].sharpener(pair.lst.values, pair.ndvi.values, Options(weights=published_pairs)))
+    found = figures_of(
+        METHODS["sc-unet"].sharpener(pair.lst.values, pair.ndvi.values, Options(weights=published_pairs))
+    )
     assert found == pytest.approx(PUBLISHED_WHOLE_SC_UNET, abs=1e-3)
 
 
@@ -314,14 +357,19 @@ def test_a_method_of_ones_own_joins_the_others(load_own: Callable[[str], dict[st
     assert list(sharpeners.METHODS) == [*METHODS, "warmer"]
     assert sharpeners.check_methods(["all"])[-1] == "warmer"
     lst_k, ndvi = random_scene(3)
-    own, plain = (sharpeners.METHODS[name].sharpener(lst_k, ndvi, Options()) for name in ("warmer", "bicubic"))
+    own, plain = (
+        sharpeners.METHODS[name].sharpener(lst_k, ndvi, Options()) for name in ("warmer", "bicubic")
+    )
     np.testing.assert_allclose(own, plain + 1.0)
 
 
 @pytest.mark.parametrize(
     ("source", "told"),
     [
-        (OWN.replace('"warmer"', '"bicubic"'), r"my_method\.py: there is a method 'bicubic' \(Warmer\) already"),
+        (
+            OWN.replace('"warmer"', '"bicubic"'),
+            r"my_method\.py: there is a method 'bicubic' \(Warmer\) already",
+        ),
         (OWN.replace('"Warmer"', '"DMS"'), r"my_method\.py: there is a method 'warmer' \(DMS\) already"),
         (OWN.replace('"warmer"', '"a,b"'), r"my_method\.py: 'a,b' cannot name a method"),
         (OWN.replace('"warmer"', '"aster"'), r"my_method\.py: 'aster' cannot name a method"),
@@ -330,7 +378,9 @@ def test_a_method_of_ones_own_joins_the_others(load_own: Callable[[str], dict[st
         ("x = 1", r"my_method\.py: registers no method"),
     ],
 )
-def test_a_file_that_gives_no_usable_method_is_refused(load_own: Callable[[str], dict[str, str]], source: str, told: str) -> None:
+def test_a_file_that_gives_no_usable_method_is_refused(
+    load_own: Callable[[str], dict[str, str]], source: str, told: str
+) -> None:
     with pytest.raises(InputError, match=told):
         load_own(source)
 

@@ -43,7 +43,9 @@ def test_the_published_aggregation_loses_the_sign_and_stays_within_one() -> None
 
 def test_ndvi_in_single_precision_is_averaged_in_double() -> None:
     ndvi = np.random.default_rng(2).uniform(0.0, 1.0, (4, 4)).astype(np.float32)
-    assert aggregate_ndvi(ndvi)[0, 0] == pytest.approx(np.mean([float(value) for value in ndvi.ravel()]), rel=1e-14)
+    assert aggregate_ndvi(ndvi)[0, 0] == pytest.approx(
+        np.mean([float(value) for value in ndvi.ravel()]), rel=1e-14
+    )
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -69,7 +71,9 @@ def test_scene_line_leaves_out_cold_and_missing_pixels() -> None:
 def test_scenes_that_cannot_be_regressed_are_named(fit: type) -> None:
     lst_k, coarse_ndvi = scene(4)
     few = np.where(np.arange(lst_k.size).reshape(lst_k.shape) < 9, lst_k, np.nan)
-    with pytest.raises(NoResult, match="9 coarse pixels are valid above 273 K; a regression needs at least 10"):
+    with pytest.raises(
+        NoResult, match="9 coarse pixels are valid above 273 K; a regression needs at least 10"
+    ):
         fit(few, coarse_ndvi)
     with pytest.raises(NoResult, match="0 coarse pixels are valid"):
         fit(lst_k - 60.0, coarse_ndvi)
@@ -82,7 +86,10 @@ def windows_by_loops(lst_k: np.ndarray, coarse_ndvi: np.ndarray) -> tuple[np.nda
     slope, intercept = np.full(lst_k.shape, line.slope), np.full(lst_k.shape, line.intercept)
     for row in range(2, lst_k.shape[0] - 2):
         for column in range(2, lst_k.shape[1] - 2):
-            y, x = lst_k[row - 2 : row + 3, column - 2 : column + 3], coarse_ndvi[row - 2 : row + 3, column - 2 : column + 3]
+            y, x = (
+                lst_k[row - 2 : row + 3, column - 2 : column + 3],
+                coarse_ndvi[row - 2 : row + 3, column - 2 : column + 3],
+            )
             used = ~np.isnan(y) & ~np.isnan(x) & ~(y <= 273.0)
             if used.sum() >= 17 and len(set(x[used])) > 1:
                 slope[row, column], intercept[row, column] = np.polyfit(x[used], y[used], 1)
@@ -90,7 +97,9 @@ def windows_by_loops(lst_k: np.ndarray, coarse_ndvi: np.ndarray) -> tuple[np.nda
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(0.0, 0.5), st.integers(3, 14), st.integers(4, 14))
-def test_window_lines_are_those_of_a_loop_over_windows(seed: int, missing: float, rows: int, columns: int) -> None:
+def test_window_lines_are_those_of_a_loop_over_windows(
+    seed: int, missing: float, rows: int, columns: int
+) -> None:
     lst_k, coarse_ndvi = scene(seed, rows, columns)
     generator = np.random.default_rng(seed)
     lst_k[generator.random(lst_k.shape) < missing / 2] = np.nan

@@ -80,7 +80,9 @@ def regularised_by_loops(variogram: Variogram, published: bool) -> np.ndarray:
             counts[squared] += 1
         if published:
             sums = {squared: total / max(counts[squared], 1) for squared, total in sums.items()}
-    averages = np.array([sums[squared] if published else sums[squared] / counts[squared] for squared in SQUARED_DISTANCES])
+    averages = np.array(
+        [sums[squared] if published else sums[squared] / counts[squared] for squared in SQUARED_DISTANCES]
+    )
     return averages[1:] - averages[0]
 
 
@@ -95,12 +97,16 @@ def test_exponential_model() -> None:
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(0.0, 0.8), st.integers(5, 9), st.integers(5, 9))
-def test_empirical_semivariances_are_those_of_loops(seed: int, missing: float, rows: int, columns: int) -> None:
+def test_empirical_semivariances_are_those_of_loops(
+    seed: int, missing: float, rows: int, columns: int
+) -> None:
     generator = np.random.default_rng(seed)
     residual_k = generator.normal(size=(rows, columns)).round(1)  # rounded, so that some pairs do not differ
     residual_k[generator.random(residual_k.shape) < missing] = np.nan
     residual_k[:5, :3] = 0.3
-    np.testing.assert_allclose(empirical_semivariances(residual_k), semivariances_by_loops(residual_k), rtol=1e-12)
+    np.testing.assert_allclose(
+        empirical_semivariances(residual_k), semivariances_by_loops(residual_k), rtol=1e-12
+    )
 
 
 def test_windows_without_difference_do_not_dilute_the_mean() -> None:
@@ -109,7 +115,9 @@ def test_windows_without_difference_do_not_dilute_the_mean() -> None:
     expected = semivariances_by_loops(residual_k)
     np.testing.assert_allclose(empirical_semivariances(residual_k), expected, rtol=1e-12)
     # At the shortest distance, the windows that hold nothing but zeros would have halved it at least.
-    assert expected[0] > 2.0 * np.mean([0.5 * np.mean(np.diff(residual_k[:, k : k + 5]) ** 2) for k in range(26)])
+    assert expected[0] > 2.0 * np.mean(
+        [0.5 * np.mean(np.diff(residual_k[:, k : k + 5]) ** 2) for k in range(26)]
+    )
 
 
 def test_a_raster_smaller_than_a_window_has_no_semivariances() -> None:
@@ -146,9 +154,18 @@ def test_fits_are_where_another_minimiser_ends(seed: int, published: bool) -> No
     coarse, _ = curve_fit(model, distances_m, empirical_k2, start, xtol=1e-12, ftol=1e-12)
     assert (fitted.coarse.sill, fitted.coarse.range_m) == pytest.approx(tuple(coarse), rel=1e-4)
     # Steps from there may lead the published curve astray; a start at the usual range leads to the same end.
-    point, _ = curve_fit(regularised, distances_m, empirical_k2, (20.0, 4600.0) if published else coarse, xtol=1e-12, ftol=1e-12)
+    point, _ = curve_fit(
+        regularised,
+        distances_m,
+        empirical_k2,
+        (20.0, 4600.0) if published else coarse,
+        xtol=1e-12,
+        ftol=1e-12,
+    )
     assert (fitted.point.sill, fitted.point.range_m) == pytest.approx(tuple(point), rel=1e-4)
-    np.testing.assert_allclose(fitted.regularised_k2, regularised_by_loops(fitted.point, published), rtol=1e-10)
+    np.testing.assert_allclose(
+        fitted.regularised_k2, regularised_by_loops(fitted.point, published), rtol=1e-10
+    )
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(-0.5, 2.5), st.booleans())
@@ -166,7 +183,8 @@ def test_no_other_range_fits_better(seed: int, roughness: float, published: bool
 
 
 def test_deconvolution_finds_the_semivariogram_of_the_points() -> None:
-    """Block means of a field with a known semivariogram: the coarse fit is too smooth and too low, the deconvolved one right."""
+    """Block means of a field with a known semivariogram: the coarse fit is too
+    smooth and too low, the deconvolved one right."""
     fitted = fit_variograms(coarse_means(exponential_field(1024, 1500.0, 4.0, seed=9)))
     assert fitted.point.range_m == pytest.approx(1500.0, rel=0.05)
     assert fitted.point.sill == pytest.approx(4.0, rel=0.05)
@@ -209,7 +227,9 @@ def test_distances_without_pairs_are_left_out() -> None:
         np.random.default_rng(13).normal(size=(4, 64)),
         np.full((10, 10), 1.5),
         np.full((10, 10), np.nan),
-        np.where(np.add.outer(np.arange(20) % 5, np.arange(20) % 5) == 0, np.arange(400.0).reshape(20, 20), np.nan),
+        np.where(
+            np.add.outer(np.arange(20) % 5, np.arange(20) % 5) == 0, np.arange(400.0).reshape(20, 20), np.nan
+        ),
     ],
     ids=["narrow", "constant", "missing", "isolated"],
 )

@@ -1,4 +1,5 @@
-"""Every product's granule against GDAL's own HDF4 reader; and that what is drawn at a place is found at that place."""
+"""Every product's granule against GDAL's own HDF4 reader; and that
+what is drawn at a place is found at that place."""
 
 import dataclasses
 import datetime
@@ -37,7 +38,9 @@ from lstsr_core.simulation.granule_writer import (
 from lstsr_core.simulation.landscape import MARGIN_COARSE_PIXELS, Landscape, landscape
 from lstsr_core.simulation.scenes import simulate_scene
 
-needs_gdal = pytest.mark.skipif(shutil.which("gdalinfo") is None, reason="gdalinfo (Debian's gdal-bin) is not installed")
+needs_gdal = pytest.mark.skipif(
+    shutil.which("gdalinfo") is None, reason="gdalinfo (Debian's gdal-bin) is not installed"
+)
 
 TILE = Tile(18, 4)
 ROWS, COLUMNS = 24, 30
@@ -56,14 +59,20 @@ def uniform(low: float, high: float, seed: int, pixel_m: float) -> Raster:
 
 def observation(seed: int, number_type: type) -> LstObservation:
     lst = uniform(270.0, 320.0, seed, COARSE_PIXEL_M)
-    qc = np.where(np.isnan(lst.values), 0b10, np.arange(ROWS * COLUMNS).reshape(ROWS, COLUMNS) % 2).astype(number_type)
-    return LstObservation(lst, qc, np.where(np.isnan(lst.values), np.nan, uniform(0.0, 24.0, seed + 1, COARSE_PIXEL_M).values))
+    qc = np.where(np.isnan(lst.values), 0b10, np.arange(ROWS * COLUMNS).reshape(ROWS, COLUMNS) % 2).astype(
+        number_type
+    )
+    return LstObservation(
+        lst, qc, np.where(np.isnan(lst.values), np.nan, uniform(0.0, 24.0, seed + 1, COARSE_PIXEL_M).values)
+    )
 
 
 def gdal_dataset(path: Path, grid: str, name: str) -> tuple[dict[str, Any], NDArray[Any]]:
     """What gdalinfo says of a dataset of a granule, and its pixels as gdal_translate reads them."""
     subdataset = f'HDF4_EOS:EOS_GRID:"{path}":{grid}:{name}'
-    described = subprocess.run(["gdalinfo", "-json", subdataset], check=True, capture_output=True, text=True).stdout
+    described = subprocess.run(
+        ["gdalinfo", "-json", subdataset], check=True, capture_output=True, text=True
+    ).stdout
     tif = path.with_name(f"{name}.tif")
     subprocess.run(["gdal_translate", "-q", subdataset, str(tif)], check=True)
     with rasterio.open(tif) as source:
@@ -72,7 +81,14 @@ def gdal_dataset(path: Path, grid: str, name: str) -> tuple[dict[str, Any], NDAr
 
 
 def check_with_gdal(
-    path: Path, grid: str, name: str, source: Raster, scale: float, fill: int, dtype: str, stated: str | None = None
+    path: Path,
+    grid: str,
+    name: str,
+    source: Raster,
+    scale: float,
+    fill: int,
+    dtype: str,
+    stated: str | None = None,
 ) -> None:
     """GDAL finds grid, type, fill, scale and pixels; `stated` is the scale as the product writes it."""
     described, pixels = gdal_dataset(path, grid, name)
@@ -99,7 +115,9 @@ def test_gdal_reads_mod21(tmp_path: Path) -> None:
     grid = "MODIS_Grid_Daily_1km_LST21"
     assert seen.qc is not None and seen.view_time_h is not None
     check_with_gdal(tmp_path / "granule.hdf", grid, "LST_1KM", seen.lst, 0.02, 0, "uint16")
-    check_with_gdal(tmp_path / "granule.hdf", grid, "View_Time", seen.lst.with_values(seen.view_time_h), 0.1, 255, "uint8")
+    check_with_gdal(
+        tmp_path / "granule.hdf", grid, "View_Time", seen.lst.with_values(seen.view_time_h), 0.1, 255, "uint8"
+    )
     np.testing.assert_array_equal(gdal_dataset(tmp_path / "granule.hdf", grid, "QC")[1], seen.qc)
 
 
@@ -111,7 +129,9 @@ def test_gdal_reads_mod11a1(tmp_path: Path) -> None:
     for name, seen in parts.items():
         assert seen.qc is not None and seen.view_time_h is not None
         check_with_gdal(path, grid, f"LST_{name}_1km", seen.lst, 0.02, 0, "uint16")
-        check_with_gdal(path, grid, f"{name}_view_time", seen.lst.with_values(seen.view_time_h), 0.1, 255, "uint8")
+        check_with_gdal(
+            path, grid, f"{name}_view_time", seen.lst.with_values(seen.view_time_h), 0.1, 255, "uint8"
+        )
         qc = gdal_dataset(path, grid, f"QC_{name}")[1]
         assert qc.dtype == np.uint8
         np.testing.assert_array_equal(qc, seen.qc)
@@ -128,7 +148,9 @@ def test_mod11a1_is_read_back_by_day_and_by_night(tmp_path: Path) -> None:
     day, night = observation(3, np.uint8), observation(5, np.uint8)
     write_day_and_night_granule(tmp_path / "granule.hdf", day, night)
     np.testing.assert_allclose(read_lst(tmp_path / "granule.hdf").values, day.lst.values, atol=0.01 + 1e-9)
-    np.testing.assert_allclose(read_lst(tmp_path / "granule.hdf", "night").values, night.lst.values, atol=0.01 + 1e-9)
+    np.testing.assert_allclose(
+        read_lst(tmp_path / "granule.hdf", "night").values, night.lst.values, atol=0.01 + 1e-9
+    )
 
 
 @needs_gdal
@@ -157,9 +179,12 @@ def test_gdal_reads_mod44w(tmp_path: Path) -> None:
     water = uniform(0.0, 1.0, 12, FINE_PIXEL_M)
     water = water.with_values(np.where(np.isnan(water.values), np.nan, np.round(water.values)))
     write_water_granule(path, water)
-    # As the product does: a fill value that no pixel has, and a number for what lies outside of the projection.
+    # As the product does: a fill value that no pixel has, and a
+    # number for what lies outside of the projection.
     described, pixels = gdal_dataset(path, "MOD44W_250m_GRID", "water_mask")
-    assert described["bands"][0]["noDataValue"] == 253 and described["metadata"][""]["valid_range"] == "0, 250"
+    assert (
+        described["bands"][0]["noDataValue"] == 253 and described["metadata"][""]["valid_range"] == "0, 250"
+    )
     np.testing.assert_allclose(described["geoTransform"], water.transform.to_gdal(), atol=1e-5)
     np.testing.assert_array_equal(pixels, np.where(np.isnan(water.values), 250, water.values))
 
@@ -167,9 +192,13 @@ def test_gdal_reads_mod44w(tmp_path: Path) -> None:
 def test_what_a_product_cannot_hold_is_refused(tmp_path: Path) -> None:
     path, good = tmp_path / "granule.hdf", observation(1, np.uint16)
     shape = good.lst.values.shape
-    with pytest.raises(InputError, match=r"granule\.hdf: 24\.6 h cannot be stored; the product holds 0 to 24 h"):
+    with pytest.raises(
+        InputError, match=r"granule\.hdf: 24\.6 h cannot be stored; the product holds 0 to 24 h"
+    ):
         write_lst_granule(path, good.lst, good.qc, np.full(shape, 24.6))
-    with pytest.raises(InputError, match=r"granule\.hdf: its QC goes from 256 to 256; the product holds 0 to 255"):
+    with pytest.raises(
+        InputError, match=r"granule\.hdf: its QC goes from 256 to 256; the product holds 0 to 255"
+    ):
         write_day_and_night_granule(path, LstObservation(good.lst, np.full(shape, 256)), good)
     with pytest.raises(InputError, match=r"granule\.hdf.*\(24, 30\).*view time \(24, 29\)"):
         write_lst_granule(path, good.lst, good.qc, np.full((24, 29), 10.0))
@@ -179,7 +208,9 @@ def test_what_a_product_cannot_hold_is_refused(tmp_path: Path) -> None:
         write_water_granule(path, raster(np.full(shape, 2.0), FINE_PIXEL_M))
     red = uniform(0.0, 0.3, 7, FINE_PIXEL_M)
     with pytest.raises(InputError, match=r"red .* and green .* and blue .* same grid"):
-        write_rgb_granule(path, red, red, Raster(red.values, red.transform @ Affine.translation(1, 0), SINUSOIDAL))
+        write_rgb_granule(
+            path, red, red, Raster(red.values, red.transform @ Affine.translation(1, 0), SINUSOIDAL)
+        )
     with pytest.raises(InputError, match=r"day .* and night .* same grid"):
         write_day_and_night_granule(path, good, LstObservation(good.lst.crop(slice(1, None), slice(None))))
     assert not path.exists()
@@ -200,14 +231,22 @@ def lake(land: Landscape, square: tuple[slice, slice]) -> Landscape:
 def quarry(land: Landscape, square: tuple[slice, slice]) -> Landscape:
     """Hot, with an NDVI near 0."""
     changed = {}
-    for name, value in {"water": 0.0, "town": 0.0, "forest": 0.0, "texture": 0.0, "moisture": 0.0, "parcel_ndvi": -0.5}.items():
+    for name, value in {
+        "water": 0.0,
+        "town": 0.0,
+        "forest": 0.0,
+        "texture": 0.0,
+        "moisture": 0.0,
+        "parcel_ndvi": -0.5,
+    }.items():
         changed[name] = getattr(land, name).copy()
         changed[name][square] = value
     return dataclasses.replace(land, **changed)
 
 
 def mark_box_m(tile: Tile) -> tuple[float, float, float, float]:
-    """Left, bottom, right and top of the landmark, in the projection's metres, from the definition of the tiles alone."""
+    """Left, bottom, right and top of the landmark, in the projection's
+    metres, from the definition of the tiles alone."""
     tile_m = 6371007.181 * np.pi / 18.0
     pixel_m = tile_m / 1200.0
     left = (tile.horizontal - 18) * tile_m + (4 * 64 + MARK_COLUMN) * pixel_m
@@ -228,9 +267,13 @@ def changed_pixels(without: FloatArray, with_mark: FloatArray) -> NDArray[np.boo
 
 
 @pytest.fixture(
-    scope="module", params=[(lake, TILE), (quarry, TILE), (lake, Tile(11, 10))], ids=["lake", "quarry", "lake in the south-west"]
+    scope="module",
+    params=[(lake, TILE), (quarry, TILE), (lake, Tile(11, 10))],
+    ids=["lake", "quarry", "lake in the south-west"],
 )
-def marked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Tile]:
+def marked(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Path, Tile]:
     """Directories of granules of one day, without the landmark and with it, and their tile."""
     draw: Callable[[Landscape, tuple[slice, slice]], Landscape]
     draw, tile = request.param
@@ -250,10 +293,15 @@ def marked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return directories[0], directories[1], tile
 
 
-def test_a_landmark_is_at_its_place_in_granules_and_patches(marked: tuple[Path, Path, Tile], tmp_path: Path) -> None:
+def test_a_landmark_is_at_its_place_in_granules_and_patches(
+    marked: tuple[Path, Path, Tile], tmp_path: Path
+) -> None:
     without, with_mark, tile = marked
     expected = mark_box_m(tile)
-    for product, read, pixel_m in (("MOD21A1D", read_lst, COARSE_PIXEL_M), ("MOD09GQ", read_ndvi, FINE_PIXEL_M)):
+    for product, read, pixel_m in (
+        ("MOD21A1D", read_lst, COARSE_PIXEL_M),
+        ("MOD09GQ", read_ndvi, FINE_PIXEL_M),
+    ):
         before, after = (read(next(directory.glob(f"{product}.*"))) for directory in (without, with_mark))
         changed = changed_pixels(before.values, after.values)
         np.testing.assert_allclose(box_of(changed, after.transform), expected, atol=pixel_m)
@@ -262,7 +310,12 @@ def test_a_landmark_is_at_its_place_in_granules_and_patches(marked: tuple[Path, 
         (pair,) = granule_pairs(directory)
         assert pair.reflectance is not None
         (row,) = cut_granule(pair.lst, pair.reflectance, tmp_path / directory.name, PatchSettings())
-        cut.append({layer: read_raster(tmp_path / directory.name / row[f"{layer}_path"]) for layer in ("lst", "ndvi")})
+        cut.append(
+            {
+                layer: read_raster(tmp_path / directory.name / row[f"{layer}_path"])
+                for layer in ("lst", "ndvi")
+            }
+        )
     for layer, pixel_m in (("lst", COARSE_PIXEL_M), ("ndvi", FINE_PIXEL_M)):
         after = cut[1][layer]
         changed = changed_pixels(cut[0][layer].values, after.values)
@@ -278,25 +331,37 @@ def gdal_warped(directory: Path, product: str, options: list[str], workspace: Pa
     bands = []
     for name in names:
         tif = workspace / "warped.tif"
-        subprocess.run(["gdalwarp", "-q", "-overwrite", *options, f'HDF4_EOS:EOS_GRID:"{granule}":{name}', str(tif)], check=True)
+        subprocess.run(
+            ["gdalwarp", "-q", "-overwrite", *options, f'HDF4_EOS:EOS_GRID:"{granule}":{name}', str(tif)],
+            check=True,
+        )
         with rasterio.open(tif) as opened:
             bands.append(opened.read(1).astype(float))
     return bands[0] if len(bands) == 1 else (bands[1] - bands[0]) / (bands[1] + bands[0])
 
 
 @needs_gdal
-def test_a_landmark_is_at_its_place_after_warping_to_utm(marked: tuple[Path, Path, Tile], tmp_path: Path) -> None:
+def test_a_landmark_is_at_its_place_after_warping_to_utm(
+    marked: tuple[Path, Path, Tile], tmp_path: Path
+) -> None:
     *directories, tile = marked
     left, bottom, right, top = mark_box_m(tile)
     longitude, latitude = pyproj.Proj(MODIS_SINUSOIDAL)((left + right) / 2, (bottom + top) / 2, inverse=True)
     epsg = (32601 if latitude > 0 else 32701) + int((longitude + 180) // 6)
     # As MODIS's geolocation means it, and as GDAL does, the sphere's latitudes are those of WGS 84.
     x, y = pyproj.Proj(f"EPSG:{epsg}")(longitude, latitude)
-    grid = Raster(np.zeros((300, 300)), Affine(100.0, 0.0, x - 15000.0, 0.0, -100.0, y + 15000.0), CRS.from_epsg(epsg))
+    grid = Raster(
+        np.zeros((300, 300)), Affine(100.0, 0.0, x - 15000.0, 0.0, -100.0, y + 15000.0), CRS.from_epsg(epsg)
+    )
     extent = [str(bound) for bound in (x - 15000.0, y - 15000.0, x + 15000.0, y + 15000.0)]
     options = ["-t_srs", f"EPSG:{epsg}", "-te", *extent, "-ts", "300", "300"]
-    for product, read, pixel_m in (("MOD21A1D", read_lst, COARSE_PIXEL_M), ("MOD09GQ", read_ndvi, FINE_PIXEL_M)):
-        here = [read(next(directory.glob(f"{product}.*"))).warp_onto(grid).values for directory in directories]
+    for product, read, pixel_m in (
+        ("MOD21A1D", read_lst, COARSE_PIXEL_M),
+        ("MOD09GQ", read_ndvi, FINE_PIXEL_M),
+    ):
+        here = [
+            read(next(directory.glob(f"{product}.*"))).warp_onto(grid).values for directory in directories
+        ]
         by_gdal = [gdal_warped(directory, product, options, tmp_path) for directory in directories]
         for without, with_mark in (here, by_gdal):
             changed = changed_pixels(without, with_mark)
@@ -304,4 +369,6 @@ def test_a_landmark_is_at_its_place_after_warping_to_utm(marked: tuple[Path, Pat
             assert 100.0 * np.hypot(row - 149.5, column - 149.5) < 0.5 * pixel_m
             # The sinusoidal projection keeps areas, and UTM does but for 0.1 %.
             area = changed.sum() * 100.0**2
-            assert area == pytest.approx((MARK_SIDE * COARSE_PIXEL_M) ** 2, rel=0.3 if product == "MOD21A1D" else 0.15)
+            assert area == pytest.approx(
+                (MARK_SIDE * COARSE_PIXEL_M) ** 2, rel=0.3 if product == "MOD21A1D" else 0.15
+            )

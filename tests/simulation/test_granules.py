@@ -1,4 +1,5 @@
-"""The sample's granules: one landscape and one overpass in every product, at the tile's place, with sea, clouds and gaps."""
+"""The sample's granules: one landscape and one overpass in every product,
+at the tile's place, with sea, clouds and gaps."""
 
 import datetime
 import hashlib
@@ -32,7 +33,9 @@ DAY = datetime.date(2018, 7, 15)
 WINDOWS = 3
 
 
-def write(directory: Path, product: str, date: datetime.date = DAY, tile: Tile = TILE, **options: int) -> Path:
+def write(
+    directory: Path, product: str, date: datetime.date = DAY, tile: Tile = TILE, **options: int
+) -> Path:
     name = GranuleName(product, date, tile, production=f"{date.year + 2}001000000")
     write_sample_granule(name, directory / str(name), **{"windows": WINDOWS, **options})
     return directory / str(name)
@@ -67,7 +70,9 @@ def digest(path: Path) -> str:
 
 
 def test_an_unknown_product_is_refused_by_name(tmp_path: Path) -> None:
-    known = "MOD21A1D, MOD21A1N, MOD11A1, MOD09GQ, MOD09GA, MOD44W, MYD21A1D, MYD21A1N, MYD11A1, MYD09GQ, MYD09GA"
+    known = (
+        "MOD21A1D, MOD21A1N, MOD11A1, MOD09GQ, MOD09GA, MOD44W, MYD21A1D, MYD21A1N, MYD11A1, MYD09GQ, MYD09GA"
+    )
     with pytest.raises(InputError, match=f"'MYD44W'; it has {known}"):
         write_sample_granule(GranuleName("MYD44W", DAY, TILE), tmp_path / "granule.hdf")
     assert not list(tmp_path.iterdir())
@@ -93,14 +98,18 @@ def test_a_tile_on_the_globes_edge_has_fill_beyond_it_in_every_product(tmp_path:
         rows, columns = np.indices(pixels.shape) + 0.5
         pixel_m = 64 * windows * COARSE_PIXEL_M / pixels.shape[0]
         x = tile.left_m + 256 * COARSE_PIXEL_M + columns * pixel_m
-        latitude = np.radians(90.0 - 10.0 * tile.vertical) - (384 * COARSE_PIXEL_M + rows * pixel_m) / 6371007.181
+        latitude = (
+            np.radians(90.0 - 10.0 * tile.vertical) - (384 * COARSE_PIXEL_M + rows * pixel_m) / 6371007.181
+        )
         beyond = np.abs(x) > np.pi * 6371007.181 * np.cos(latitude)
         assert 0.1 < beyond.mean() < 0.9
         assert (pixels == fill)[ndimage.binary_erosion(beyond, iterations=4)].all()
         assert (pixels != fill)[~beyond].mean() > 0.3
 
 
-def test_the_bytes_do_not_depend_on_what_was_written_before(granules: dict[str, Path], tmp_path: Path) -> None:
+def test_the_bytes_do_not_depend_on_what_was_written_before(
+    granules: dict[str, Path], tmp_path: Path
+) -> None:
     other = write(tmp_path, "MOD21A1D", date=DAY + datetime.timedelta(days=1))
     assert digest(other) != digest(granules["MOD21A1D"])
     for product in reversed(SAMPLE_PRODUCTS):
@@ -144,7 +153,10 @@ def test_water_has_a_low_ndvi_and_a_smooth_temperature(granules: dict[str, Path]
     dry = (block_means(water, 4) == 0.0) & np.isfinite(lst)
     assert np.nanmean(lst[wet]) < np.nanmean(lst[dry]) - 5.0
     # Sensor noise alone (0.55 K) makes neighbours differ by 0.78 K.
-    steps = {name: np.diff(lst, axis=1)[mask[:, 1:] & mask[:, :-1]].std() for name, mask in (("wet", wet), ("dry", dry))}
+    steps = {
+        name: np.diff(lst, axis=1)[mask[:, 1:] & mask[:, :-1]].std()
+        for name, mask in (("wet", wet), ("dry", dry))
+    }
     assert steps["wet"] == pytest.approx(0.55 * 2**0.5, rel=0.15)
     assert steps["dry"] > 1.3 * steps["wet"]
 
@@ -166,8 +178,15 @@ def test_qc_says_why_there_is_no_temperature(granules: dict[str, Path]) -> None:
 
 
 def test_aqua_sees_the_same_land_under_another_sky(granules: dict[str, Path]) -> None:
-    for kind, dataset in (("21A1D", "LST_1KM"), ("21A1N", "LST_1KM"), ("11A1", "LST_Day_1km"), ("09GQ", "sur_refl_b02_1")):
-        terra, aqua = (stored(granules[platform + kind], dataset).astype(float) for platform in ("MOD", "MYD"))
+    for kind, dataset in (
+        ("21A1D", "LST_1KM"),
+        ("21A1N", "LST_1KM"),
+        ("11A1", "LST_Day_1km"),
+        ("09GQ", "sur_refl_b02_1"),
+    ):
+        terra, aqua = (
+            stored(granules[platform + kind], dataset).astype(float) for platform in ("MOD", "MYD")
+        )
         seen = [values > 0 for values in (terra, aqua)]
         assert (seen[0] != seen[1]).mean() > 0.05 or kind == "09GQ"
         both = seen[0] & seen[1]
@@ -188,15 +207,25 @@ def test_each_granule_has_the_archives_metadata_at_their_length(granules: dict[s
         assert zones and zones[1] == ("86400" if "11A1" in product or "21A1" in product else "0")
         origin = read_origin(path)
         assert (origin.product, origin.collection, origin.warnings) == (product, "061", ())
-        assert origin.acquired_from is not None and origin.acquired_from.date() == GranuleName.parse(path.name).date
-        headers = [path.read_bytes()[entry.offset : entry.offset + 2] for entry in descriptors(path) if entry.tag == 702 | 0x4000]
+        assert (
+            origin.acquired_from is not None
+            and origin.acquired_from.date() == GranuleName.parse(path.name).date
+        )
+        headers = [
+            path.read_bytes()[entry.offset : entry.offset + 2]
+            for entry in descriptors(path)
+            if entry.tag == 702 | 0x4000
+        ]
         cut_into_chunks = {header == b"\0\5" for header in headers}
         assert cut_into_chunks == {"09" in product or "44W" in product}
 
 
 def test_both_lst_products_show_the_same_overpasses(granules: dict[str, Path]) -> None:
     for layer, tes, split_window in (("day", "MOD21A1D", "Day"), ("night", "MOD21A1N", "Night")):
-        ours, theirs = stored(granules[tes], "LST_1KM"), stored(granules["MOD11A1"], f"LST_{split_window}_1km")
+        ours, theirs = (
+            stored(granules[tes], "LST_1KM"),
+            stored(granules["MOD11A1"], f"LST_{split_window}_1km"),
+        )
         np.testing.assert_array_equal(ours == 0, theirs == 0)
         difference_k = 0.02 * (theirs.astype(float) - ours)[ours > 0]
         assert difference_k.std() == pytest.approx(0.3, rel=0.05), layer
@@ -206,7 +235,9 @@ def test_both_lst_products_show_the_same_overpasses(granules: dict[str, Path]) -
     assert (day == 0).mean() != (night == 0).mean()
 
 
-def test_reflectance_is_missing_only_outside_the_swath_and_bright_under_clouds(granules: dict[str, Path]) -> None:
+def test_reflectance_is_missing_only_outside_the_swath_and_bright_under_clouds(
+    granules: dict[str, Path],
+) -> None:
     qc = stored(granules["MOD21A1D"], "QC")
     cloud, missing = fine(qc & 0b11 == 2), fine(qc & 0b11 == 3)
     bands = {name: stored(granules["MOD09GQ"], f"sur_refl_{name}_1") for name in ("b01", "b02")}
@@ -273,21 +304,30 @@ def test_the_view_time_is_the_local_solar_time_of_one_moment(granules: dict[str,
 @pytest.mark.parametrize("tile", [Tile(18, 4), Tile(11, 4), Tile(12, 10), Tile(30, 11)], ids=str)
 def test_corners_agree_with_the_definition_of_the_tiles_in_all_quadrants(tile: Tile, tmp_path: Path) -> None:
     projection = pyproj.Proj("+proj=sinu +R=6371007.181 +units=m")
-    # A tile is 10 degrees high, and as wide as 10 degrees are at the equator; the part begins at its window (6, 4).
+    # A tile is 10 degrees high, and as wide as 10 degrees are at the
+    # equator; the part begins at its window (6, 4).
     left_m = projection(10.0 * (tile.horizontal - 18), 0.0)[0]
     top_m = projection(0.0, 90.0 - 10.0 * tile.vertical)[1]
     tile_m = projection(10.0, 0.0)[0]
     left_m, top_m, side_m = left_m + 256 / 1200 * tile_m, top_m - 384 / 1200 * tile_m, 64 / 1200 * tile_m
     expected = [left_m, top_m - side_m, left_m + side_m, top_m]
-    for product, read, pixel_m in (("MOD21A1D", read_lst, COARSE_PIXEL_M), ("MOD09GQ", read_ndvi, FINE_PIXEL_M)):
+    for product, read, pixel_m in (
+        ("MOD21A1D", read_lst, COARSE_PIXEL_M),
+        ("MOD09GQ", read_ndvi, FINE_PIXEL_M),
+    ):
         path = write(tmp_path, product, tile=tile, windows=1)
         raster = read(path)
-        np.testing.assert_allclose([raster.left_m, raster.bottom_m, raster.right_m, raster.top_m], expected, atol=1.0)
+        np.testing.assert_allclose(
+            [raster.left_m, raster.bottom_m, raster.right_m, raster.top_m], expected, atol=1.0
+        )
         assert raster.pixel_width_m == pytest.approx(pixel_m, abs=1e-6)
     if shutil.which("gdalinfo"):
         grid = "MODIS_Grid_2D:sur_refl_b01_1"
         described = subprocess.run(
-            ["gdalinfo", "-json", f'HDF4_EOS:EOS_GRID:"{path}":{grid}'], check=True, capture_output=True, text=True
+            ["gdalinfo", "-json", f'HDF4_EOS:EOS_GRID:"{path}":{grid}'],
+            check=True,
+            capture_output=True,
+            text=True,
         )
         corners = json.loads(described.stdout)["cornerCoordinates"]
         np.testing.assert_allclose(corners["lowerLeft"] + corners["upperRight"], expected, atol=1.0)
@@ -328,7 +368,9 @@ print(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 
 
 def test_a_whole_tile_is_written_within_4_gib(tmp_path: Path) -> None:
-    done = subprocess.run([sys.executable, "-c", WHOLE_TILE, str(tmp_path)], check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", WHOLE_TILE, str(tmp_path)], check=True, capture_output=True, text=True
+    )
     assert int(done.stdout) * 1024 < 4 * 1024**3
     water, lst = stored(tmp_path / "MOD44W.hdf", "water_mask"), read_lst(tmp_path / "MOD21A1D.hdf")
     assert water.shape == (4800, 4800) and lst.values.shape == (1200, 1200)

@@ -25,7 +25,9 @@ def test_a_sea_leaves_everything_but_the_water_as_it_was() -> None:
 def test_a_sea_lies_on_one_side_and_has_a_coast_with_mixed_pixels_and_islands(seed: int) -> None:
     land = landscape(seed, windows=4, sea=True)
     assert 0.09 < land.sea.mean() < 0.26
-    share_by_side = [land.sea[side].mean() for side in (np.s_[:64], np.s_[-64:], np.s_[:, :64], np.s_[:, -64:])]
+    share_by_side = [
+        land.sea[side].mean() for side in (np.s_[:64], np.s_[-64:], np.s_[:, :64], np.s_[:, -64:])
+    ]
     assert max(share_by_side) > 0.3 and min(share_by_side) < 0.1
     coast = ndimage.binary_dilation(land.sea) & ~ndimage.binary_erosion(land.sea)
     assert ((land.water > 0.05) & (land.water < 0.95))[coast].mean() > 0.2

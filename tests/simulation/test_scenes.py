@@ -1,4 +1,5 @@
-"""The simulator: what it writes is readable, consistent with its own truth, repeatable, and like the published pairs."""
+"""The simulator: what it writes is readable, consistent with its own
+truth, repeatable, and like the published pairs."""
 
 import dataclasses
 import datetime
@@ -87,7 +88,9 @@ def test_the_granules_are_on_the_tiles_window_grid(simulated: Path) -> None:
     for path, name in zip(paths, names, strict=True):
         assert name.tile == Tile(18, 4)
         raster, pixel_m, side = (
-            (read_lst(path), COARSE_PIXEL_M, 128) if name.product == "MOD21A1D" else (read_ndvi(path), FINE_PIXEL_M, 512)
+            (read_lst(path), COARSE_PIXEL_M, 128)
+            if name.product == "MOD21A1D"
+            else (read_ndvi(path), FINE_PIXEL_M, 512)
         )
         assert raster.values.shape == (side, side)
         assert raster.pixel_width_m == pytest.approx(pixel_m, abs=1e-6)
@@ -117,7 +120,8 @@ def test_lst_at_1_km_is_the_degraded_truth(land: Landscape) -> None:
     expected = degrade(quiet.truth_lst.values.astype(np.float64))[inner, inner]
     assert np.abs(quiet.lst.values - expected).max() <= 0.01 + 1e-9
     assert (quiet.lst.left_m, quiet.lst.top_m) == pytest.approx(
-        (quiet.truth_lst.left_m + MARGIN * FINE_PIXEL_M, quiet.truth_lst.top_m - MARGIN * FINE_PIXEL_M), abs=1e-6
+        (quiet.truth_lst.left_m + MARGIN * FINE_PIXEL_M, quiet.truth_lst.top_m - MARGIN * FINE_PIXEL_M),
+        abs=1e-6,
     )
     sharper = simulate_scene(land, SUMMER, mtf=0.5, sensor_noise_k=0.0)
     np.testing.assert_array_equal(sharper.truth_lst.values, quiet.truth_lst.values)
@@ -227,13 +231,18 @@ def test_a_reference_without_bias_and_noise_is_the_truth_in_its_place(scene: Sce
     x, y = reference.transform @ (columns + 0.5, rows + 0.5)
     back = pyproj.Transformer.from_crs(reference.crs.to_wkt(), SINUSOIDAL.to_wkt(), always_xy=True)
     column, row = ~scene.truth_lst.transform @ back.transform(x, y)
-    truth = ndimage.map_coordinates(scene.truth_lst.values.astype(np.float64), [row - 0.5, column - 0.5], order=1)
+    truth = ndimage.map_coordinates(
+        scene.truth_lst.values.astype(np.float64), [row - 0.5, column - 0.5], order=1
+    )
     difference = reference.values[rows, columns] - truth
     assert np.abs(difference.mean()) < 0.01
     # A warp may misplace pixels by up to an eighth of one.
     assert difference.std() < 0.15
 
-    biased = aster_reference(scene.truth_lst, 1.5, 0.4, np.random.default_rng(0)).values[inside] - reference.values[inside]
+    biased = (
+        aster_reference(scene.truth_lst, 1.5, 0.4, np.random.default_rng(0)).values[inside]
+        - reference.values[inside]
+    )
     assert biased.mean() == pytest.approx(1.5, abs=0.02)
     assert biased.std() == pytest.approx(0.4, rel=0.03)
 
@@ -243,7 +252,11 @@ def test_a_reference_ends_where_the_truth_ends_and_knows_its_zone(scene: Scene, 
     reference = aster_reference(narrow, 0.0, 0.0, np.random.default_rng(0))
     assert np.isfinite(reference.values).all()
     assert 0.4 < (reference.values == 0.0).mean() < 0.7
-    east = Raster(narrow.values, Tile(18, 4).transform(FINE_PIXEL_M) @ narrow.transform.translation(2800, 2000), SINUSOIDAL)
+    east = Raster(
+        narrow.values,
+        Tile(18, 4).transform(FINE_PIXEL_M) @ narrow.transform.translation(2800, 2000),
+        SINUSOIDAL,
+    )
     reference = aster_reference(east, 0.0, 0.0, np.random.default_rng(0))
     assert reference.crs.to_epsg() == 32632
     write_aster(reference, tmp_path / "aster.tif")
@@ -270,7 +283,9 @@ def test_the_simulated_landscape_resembles_the_published_pairs() -> None:
             for row, column in ((16, 16), (16, 80), (80, 16), (80, 80)):
                 fine = (slice(4 * row, 4 * row + 256), slice(4 * column, 4 * column + 256))
                 wide = (slice(4 * row - 64, 4 * row + 320), slice(4 * column - 64, 4 * column + 320))
-                aster = aster_reference(scene.truth_lst.crop(*wide), DEFAULT_ASTER_BIAS_K, DEFAULT_ASTER_NOISE_K, random)
+                aster = aster_reference(
+                    scene.truth_lst.crop(*wide), DEFAULT_ASTER_BIAS_K, DEFAULT_ASTER_NOISE_K, random
+                )
                 patch = lst[row : row + 64, column : column + 64]
                 rows.append(pair_statistics(patch, scene.ndvi.values[fine], aster.values))
     outside = {}
@@ -300,7 +315,10 @@ def test_a_night_is_cooler_than_the_day_and_warm_over_water(land: Landscape, sce
     assert 0.4 < clear.mean() < 0.95
     assert np.median(scene.lst.values) > np.median(night.values[clear]) + 8.0
     # By day the same lake is the coolest place.
-    for lst, sign in ((night.values, 1.0), (simulate_scene(wet, SUMMER, sensor_noise_k=0.0).lst.values, -1.0)):
+    for lst, sign in (
+        (night.values, 1.0),
+        (simulate_scene(wet, SUMMER, sensor_noise_k=0.0).lst.values, -1.0),
+    ):
         middle = lst[14:26, 24:36]
         assert np.isfinite(middle).any()
         assert sign * (np.nanmean(middle) - np.nanmedian(lst)) > 2.0

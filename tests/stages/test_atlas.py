@@ -85,7 +85,9 @@ def test_a_changed_pair_is_drawn_again_and_the_others_are_not(
         write_pair(replace(synthetic_pair, id=name), run / "01_download" / "pairs")
     kept = atlas_stages.kept_scenes(atlas_of(run))
     shutil.copytree(atlas_stages.kept_scenes(atlas_of(drawn[0])), kept, copy_function=os.link)
-    colder = replace(synthetic_pair, id="9", aster=synthetic_pair.aster.with_values(synthetic_pair.aster.values - 1.0))
+    colder = replace(
+        synthetic_pair, id="9", aster=synthetic_pair.aster.with_values(synthetic_pair.aster.values - 1.0)
+    )
     write_pair(colder, run / "01_download" / "pairs")
     sharpen(run)
     atlas_stages.draw_scenes(atlas_of(run))
@@ -98,7 +100,10 @@ def test_scenes_are_described_from_the_other_notebooks_tables(drawn: tuple[Path,
     run, table = drawn
     scenes = atlas_stages.describe_scenes(atlas_of(run), table)
     pd.testing.assert_frame_equal(
-        pd.read_csv(run / "11_atlas" / "scenes.csv", dtype={"scene": str}), scenes, check_dtype=False, atol=1e-6
+        pd.read_csv(run / "11_atlas" / "scenes.csv", dtype={"scene": str}),
+        scenes,
+        check_dtype=False,
+        atol=1e-6,
     )
     assert scenes["ndvi_rows_down"].tolist() == [2, 2] and scenes["ndvi_columns_right"].tolist() == [1, 1]
     assert scenes["season"].unique().tolist() == ["unknown"]
@@ -113,12 +118,16 @@ def test_scenes_are_described_from_the_other_notebooks_tables(drawn: tuple[Path,
     assert shown.index.tolist() == ["9", "10"] and len(shown.columns) == 6
 
 
-def test_a_scene_that_the_published_protocol_leaves_out_has_the_reason(drawn: tuple[Path, pd.DataFrame]) -> None:
+def test_a_scene_that_the_published_protocol_leaves_out_has_the_reason(
+    drawn: tuple[Path, pd.DataFrame],
+) -> None:
     run, table = drawn
     path = run / "06_aster_evaluation" / "metrics.csv"
     kept = path.read_bytes()
     metrics = pd.read_csv(path, dtype={"scene": str})
-    left_out = (metrics["scene"] == "9") & (metrics["protocol"] == "published") & (metrics["method"] == "tsharp")
+    left_out = (
+        (metrics["scene"] == "9") & (metrics["protocol"] == "published") & (metrics["method"] == "tsharp")
+    )
     metrics.loc[left_out, "status"] = "too small"
     metrics[metrics["scene"] != "10"].to_csv(path, index=False)
     scenes = atlas_stages.describe_scenes(atlas_of(run), table)
@@ -146,5 +155,7 @@ def test_a_pair_that_cannot_be_read_is_named(tmp_path: Path, synthetic_pair: Pai
     write_pair(replace(synthetic_pair, id="9"), tmp_path / "01_download" / "pairs")
     sharpen(tmp_path)
     next((tmp_path / "01_download" / "pairs").glob("9_ndvi*")).write_bytes(b"no raster")
-    with pytest.raises(InputError, match=r"11_atlas: scene 9: .*not a readable GeoTIFF.*Leave them out of 'pairs'"):
+    with pytest.raises(
+        InputError, match=r"11_atlas: scene 9: .*not a readable GeoTIFF.*Leave them out of 'pairs'"
+    ):
         atlas_stages.draw_scenes(atlas_of(tmp_path))

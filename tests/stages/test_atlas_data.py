@@ -20,7 +20,13 @@ def raster(values: object) -> Raster:
     return Raster(np.array(values, dtype=np.float64), GRID, "EPSG:32631")
 
 
-@given(st.lists(st.lists(st.floats(200.0, 400.0) | st.just(float("nan")), min_size=4, max_size=4), min_size=1, max_size=5))
+@given(
+    st.lists(
+        st.lists(st.floats(200.0, 400.0) | st.just(float("nan")), min_size=4, max_size=4),
+        min_size=1,
+        max_size=5,
+    )
+)
 def test_every_value_comes_back_to_half_a_step(rows: list[list[float]]) -> None:
     values = np.array([*rows, [300.0, 280.0, 301.5, 299.0]])
     content = read_script(scene_script("7", {"aster": raster(values)}, {"aster": "ASTER"}))
@@ -36,7 +42,10 @@ def test_tenths_of_a_kelvin_come_back_exactly() -> None:
 def test_products_keep_their_order_labels_and_grid() -> None:
     products = {"aster": raster([[300.0, 301.0]]), "modis": raster([[299.0, float("nan")]])}
     content = read_script(scene_script("a b", products, {"aster": "ASTER", "modis": "1 km"}))
-    assert [(product["name"], product["label"]) for product in content["products"]] == [("aster", "ASTER"), ("modis", "1 km")]
+    assert [(product["name"], product["label"]) for product in content["products"]] == [
+        ("aster", "ASTER"),
+        ("modis", "1 km"),
+    ]
     assert (content["rows"], content["columns"], content["pixel_m"], content["base_k"]) == (1, 2, 231.65, 299)
     np.testing.assert_allclose(decoded_k(content, "modis"), [[299.0, float("nan")]])
     low_k, high_k = content["limits_k"]

@@ -16,7 +16,13 @@ from lstsr_core.evaluation.protocols import Comparison, Georeferenced
 from lstsr_core.geo.grid import Tile
 from lstsr_core.pairs.pair import Pair
 from lstsr_core.sharpening.methods import sharpen
-from lstsr_core.stages.atlas_figures import LST_LABEL, differences_from_aster, scene_map, scene_maps, write_image
+from lstsr_core.stages.atlas_figures import (
+    LST_LABEL,
+    differences_from_aster,
+    scene_map,
+    scene_maps,
+    write_image,
+)
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +80,12 @@ def test_maps_share_their_limits(comparisons: dict[str, Comparison]) -> None:
     lst = comparisons["bicubic"].aster
     figure = scene_maps(lst, comparisons)
     images = [panel.images[0] for panel in figure.axes if panel.images]
-    assert [panel.get_title(loc="left") for panel in figure.axes if panel.images] == ["ASTER", LST_LABEL, "Bicubic", "TsHARP"]
+    assert [panel.get_title(loc="left") for panel in figure.axes if panel.images] == [
+        "ASTER",
+        LST_LABEL,
+        "Bicubic",
+        "TsHARP",
+    ]
     assert len({image.norm for image in images}) == 1
 
 
@@ -92,7 +103,10 @@ def test_differences_are_product_minus_aster_on_a_symmetric_scale(comparisons: d
 
 def test_footprints_are_coloured_by_their_bias() -> None:
     square = np.array([[0.0, 0.0], [0.5, 0.0], [0.5, 0.5], [0.0, 0.0]])
-    footprints = {name: square + np.array(place) for name, place in (("0", (4.0, 45.0)), ("1", (6.0, 46.0)), ("2", (5.0, 44.0)))}
+    footprints = {
+        name: square + np.array(place)
+        for name, place in (("0", (4.0, 45.0)), ("1", (6.0, 46.0)), ("2", (5.0, 44.0)))
+    }
     figure = scene_map(footprints, pd.Series({"0": 1.0, "1": -2.0, "2": float("nan")}), Tile(18, 4))
     unknown, known = [c for c in figure.axes[0].collections if isinstance(c, PatchCollection)]
     np.testing.assert_allclose(np.asarray(known.get_array()), [1.0, -2.0])

@@ -42,7 +42,11 @@ def test_under_either_protocol_all_images_share_one_grid(synthetic_pair: Pair) -
     for protocol in ("georeferenced", "published"):
         scene = compare_scene(synthetic_pair, replace(REQUEST, protocol=protocol))
         assert scene.lst is not None
-        images = [raster for found in scene.comparisons.values() for raster in (found.product, found.aster, found.ndvi)]
+        images = [
+            raster
+            for found in scene.comparisons.values()
+            for raster in (found.product, found.aster, found.ndvi)
+        ]
         assert {image.values.shape for image in [scene.lst, *images]} == {images[0].values.shape}
         assert {found.product.transform for found in scene.comparisons.values()} == {scene.lst.transform}
 
@@ -76,7 +80,9 @@ def test_the_coarse_lst_keeps_its_own_values_on_the_fine_grid(synthetic_pair: Pa
 def test_nearest_takes_the_pixel_that_a_point_lies_in(synthetic_pair: Pair) -> None:
     lst = synthetic_pair.lst
     numbered = lst.with_values(np.arange(lst.values.size, dtype=np.float64).reshape(lst.values.shape))
-    fine = Raster(np.zeros((4 * lst.rows, 4 * lst.columns)), lst.transform @ lst.transform.scale(0.25), lst.crs)
+    fine = Raster(
+        np.zeros((4 * lst.rows, 4 * lst.columns)), lst.transform @ lst.transform.scale(0.25), lst.crs
+    )
     found = nearest_onto(numbered, fine)
     np.testing.assert_array_equal(found.values, numbered.values.repeat(4, axis=0).repeat(4, axis=1))
 
@@ -96,13 +102,27 @@ def test_the_viewers_numbers_are_those_that_were_compared(drawn: Path, run: Path
     scene = compare_scene(read_pair(run / "01_download" / "pairs", "9"), REQUEST)
     assert scene.lst is not None
     first = scene.comparisons["bicubic"]
-    expected = {"aster": first.aster, "modis": scene.lst, "bicubic": first.product, "tsharp": scene.comparisons["tsharp"].product}
+    expected = {
+        "aster": first.aster,
+        "modis": scene.lst,
+        "bicubic": first.product,
+        "tsharp": scene.comparisons["tsharp"].product,
+    }
     assert [product["name"] for product in content["products"]] == list(expected)
-    assert [product["label"] for product in content["products"]] == ["ASTER", "MODIS LST, 1 km", "Bicubic", "TsHARP"]
+    assert [product["label"] for product in content["products"]] == [
+        "ASTER",
+        "MODIS LST, 1 km",
+        "Bicubic",
+        "TsHARP",
+    ]
     for name, raster in expected.items():
-        np.testing.assert_allclose(decoded_k(content, name), raster.values, atol=0.5 * content["step_k"] + 1e-9)
+        np.testing.assert_allclose(
+            decoded_k(content, name), raster.values, atol=0.5 * content["step_k"] + 1e-9
+        )
     pixels = content["rows"] * content["columns"] * len(expected)
-    assert (drawn / "viewer.js").stat().st_size < 1.5 * pixels  # bytes; two a pixel before packing, and a third for base64
+    assert (
+        drawn / "viewer.js"
+    ).stat().st_size < 1.5 * pixels  # bytes; two a pixel before packing, and a third for base64
 
 
 def test_a_scene_is_the_same_bytes_again(drawn: Path, run: Path, tmp_path: Path) -> None:

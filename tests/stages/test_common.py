@@ -26,7 +26,9 @@ def choice(settings: Any) -> stages.Choice:
 
 def test_all_pairs_are_chosen_in_the_order_of_their_numbers(sharpened: Path) -> None:
     assert stages.pairs_to_sharpen(Sharpening.check({"run_directory": str(sharpened)})) == ["9", "10"]
-    assert stages.pairs_to_sharpen(Sharpening.check({"run_directory": str(sharpened), "pairs": ["10"]})) == ["10"]
+    assert stages.pairs_to_sharpen(Sharpening.check({"run_directory": str(sharpened), "pairs": ["10"]})) == [
+        "10"
+    ]
     assert choice(evaluation_of(sharpened)).pairs == ["9", "10"]
     assert choice(evaluation_of(sharpened, pairs=["10"])).pairs == ["10"]
     assert stages.shown_pair(evaluation_of(sharpened), ["9", "10"]).id == "9"
@@ -34,9 +36,13 @@ def test_all_pairs_are_chosen_in_the_order_of_their_numbers(sharpened: Path) -> 
 
 
 def test_pairs_that_are_not_there_are_named(sharpened: Path) -> None:
-    with pytest.raises(InputError, match=r"06_aster_evaluation: parameter 'pairs' names 11, 12, of which there is no pair"):
+    with pytest.raises(
+        InputError, match=r"06_aster_evaluation: parameter 'pairs' names 11, 12, of which there is no pair"
+    ):
         choice(evaluation_of(sharpened, pairs=["9", "11", "12"]))
-    with pytest.raises(InputError, match=r"04_sharpening: parameter 'pairs' names 11, of which there is no pair"):
+    with pytest.raises(
+        InputError, match=r"04_sharpening: parameter 'pairs' names 11, of which there is no pair"
+    ):
         stages.pairs_to_sharpen(Sharpening.check({"run_directory": str(sharpened), "pairs": ["11"]}))
 
 
@@ -46,7 +52,9 @@ def test_a_scene_outside_the_chosen_pairs_is_named(sharpened: Path) -> None:
 
 
 @pytest.mark.parametrize("parameters", [Fourier, AsterEvaluation, Findings])
-def test_a_run_without_pairs_or_products_says_what_to_run_first(parameters: Any, run: Path, tmp_path: Path) -> None:
+def test_a_run_without_pairs_or_products_says_what_to_run_first(
+    parameters: Any, run: Path, tmp_path: Path
+) -> None:
     with pytest.raises(InputError, match="run 01_download first"):
         choice(parameters.check({"run_directory": str(tmp_path)}))
     with pytest.raises(InputError, match="run 01_download first"):
@@ -54,11 +62,16 @@ def test_a_run_without_pairs_or_products_says_what_to_run_first(parameters: Any,
     bare = tmp_path / "sample"
     (bare / "01_download").mkdir(parents=True)
     (bare / "01_download" / "pairs").symlink_to(run / "01_download" / "pairs")
-    with pytest.raises(InputError, match=r"products\.json: .*run 04_sharpening first \(lstsr run --profile sample --from 04\)"):
+    with pytest.raises(
+        InputError,
+        match=r"products\.json: .*run 04_sharpening first \(lstsr run --profile sample --from 04\)",
+    ):
         choice(parameters.check({"run_directory": str(bare)}))
 
 
-def test_all_means_all_that_was_written_and_what_was_not_is_named_with_its_command(tmp_path: Path, synthetic_pair: Pair) -> None:
+def test_all_means_all_that_was_written_and_what_was_not_is_named_with_its_command(
+    tmp_path: Path, synthetic_pair: Pair
+) -> None:
     run = bicubic_run(tmp_path / "sample", synthetic_pair)
     assert choice(evaluation_of(run)).methods == ["bicubic"]
     absent = {
@@ -68,12 +81,16 @@ def test_all_means_all_that_was_written_and_what_was_not_is_named_with_its_comma
     for parameter, (value, named, remedy) in absent.items():
         with pytest.raises(InputError) as refused:
             choice(evaluation_of(run, **{parameter: value}))
-        assert str(refused.value) == (
-            f"06_aster_evaluation: parameter '{parameter}' needs products of {named}, which 04_sharpening did not write; "
-            f"write them first: lstsr run --profile sample --from 04 --set '04_sharpening.{parameter}={remedy}'"
+        assert (
+            str(refused.value)
+            == f"06_aster_evaluation: parameter '{parameter}' needs products of {named}, which 04_sharpening"
+            " did not write; write them first: lstsr run --profile sample --from 04 --set"
+            f" '04_sharpening.{parameter}={remedy}'"
         )
     write_pair(replace(synthetic_pair, id="11"), run / "01_download" / "pairs")
-    with pytest.raises(InputError, match=r"'pairs' needs products of 11, .*--set '04_sharpening\.pairs=\[all\]'"):
+    with pytest.raises(
+        InputError, match=r"'pairs' needs products of 11, .*--set '04_sharpening\.pairs=\[all\]'"
+    ):
         choice(evaluation_of(run, pairs=["11"]))
 
 

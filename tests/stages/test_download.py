@@ -42,7 +42,11 @@ def test_two_runs_share_what_was_fetched_once(archive: Archive, tmp_path: Path) 
     archive.lasting[gone] = Fault(404)
     for run in ("first", "second"):
         settings = Download.check(
-            {"run_directory": str(tmp_path / run), "granule_directory": str(tmp_path / "shared"), "source": "published"}
+            {
+                "run_directory": str(tmp_path / run),
+                "granule_directory": str(tmp_path / "shared"),
+                "source": "published",
+            }
         )
         stop = threading.Event()
         table = link_granules(settings, EarthdataSource(Patience(2, 0.01), stop, archive.system), stop)
@@ -51,18 +55,29 @@ def test_two_runs_share_what_was_fetched_once(archive: Archive, tmp_path: Path) 
         assert table["status"].tolist() == ["downloaded"] * 3 + ["failed"]
         linked = {path.name: path.read_bytes() for path in (settings.directory / "granules").iterdir()}
         assert linked == {name: archive.granules[name] for name in good}
-    assert sorted(set(archive.asked_for_granules)) == sorted(archive.granules) and len(archive.asked_for_granules) == 3 + 2
+    assert (
+        sorted(set(archive.asked_for_granules)) == sorted(archive.granules)
+        and len(archive.asked_for_granules) == 3 + 2
+    )
 
 
 def test_real_granules_do_not_join_simulated_ones(tmp_path: Path) -> None:
-    settings = Download.check({"run_directory": str(tmp_path), "archive": "earthdata", "windows": 2, "pairs": 1})
+    settings = Download.check(
+        {"run_directory": str(tmp_path), "archive": "earthdata", "windows": 2, "pairs": 1}
+    )
     with pytest.raises(InputError, match="never with simulated ones"):
         download_stages.bring_data(settings)
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("archive", "ftp"), ("products", ["MOD13Q1.061"]), ("tiles", ["h99v04"]), ("start", "2017-02-30"), ("products", [])],
+    [
+        ("archive", "ftp"),
+        ("products", ["MOD13Q1.061"]),
+        ("tiles", ["h99v04"]),
+        ("start", "2017-02-30"),
+        ("products", []),
+    ],
 )
 def test_a_wrong_parameter_is_named(name: str, value: object) -> None:
     with pytest.raises(InputError, match=f"parameter '{name}'"):
@@ -98,5 +113,7 @@ def test_pairs_are_described_where_they_lie(run: Path, synthetic_pair: Pair) -> 
         assert shapely.Polygon(ring).contains(shapely.Point(row["longitude"], row["latitude"]))
     summary = json.loads((run / "01_download" / "summary.json").read_text())
     assert (summary["pairs"], summary["synthetic"], summary["source"]) == (2, True, "sample")
-    written = pd.read_csv(run / "01_download" / "pairs.csv", dtype={"scene": str, "remarks": str}).fillna({"remarks": ""})
+    written = pd.read_csv(run / "01_download" / "pairs.csv", dtype={"scene": str, "remarks": str}).fillna(
+        {"remarks": ""}
+    )
     pd.testing.assert_frame_equal(written, table, check_dtype=False, atol=1e-6)

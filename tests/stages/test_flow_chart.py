@@ -1,4 +1,5 @@
-"""The flow between notebooks: edges as the runner has them, counts as the files are, and a chart that can be read."""
+"""The flow between notebooks: edges as the runner has them, counts
+as the files are, and a chart that can be read."""
 
 from __future__ import annotations
 
@@ -25,12 +26,18 @@ BRACKET = "#777777"
 
 
 def edges(table: pd.DataFrame) -> set[tuple[str, str]]:
-    return {(source, target) for source, target in zip(table["from"], table["to"], strict=True) if target != OUTPUT}
+    return {
+        (source, target)
+        for source, target in zip(table["from"], table["to"], strict=True)
+        if target != OUTPUT
+    }
 
 
 def test_edges_are_those_by_which_the_runner_decides(tmp_path: Path) -> None:
     expected = {(source, name) for name in [*UPSTREAM[LAST], LAST] for source in UPSTREAM[name]}
-    expected |= {(path.relative_to(PROJECT).as_posix(), name) for name, paths in COMMITTED.items() for path in paths}
+    expected |= {
+        (path.relative_to(PROJECT).as_posix(), name) for name, paths in COMMITTED.items() for path in paths
+    }
     assert edges(flow(a_run(tmp_path), LAST)) == expected
     assert ("02_patches", "03_training") in expected and ("data/ablation", "10_ablation") in expected
 
@@ -55,7 +62,9 @@ def test_counts_are_those_of_a_runs_records(undisturbed: ProjectCopy) -> None:
 
 def test_the_last_notebook_is_run_again_when_any_file_that_it_counts_changes() -> None:
     assert UPSTREAM[LAST] == [name for name in UPSTREAM if name != LAST]
-    assert set(COMMITTED[LAST]) == {path for name, paths in COMMITTED.items() for path in paths if name != LAST}
+    assert set(COMMITTED[LAST]) == {
+        path for name, paths in COMMITTED.items() for path in paths if name != LAST
+    }
 
 
 def test_what_has_not_been_run_is_named(tmp_path: Path) -> None:
@@ -91,12 +100,20 @@ def test_the_chart_has_a_box_for_each_notebook_and_an_arrow_for_each_edge(tmp_pa
     names = [text.get_text() for text in texts(figure) if text.get_text() in BY_NOTEBOOK]
     assert len(boxes) == len(names) and names == list(UPSTREAM)
     arrows = [patch for patch in figure.axes[0].patches if isinstance(patch, FancyArrowPatch)]
-    assert len(arrows) == sum(len(sources) for name, sources in UPSTREAM.items() if name != LAST) + 1  # one bracket for the last
+    assert (
+        len(arrows) == sum(len(sources) for name, sources in UPSTREAM.items() if name != LAST) + 1
+    )  # one bracket for the last
 
 
 def test_arrows_end_at_the_readers_in_the_colour_of_what_they_read(tmp_path: Path) -> None:
     figure = chart(a_run(tmp_path))
-    boxes = dict(zip(UPSTREAM, [patch for patch in figure.axes[0].patches if isinstance(patch, FancyBboxPatch)], strict=True))
+    boxes = dict(
+        zip(
+            UPSTREAM,
+            [patch for patch in figure.axes[0].patches if isinstance(patch, FancyBboxPatch)],
+            strict=True,
+        )
+    )
 
     def at(y: float) -> str:
         return next(name for name, box in boxes.items() if box.get_y() <= y <= box.get_y() + box.get_height())
@@ -105,13 +122,21 @@ def test_arrows_end_at_the_readers_in_the_colour_of_what_they_read(tmp_path: Pat
     sources = {dot.get_color(): at(float(np.mean(np.asarray(dot.get_ydata())))) for dot in dots}
     arrows = [patch for patch in figure.axes[0].patches if isinstance(patch, FancyArrowPatch)]
     flat = [arrow for arrow in arrows if to_hex(arrow.get_edgecolor()).upper() != BRACKET]
-    found = [(sources[to_hex(a.get_edgecolor()).upper()], at(float(np.median(a.get_path().vertices[:, 1])))) for a in flat]
-    assert sorted(found) == sorted((source, name) for name in UPSTREAM if name != LAST for source in UPSTREAM[name])
+    found = [
+        (sources[to_hex(a.get_edgecolor()).upper()], at(float(np.median(a.get_path().vertices[:, 1]))))
+        for a in flat
+    ]
+    assert sorted(found) == sorted(
+        (source, name) for name in UPSTREAM if name != LAST for source in UPSTREAM[name]
+    )
 
 
 def test_a_table_of_fewer_notebooks_gives_a_smaller_chart(tmp_path: Path) -> None:
     table = flow(a_run(tmp_path), LAST)
-    few = table[table["from"].isin(["01_download", "02_patches"]) & table["to"].isin(["02_patches", "03_training", OUTPUT])]
+    few = table[
+        table["from"].isin(["01_download", "02_patches"])
+        & table["to"].isin(["02_patches", "03_training", OUTPUT])
+    ]
     figure = flow_chart(few)
     assert [text.get_text() for text in texts(figure) if text.get_text() in BY_NOTEBOOK] == [
         "01_download",

@@ -44,22 +44,37 @@ def settings_of(run: Path, **values: Any) -> Map:
 def test_a_runs_granules_are_described_mapped_and_shown(run: Path) -> None:
     settings = settings_of(run, bounds="4.0,45.4,4.2,45.6")
     area = stages.describe_area(settings)["value"]
-    assert area["LST granule"].startswith("MOD21A1D.A2018200") and area["share of LST pixels without cloud or fill"] == "1.0000"
     assert (
-        45.6 <= float(area["upper left latitude (degrees)"]) < 45.62 and 3.9 < float(area["upper left longitude (degrees)"]) < 4.0
+        area["LST granule"].startswith("MOD21A1D.A2018200")
+        and area["share of LST pixels without cloud or fill"] == "1.0000"
+    )
+    assert (
+        45.6 <= float(area["upper left latitude (degrees)"]) < 45.62
+        and 3.9 < float(area["upper left longitude (degrees)"]) < 4.0
     )
     shown = stages.make_map(settings)["value"]
     assert cog_validate(run / "07_map" / "map.tif", quiet=True)[0]
     content = json.loads((run / "07_map" / "map.json").read_text())
-    assert content["made"] and content["method"] == "sif-cnn-sr1" and sum(content["shares"].values()) == pytest.approx(1.0)
+    assert (
+        content["made"]
+        and content["method"] == "sif-cnn-sr1"
+        and sum(content["shares"].values()) == pytest.approx(1.0)
+    )
     assert shown["pixels of 250 m (rows × columns)"] == f"{content['rows']} × {content['columns']}"
-    for image, name in ((stages.show_map(settings), "map.png"), (stages.show_map_quality(settings), "quality.png")):
+    for image, name in (
+        (stages.show_map(settings), "map.png"),
+        (stages.show_map_quality(settings), "quality.png"),
+    ):
         assert image is not None and (run / "07_map" / name).read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_day_without_granules_is_refused(run: Path) -> None:
-    assert stages.chosen_granules(settings_of(run, day=DAY.isoformat())) == stages.chosen_granules(settings_of(run))
-    with pytest.raises(InputError, match=r"07_map: parameter 'day' is '2018-07-20'; days with both granules: 2018-07-19\."):
+    assert stages.chosen_granules(settings_of(run, day=DAY.isoformat())) == stages.chosen_granules(
+        settings_of(run)
+    )
+    with pytest.raises(
+        InputError, match=r"07_map: parameter 'day' is '2018-07-20'; days with both granules: 2018-07-19\."
+    ):
         stages.make_map(settings_of(run, day="2018-07-20"))
 
 
@@ -72,7 +87,8 @@ def test_a_run_without_granules_says_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("product", "layer"), [("MYD21A1D", "day"), ("MYD21A1N", "night"), ("MOD11A1", "day"), ("MYD11A1", "night")]
+    ("product", "layer"),
+    [("MYD21A1D", "day"), ("MYD21A1N", "night"), ("MOD11A1", "day"), ("MYD11A1", "night")],
 )
 def test_other_platforms_and_families_are_mapped(tmp_path: Path, product: str, layer: str) -> None:
     """MOD21A1 and Terra first, then what there is."""
@@ -94,7 +110,9 @@ def test_other_platforms_and_families_are_mapped(tmp_path: Path, product: str, l
     assert ("warning 1" in shown) == product.startswith("MYD")
 
 
-def test_the_map_stands_beside_the_true_colour_of_its_day(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_map_stands_beside_the_true_colour_of_its_day(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     settings = settings_of(run, method="tsharp", bounds="4.0,45.4,4.2,45.6")
     assert stages.show_true_colour(settings) is None  # no map yet
     stages.make_map(settings)

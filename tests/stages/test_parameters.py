@@ -141,12 +141,16 @@ def test_every_parameter_says_what_it_means() -> None:
 
 
 @pytest.mark.parametrize(("parameters", "name", "value", "allowed"), WRONG, ids=lambda item: str(item)[:24])
-def test_a_wrong_value_is_refused_in_one_line(parameters: type[NotebookParameters], name: str, value: Any, allowed: str) -> None:
+def test_a_wrong_value_is_refused_in_one_line(
+    parameters: type[NotebookParameters], name: str, value: Any, allowed: str
+) -> None:
     with pytest.raises(InputError) as caught:
         parameters.check({name: value})
     message = str(caught.value)
     assert "\n" not in message
-    lists = name in ("days", "products", "tiles", "alphas", "gammas", "upsamplings") and isinstance(value, list)
+    lists = name in ("days", "products", "tiles", "alphas", "gammas", "upsamplings") and isinstance(
+        value, list
+    )
     wrong = value[0] if lists and value else value  # of a list, the item that is wrong
     assert message.startswith(f"{parameters.notebook}: parameter '{name}' is {wrong!r}: ")
     assert allowed in message
@@ -160,12 +164,17 @@ def test_every_parameter_has_a_wrong_value_above() -> None:
 
 
 def test_a_wrong_item_of_a_list_is_named_with_its_parameter() -> None:
-    with pytest.raises(InputError, match=r"01_download: parameter 'days' is 20180415: input should be a valid string"):
+    with pytest.raises(
+        InputError, match=r"01_download: parameter 'days' is 20180415: input should be a valid string"
+    ):
         Download.check({"days": ["2018-04-15", 20180415]})
 
 
 def test_a_wrong_pair_id_is_named() -> None:
-    with pytest.raises(InputError, match=r"05_fourier: parameter 'pairs' is 5\.5: input should be a valid string \(ids of pairs"):
+    with pytest.raises(
+        InputError,
+        match=r"05_fourier: parameter 'pairs' is 5\.5: input should be a valid string \(ids of pairs",
+    ):
         Fourier.check({"pairs": [57, 5.5]})
 
 
@@ -179,17 +188,24 @@ def test_all_wrong_parameters_are_named_at_once() -> None:
 def test_a_value_of_several_types_has_a_reason_for_each_and_one_description() -> None:
     with pytest.raises(InputError) as caught:
         Training.check({"gamma": "steep"})
-    reasons, meaning = "input should be a valid number, or input should be 'scene'", Training.model_fields["gamma"].description
+    reasons, meaning = (
+        "input should be a valid number, or input should be 'scene'",
+        Training.model_fields["gamma"].description,
+    )
     assert str(caught.value) == f"03_training: parameter 'gamma' is 'steep': {reasons} ({meaning})"
 
 
 def test_what_a_notebook_holds_besides_parameters_is_left_alone() -> None:
-    settings = Patches.check({"coverage": 0.25, "np": object(), "__name__": "__main__", "windows": "not of this notebook"})
+    settings = Patches.check(
+        {"coverage": 0.25, "np": object(), "__name__": "__main__", "windows": "not of this notebook"}
+    )
     assert settings == Patches(coverage=0.25)
 
 
 @pytest.mark.parametrize("parameters", ALL, ids=lambda parameters: parameters.notebook)
-def test_a_name_that_does_not_exist_is_refused_where_names_are_given(parameters: type[NotebookParameters]) -> None:
+def test_a_name_that_does_not_exist_is_refused_where_names_are_given(
+    parameters: type[NotebookParameters],
+) -> None:
     with pytest.raises(ValidationError, match="overage"):
         parameters(overage=0.1)  # type: ignore[call-arg]
 
@@ -272,7 +288,9 @@ def test_the_parameters_that_are_days_are_known() -> None:
 
 @pytest.mark.parametrize(("parameters", "name"), DAYS)
 @pytest.mark.parametrize("quote", ["", "'", '"'])
-def test_every_day_is_taken_as_it_is_written(parameters: type[NotebookParameters], name: str, quote: str) -> None:
+def test_every_day_is_taken_as_it_is_written(
+    parameters: type[NotebookParameters], name: str, quote: str
+) -> None:
     day, listed = f"{quote}2018-07-19{quote}", name == "days"
     found = getattr(set_to(parameters, name, f"[{day}]" if listed else day), name)
     assert found == (["2018-07-19"] if listed else "2018-07-19")
@@ -280,13 +298,20 @@ def test_every_day_is_taken_as_it_is_written(parameters: type[NotebookParameters
 
 @pytest.mark.parametrize(("parameters", "name"), DAYS)
 @pytest.mark.parametrize(
-    "day", ["2018-02-30", "2018-07-19T10:00", "2018-07-19 10:00:00", "20180719", "2018-7-19", "19.07.2018", "57:30"]
+    "day",
+    ["2018-02-30", "2018-07-19T10:00", "2018-07-19 10:00:00", "20180719", "2018-7-19", "19.07.2018", "57:30"],
 )
-def test_what_is_no_day_is_refused_for_every_day(parameters: type[NotebookParameters], name: str, day: str) -> None:
+def test_what_is_no_day_is_refused_for_every_day(
+    parameters: type[NotebookParameters], name: str, day: str
+) -> None:
     with pytest.raises(InputError) as caught:
         set_to(parameters, name, f"[{day}]" if name == "days" else day)
     message = str(caught.value)
-    assert message.startswith(f"{parameters.notebook}: parameter '{name}' is ") and day in message and "\n" not in message
+    assert (
+        message.startswith(f"{parameters.notebook}: parameter '{name}' is ")
+        and day in message
+        and "\n" not in message
+    )
     assert "YYYY-MM-DD" in message
 
 
@@ -303,7 +328,9 @@ def test_dates_are_days_and_moments_are_none(parameters: type[NotebookParameters
 
 @pytest.mark.parametrize(("parameters", "name"), SWITCHES)
 @pytest.mark.parametrize("text", ["yes", "no", "on", "off", "true", "False", "ON", "'yes'"])
-def test_switches_take_the_words_that_people_use(parameters: type[NotebookParameters], name: str, text: str) -> None:
+def test_switches_take_the_words_that_people_use(
+    parameters: type[NotebookParameters], name: str, text: str
+) -> None:
     assert getattr(set_to(parameters, name, text), name) is (text.strip("'").lower() in ("yes", "on", "true"))
 
 
@@ -330,6 +357,8 @@ def test_any_text_for_any_parameter_is_a_value_or_one_line(parameters: type[Note
                 assert "\n" not in str(error)
 
 
-@pytest.mark.parametrize(("parameters", "name"), [(Map, "shape"), (Map, "bounds"), (Patches, "water"), (Download, "archive_url")])
+@pytest.mark.parametrize(
+    ("parameters", "name"), [(Map, "shape"), (Map, "bounds"), (Patches, "water"), (Download, "archive_url")]
+)
 def test_nothing_behind_a_name_is_an_empty_text(parameters: type[NotebookParameters], name: str) -> None:
     assert getattr(set_to(parameters, name, ""), name) == ""

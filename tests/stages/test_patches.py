@@ -60,4 +60,6 @@ def test_pairs_take_the_place_of_patches(run: Path, tmp_path: Path) -> None:
     assert patch_stages.patch_places(settings)["patches"].tolist() == [1, 1]
     assert patch_stages.regress_patches(settings)["patch"].tolist() == ["pair_9", "pair_10"]
     with pytest.raises(InputError, match="parameter 'split' is 'groups', but pairs carry no month"):
-        patch_stages.cut_patches(Patches.check({"run_directory": str(tmp_path), "source": "pairs", "split": "groups"}))
+        patch_stages.cut_patches(
+            Patches.check({"run_directory": str(tmp_path), "source": "pairs", "split": "groups"})
+        )

@@ -1,4 +1,5 @@
-"""Profiles: a file says what differs, for one notebook or for all, and nothing that a notebook does not have."""
+"""Profiles: a file says what differs, for one notebook or for
+all, and nothing that a notebook does not have."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ PAPER: dict[str, dict[str, Any]] = {
         "upsamplings": ["align-corners"], "folds": 5,
     },
 }  # fmt: skip
-"""What the paper edition's notebooks have otherwise than in their cells, beside the published weights and the directory."""
+"""What the paper edition's notebooks have otherwise than in their cells,
+beside the published weights and the directory."""
 
 
 @pytest.fixture
@@ -41,7 +43,11 @@ def refusal(folder: Path, text: str) -> str:
 
 
 def test_the_profiles_are_the_files() -> None:
-    assert profile_names() == sorted(SHOWN) == [path.stem for path in sorted((PROJECT / "data" / "params").iterdir())]
+    assert (
+        profile_names()
+        == sorted(SHOWN)
+        == [path.stem for path in sorted((PROJECT / "data" / "params").iterdir())]
+    )
 
 
 @pytest.mark.parametrize("name", BY_NOTEBOOK)
@@ -63,16 +69,22 @@ def test_no_profile_repeats_what_is_so_anyway() -> None:
         for name, value in written.items():
             for parameter, content in value.items() if name in BY_NOTEBOOK else [(name, value)]:
                 models = [BY_NOTEBOOK[name]] if name in BY_NOTEBOOK else BY_NOTEBOOK.values()
-                fields = [model.model_fields[parameter] for model in models if parameter in model.model_fields]
+                fields = [
+                    model.model_fields[parameter] for model in models if parameter in model.model_fields
+                ]
                 assert any(field.default != content for field in fields), f"{profile}: {name}, {parameter}"
 
 
 def test_a_profile_of_ones_own_runs_in_a_folder_of_its_name(folder: Path) -> None:
-    (folder / "mine.yaml").write_text("seed: 7\n05_fourier:\n  methods: [bicubic]\n  pairs: [057, 57]\n03_training: {seed: 8}\n")
+    (folder / "mine.yaml").write_text(
+        "seed: 7\n05_fourier:\n  methods: [bicubic]\n  pairs: [057, 57]\n03_training: {seed: 8}\n"
+    )
     checked = check_profile("mine", {"05_fourier": {"methods": ["tsharp"]}})
     assert {parameters.run for parameters in checked.values()} == {PROJECT / "data" / "runs" / "mine"}
     assert checked["01_download"].model_dump()["seed"] == 7
-    assert checked["03_training"].model_dump()["seed"] == 8  # what stands below the notebook's name counts for it
+    assert (
+        checked["03_training"].model_dump()["seed"] == 8
+    )  # what stands below the notebook's name counts for it
     assert checked["05_fourier"].model_dump()["methods"] == ["tsharp"]
     assert checked["05_fourier"].model_dump()["pairs"] == ["057", "57"]
 
@@ -85,12 +97,24 @@ def test_a_file_of_comments_alone_changes_nothing(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("05_spectra: {seed: 1}\n", "'05_spectra' is neither a notebook nor a parameter of one; the notebooks are 0"),
+        (
+            "05_spectra: {seed: 1}\n",
+            "'05_spectra' is neither a notebook nor a parameter of one; the notebooks are 0",
+        ),
         ("seeds: 1\n", "mine.yaml: 'seeds' is neither a notebook nor a parameter of one"),
-        ("03_training: {epoch: 1, 5: 6}\n", "mine.yaml: 03_training: unknown parameter '5, epoch'; it has: run_directory, "),
+        (
+            "03_training: {epoch: 1, 5: 6}\n",
+            "mine.yaml: 03_training: unknown parameter '5, epoch'; it has: run_directory, ",
+        ),
         ("03_training: [epochs]\n", "mine.yaml: 03_training holds a list; expected lines of 'name: value'."),
-        ("03_training: {epochs: many}\n", "03_training: parameter 'epochs' is 'many': input should be a valid integer"),
-        ("run_directory: data/runs/other\n", "'run_directory' is 'data/runs/other'; this profile's run lives in "),
+        (
+            "03_training: {epochs: many}\n",
+            "03_training: parameter 'epochs' is 'many': input should be a valid integer",
+        ),
+        (
+            "run_directory: data/runs/other\n",
+            "'run_directory' is 'data/runs/other'; this profile's run lives in ",
+        ),
     ],
 )
 def test_what_is_wrong_is_one_line(folder: Path, text: str, told: str) -> None:
@@ -99,5 +123,8 @@ def test_what_is_wrong_is_one_line(folder: Path, text: str, told: str) -> None:
 
 @pytest.mark.parametrize("name", ["tiny", "../params/sample", "", "sample.yaml"])
 def test_what_is_no_profile_is_told_those_that_are(name: str) -> None:
-    with pytest.raises(InputError, match=rf"'{name}' is no profile; the profiles are paper, sample\. A file .*NAME\.yaml makes"):
+    with pytest.raises(
+        InputError,
+        match=rf"'{name}' is no profile; the profiles are paper, sample\. A file .*NAME\.yaml makes",
+    ):
         read_profile(name)

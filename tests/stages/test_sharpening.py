@@ -35,13 +35,17 @@ def sharpening_of(run: Path, **values: Any) -> Sharpening:
 
 
 def inodes(folder: Path) -> dict[str, int]:
-    paths = [path for path in sorted(folder.rglob("*.tif")) if not path.name.startswith(".")]  # which a kill may leave
+    paths = [
+        path for path in sorted(folder.rglob("*.tif")) if not path.name.startswith(".")
+    ]  # which a kill may leave
     return {path.relative_to(folder).as_posix(): path.stat().st_ino for path in paths}
 
 
 def test_products_are_counted_with_the_methods_that_have_none(run: Path) -> None:
     methods = ["bicubic", "sc-unet"]
-    settings = sharpening_of(run, methods=methods, pairs=["9"], weights_directory="none", protocol="georeferenced")
+    settings = sharpening_of(
+        run, methods=methods, pairs=["9"], weights_directory="none", protocol="georeferenced"
+    )
     means = sharpening_stages.sharpen_pairs(settings)
     assert means["scenes"].tolist() == [1, "weights missing"]
     table = pd.read_csv(run / "04_sharpening" / "products.csv", dtype={"scene": str})
@@ -57,7 +61,9 @@ def test_every_product_of_every_protocol_is_written(run: Path) -> None:
     settings = sharpening_of(run, methods=CHEAP, seed=5)
     sharpening_stages.sharpen_pairs(settings)
     files = inodes(settings.directory / "products")
-    assert set(files) == {f"{p}/{scene}/{name}.tif" for p in PROTOCOLS for scene in ("9", "10") for name in CHEAP}
+    assert set(files) == {
+        f"{p}/{scene}/{name}.tif" for p in PROTOCOLS for scene in ("9", "10") for name in CHEAP
+    }
     written = WrittenProducts(settings.directory)
     assert (written.pairs, written.methods, written.protocols) == (["9", "10"], CHEAP, list(PROTOCOLS))
     pair = read_pair(run / "01_download" / "pairs", "10")

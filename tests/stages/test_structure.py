@@ -39,14 +39,21 @@ def test_blocks_are_summed_and_their_output_told(tmp_path: Path, side: int) -> N
     assert blocks.loc["downs.1", "numbers"] == own
     assert blocks.loc["all", "numbers"] == 283_906 and blocks.loc["all", "tensors"] == 104
     shares = blocks["numbers (%)"].astype(float)
-    assert shares["downs.1"] == pytest.approx(100 * own / 283_906) and shares.drop("all").sum() == pytest.approx(shares["all"])
-    assert blocks["multiply-adds (millions)"].drop("all").sum() == pytest.approx(blocks.loc["all", "multiply-adds (millions)"])
+    assert shares["downs.1"] == pytest.approx(100 * own / 283_906) and shares.drop(
+        "all"
+    ).sum() == pytest.approx(shares["all"])
+    assert blocks["multiply-adds (millions)"].drop("all").sum() == pytest.approx(
+        blocks.loc["all", "multiply-adds (millions)"]
+    )
 
 
 def test_the_upsamplings_differ_where_features_are_enlarged_and_nowhere_else(tmp_path: Path) -> None:
     table = structure_stages.compare_upsamplings(settings(tmp_path))
     assert list(table.index) == [f"ups.{index}.interpolate" for index in range(3)]
-    assert table["align-corners"].str.endswith("corners aligned").all() and table["half-pixel"].str.endswith("centres").all()
+    assert (
+        table["align-corners"].str.endswith("corners aligned").all()
+        and table["half-pixel"].str.endswith("centres").all()
+    )
     assert (table["numbers, align-corners"] == table["numbers, half-pixel"]).all()
 
 
@@ -71,11 +78,15 @@ def test_files_are_the_same_each_time_whatever_the_runs_clock_says(tmp_path: Pat
     digests = []
     for turn in ("first", "second"):
         chosen = settings(a_run(tmp_path / turn))
-        (chosen.run / "provenance.json").write_text(f'{{"01_download": {{"parameters": {{}}, "seconds": {len(digests)}}}}}')
+        (chosen.run / "provenance.json").write_text(
+            f'{{"01_download": {{"parameters": {{}}, "seconds": {len(digests)}}}}}'
+        )
         structure_stages.measure_layers(chosen)
         structure_stages.show_architecture(chosen)
         structure_stages.show_flow_chart(chosen, structure_stages.measure_flow(chosen))
         files = sorted(chosen.directory.iterdir())
         digests.append([(path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in files])
     assert digests[0] == digests[1]
-    assert {"architecture.png", "flow_chart.svg", "layers.csv", "flow.csv"} <= {name for name, _ in digests[0]}
+    assert {"architecture.png", "flow_chart.svg", "layers.csv", "flow.csv"} <= {
+        name for name, _ in digests[0]
+    }

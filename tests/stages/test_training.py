@@ -55,7 +55,12 @@ TERMS = ("reconstruction", "texture")
 
 
 def training(run: Path, **values: object) -> Training:
-    given = {"run_directory": str(run), "settings": str(run / "mine.yaml"), "models": ["sif-cnn-sr1"], **values}
+    given = {
+        "run_directory": str(run),
+        "settings": str(run / "mine.yaml"),
+        "models": ["sif-cnn-sr1"],
+        **values,
+    }
     return Training.check(given)
 
 
@@ -63,11 +68,16 @@ def test_the_tables_split_is_what_trains(run: Path) -> None:
     settings = training(run, epochs=2)
     curves = training_stages.train_models(settings)
     model = load_model(run / "03_training" / "weights" / "sif-cnn-sr1.safetensors")
-    data, loop = from_patches(run / "02_patches"), read_settings(run / "mine.yaml").model_copy(update={"epochs": 2})
+    data, loop = (
+        from_patches(run / "02_patches"),
+        read_settings(run / "mine.yaml").model_copy(update={"epochs": 2}),
+    )
     split = read_table(run / "02_patches")["split"]
     expected = train(data, np.flatnonzero(split == "train"), np.flatnonzero(split == "validation"), loop)
     assert model.statistics == expected.statistics
-    for one, other in zip(model.network.state_dict().values(), expected.network.state_dict().values(), strict=True):
+    for one, other in zip(
+        model.network.state_dict().values(), expected.network.state_dict().values(), strict=True
+    ):
         assert torch.equal(one, other)
     assert curves["epoch"].tolist() == [1, 2] and set(curves["source"]) == {"trained"}
     assert not list((run / "trainings").iterdir())  # a forced run trains again
@@ -169,15 +179,22 @@ def test_bicubics_losses_are_of_the_validation_patches(run: Path) -> None:
     figures = training_stages.training_figures(training(run))["SIF-CNN-SR1"]
     assert figures["numbers in the network"] == "283906"
     assert (figures["training patches"], figures["validation patches"]) == ("3", "1")
-    total, parts = float(figures["total loss of bicubic"]), [float(figures[f"{n} loss of bicubic"]) for n in TERMS]
-    assert total == pytest.approx(0.99 * parts[0] + 0.01 * parts[1], abs=1.01e-4)  # three numbers of four decimals
+    total, parts = (
+        float(figures["total loss of bicubic"]),
+        [float(figures[f"{n} loss of bicubic"]) for n in TERMS],
+    )
+    assert total == pytest.approx(
+        0.99 * parts[0] + 0.01 * parts[1], abs=1.01e-4
+    )  # three numbers of four decimals
 
 
 def own_tables(directory: Path) -> None:
     rows = []
     for weights, offset in (("out of fold", 0.0), ("in-sample", -0.2), ("published", 0.1)):
         for model in MODELS:
-            rows += [[weights, model, str(scene), *[scene + offset] * len(METRIC_COLUMNS)] for scene in range(4)]
+            rows += [
+                [weights, model, str(scene), *[scene + offset] * len(METRIC_COLUMNS)] for scene in range(4)
+            ]
     directory.mkdir(parents=True, exist_ok=True)
     table = pd.DataFrame(rows, columns=["weights", "method", "scene", *METRIC_COLUMNS])
     table.to_csv(directory / "metrics.csv", index=False)
@@ -201,12 +218,18 @@ def test_own_weights_are_compared_on_the_same_scenes(tmp_path: Path) -> None:
     settings = Weights.check({"run_directory": str(tmp_path), "tables": str(tmp_path / "tables")})
     table = training_stages.own_weights(settings)
     differences = training_stages.own_against_published(settings, table)
-    assert set(differences["difference"]) == {"-0.100 [-0.100, -0.100]"} and set(differences[""]) == {"beyond chance"}
+    assert set(differences["difference"]) == {"-0.100 [-0.100, -0.100]"} and set(differences[""]) == {
+        "beyond chance"
+    }
     means = training_stages.means_by_weights(settings, table)
     assert set(means.index.get_level_values("weights")) == {"out of fold", "in-sample", "published"}
     assert (tmp_path / "09_weights" / "means.csv").is_file()
-    with pytest.raises(InputError, match=r"nothing/metrics\.csv: no such file; expected what lstsr report writes"):
-        training_stages.own_weights(Weights.check({"run_directory": str(tmp_path), "tables": str(tmp_path / "nothing")}))
+    with pytest.raises(
+        InputError, match=r"nothing/metrics\.csv: no such file; expected what lstsr report writes"
+    ):
+        training_stages.own_weights(
+            Weights.check({"run_directory": str(tmp_path), "tables": str(tmp_path / "nothing")})
+        )
 
 
 def test_tables_made_before_are_shown_instead_of_training(tmp_path: Path) -> None:
@@ -222,4 +245,6 @@ def test_tables_made_before_are_shown_instead_of_training(tmp_path: Path) -> Non
     assert shown["rmse_k"].tolist() == ["1.500 (+0.000 [+0.000, +0.000])", "1.600 (+0.100 [+0.100, +0.100])"]
     assert training_stages.show_ablation(settings, summary).data[:4] == b"\x89PNG"
     with pytest.raises(InputError, match="holds no table; leave parameter 'results' empty to train here"):
-        training_stages.ablate(Ablation.check({"run_directory": str(tmp_path), "results": str(tmp_path / "09_weights")}))
+        training_stages.ablate(
+            Ablation.check({"run_directory": str(tmp_path), "results": str(tmp_path / "09_weights")})
+        )

@@ -1,1 +1,2 @@
-"""What tests stand on: pairs, granules, runs, archives, books. Builders are here; the session's fixtures are in conftest.py."""
+"""What tests stand on: pairs, granules, runs, archives, books. Builders are
+here; the session's fixtures are in conftest.py."""

@@ -1,4 +1,5 @@
-"""An archive of small granules on this machine: NASA's catalogue and data hosts, the Data Pool's layout, their faults."""
+"""An archive of small granules on this machine: NASA's catalogue and
+data hosts, the Data Pool's layout, their faults."""
 
 from __future__ import annotations
 
@@ -30,7 +31,9 @@ from lstsr_core.modis.names import GranuleName
 from lstsr_core.simulation.granule_writer import write_lst_granule, write_reflectance_granule
 
 TILE = Tile(18, 4)
-HTML = b"<!DOCTYPE html><html><head><title>Earthdata Login</title></head><body>Service unavailable</body></html>"
+HTML = (
+    b"<!DOCTYPE html><html><head><title>Earthdata Login</title></head><body>Service unavailable</body></html>"
+)
 TEMPLATE = (PROJECT / "tests" / "data" / "cmr_granule.json").read_text(encoding="utf-8")
 
 
@@ -126,7 +129,9 @@ class Archive(ThreadingHTTPServer):
         items = []
         for name, content in self.granules.items():
             parsed = GranuleName.parse(name)
-            ends = (parsed.date.replace(month=12, day=31) if parsed.product == "MOD44W" else parsed.date).isoformat()
+            ends = (
+                parsed.date.replace(month=12, day=31) if parsed.product == "MOD44W" else parsed.date
+            ).isoformat()
             stem = name.removesuffix(".hdf")
             if (
                 parsed.product != short_name
@@ -149,15 +154,24 @@ class Archive(ThreadingHTTPServer):
         below = {name.removeprefix(path).partition("/") for name in self.files if name.startswith(path)}
         if not below:
             return None
-        links = "".join(f'<a href="{name}{slash}">{name}{slash}</a>\n' for name, slash in sorted({(n, s) for n, s, _ in below}))
+        links = "".join(
+            f'<a href="{name}{slash}">{name}{slash}</a>\n'
+            for name, slash in sorted({(n, s) for n, s, _ in below})
+        )
         head = f'<html><head><title>Index of {path}</title></head><body><pre><a href="?C=N;O=D">Name</a>\n'
         return f'{head}<a href="../">Parent Directory</a>\n{links}</pre></body></html>'.encode()
 
 
-def ecs_metadata(name: str, content: bytes, algorithm: str = "CKSUM", value: str | None = None, size: int | None = None) -> str:
+def ecs_metadata(
+    name: str, content: bytes, algorithm: str = "CKSUM", value: str | None = None, size: int | None = None
+) -> str:
     """The ``.xml`` beside a granule, as the Data Pool's; its checksum computed by the command ``cksum``."""
     if value is None:
-        value = subprocess.run(["cksum"], input=content, capture_output=True, check=True).stdout.split()[0].decode()
+        value = (
+            subprocess.run(["cksum"], input=content, capture_output=True, check=True)
+            .stdout.split()[0]
+            .decode()
+        )
     return f"""<?xml version="1.0" encoding="UTF-8"?>
 <!DOCTYPE GranuleMetaDataFile SYSTEM "http://ecsinfo.gsfc.nasa.gov/ECSInfo/ecsmetadata/dtds/DPL/ECS/ScienceGranuleMetadata.dtd">
 <GranuleMetaDataFile>
@@ -196,7 +210,9 @@ class _Handler(BaseHTTPRequestHandler):
             archive.requests.append(Request(parts.path, self.headers["Range"], self.headers["Authorization"]))
             fault = self._fault(parts.path)
         if fault.status >= 400:
-            self._answer(fault.status, fault.body or HTML, {"Content-Type": "text/html", **fault.headers}, fault)
+            self._answer(
+                fault.status, fault.body or HTML, {"Content-Type": "text/html", **fault.headers}, fault
+            )
         elif parts.path == "/search/granules.umm_json" and fault.body is None:
             items = archive.catalogue(parse_qs(parts.query))
             page = int(parse_qs(parts.query)["page_size"][0])
@@ -204,7 +220,10 @@ class _Handler(BaseHTTPRequestHandler):
             body = json.dumps({"hits": len(items), "took": 12, "items": items[begin : begin + page]}).encode()
             type_ = "application/vnd.nasa.cmr.umm_results+json;version=1.6.6; charset=utf-8"
             self._answer(
-                200, body, {"Content-Type": type_, "CMR-Hits": str(len(items)), "CMR-Search-After": str(begin + page)}, fault
+                200,
+                body,
+                {"Content-Type": type_, "CMR-Hits": str(len(items)), "CMR-Search-After": str(begin + page)},
+                fault,
             )
         elif parts.path.endswith("/"):
             body = fault.body or archive.index(parts.path)
@@ -218,12 +237,18 @@ class _Handler(BaseHTTPRequestHandler):
         for ending, faults in self.server.once.items():
             if path.endswith(ending) and faults:
                 return faults.pop(0)
-        return next((fault for ending, fault in self.server.lasting.items() if path.endswith(ending)), Fault())
+        return next(
+            (fault for ending, fault in self.server.lasting.items() if path.endswith(ending)), Fault()
+        )
 
     def _file(self, path: str, fault: Fault) -> None:
         held = self.server.files[path]
         content = fault.body if fault.body is not None else held() if callable(held) else held
-        headers = {"Content-Type": "application/x-hdf", "ETag": f'"{hashlib.md5(content).hexdigest()}"', **fault.headers}
+        headers = {
+            "Content-Type": "application/x-hdf",
+            "ETag": f'"{hashlib.md5(content).hexdigest()}"',
+            **fault.headers,
+        }
         asked = self.headers["Range"]
         valid = self.headers["If-Range"] in (None, headers["ETag"])
         if asked and valid and not fault.deaf_to_range and fault.body is None:
@@ -266,7 +291,9 @@ def serving(archive: Archive) -> Iterator[Archive]:
         archive.server_close()
 
 
-def small_granule(directory: Path, product: str, date: datetime.date, pixels: int = 320, seed: int = 1) -> tuple[str, bytes]:
+def small_granule(
+    directory: Path, product: str, date: datetime.date, pixels: int = 320, seed: int = 1
+) -> tuple[str, bytes]:
     """Name and content of a granule of noise in a corner of tile h18v04, some 200 kB."""
     name = str(GranuleName(product, date, TILE, "061", "2020358154430"))
     path = directory / name

@@ -24,7 +24,8 @@ METHODS = ["bicubic", "tsharp"]
 
 
 def write_atlas_results(run: Path) -> None:
-    """Scenes 0 and 57, of whose metrics the run's 06_aster_evaluation tells; their footprints go to 01_download."""
+    """Scenes 0 and 57, of whose metrics the run's
+    06_aster_evaluation tells; their footprints go to 01_download."""
     atlas = run / "11_atlas"
     known = {
         "scene": ["0", "57"], "longitude": [4.5, -0.25], "latitude": [44.0, 45.5], "utm_zone": 31, "ndvi_rows_down": [0, 3],
@@ -50,7 +51,14 @@ def _write_scene(directory: Path, scene: str) -> None:
         figure = Figure(figsize=(0.8, 0.4))
         figure.subplots().imshow([[0.0, 1.0]])
         sizes[name] = write_image(figure, directory / f"{name}.webp")
-    content = {"scene": scene, "rows": 120, "columns": 160, "methods": METHODS, "reasons": {}, "figures": sizes}
+    content = {
+        "scene": scene,
+        "rows": 120,
+        "columns": 160,
+        "methods": METHODS,
+        "reasons": {},
+        "figures": sizes,
+    }
     (directory / "scene.json").write_text(json.dumps(content))
     grid = Affine(231.65, 0.0, 500_000.0, 0.0, -231.65, 5_000_000.0)
     raster = Raster(300.0 + np.arange(12.0).reshape(3, 4), grid, "EPSG:32631")

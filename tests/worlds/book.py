@@ -24,9 +24,18 @@ PIXEL = base64.b64encode(
 
 
 def notebook(title: str, alt: str = "One grey pixel.", **told: Any) -> dict[str, Any]:
-    """One with a figure cell; `told` is the figure's metadata over "figure_<title's number>", a caption and a table."""
-    described = {"figure": f"figure_{title[-2:]}", "caption": "What to see: *grey*, R².", "data": ["numbers.csv"]} | told
-    figure = {"output_type": "display_data", "metadata": {}, "data": {"image/png": PIXEL, "text/plain": ["<Image>"]}}
+    """One with a figure cell; `told` is the figure's metadata over
+    "figure_<title's number>", a caption and a table."""
+    described = {
+        "figure": f"figure_{title[-2:]}",
+        "caption": "What to see: *grey*, R².",
+        "data": ["numbers.csv"],
+    } | told
+    figure = {
+        "output_type": "display_data",
+        "metadata": {},
+        "data": {"image/png": PIXEL, "text/plain": ["<Image>"]},
+    }
     code = {
         "cell_type": "code", "id": "figure", "execution_count": 1, "source": "show()", "outputs": [figure],
         "metadata": {"mystnb": {"image": {"alt": alt}}, "lstsr": described, "papermill": {"duration": 1.5}},
@@ -41,7 +50,12 @@ def notebook(title: str, alt: str = "One grey pixel.", **told: Any) -> dict[str,
         "outputs": [{"output_type": "execute_result", "execution_count": 2, "metadata": {},
                      "data": {"text/html": frame.to_html()}}],
     }  # fmt: skip
-    heading = {"cell_type": "markdown", "id": "title", "metadata": {}, "source": [f"# {title}\n", "\n", "What it does."]}
+    heading = {
+        "cell_type": "markdown",
+        "id": "title",
+        "metadata": {},
+        "source": [f"# {title}\n", "\n", "What it does."],
+    }
     return {
         "nbformat": 4, "nbformat_minor": 5, "cells": [heading, parameters, code, table],
         "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}, "papermill": {"a": 1}},
@@ -50,11 +64,16 @@ def notebook(title: str, alt: str = "One grey pixel.", **told: Any) -> dict[str,
 
 def make_book_run(run: Path, synthetic: bool = True) -> Path:
     """Everything that a book is made from, the notebooks with one figure each."""
-    rows = metrics_rows({name: FIGURES[name] for name in ("bicubic", "tsharp", "sif-cnn-sr1")}) + missing_rows("sc-unet")
+    rows = metrics_rows(
+        {name: FIGURES[name] for name in ("bicubic", "tsharp", "sif-cnn-sr1")}
+    ) + missing_rows("sc-unet")
     make_run(run, synthetic=synthetic, rows=rows, pairs=4)
     pairs = pd.read_csv(run / "01_download" / "pairs.csv")
     offsets = {"ndvi_rows_down": [0, 1, 1, 3], "ndvi_columns_right": [0, 2, 2, 1]}
-    landscape = {"lst_mean_k": [300.0, 301.0, 302.0, 303.0], "lst_attenuation_low_db": [-20.0, -21.0, -22.0, -23.0]}
+    landscape = {
+        "lst_mean_k": [300.0, 301.0, 302.0, 303.0],
+        "lst_attenuation_low_db": [-20.0, -21.0, -22.0, -23.0],
+    }
     pairs.assign(**offsets, **landscape).to_csv(run / "01_download" / "pairs.csv", index=False)
     for name in NOTEBOOKS:
         (run / name).mkdir(exist_ok=True)
@@ -63,7 +82,14 @@ def make_book_run(run: Path, synthetic: bool = True) -> Path:
     (run / "02_patches" / "statistics.json").write_text(json.dumps(statistics))
     for name in ("04_sharpening/products.csv", "05_fourier/spectra.csv"):
         (run / name).write_text("scene,method\n0,bicubic\n")
-    summary = {"protocol": "georeferenced", "method": "tsharp", "metric": "rmse_k", "scenes": 4, "mean": 2.2285, "std": 0.5}
+    summary = {
+        "protocol": "georeferenced",
+        "method": "tsharp",
+        "metric": "rmse_k",
+        "scenes": 4,
+        "mean": 2.2285,
+        "std": 0.5,
+    }
     quantiles = {"p10": 1.5, "q1": 1.8, "median": 2.2, "q3": 2.6, "p90": 3.0}
     pd.DataFrame([summary | quantiles]).to_csv(run / "06_aster_evaluation" / "summary.csv", index=False)
     write_findings(run / "08_findings")
@@ -97,9 +123,17 @@ def write_figure(directory: Path, name: str) -> None:
     (directory / "numbers.csv").write_text("x,y\n0,1\n1,0\n")
 
 
-def change(method: str, metric: str, first: float, second: float, sign: int, **keys: str) -> dict[str, object]:
+def change(
+    method: str, metric: str, first: float, second: float, sign: int, **keys: str
+) -> dict[str, object]:
     difference = second - first
-    figures = {"first": first, "second": second, "difference": difference, "low": difference - 0.05, "high": difference + 0.05}
+    figures = {
+        "first": first,
+        "second": second,
+        "difference": difference,
+        "low": difference - 0.05,
+        "high": difference + 0.05,
+    }
     return {**keys, "method": method, "metric": metric, "scenes": 4, **figures, "sign": sign}
 
 
@@ -114,9 +148,26 @@ def write_findings(directory: Path) -> None:
     gains = [change("tsharp", "rmse_k", 2.4, 2.2, -1), change("bicubic", "rmse_k", 2.1, 2.09, 0)]
     varied = {"gssim": 0.2, "gssim_published": 0.25, "attenuation_rmse_db": 2.0, "attenuation_rmse_published_db": 2.0, "frr": 0.9,
               "frr_published": 0.9}  # fmt: skip
-    variants = [{"scene": 0, "protocol": "georeferenced", "method": "tsharp", "variant": "default", "status": "ok", **varied}]
+    variants = [
+        {
+            "scene": 0,
+            "protocol": "georeferenced",
+            "method": "tsharp",
+            "variant": "default",
+            "status": "ok",
+            **varied,
+        }
+    ]
     projected = [
-        {"scene": 0, "method": method, "step": step, "status": "ok", "rmse_k": rmse_k + step, "frr": frr, "consistency_k": 0.5}
+        {
+            "scene": 0,
+            "method": method,
+            "step": step,
+            "status": "ok",
+            "rmse_k": rmse_k + step,
+            "frr": frr,
+            "consistency_k": 0.5,
+        }
         for method, rmse_k, frr in (("bicubic", 2.0, 0.0), ("tsharp", 2.2, 0.9), ("dms", 2.1, 0.8))
         for step in range(3)
     ]

@@ -1,4 +1,5 @@
-"""Chromium over a built book, as a reader meets it: served from this machine, without Chromium's own errands."""
+"""Chromium over a built book, as a reader meets it: served
+from this machine, without Chromium's own errands."""
 
 from __future__ import annotations
 
@@ -51,8 +52,11 @@ def chromium() -> Iterator[Browser]:
 
 
 def page_names(html: Path) -> list[str]:
-    """Every page of a built book, relative to its folder; templates that the theme leaves in ``_static`` are none."""
-    return sorted(path.relative_to(html).as_posix() for path in html.rglob("*.html") if "_static" not in path.parts)
+    """Every page of a built book, relative to its folder; templates
+    that the theme leaves in ``_static`` are none."""
+    return sorted(
+        path.relative_to(html).as_posix() for path in html.rglob("*.html") if "_static" not in path.parts
+    )
 
 
 class Source(HTMLParser):
@@ -76,6 +80,8 @@ class Source(HTMLParser):
         if tag == "a" and found.get("href"):
             self.links.append(str(found["href"]))
         elif tag != "a":
-            self.resources += [str(found[key]) for key in ("src", "href", "data", "poster", "data-script") if found.get(key)]
+            self.resources += [
+                str(found[key]) for key in ("src", "href", "data", "poster", "data-script") if found.get(key)
+            ]
         if tag == "img":
             self.images.append(found)

@@ -22,20 +22,37 @@ FIGURES = {
 }
 
 
-def metrics_rows(figures: dict[str, dict[str, float]], scenes: tuple[str, ...] = ("0", "57")) -> list[dict[str, object]]:
-    """One row a scene and method; the first scene lies `step` below the figure and the last as much above it."""
+def metrics_rows(
+    figures: dict[str, dict[str, float]], scenes: tuple[str, ...] = ("0", "57")
+) -> list[dict[str, object]]:
+    """One row a scene and method; the first scene lies `step`
+    below the figure and the last as much above it."""
     rows: list[dict[str, object]] = []
-    plain = {"psnr_db": 21.0, "ssim": 0.5, "rmse_k": 2.0, "bias_k": -0.5, "correlation": 0.85, "gssim": 0.2, "rmse_gradient": 9.0}
+    plain = {
+        "psnr_db": 21.0,
+        "ssim": 0.5,
+        "rmse_k": 2.0,
+        "bias_k": -0.5,
+        "correlation": 0.85,
+        "gssim": 0.2,
+        "rmse_gradient": 9.0,
+    }
     for number, scene in enumerate(scenes):
         for method, values in figures.items():
             step = 0.01 * (number - (len(scenes) - 1) / 2)
             moved = {name: value + step if value else value for name, value in (plain | values).items()}
-            rows.append({"scene": scene, "method": method, "protocol": "georeferenced", **moved, "status": "ok"})
+            rows.append(
+                {"scene": scene, "method": method, "protocol": "georeferenced", **moved, "status": "ok"}
+            )
     return rows
 
 
-def missing_rows(method: str, status: str = "weights missing", scenes: tuple[str, ...] = ("0", "57")) -> list[dict[str, object]]:
-    return [{"scene": scene, "method": method, "protocol": "georeferenced", "status": status} for scene in scenes]
+def missing_rows(
+    method: str, status: str = "weights missing", scenes: tuple[str, ...] = ("0", "57")
+) -> list[dict[str, object]]:
+    return [
+        {"scene": scene, "method": method, "protocol": "georeferenced", "status": status} for scene in scenes
+    ]
 
 
 def make_run(
@@ -57,15 +74,21 @@ def make_run(
     for model, (epoch, loss, count) in PUBLISHED_CURVES.items():
         epochs = np.arange(1, count + 1)
         losses = np.where(epochs == epoch, float(loss), float(loss) + 0.001)
-        curves.append(pd.DataFrame({"model": model, "source": "published", "epoch": epochs, "val_loss": losses}))
+        curves.append(
+            pd.DataFrame({"model": model, "source": "published", "epoch": epochs, "val_loss": losses})
+        )
     pd.concat(curves).to_csv(run / "03_training" / "curves.csv", index=False)
     evaluated = run / "06_aster_evaluation"
-    pd.DataFrame(metrics_rows(FIGURES) if rows is None else rows, columns=COLUMNS).to_csv(evaluated / "metrics.csv", index=False)
+    pd.DataFrame(metrics_rows(FIGURES) if rows is None else rows, columns=COLUMNS).to_csv(
+        evaluated / "metrics.csv", index=False
+    )
     counted = [("0", "sif-cnn-sr1", 6, 1), ("57", "sif-cnn-sr1", 4, 1)] if inversion is None else inversion
     pd.DataFrame(counted, columns=["scene", "method", "tiles_rising", "tiles_inverted"]).to_csv(
         evaluated / "inversion.csv", index=False
     )
-    weights = {f"01_download/weights/{PUBLISHED_CHECKPOINTS[m]}": digest for m, digest in CHECKPOINT_DIGESTS.items()}
+    weights = {
+        f"01_download/weights/{PUBLISHED_CHECKPOINTS[m]}": digest for m, digest in CHECKPOINT_DIGESTS.items()
+    }
     record = {"parameters": {"weights_directory": "01_download/weights"}, "inputs": weights}
     (run / "provenance.json").write_text(json.dumps({"04_sharpening": record}))
     return run

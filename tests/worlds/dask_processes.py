@@ -33,7 +33,14 @@ class DaskProcesses:
 
     def start_worker(self, path: Sequence[Path] = ()) -> subprocess.Popen[bytes]:
         """Start a worker of one thread that looks for modules in `path` first."""
-        options = ["--nthreads", "1", "--local-directory", self.directory, "--scheduler-file", self.scheduler_file]
+        options = [
+            "--nthreads",
+            "1",
+            "--local-directory",
+            self.directory,
+            "--scheduler-file",
+            self.scheduler_file,
+        ]
         self.workers.append(_start(["worker", *LOCAL, *options], path))
         return self.workers[-1]
 
@@ -48,7 +55,10 @@ def _start(arguments: Sequence[str | Path], path: Sequence[Path] = ()) -> subpro
     modules = os.pathsep.join(map(str, [*path, PROJECT, Path(__file__).parents[1]]))
     environment = {**os.environ, "PYTHONPATH": modules}
     return subprocess.Popen(
-        [sys.executable, DASK, *arguments], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [sys.executable, DASK, *arguments],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
 
 

@@ -1,4 +1,5 @@
-"""Damage to granules, of eleven kinds; and a soak in which each damaged one must be read rightly or refused by name."""
+"""Damage to granules, of eleven kinds; and a soak in which each
+damaged one must be read rightly or refused by name."""
 
 from __future__ import annotations
 
@@ -88,20 +89,32 @@ def lie_in_directory(content: bytearray, whole: Whole, chance: random.Random) ->
     entry = chance.choice(whole.entries)
     place, form = chance.choice([(0, ">H"), (2, ">H"), (4, ">I"), (8, ">I")])
     limit = 1 << 8 * struct.calcsize(form)
-    number = chance.choice([0, 1, limit // 2 - 1, limit - 1, chance.randrange(40), chance.randrange(len(content)) % limit])
+    number = chance.choice(
+        [0, 1, limit // 2 - 1, limit - 1, chance.randrange(40), chance.randrange(len(content)) % limit]
+    )
     struct.pack_into(form, content, entry.position + place, number)
 
 
 def lie_in_description(content: bytearray, whole: Whole, chance: random.Random) -> None:
     """In a small element: a group, a table's header, an attribute, a compression header."""
-    entry = chance.choice([entry for entry in whole.entries if entry.tag != PIXELS_TAG and 0 < entry.length < 500])
+    entry = chance.choice(
+        [entry for entry in whole.entries if entry.tag != PIXELS_TAG and 0 < entry.length < 500]
+    )
     position = entry.offset + chance.randrange(entry.length)
-    content[position] = chance.choice([0, 255, content[position] ^ 1, content[position] ^ 128, chance.randrange(256)])
+    content[position] = chance.choice(
+        [0, 255, content[position] ^ 1, content[position] ^ 128, chance.randrange(256)]
+    )
 
 
 def lie_in_dimensions(content: bytearray, whole: Whole, chance: random.Random) -> None:
-    """In the dimension record of a dataset, or in the table of one value that holds a dimension, which the library goes by."""
-    records = [entry.offset + 2 + 4 * axis for entry in whole.entries if entry.tag == DIMENSIONS_TAG for axis in (0, 1)]
+    """In the dimension record of a dataset, or in the table of one value
+    that holds a dimension, which the library goes by."""
+    records = [
+        entry.offset + 2 + 4 * axis
+        for entry in whole.entries
+        if entry.tag == DIMENSIONS_TAG
+        for axis in (0, 1)
+    ]
     tables = [entry.offset for entry in whole.entries if entry.tag == TABLE_TAG and entry.length == 4]
     number = chance.choice([0, 1, 39, 41, 57, 4800, 4801, 65536, 0x7FFFFFFF, 0xFFFFFFFF])
     struct.pack_into(">I", content, chance.choice(records if chance.random() < 0.3 else tables), number)
@@ -109,7 +122,9 @@ def lie_in_dimensions(content: bytearray, whole: Whole, chance: random.Random) -
 
 def lie_in_metadata(content: bytearray, whole: Whole, chance: random.Random) -> None:
     """A digit of StructMetadata, or of the product, the collection or the times in CoreMetadata."""
-    texts = [match.span() for match in re.finditer(rb"GROUP ?= ?SwathStructure.*?\nEND\n", content, re.DOTALL)]
+    texts = [
+        match.span() for match in re.finditer(rb"GROUP ?= ?SwathStructure.*?\nEND\n", content, re.DOTALL)
+    ]
     told = rb"OBJECT += (RANGE\w+|SHORTNAME|VERSIONID)\n.*?END_OBJECT"
     texts += [match.span() for match in re.finditer(told, content, re.DOTALL)]
     start, end = chance.choice(texts)
@@ -143,8 +158,9 @@ class Outcomes:
 def soak(wholes: Sequence[Whole], weights: Sequence[int], directory: Path, count: int, seed: int) -> Outcomes:
     """Damage granules at random, each in its turn, and read them.
 
-    Read rightly means that not one pixel, QC, time of view or day of acquisition differs from the whole granule's, and that
-    the corners lie within 1 m of its own. Pixels that were damaged themselves are no exception: their checksum gives them away.
+    Read rightly means that not one pixel, QC, time of view or day of acquisition differs from the
+    whole granule's, and that the corners lie within 1 m of its own. Pixels that were damaged
+    themselves are no exception: their checksum gives them away.
     """
     chance = random.Random(seed)
     truths = []

@@ -12,7 +12,8 @@ from lstsr_core.modis.hdf_eos import GridDataset, write_granule
 from lstsr_core.simulation.granule_writer import write_lst_granule, write_reflectance_granule
 
 TILE = Tile(18, 4)
-# Tile pixels that the granule covers. Whole windows of 64 inside: row 1 (64 … 127), columns 1 and 2 (64 … 191).
+# Tile pixels that the granule covers. Whole windows of 64 inside:
+# row 1 (64 … 127), columns 1 and 2 (64 … 191).
 ROWS, COLUMNS = slice(60, 130), slice(62, 200)
 WINDOWS = [(1, 1), (1, 2)]
 LANDMARK_ROW, LANDMARK_COLUMN = 90, 150  # in window (1, 2)
@@ -56,7 +57,10 @@ def write_day(
     rest = f"A{day}.{tile}.061.2020001000000.hdf"
     lst_k = tile_lst() if lst_k is None else lst_k
     write_lst_granule(directory / f"{product}.{rest}", cut(lst_k, COARSE_PIXEL_M, ROWS, COLUMNS, tile))
-    given = (band if band is not None else usual for band, usual in zip((red, nir), tile_reflectances(), strict=True))
+    given = (
+        band if band is not None else usual
+        for band, usual in zip((red, nir), tile_reflectances(), strict=True)
+    )
     bands = (cut(band, FINE_PIXEL_M, fine(ndvi_part[0]), fine(ndvi_part[1]), tile) for band in given)
     write_reflectance_granule(directory / f"MOD09GQ.{rest}", *bands)
 

@@ -43,7 +43,10 @@ def write_granules(
         directory / str(GranuleName("MOD09GQ", ndvi_day, Tile.parse(tile))),
     )
     write_lst_granule(found.lst, lst)
-    red, nir = (Raster(np.where(np.isnan(ndvi), np.nan, band), fine, SINUSOIDAL) for band in (0.2 * (1 - ndvi), 0.2 * (1 + ndvi)))
+    red, nir = (
+        Raster(np.where(np.isnan(ndvi), np.nan, band), fine, SINUSOIDAL)
+        for band in (0.2 * (1 - ndvi), 0.2 * (1 + ndvi))
+    )
     write_reflectance_granule(found.reflectance, red, nir)
     return found
 

@@ -12,7 +12,8 @@ PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / 
 SHELLS = ("bash", "sh")
 
 _FENCE = re.compile(
-    r"^(?P<fence>`{3,}|~{3,})[ ]*(?P<language>[\w{}-]*)[^\n]*\n(?P<text>.*?)^(?P=fence)[ ]*$", re.MULTILINE | re.DOTALL
+    r"^(?P<fence>`{3,}|~{3,})[ ]*(?P<language>[\w{}-]*)[^\n]*\n(?P<text>.*?)^(?P=fence)[ ]*$",
+    re.MULTILINE | re.DOTALL,
 )
 _MARKER = re.compile(r"<!-- not run here: (?P<reason>[^\n]+?) -->\n\Z")
 
@@ -46,7 +47,9 @@ def blocks_of(path: Path) -> list[Block]:
     for match in _FENCE.finditer(content):
         marker = _MARKER.search(content[: match.start()])
         line = content.count("\n", 0, match.start()) + 1
-        found.append(Block(path.name, line, match["language"], match["text"], marker["reason"] if marker else None))
+        found.append(
+            Block(path.name, line, match["language"], match["text"], marker["reason"] if marker else None)
+        )
     return found
 
 

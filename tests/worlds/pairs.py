@@ -15,14 +15,16 @@ from lstsr_core.pairs.pair import Pair, align, fine_grid
 
 UTM_31N = CRS.from_epsg(32631)
 ASTER_PIXEL_M = 231.65
-# Coarse pixels: the landscape is one pixel wider than the patches on every side, so that no patch sees its edge.
+# Coarse pixels: the landscape is one pixel wider than the patches
+# on every side, so that no patch sees its edge.
 LANDSCAPE_FIRST_ROW, LANDSCAPE_FIRST_COLUMN, LANDSCAPE_COARSE = 500, 300, 42
 PATCH_COARSE = 40
 NDVI_DOWN, NDVI_RIGHT = 2, 1
 
 
 def _fractal(size: int, slope: float, generator: np.random.Generator) -> np.ndarray:
-    """Gaussian field of shape (size, size) with amplitude spectrum f^−slope, mean 0 and standard deviation 1."""
+    """Gaussian field of shape (size, size) with amplitude
+    spectrum f^−slope, mean 0 and standard deviation 1."""
     frequency = np.hypot(np.fft.fftfreq(size)[:, None], np.fft.fftfreq(size)[None, :])
     frequency[0, 0] = np.inf
     field = np.fft.ifft2(np.fft.fft2(generator.standard_normal((size, size))) * frequency**-slope).real
@@ -31,7 +33,9 @@ def _fractal(size: int, slope: float, generator: np.random.Generator) -> np.ndar
 
 def make_truth() -> Raster:
     """The true 250 m LST of a landscape in tile h18v04, in kelvin."""
-    transform = Tile(18, 4).transform(FINE_PIXEL_M) @ Affine.translation(4 * LANDSCAPE_FIRST_COLUMN, 4 * LANDSCAPE_FIRST_ROW)
+    transform = Tile(18, 4).transform(FINE_PIXEL_M) @ Affine.translation(
+        4 * LANDSCAPE_FIRST_COLUMN, 4 * LANDSCAPE_FIRST_ROW
+    )
     field = _fractal(4 * LANDSCAPE_COARSE, 1.8, np.random.default_rng(7))
     return Raster(305.0 + 4.0 * field, transform, SINUSOIDAL)
 
@@ -39,9 +43,12 @@ def make_truth() -> Raster:
 def make_pair(truth: Raster) -> Pair:
     """A pair without noise or bias: LST = D(truth), ASTER = truth on a UTM grid inside a rotated swath.
 
-    NDVI starts 2 fine rows and 1 fine column from the LST's origin, so that aligning drops a row and a column.
+    NDVI starts 2 fine rows and 1 fine column from the LST's
+    origin, so that aligning drops a row and a column.
     """
-    coarse = Tile(18, 4).transform(COARSE_PIXEL_M) @ Affine.translation(LANDSCAPE_FIRST_COLUMN, LANDSCAPE_FIRST_ROW)
+    coarse = Tile(18, 4).transform(COARSE_PIXEL_M) @ Affine.translation(
+        LANDSCAPE_FIRST_COLUMN, LANDSCAPE_FIRST_ROW
+    )
     patch = slice(1, 1 + PATCH_COARSE)
     lst = Raster(degrade(truth.values), coarse, SINUSOIDAL).crop(patch, patch)
 
@@ -59,7 +66,11 @@ def _aster_swath(truth: Raster, size: int = 200, half_side: float = 55.0, degree
     centre_x, centre_y = (truth.left_m + truth.right_m) / 2, (truth.top_m + truth.bottom_m) / 2
     (x,), (y,) = rasterio.warp.transform(SINUSOIDAL, UTM_31N, [centre_x], [centre_y])
     half_m = size / 2 * ASTER_PIXEL_M
-    grid = Raster(np.zeros((size, size)), Affine(ASTER_PIXEL_M, 0.0, x - half_m, 0.0, -ASTER_PIXEL_M, y + half_m), UTM_31N)
+    grid = Raster(
+        np.zeros((size, size)),
+        Affine(ASTER_PIXEL_M, 0.0, x - half_m, 0.0, -ASTER_PIXEL_M, y + half_m),
+        UTM_31N,
+    )
     aster_k = truth.warp_onto(grid).values
 
     row, column = np.mgrid[:size, :size] - (size - 1) / 2

@@ -81,11 +81,15 @@ def write_published_pickle(
 ) -> None:
     """Pickle a dictionary in the published layout.
 
-    ``transform affine SR`` and ``CRS`` are added: an ``affine.Affine`` of affine 2, a tuple of six numbers (nine in its older
-    versions), and a ``rasterio.crs.CRS``.
+    ``transform affine SR`` and ``CRS`` are added: an ``affine.Affine`` of affine 2, a tuple of six numbers
+    (nine in its older versions), and a ``rasterio.crs.CRS``.
     """
     numbers = (FINE_PIXEL_M, 0.0, 0.0, 0.0, -FINE_PIXEL_M, 5559752.598333, 0.0, 0.0, 1.0)[:coefficients]
-    layout = {**content, "transform affine SR": AffineOfAffine2(*numbers), "CRS": CRS.from_wkt(SINUSOIDAL.to_wkt())}
+    layout = {
+        **content,
+        "transform affine SR": AffineOfAffine2(*numbers),
+        "CRS": CRS.from_wkt(SINUSOIDAL.to_wkt()),
+    }
     affine_2, numpy_1 = types.ModuleType("affine"), types.ModuleType(numpy_module)
     affine_2.Affine, numpy_1._reconstruct = AffineOfAffine2, _reconstruct  # type: ignore[attr-defined]
     with pytest.MonkeyPatch.context() as patch, path.open("wb") as stream:

@@ -1,4 +1,5 @@
-"""A copy of the project that runs on its own, small; two of them run at the same time, once for the whole session."""
+"""A copy of the project that runs on its own, small; two of them
+run at the same time, once for the whole session."""
 
 from __future__ import annotations
 
@@ -17,7 +18,15 @@ from typing import Any
 
 from lstsr_core.base.project import PROJECT
 
-NAMES = ["01_download", "02_patches", "03_training", "04_sharpening", "05_fourier", "06_aster_evaluation", "07_map"]
+NAMES = [
+    "01_download",
+    "02_patches",
+    "03_training",
+    "04_sharpening",
+    "05_fourier",
+    "06_aster_evaluation",
+    "07_map",
+]
 NAMES += ["08_findings", "09_weights", "10_ablation", "11_atlas", "12_structure"]
 SMALL = [
     "--set", "01_download.windows=2", "--set", "01_download.pairs=2", "--set", '01_download.days=["2018-07-19"]',
@@ -71,7 +80,9 @@ class ProjectCopy:
     def python(self, code: str, *arguments: str) -> Completed:
         """Python code with the copy's package."""
         command = [sys.executable, "-c", code, *arguments]
-        return subprocess.run(command, env=self.environment, cwd=self.root.parent, text=True, capture_output=True)
+        return subprocess.run(
+            command, env=self.environment, cwd=self.root.parent, text=True, capture_output=True
+        )
 
     def results(self, *notebooks: str) -> dict[str, bytes]:
         """Content of every file that the notebooks wrote, by path; of all notebooks if none is named."""
@@ -162,7 +173,9 @@ class Interrupted:
 
     def _kill(self) -> None:
         process = self.copy.start()
-        self.seen["killed while writing"] = wait_for(lambda: has_begun_to_write(self.copy.run_directory / "03_training"), process)
+        self.seen["killed while writing"] = wait_for(
+            lambda: has_begun_to_write(self.copy.run_directory / "03_training"), process
+        )
         process.kill()
         process.communicate(timeout=PATIENCE_S)
         self.seen["no kernel after kill"] = vanish(self.copy)
@@ -179,8 +192,11 @@ class SmallRuns:
 
 
 def start_small_runs(directory: Path) -> SmallRuns:
-    """Run two copies below a directory; the first is finished on return, the other is interrupted meanwhile."""
-    undisturbed, interrupted = (copy_project(directory / name / "project") for name in ("undisturbed", "interrupted"))
+    """Run two copies below a directory; the first is finished
+    on return, the other is interrupted meanwhile."""
+    undisturbed, interrupted = (
+        copy_project(directory / name / "project") for name in ("undisturbed", "interrupted")
+    )
     pool = ThreadPoolExecutor(1)
     future = pool.submit(Interrupted(interrupted).go)
     runs = SmallRuns(undisturbed, undisturbed.run(), future)

@@ -22,8 +22,15 @@ def write_random(directory: Path) -> Path:
 
 def write_half_pixel(directory: Path) -> Path:
     """The same of half-pixel networks, which tell the range that they were trained on."""
-    statistics = Statistics(303.0, 8.0, 0.6, 0.17, lst_min_k=280.0, lst_max_k=330.0, ndvi_min=-0.2, ndvi_max=1.0)
+    statistics = Statistics(
+        303.0, 8.0, 0.6, 0.17, lst_min_k=280.0, lst_max_k=330.0, ndvi_min=-0.2, ndvi_max=1.0
+    )
     torch.manual_seed(5)
     for name in PUBLISHED_CHECKPOINTS:
-        save_model(SharpeningUNet("half-pixel"), statistics, directory / f"{name}.safetensors", {"git_revision": "abc123"})
+        save_model(
+            SharpeningUNet("half-pixel"),
+            statistics,
+            directory / f"{name}.safetensors",
+            {"git_revision": "abc123"},
+        )
     return directory

@@ -1,6 +1,8 @@
-"""The API reference: what the package's public names are for, read from signatures and docstrings without running any code.
+"""The API reference: what the package's public names are for, read from
+signatures and docstrings without running any code.
 
-Sphinx's autodoc was tried: five times the processor time for Sphinx (26 s in place of 5), twice for a whole book.
+Sphinx's autodoc was tried: five times the processor time for
+Sphinx (26 s in place of 5), twice for a whole book.
 """
 
 from __future__ import annotations
@@ -35,8 +37,8 @@ _LONGEST_LINE = 90
 def fill_pages(folder: Path) -> None:
     """Replace what stands for modules in the pages of a folder by their reference.
 
-    A line ``{{ reference geo }}`` becomes what the wing is for and a section on each of its modules, or one on a module
-    that stands in no wing; ``{{ all modules }}`` a table of all modules that the pages hold.
+    A line ``{{ reference geo }}`` becomes what the wing is for and a section on each of its modules, or one
+    on a module that stands in no wing; ``{{ all modules }}`` a table of all modules that the pages hold.
 
     Parameters
     ----------
@@ -55,7 +57,10 @@ def fill_pages(folder: Path) -> None:
         for name in _PLACE.findall(content):
             if name not in package.modules or name in page_of:
                 fault = "was named before" if name in page_of else f"is no part of {PACKAGE}"
-                raise InputError(f"{path}: '{name}' {fault}; expected each wing and module once, as {{{{ reference geo }}}}.")
+                raise InputError(
+                    f"{path}: '{name}' {fault}; expected each wing and module once, as {{{{ reference geo"
+                    " }}."
+                )
             page_of[name] = path.stem
     reference = _Reference(package, page_of)
     for path, content in pages.items():
@@ -91,7 +96,10 @@ def _parts(member: griffe.Class, fields: dict[str, Any]) -> list[griffe.Object]:
     return [
         part
         for part in _public(member)
-        if part.name in fields or isinstance(part, griffe.Function) or part.docstring or "property" in part.labels
+        if part.name in fields
+        or isinstance(part, griffe.Function)
+        or part.docstring
+        or "property" in part.labels
     ]
 
 
@@ -155,7 +163,9 @@ class _Reference:
         return f'<dt id="{part.path}"><code>{shown}</code></dt>\n<dd>{self._prose(field.description or "", part)}</dd>'
 
     def _term(self, member: griffe.Object) -> str:
-        kind = next((label for label in ("classmethod", "staticmethod", "property") if label in member.labels), "")
+        kind = next(
+            (label for label in ("classmethod", "staticmethod", "property") if label in member.labels), ""
+        )
         shown = member.name
         if isinstance(member, griffe.Class):
             kind = "class"
@@ -207,11 +217,17 @@ class _Reference:
                 shown.append(title + self._prose(section.value.description, member))
             else:  # parameters, attributes, returns, yields, raises
                 items = "".join(self._item(item, member) for item in section.value)
-                shown.append(f'<p class="rubric">{section.kind.value.capitalize()}</p><dl class="fields">{items}</dl>')
+                shown.append(
+                    f'<p class="rubric">{section.kind.value.capitalize()}</p><dl class="fields">{items}</dl>'
+                )
         return "\n".join(shown)
 
     def _item(self, item: griffe.DocstringElement, member: griffe.Object) -> str:
-        names = f"<code>{text(item.name)}</code>" if isinstance(item, griffe.DocstringNamedElement) and item.name else ""
+        names = (
+            f"<code>{text(item.name)}</code>"
+            if isinstance(item, griffe.DocstringNamedElement) and item.name
+            else ""
+        )
         annotation = item.annotation
         if (
             isinstance(member, griffe.Function)
@@ -235,7 +251,9 @@ class _Reference:
 
     def _reference(self, match: re.Match[str], member: griffe.Object) -> str:
         """A name in code, linked if it is one of the package's that can be meant here."""
-        parameters = {item.name for item in member.parameters} if isinstance(member, griffe.Function) else set()
+        parameters = (
+            {item.name for item in member.parameters} if isinstance(member, griffe.Function) else set()
+        )
         path = self._resolve(match[1], member) if match[1] not in parameters else None
         return self._link(path, match[0], escape=False) if path else match[0]
 
@@ -248,7 +266,8 @@ class _Reference:
 
 
 def _fields(member: griffe.Class) -> dict[str, Any]:
-    """The fields of a pydantic model, whose descriptions are made when the module is imported; nothing for others."""
+    """The fields of a pydantic model, whose descriptions are made
+    when the module is imported; nothing for others."""
     if not any(str(base) == "BaseModel" for holder in (member, *member.mro()) for base in holder.bases):
         return {}
     model: type[BaseModel] = getattr(importlib.import_module(member.module.path), member.name)

@@ -1,4 +1,5 @@
-"""A continent on paper: what a year of maps of many tiles would take, from what one tile was measured to take."""
+"""A continent on paper: what a year of maps of many tiles would
+take, from what one tile was measured to take."""
 
 from __future__ import annotations
 
@@ -24,8 +25,8 @@ def continent_substitutions(path: Path) -> dict[str, str]:
     ----------
     path : Path
         JSON of what the map of one whole tile took, with one worker and one thread: ``method``, ``seconds``,
-        ``peak_bytes``, ``bytes_in`` (of the two granules), ``bytes_out``, ``computer``, and ``two_workers``, how many
-        times faster two workers were than one.
+        ``peak_bytes``, ``bytes_in`` (of the two granules), ``bytes_out``, ``computer``, and ``two_workers``,
+        how many times faster two workers were than one.
 
     Raises
     ------

@@ -1,4 +1,5 @@
-"""How the code is laid out: its wings, what each is for, and which imports which, read from the code when the book is built."""
+"""How the code is laid out: its wings, what each is for, and which imports
+which, read from the code when the book is built."""
 
 from __future__ import annotations
 

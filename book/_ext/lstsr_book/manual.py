@@ -51,7 +51,8 @@ def _written(outputs: Iterable[str], name: str) -> str:
 
 
 def _parameters_tables() -> str:
-    """A folded table for each notebook: every parameter, what it means, what it may be, and each profile's value."""
+    """A folded table for each notebook: every parameter, what it
+    means, what it may be, and each profile's value."""
     profiles = [read_profile(profile) for profile in SHOWN]
     return "\n\n".join(_parameters_table(parameters, profiles) for parameters in BY_NOTEBOOK.values())
 
@@ -84,11 +85,15 @@ def allowed(schema: Mapping[str, Any]) -> str:
 
 
 def _limits(schema: Mapping[str, Any]) -> Iterator[str]:
-    low, high = (schema.get(first, schema.get(second)) for first, second in (("minimum", "ge"), ("maximum", "le")))
+    low, high = (
+        schema.get(first, schema.get(second)) for first, second in (("minimum", "ge"), ("maximum", "le"))
+    )
     if low is not None and high is not None:
         yield f"{low:g} to {high:g}"
     else:
-        yield from (f"{limit:g} or {word}" for limit, word in ((low, "more"), (high, "less")) if limit is not None)
+        yield from (
+            f"{limit:g} or {word}" for limit, word in ((low, "more"), (high, "less")) if limit is not None
+        )
     for first, second, word in (("exclusiveMinimum", "gt", "above"), ("exclusiveMaximum", "lt", "below")):
         limit = schema.get(first, schema.get(second))
         if limit is not None:
@@ -96,7 +101,11 @@ def _limits(schema: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _yaml(value: object) -> str:
-    return yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=math.inf).removesuffix("...\n").strip()
+    return (
+        yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=math.inf)
+        .removesuffix("...\n")
+        .strip()
+    )
 
 
 def _words(label: str, cells: Iterable[str]) -> Row:
