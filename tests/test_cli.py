@@ -200,14 +200,15 @@ def test_all_methods_and_seed_0_are_the_defaults(
     pairs: Path, tmp_path: Path, evaluate: Callable[..., tuple[int, str]]
 ) -> None:
     tables = []
+    papers = [name for name in METHODS if name != "dms-local"]
     for number, arguments in enumerate(
-        ([], ["--methods", "all"], ["--methods", ",".join(METHODS), "--seed", "0"])
+        ([], ["--methods", "all"], ["--methods", ",".join(papers), "--seed", "0"])
     ):
         out = tmp_path / f"{number}.csv"
         assert evaluate("--pairs", pairs, "--out", out, *arguments)[0] == 0
         tables.append(out.read_bytes())
     assert tables[0] == tables[1] == tables[2]
-    assert len(pd.read_csv(tmp_path / "0.csv")) == 2 * len(METHODS)
+    assert len(pd.read_csv(tmp_path / "0.csv")) == 2 * len(papers)
 
 
 def test_a_pair_of_the_published_layout_scores_as_its_geotiffs(

@@ -255,7 +255,7 @@ def test_what_a_pair_lacks_is_masked_or_told(
     assert [row["method"] for row in rows] == list(METHODS)
     bicubic, regressions, dms, networks = EXPECTED[lacking, protocol]
     for row in rows:
-        told = {"bicubic": bicubic, "dms": dms, **dict.fromkeys(NETWORKS, networks)}.get(
+        told = {"bicubic": bicubic, "dms": dms, "dms-local": dms, **dict.fromkeys(NETWORKS, networks)}.get(
             str(row["method"]), regressions
         )
         assert str(row["status"]).startswith(told), row["method"]
@@ -278,7 +278,7 @@ def test_products_are_gapped_where_their_inputs_are_and_nowhere_else(
     placement = PROTOCOLS[protocol](LACKING[lacking](synthetic_pair))
     made, reasons = sharpen_all(placement.pair, list(METHODS), placement.options(Options(random_weights)))
     assert len(made) + len(reasons) == len(METHODS) and len(made) == (
-        4 if lacking == "eight coarse pixels" else 8
+        4 if lacking == "eight coarse pixels" else 9
     )
     lst_known = np.kron(np.isfinite(placement.pair.lst.values), np.ones((4, 4), dtype=bool))
     for name, product in made.items():
