@@ -11,7 +11,7 @@ import pytest
 
 from lstsr_core.base.project import PROJECT
 from lstsr_core.networks.weights_files import PACKAGE_WEIGHTS
-from tests.maps.test_predict import fields, write_granules
+from worlds.granules import fields, write_granules
 
 HEAVY = {
     "torch", "torchvision", "piq", "sklearn", "scipy.stats", "scipy.optimize", "scipy.sparse", "matplotlib", "cartopy", "pandas",
