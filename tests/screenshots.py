@@ -8,7 +8,8 @@ from pathlib import Path
 from worlds.browser import chromium, served
 
 MAIN_PAGES = [
-    "index", "claims", "results", "method", "data", "figures", "atlas", "06_aster_evaluation", "07_map", "rerunning",
+    "index", "claims", "results", "method", "data", "figures", "atlas", "06_aster_evaluation", "07_map",
+    "rerunning",
 ]  # fmt: skip
 WIDTHS = (390, 1280)
 SCHEMES = ("light", "dark")

@@ -285,8 +285,11 @@ def run(arguments: str, shell: str = "", **environment: str) -> subprocess.Compl
     output of a pipe's first part gives the exit code."""
     script = f"set -o pipefail; {sys.executable} -m lstsr_core.cli {arguments} {shell}"
     return subprocess.run(
-        ["bash", "-c", script], env={**os.environ, "PYTHONPATH": str(PROJECT), **environment}, capture_output=True, check=False
-    )  # fmt: skip
+        ["bash", "-c", script],
+        env={**os.environ, "PYTHONPATH": str(PROJECT), **environment},
+        capture_output=True,
+        check=False,
+    )
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
@@ -328,7 +331,9 @@ def test_a_name_that_is_not_utf8_comes_out_as_it_went_in(tmp_path: Path) -> None
     """`cd "$(lstsr fetch)"` depends on it."""
     script = "import sys; from lstsr_core.cli import _prepare_streams; _prepare_streams(); print(sys.argv[1])"
     result = subprocess.run(
-        [sys.executable, "-c", script, b"d\xff"], env={**os.environ, "PYTHONPATH": str(PROJECT), "PYTHONIOENCODING": "utf-8"},
-        capture_output=True, check=True,
-    )  # fmt: skip
+        [sys.executable, "-c", script, b"d\xff"],
+        env={**os.environ, "PYTHONPATH": str(PROJECT), "PYTHONIOENCODING": "utf-8"},
+        capture_output=True,
+        check=True,
+    )
     assert result.stdout == b"d\xff\n"

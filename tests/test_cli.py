@@ -37,8 +37,9 @@ from worlds.pickles import call, dictionary, name, text
 
 CONTRACT = [
     "scene", "method", "protocol", "psnr_db", "ssim", "rmse_k", "rmse_low_gradient_k", "rmse_mid_gradient_k",
-    "rmse_high_gradient_k", "gssim", "lpips", "rmse_gradient", "bias_k", "rmse_unbiased_k", "correlation", "consistency_k",
-    "pfr_db", "afr_db", "frr", "fro", "fru", "attenuation_rmse_db", "gmsd", "haarpsi", "vif", "psnr_aster_range_db",
+    "rmse_high_gradient_k", "gssim", "lpips", "rmse_gradient", "bias_k", "rmse_unbiased_k", "correlation",
+    "consistency_k", "pfr_db", "afr_db", "frr", "fro", "fru", "attenuation_rmse_db", "gmsd", "haarpsi", "vif",
+    "psnr_aster_range_db",
 ]  # fmt: skip
 FIRST_ROW, FIRST_COLUMN, SIZE = 500, 300, 64
 PREVIOUS = "the previous table\n"
@@ -152,8 +153,11 @@ def assert_untouched(out: Path) -> None:
 def lstsr(*arguments: str | Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "lstsr_core.cli", *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": str(PROJECT)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 # The contract
@@ -166,8 +170,8 @@ def test_evaluate_writes_the_contract(pairs: Path, tmp_path: Path) -> None:
     torch.manual_seed(1)
     save_model(SharpeningUNet(), Statistics(300.0, 5.0, 0.5, 0.1), weights / "sif-cnn-sr1.safetensors")
     process = lstsr(
-        "evaluate", "--pairs", pairs, "--methods", "bicubic,tsharp,sc-unet,sif-cnn-sr1,sif-cnn-sr2", "--weights", weights,
-        "--protocol", "georeferenced", "--out", out,
+        "evaluate", "--pairs", pairs, "--methods", "bicubic,tsharp,sc-unet,sif-cnn-sr1,sif-cnn-sr2",
+        "--weights", weights, "--protocol", "georeferenced", "--out", out,
     )  # fmt: skip
     output, errors = process.communicate()
     assert process.returncode == 0, errors
@@ -218,8 +222,8 @@ def test_a_pair_of_the_published_layout_scores_as_its_geotiffs(
         Raster(content[key].astype(np.float64), Affine.from_gdal(*content[f"geo {key}"]), SINUSOIDAL)
         for key in ("LST", "NDVI")
     ]
-    write_pair(Pair("57", rasters[0], rasters[1], replace(aster, values=np.where(aster.values > 0, aster.values / 10, np.nan))),
-               tmp_path / "own")  # fmt: skip
+    aster_k = replace(aster, values=np.where(aster.values > 0, aster.values / 10, np.nan))
+    write_pair(Pair("57", rasters[0], rasters[1], aster_k), tmp_path / "own")
     for name_, directory in (("published", pairs), ("own", tmp_path / "own")):
         assert (
             evaluate("--pairs", directory, "--methods", "bicubic,tsharp", "--out", tmp_path / f"{name_}.csv")[
@@ -288,7 +292,8 @@ def test_both_protocols_come_in_the_order_asked_for(
     rows = rows_of(out)
     assert [(row["scene"], row["protocol"], row["method"]) for row in rows] == [
         (scene, protocol, method)
-        for scene in "12" for protocol in ("published", "georeferenced") for method in ("bicubic", "dms", "sif-cnn-sr1")
+        for scene in "12" for protocol in ("published", "georeferenced")
+        for method in ("bicubic", "dms", "sif-cnn-sr1")
     ]  # fmt: skip
     judged = [row for row in rows if row["status"] == "ok"]
     assert [(row["scene"], row["method"]) for row in judged] == 2 * [("1", "bicubic"), ("1", "dms")]
@@ -385,8 +390,9 @@ def break_pair(case: str, pairs: Path, write_scene: Callable[..., None]) -> tupl
 
 
 BAD_PAIRS = [
-    "missing pickle", "missing ASTER", "truncated GeoTIFF", "truncated pickle", "no LST", "LST in digital numbers",
-    "LST in degrees Celsius", "NDVI outside [−1, 1]", "ASTER in kelvin", "ASTER without valid pixels", "hostile pickle",
+    "missing pickle", "missing ASTER", "truncated GeoTIFF", "truncated pickle", "no LST",
+    "LST in digital numbers", "LST in degrees Celsius", "NDVI outside [−1, 1]", "ASTER in kelvin",
+    "ASTER without valid pixels", "hostile pickle",
 ]  # fmt: skip
 
 
@@ -480,9 +486,15 @@ def test_a_checkpoint_of_another_architecture_is_refused(
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--methods", "bicubic,kriging"], ("unknown method 'kriging'", "known methods: bicubic, tsharp, atprk")),
+        (
+            ["--methods", "bicubic,kriging"],
+            ("unknown method 'kriging'", "known methods: bicubic, tsharp, atprk"),
+        ),
         (["--methods", ""], ("unknown method ''",)),
-        (["--protocol", "pixelwise"], ("unknown protocol 'pixelwise'; known protocols: georeferenced, published.",)),
+        (
+            ["--protocol", "pixelwise"],
+            ("unknown protocol 'pixelwise'; known protocols: georeferenced, published.",),
+        ),
         (["--protocol", "published,pixelwise"], ("unknown protocol 'pixelwise'",)),
         (["--protocol", ""], ("unknown protocol ''",)),
         (["--lpips-weights", "nowhere"], ("nowhere: no such directory; expected the LPIPS weights there",)),

@@ -194,28 +194,51 @@ def test_a_result_that_is_gone_upstream_is_not_read_around(finished: ProjectCopy
 REFUSED: dict[str, tuple[list[str], str]] = {
     "unknown parameter": (
         ["--set", "03_training.epoch=3"],
-        "03_training: unknown parameter 'epoch'; it has: run_directory, settings, epochs, threads, models, data, scenes, alpha",
+        "03_training: unknown parameter 'epoch'; it has: run_directory, settings, epochs, threads, models, "
+        "data, scenes, alpha",
     ),
-    "wrong type": (["--set", "03_training.epochs=many"], "parameter 'epochs' is 'many': input should be a valid integer"),
-    "out of range": (["--set", "01_download.windows=1"], "01_download: parameter 'windows' is 1: input should be greater than"),
+    "wrong type": (
+        ["--set", "03_training.epochs=many"],
+        "parameter 'epochs' is 'many': input should be a valid integer",
+    ),
+    "out of range": (
+        ["--set", "01_download.windows=1"],
+        "01_download: parameter 'windows' is 1: input should be greater than",
+    ),
     "unknown method": (
         ["--set", "06_aster_evaluation.methods=[kriging]"],
-        "06_aster_evaluation: parameter 'methods' is ['kriging']: unknown method 'kriging'; known methods: bicubic, tsharp",
+        "06_aster_evaluation: parameter 'methods' is ['kriging']: unknown method 'kriging'; "
+        "known methods: bicubic, tsharp",
     ),
-    "last notebook wrong": (["--set", "06_aster_evaluation.protocol=guess"], "parameter 'protocol' is 'guess'"),
-    "another run's directory": (["--set", "06_aster_evaluation.run_directory=other"], "parameter 'run_directory' is 'other'"),
-    "unknown notebook": (["--set", "11_maps.seed=3"], "'11_maps' is no notebook; expected one of 01_download, 02_patches"),
+    "last notebook wrong": (
+        ["--set", "06_aster_evaluation.protocol=guess"],
+        "parameter 'protocol' is 'guess'",
+    ),
+    "another run's directory": (
+        ["--set", "06_aster_evaluation.run_directory=other"],
+        "parameter 'run_directory' is 'other'",
+    ),
+    "unknown notebook": (
+        ["--set", "11_maps.seed=3"],
+        "'11_maps' is no notebook; expected one of 01_download, 02_patches",
+    ),
     "unknown number": (["--only", "99"], "'99' is no notebook"),
     "ambiguous number": (["--from", "0"], "'0' is no notebook"),
-    "no assignment": (["--set", "03_training.epochs"], "--set '03_training.epochs' is not NOTEBOOK.NAME=VALUE"),
+    "no assignment": (
+        ["--set", "03_training.epochs"],
+        "--set '03_training.epochs' is not NOTEBOOK.NAME=VALUE",
+    ),
     "no notebook's": (["--set", "epoch=4"], "no notebook has a parameter 'epoch'"),
     "no YAML": (["--set", "03_training.epochs=[1"], "--set '03_training.epochs=[1': the value is not YAML"),
-    "no day": (["--set", "07_map.day=2018-02-30"], "07_map: parameter 'day' is '2018-02-30': '2018-02-30' is no day"),
+    "no day": (
+        ["--set", "07_map.day=2018-02-30"],
+        "07_map: parameter 'day' is '2018-02-30': '2018-02-30' is no day",
+    ),
     "only and from": (["--only", "02", "--from", "03"], "--only and --from exclude each other"),
     "unknown profile": (["--profile", "tiny"], "the profiles are paper, sample"),
     "profile elsewhere": (["--profile", "../params/sample"], "the profiles are paper, sample"),
     "nothing upstream": (["--only", "06"], "06_aster_evaluation reads the results of 01_download"),
-}  # fmt: skip
+}
 
 # One process for all, since importing takes longer than refusing. Each command
 # has files to break first, and to mend after it.
@@ -283,19 +306,36 @@ BROKEN_FILES = {
     "a bracket left open": (SAMPLE, "seed: [1\n", "is not YAML"),
     "a name twice": (SAMPLE, "seed: 1\nseed: 2\n", "'seed' stands there twice"),
     "a tab": (SAMPLE, "\tseed: 1\n", "is not YAML"),
-    "an unknown notebook": (SAMPLE, "13_extra: {seed: 1}\n", "'13_extra' is neither a notebook nor a parameter of one"),
+    "an unknown notebook": (
+        SAMPLE,
+        "13_extra: {seed: 1}\n",
+        "'13_extra' is neither a notebook nor a parameter of one",
+    ),
     "an unknown name for all": (SAMPLE, "sed: 1\n", "'sed' is neither a notebook nor a parameter of one"),
-    "an unknown name for one": (SAMPLE, "05_fourier: {sed: 1}\n", "05_fourier: unknown parameter 'sed'; it has: run_directory"),
-    "no names below a notebook": (SAMPLE, "05_fourier: 4\n", "05_fourier holds a int; expected lines of 'name: value'"),
+    "an unknown name for one": (
+        SAMPLE,
+        "05_fourier: {sed: 1}\n",
+        "05_fourier: unknown parameter 'sed'; it has: run_directory",
+    ),
+    "no names below a notebook": (
+        SAMPLE,
+        "05_fourier: 4\n",
+        "05_fourier holds a int; expected lines of 'name: value'",
+    ),
     "no JSON": ("notebooks/03_training.ipynb", "{\n", "not a readable notebook"),
     "no cells": ("notebooks/04_sharpening.ipynb", "{}\n", "not a readable notebook"),
     "no object": ("notebooks/05_fourier.ipynb", "[]\n", "not a readable notebook"),
     "a number of cells": (
-        "notebooks/06_aster_evaluation.ipynb", '{"cells": 1, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}\n',
+        "notebooks/06_aster_evaluation.ipynb",
+        '{"cells": 1, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}\n',
         "not a readable notebook",
     ),
-    "a file for a directory": ("data/runs", "a file, not a directory\n", "cannot be written to or locked (Not a directory)"),
-}  # fmt: skip
+    "a file for a directory": (
+        "data/runs",
+        "a file, not a directory\n",
+        "cannot be written to or locked (Not a directory)",
+    ),
+}
 
 
 @pytest.fixture(scope="module")

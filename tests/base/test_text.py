@@ -53,8 +53,9 @@ def test_what_cannot_be_read_is_named_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "file").touch()
     for name, reason in {
-        "missing": "No such file", "dangling": "No such file", "loop": "Too many levels", ".": "Is a directory",
-        "file/below": "Not a directory", "x" * 300: "File name too long", "a\0b": "null byte", "d\udcff": "No such file",
+        "missing": "No such file", "dangling": "No such file", "loop": "Too many levels",
+        ".": "Is a directory", "file/below": "Not a directory", "x" * 300: "File name too long",
+        "a\0b": "null byte", "d\udcff": "No such file",
     }.items():  # fmt: skip
         with pytest.raises(
             InputError, match=f"cannot be read \\(.*{reason}.*\\); expected a token"
@@ -78,10 +79,11 @@ def test_a_pipe_is_read_as_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("2018-07-19", "2018-07-19"), ("2018-02-30", "2018-02-30"), ("2018-07-19 10:00:00", "2018-07-19 10:00:00"),
-        ("57:30", "57:30"), ("010", "010"), ("007", "007"), ("0x1f", "0x1f"), ("1_000", "1_000"), ("57", 57), ("0", 0),
-        ("-3", -3), ("1e-3", 1e-3), ("2E4", 2e4), ("-.5", -0.5), ("1.", 1.0), (".inf", float("inf")), ("yes", "yes"),
-        ("off", "off"), ("true", True), ("False", False), ("null", None), ("~", None), ("", None), ("'4'", "4"),
+        ("2018-07-19", "2018-07-19"), ("2018-02-30", "2018-02-30"),
+        ("2018-07-19 10:00:00", "2018-07-19 10:00:00"), ("57:30", "57:30"), ("010", "010"), ("007", "007"),
+        ("0x1f", "0x1f"), ("1_000", "1_000"), ("57", 57), ("0", 0), ("-3", -3), ("1e-3", 1e-3), ("2E4", 2e4),
+        ("-.5", -0.5), ("1.", 1.0), (".inf", float("inf")), ("yes", "yes"), ("off", "off"), ("true", True),
+        ("False", False), ("null", None), ("~", None), ("", None), ("'4'", "4"),
         ('"2018-07-19"', "2018-07-19"), ("[a, 1]", ["a", 1]), ("first", "first"), ("nullify", "nullify"),
         ("1e-3x", "1e-3x"), ("1.2.3", "1.2.3"),
     ],
@@ -106,8 +108,9 @@ def test_what_pyyaml_writes_is_read_as_it_was(values: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "[1", "a: b: c", "{a: 1, a: 2}", "a: 1\na: 2\n", "\ta: 1", "a:\n\t- 1", "9" * 5000, "[" * 5000, "!!int x", "!!float x",
-        "!!timestamp x", "!!python/object:os.system {}", "a\n---\nb", "@", "\udcff", "*a", "{[1]: 2}",
+        "[1", "a: b: c", "{a: 1, a: 2}", "a: 1\na: 2\n", "\ta: 1", "a:\n\t- 1", "9" * 5000, "[" * 5000,
+        "!!int x", "!!float x", "!!timestamp x", "!!python/object:os.system {}", "a\n---\nb", "@", "\udcff",
+        "*a", "{[1]: 2}",
     ],
     ids=lambda text: ascii(text[:20]),
 )  # fmt: skip

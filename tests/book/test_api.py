@@ -54,9 +54,12 @@ def test_every_public_function_and_class_of_a_module_is_there_with_its_first_sen
     pages: dict[str, str],
 ) -> None:
     members = [
-        (name, member) for name, member in vars(raster).items()
-        if not name.startswith("_") and getattr(member, "__module__", None) == raster.__name__ and inspect.getdoc(member)
-    ]  # fmt: skip
+        (name, member)
+        for name, member in vars(raster).items()
+        if not name.startswith("_")
+        and getattr(member, "__module__", None) == raster.__name__
+        and inspect.getdoc(member)
+    ]
     assert len(members) >= 5
     for name, member in members:
         entry = pages["geo"].partition(f'<dt id="lstsr_core.geo.raster.{name}">')[2].partition("</dd>")[0]

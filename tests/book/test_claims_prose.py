@@ -15,8 +15,8 @@ FIGURE = Figure("FRR", "SIF-CNN-SR1 − Bicubic", "0.966 [0.951, 0.979]", 0.966,
 
 def claim(number: int, verdict: str = "reproduced", beside: tuple[Beside, ...] = ()) -> Claim:
     return Claim(
-        number, "A < B.", "abstract", "not published", "georeferenced", "FRR 0.966; RMSE 2", "Rule.", verdict, "a.csv",
-        (FIGURE,) if beside else (), beside,
+        number, "A < B.", "abstract", "not published", "georeferenced", "FRR 0.966; RMSE 2", "Rule.", verdict,
+        "a.csv", (FIGURE,) if beside else (), beside,
     )  # fmt: skip
 
 

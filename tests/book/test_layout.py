@@ -32,7 +32,8 @@ def test_the_page_names_files() -> None:
 
 def test_functions_that_the_page_names_stand_in_their_files() -> None:
     for path, function in (
-        ("metrics/fourier.py", "compare_spectra"), ("metrics/fourier.py", "attenuation_db"), ("evaluation/table.py", "measure"),
+        ("metrics/fourier.py", "compare_spectra"), ("metrics/fourier.py", "attenuation_db"),
+        ("evaluation/table.py", "measure"),
     ):  # fmt: skip
         assert f"`{function}`" in PAGE and f"`lstsr_core/{path}`" in PAGE
         assert f"def {function}(" in (PROJECT / "lstsr_core" / path).read_text(encoding="utf-8")

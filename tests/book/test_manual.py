@@ -93,6 +93,8 @@ def test_glossary_terms_are_sorted_and_explained() -> None:
     assert body is not None
     terms = re.findall(r"^(\S.*)$", body[1], re.MULTILINE)
     assert terms == sorted(terms, key=str.casefold) and len(set(terms)) == len(terms)
-    needed = {"LST", "NDVI", "granule", "tile", "QC", "MTF", "PSF", "emissivity", "FRR", "FRO", "FRU", "attenuation",
-              "consistency", "protocol", "scene", "edition"}  # fmt: skip
+    needed = {
+        "LST", "NDVI", "granule", "tile", "QC", "MTF", "PSF", "emissivity", "FRR", "FRO", "FRU",
+        "attenuation", "consistency", "protocol", "scene", "edition",
+    }  # fmt: skip
     assert needed <= set(terms)

@@ -32,8 +32,8 @@ EXPECTED_PAGES = {
 """Pages without which there is nothing to read."""
 
 KINDS_OF_PAGES = [
-    "index.html", "method.html", "06_aster_evaluation.html", "results.html", "claims.html", "figures.html", "atlas.html",
-    "rerunning.html", "search.html",
+    "index.html", "method.html", "06_aster_evaluation.html", "results.html", "claims.html", "figures.html",
+    "atlas.html", "rerunning.html", "search.html",
 ]  # fmt: skip
 """One page of each kind, beside a scene's; a soak has axe look at every page."""
 
@@ -280,9 +280,11 @@ def test_what_scrolls_sideways_fades_where_more_is_hidden(browser: Browser, addr
 
 
 FOCUSED = """() => {
-  const element = document.activeElement, box = element.getBoundingClientRect(), style = getComputedStyle(element);
+  const element = document.activeElement;
+  const box = element.getBoundingClientRect(), style = getComputedStyle(element);
   return {
-    name: element.getAttribute("aria-label") || element.title || element.textContent.trim(), kind: element.tagName,
+    name: element.getAttribute("aria-label") || element.title || element.textContent.trim(),
+    kind: element.tagName,
     seen: box.width > 0 && box.height > 0 && style.visibility !== "hidden",
     marked: style.outlineStyle !== "none" || style.boxShadow !== "none",
   };

@@ -35,8 +35,8 @@ def write_scene(
     codes = [[(row * 37 + column * 91) % 401 for column in range(COLUMNS)] for row in range(ROWS)]
     products = [{"name": name, "label": name.upper(), "data": packed(codes)} for name in names]
     content = {
-        "scene": scene, "rows": ROWS, "columns": COLUMNS, "pixel_m": 250.0, "step_k": STEP_K, "base_k": BASE_K,
-        "limits_k": [270.0, 290.0], "products": products,
+        "scene": scene, "rows": ROWS, "columns": COLUMNS, "pixel_m": 250.0, "step_k": STEP_K,
+        "base_k": BASE_K, "limits_k": [270.0, 290.0], "products": products,
     }  # fmt: skip
     path = run / "11_atlas" / "scenes" / scene / "viewer.js"
     path.parent.mkdir(parents=True)

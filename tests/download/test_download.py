@@ -48,9 +48,11 @@ from lstsr_core.download.transfer import Patience
 
 url, directory = sys.argv[1], Path(sys.argv[2])
 stop = threading.Event()
-source = EarthdataSource(Patience(4, 0.01), stop, earthaccess.system.System(f"{url}/search/", url, url, "127.0.0.1:9"))
+system = earthaccess.system.System(f"{url}/search/", url, url, "127.0.0.1:9")
+source = EarthdataSource(Patience(4, 0.01), stop, system)
 products = [Product("MOD21A1D"), Product("MOD09GQ")]
-plan = make_plan(source, products, [Tile(18, 4)], datetime.date(2017, 1, 1), datetime.date(2017, 1, 3), directory)
+start, end = datetime.date(2017, 1, 1), datetime.date(2017, 1, 3)
+plan = make_plan(source, products, [Tile(18, 4)], start, end, directory)
 result = download(source, plan, directory, 2, stop)
 print(len(result.fetched), len(result.held), len(result.failed))
 """

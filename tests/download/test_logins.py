@@ -276,9 +276,12 @@ def test_a_token_is_read_from_a_file_as_editors_write_it(
 
 
 BAD_TOKENS = {
-    "empty": ("", "is empty"), "blank": (" \n", "is empty"), "two lines": (f"{SECRET}\n{SECRET}\n", "holds 2 words"),
-    "with its scheme": (f"Bearer {SECRET}", "holds 2 words"), "no ASCII": (f"{SECRET}é", "holds characters that no token has"),
-    "a page": (f"<html>\n<p>{SECRET}</p>", "holds 2 words"), "a quote of Word's": (f"“{SECRET}”", "holds characters"),
+    "empty": ("", "is empty"), "blank": (" \n", "is empty"),
+    "two lines": (f"{SECRET}\n{SECRET}\n", "holds 2 words"),
+    "with its scheme": (f"Bearer {SECRET}", "holds 2 words"),
+    "no ASCII": (f"{SECRET}é", "holds characters that no token has"),
+    "a page": (f"<html>\n<p>{SECRET}</p>", "holds 2 words"),
+    "a quote of Word's": (f"“{SECRET}”", "holds characters"),
 }  # fmt: skip
 
 

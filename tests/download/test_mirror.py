@@ -70,9 +70,12 @@ def run(
         "HOME": str(home), "PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT), "NO_PROXY": "127.0.0.1",
         "LSTSR_MIRROR_TOKEN": token,
     }  # fmt: skip
-    command = [python, "-m", "lstsr_core.cli", "download", "--source", "mirror", "--url", archive.url, "--tile", "h18v04",
-               "--product", "MOD21A1D.061", "--product", "MOD09GQ.061", "--start", start, "--end", end, "--out", str(directory),
-               "--threads", "3", "--first-wait", "0.01", "--attempts", "4", *options]  # fmt: skip
+    command = [
+        python, "-m", "lstsr_core.cli", "download", "--source", "mirror", "--url", archive.url,
+        "--tile", "h18v04", "--product", "MOD21A1D.061", "--product", "MOD09GQ.061",
+        "--start", start, "--end", end, "--out", str(directory),
+        "--threads", "3", "--first-wait", "0.01", "--attempts", "4", *options,
+    ]  # fmt: skip
     result = subprocess.run(
         command, env=environment, capture_output=True, text=True, timeout=120, check=False
     )
@@ -276,8 +279,11 @@ def test_without_pymodis_one_line_says_how_to_get_it(tmp_path: Path) -> None:
         "import sys; sys.modules['pymodis'] = None; from lstsr_core.cli import main;"
         " sys.exit(main(sys.argv[1:]))"
     )
-    arguments = ["download", "--source", "mirror", "--url", "https://archive.example.org", "--tile", "h18v04", "--product",
-                 "MOD21A1D.061", "--start", "2017-01-01", "--end", "2017-01-01", "--out", str(tmp_path / "out")]  # fmt: skip
+    arguments = [
+        "download", "--source", "mirror", "--url", "https://archive.example.org", "--tile", "h18v04",
+        "--product", "MOD21A1D.061", "--start", "2017-01-01", "--end", "2017-01-01",
+        "--out", str(tmp_path / "out"),
+    ]  # fmt: skip
     result = subprocess.run(
         [sys.executable, "-c", hide, *arguments], capture_output=True, text=True, check=False
     )

@@ -63,7 +63,8 @@ def pairs(tmp_path_factory: pytest.TempPathFactory, synthetic_pair: Pair) -> Pat
         )
         pair = Pair(pair_id, lst, synthetic_pair.ndvi, synthetic_pair.aster)
         east = Affine.translation(150 * number * COARSE_PIXEL_M, 0.0)
-        if number:  # moved apart so that they are three groups; then ASTER lies elsewhere and the scene cannot be judged
+        # Moved apart so that they are three groups; then ASTER lies elsewhere and the scene cannot be judged.
+        if number:
             pair = replace(
                 pair,
                 lst=replace(pair.lst, transform=east @ pair.lst.transform),

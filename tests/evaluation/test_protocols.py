@@ -50,7 +50,8 @@ def test_the_largest_rectangle_is_that_of_brute_force(mask: np.ndarray) -> None:
     rows, columns = mask.shape
     largest = max(
         (i2 - i1) * (j2 - j1)
-        for i1 in range(rows) for i2 in range(i1, rows + 1) for j1 in range(columns) for j2 in range(j1, columns + 1)
+        for i1 in range(rows) for i2 in range(i1, rows + 1)
+        for j1 in range(columns) for j2 in range(j1, columns + 1)
         if mask[i1:i2, j1:j2].all()
     )  # fmt: skip
     found = mask[largest_rectangle(mask)]
@@ -217,8 +218,8 @@ def in_two_bands_warped(pair: Pair, patches: Iterable[np.ndarray]) -> tuple[np.n
     )
     warped = np.zeros((2, height, width), dtype=np.float32)
     rasterio.warp.reproject(
-        tiles, warped, src_transform=tile.transform(FINE_PIXEL_M), src_crs=SINUSOIDAL, dst_transform=to, dst_crs=UTM_31N,
-        resampling=Resampling.bilinear, warp_mem_limit=48,
+        tiles, warped, src_transform=tile.transform(FINE_PIXEL_M), src_crs=SINUSOIDAL, dst_transform=to,
+        dst_crs=UTM_31N, resampling=Resampling.bilinear, warp_mem_limit=48,
     )  # fmt: skip
     return warped, to
 

@@ -231,7 +231,8 @@ def random_table(seed: int, scenes: int = 7) -> pd.DataFrame:
     rows = [
         {"scene": str(scene), "protocol": protocol, "method": name, "variant": variant, "status": "ok",
          "rmse_k": generator.normal(2.0, 0.5), "frr": generator.uniform()}
-        for scene in range(scenes) for protocol in ("a", "b") for name in ("x", "y") for variant in ("old", "new")
+        for scene in range(scenes) for protocol in ("a", "b")
+        for name in ("x", "y") for variant in ("old", "new")
     ]  # fmt: skip
     return pd.DataFrame(rows)
 

@@ -223,10 +223,13 @@ FIGURES: dict[str, tuple[Callable[[], Figure], set[str]]] = {
     "share_kept": (lambda: figures.share_kept(kept()), {"", "windows (%)"}),
     "example_pair": (lambda: figures.example_pair(pair()), {"km east", "km north", "LST (K)", "NDVI"}),
     "seasons": (
-        lambda: figures.seasons(["2018-04-15", "2018-06-10"], [300.0, 301.0], [True, False]), {"month", "patches"},
+        lambda: figures.seasons(["2018-04-15", "2018-06-10"], [300.0, 301.0], [True, False]),
+        {"month", "patches"},
     ),
     "regressions": (
-        lambda: figures.regressions(SLOPE_NDVI, 315.0 - 12.0 * SLOPE_NDVI, fits([-12.0, -9.0], [310.0, 311.0], [0.5, 0.9])),
+        lambda: figures.regressions(
+            SLOPE_NDVI, 315.0 - 12.0 * SLOPE_NDVI, fits([-12.0, -9.0], [310.0, 311.0], [0.5, 0.9])
+        ),
         {"NDVI at 1 km", "LST (K)", "pixels", "slope (K per unit NDVI)", "intercept (K)", "patches", "R²"},
     ),
     "training_curves": (
@@ -236,15 +239,29 @@ FIGURES: dict[str, tuple[Callable[[], Figure], set[str]]] = {
     "ablation": (
         lambda: figures.ablation(ablation_summary(), BASES),
         {
-            "RMSE (K)", "FRR", "attenuation\nRMSE (dB)", "consistency (K)", "",
-            "α", "γ",
+            "RMSE (K)",
+            "FRR",
+            "attenuation\nRMSE (dB)",
+            "consistency (K)",
+            "",
+            "α",
+            "γ",
         },
     ),
-    "products": (lambda: figures.products(coarse(field(12, 10, 1)), made()), {"", "km east", "km north", "LST (K)"}),
+    "products": (
+        lambda: figures.products(coarse(field(12, 10, 1)), made()),
+        {"", "km east", "km north", "LST (K)"},
+    ),
     "added_texture": (lambda: figures.added_texture(made()), {"", "km east", "km north", "difference (K)"}),
     "maps": (lambda: figures.maps(comparisons()), {"", "km east", "km north", "LST (K)"}),
-    "distributions": (lambda: figures.distributions(comparisons()), {"LST (K)", "fine detail T − G T (K)", ""}),
-    "densities": (lambda: figures.densities(comparisons()), {"", "ASTER LST (K)", "product LST (K)", "pixels"}),
+    "distributions": (
+        lambda: figures.distributions(comparisons()),
+        {"LST (K)", "fine detail T − G T (K)", ""},
+    ),
+    "densities": (
+        lambda: figures.densities(comparisons()),
+        {"", "ASTER LST (K)", "product LST (K)", "pixels"},
+    ),
     "spectra": (
         lambda: figures.spectra(spectra_table(["aster", "ndvi", *METHODS], True), "Mean"),
         {"spatial frequency (cycles per km)", "attenuation (dB)"},
@@ -269,7 +286,7 @@ FIGURES: dict[str, tuple[Callable[[], Figure], set[str]]] = {
         lambda: figures.distortion(back_projections()),
         {"RMSE against ASTER (K)", "FRR", "consistency with the 1 km LST (K)"},
     ),
-}  # fmt: skip
+}
 
 
 def visible(figure: Figure) -> list[Axes]:

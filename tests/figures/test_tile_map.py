@@ -24,8 +24,8 @@ from lstsr_core.geo.grid import SPHERE_RADIUS_M, TILE_SIZE_M, Tile
 FRANCE = Tile(18, 4)
 TILES = {
     "h18v04": FRANCE, "h12v12 (southern hemisphere)": Tile(12, 12), "h00v08 (180° west)": Tile(0, 8),
-    "h35v10 (180° east)": Tile(35, 10), "h18v00 (north pole)": Tile(18, 0), "h31v13 (mostly off the Earth)": Tile(31, 13),
-    "h20v15 (Antarctica)": Tile(20, 15),
+    "h35v10 (180° east)": Tile(35, 10), "h18v00 (north pole)": Tile(18, 0),
+    "h31v13 (mostly off the Earth)": Tile(31, 13), "h20v15 (Antarctica)": Tile(20, 15),
 }  # fmt: skip
 
 

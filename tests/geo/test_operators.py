@@ -31,8 +31,8 @@ def aggregate_radiance(fine_k: np.ndarray) -> np.ndarray:
 
 
 RANDOM = np.random.default_rng(20)
-FINE_IMAGES = arrays(np.float64, st.tuples(st.integers(2, 5), st.integers(2, 5)).map(lambda s: (4 * s[0], 4 * s[1])),
-                     elements=st.floats(250.0, 340.0))  # fmt: skip
+FINE_SHAPES = st.tuples(st.integers(2, 5), st.integers(2, 5)).map(lambda s: (4 * s[0], 4 * s[1]))
+FINE_IMAGES = arrays(np.float64, FINE_SHAPES, elements=st.floats(250.0, 340.0))
 
 
 def gaussian_plane(mtf: float) -> torch.Tensor:

@@ -179,8 +179,8 @@ def write_plain_geotiff(
     path: Path, stored: np.ndarray, nodata: float | None, crs: CRS | None = SINUSOIDAL
 ) -> None:
     with rasterio.open(
-        path, "w", driver="GTiff", height=stored.shape[0], width=stored.shape[1], count=1, dtype=stored.dtype, nodata=nodata,
-        crs=crs, transform=FINE_TRANSFORM if crs else None,
+        path, "w", driver="GTiff", height=stored.shape[0], width=stored.shape[1], count=1, dtype=stored.dtype,
+        nodata=nodata, crs=crs, transform=FINE_TRANSFORM if crs else None,
     ) as target:  # fmt: skip
         target.write(stored, 1)
 

@@ -62,9 +62,11 @@ def test_a_box_lies_where_pyproj_puts_it(name: str, data: st.DataObject) -> None
         np.concatenate([np.full(201, bounds.south), np.full(201, bounds.north), high, high]),
     )
     expected = [
-        np.floor((tile.top_m - ys.max()) / COARSE_PIXEL_M), np.ceil((tile.top_m - ys.min()) / COARSE_PIXEL_M),
-        np.floor((xs.min() - tile.left_m) / COARSE_PIXEL_M), np.ceil((xs.max() - tile.left_m) / COARSE_PIXEL_M),
-    ]  # fmt: skip
+        np.floor((tile.top_m - ys.max()) / COARSE_PIXEL_M),
+        np.ceil((tile.top_m - ys.min()) / COARSE_PIXEL_M),
+        np.floor((xs.min() - tile.left_m) / COARSE_PIXEL_M),
+        np.ceil((xs.max() - tile.left_m) / COARSE_PIXEL_M),
+    ]
     found = [window.rows.start, window.rows.stop, window.columns.start, window.columns.stop]
     assert (
         np.abs(np.subtract(found, np.clip(expected, 0, 1200))).max() <= 1
@@ -188,8 +190,8 @@ def test_files_that_are_no_json_are_named(tmp_path: Path) -> None:
 UTM = pyproj.Transformer.from_crs("EPSG:4326", "EPSG:32631", always_xy=True)
 MERCATOR = pyproj.Transformer.from_crs("EPSG:4326", "EPSG:3857", always_xy=True)
 DEGREES_OF_2008 = [
-    "urn:ogc:def:crs:OGC:1.3:CRS84", "urn:ogc:def:crs:OGC::CRS84", "urn:ogc:def:crs:EPSG::4326", "EPSG:4326", "epsg:4326",
-    "http://www.opengis.net/def/crs/OGC/1.3/CRS84",
+    "urn:ogc:def:crs:OGC:1.3:CRS84", "urn:ogc:def:crs:OGC::CRS84", "urn:ogc:def:crs:EPSG::4326", "EPSG:4326",
+    "epsg:4326", "http://www.opengis.net/def/crs/OGC/1.3/CRS84",
 ]  # fmt: skip
 
 
@@ -223,11 +225,13 @@ def test_a_shape_is_read_in_any_encoding_that_says_what_it_is(tmp_path: Path, en
 @pytest.mark.parametrize(
     "content",
     [
-        {"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {}, "geometry": None}, FEATURE]},
+        {"type": "FeatureCollection",
+         "features": [{"type": "Feature", "properties": {}, "geometry": None}, FEATURE]},
         {"type": "FeatureCollection", "features": [{"type": "Feature", "properties": None}, FEATURE, None]},
         {"type": "GeometryCollection", "geometries": [TRIANGLE, MULTI]},
-        {"type": "Feature", "geometry": {"type": "GeometryCollection", "geometries": [{"type": "GeometryCollection",
-                                                                                         "geometries": [TRIANGLE]}]}},
+        {"type": "Feature",
+         "geometry": {"type": "GeometryCollection",
+                      "geometries": [{"type": "GeometryCollection", "geometries": [TRIANGLE]}]}},
         {**TRIANGLE, "coordinates": [[[*point, 12.5] for point in TRIANGLE["coordinates"][0]]]},
         {**TRIANGLE, "coordinates": [[[*point, 12.5, 7] for point in TRIANGLE["coordinates"][0]]]},
         {**TRIANGLE, "coordinates": [TRIANGLE["coordinates"][0][:-1]]},

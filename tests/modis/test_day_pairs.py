@@ -76,8 +76,9 @@ def listings(draw: st.DrawFn) -> list[str]:
     """Names of a directory: two days and tiles, both platforms, two collections, several productions."""
     kinds = st.sampled_from(["21A1D", "21A1N", "11A1", "09GQ", "09GA"])
     parts = st.tuples(
-        st.sampled_from(list(PLATFORMS)), kinds, st.sampled_from(["2018105", "2018106"]), st.sampled_from(["h18v04", "h19v04"]),
-        st.sampled_from(["006", "061"]), st.sampled_from(["2020001000000", "2021001000000"]),
+        st.sampled_from(list(PLATFORMS)), kinds, st.sampled_from(["2018105", "2018106"]),
+        st.sampled_from(["h18v04", "h19v04"]), st.sampled_from(["006", "061"]),
+        st.sampled_from(["2020001000000", "2021001000000"]),
     )  # fmt: skip
     rows = draw(st.lists(parts, max_size=24, unique=True))
     return [
@@ -155,8 +156,9 @@ def test_another_origin_is_told(
 @pytest.mark.parametrize(
     "odd",
     [
-        "MOD21A1D.A2018105.h18v04.061.2020358154430 (1).hdf", "MOD21A1D.A2018105.h18v04.061.NRT.hdf", "MOD21A1D.copy.hdf",
-        "MYD21A1D.A2018105.h18v04.061.hdf", "MOD09GQ.A2018999.h18v04.061.2020358154430.hdf", "MYD09GQ_old.hdf",
+        "MOD21A1D.A2018105.h18v04.061.2020358154430 (1).hdf", "MOD21A1D.A2018105.h18v04.061.NRT.hdf",
+        "MOD21A1D.copy.hdf", "MYD21A1D.A2018105.h18v04.061.hdf",
+        "MOD09GQ.A2018999.h18v04.061.2020358154430.hdf", "MYD09GQ_old.hdf",
         "MOD09GQ.A2018105.h99v04.061.2020358154430.hdf", "MOD21A1Dx.A2018105.h18v04.061.2020358154430.hdf",
     ],
 )  # fmt: skip

@@ -748,8 +748,8 @@ def test_corners_agree_with_gdal_and_pyproj_in_all_four_quadrants(tmp_path: Path
 NAMED = {
     "MOD21A1D": ("day", read_lst), "MYD21A1D": ("day", read_lst), "MOD21A1N": ("night", read_lst),
     "MYD21A1N": ("night", read_lst), "MOD11A1": ("day", read_lst), "MYD11A1": ("night", read_lst),
-    "MOD09GQ": (None, read_ndvi), "MYD09GQ": (None, read_ndvi), "MOD09GA": (None, read_rgb), "MYD09GA": (None, read_rgb),
-    "MOD44W": (None, read_water_mask),
+    "MOD09GQ": (None, read_ndvi), "MYD09GQ": (None, read_ndvi), "MOD09GA": (None, read_rgb),
+    "MYD09GA": (None, read_rgb), "MOD44W": (None, read_water_mask),
 }  # fmt: skip
 """Every product, the layer to ask it for, and its reader."""
 
@@ -860,7 +860,9 @@ ODD = {
     "the day before": (
         {"RANGEBEGINNINGDATE": "2019-07-18", "RANGEBEGINNINGTIME": "00:00:00",
          "RANGEENDINGDATE": "2019-07-18", "RANGEENDINGTIME": "23:59:59"}, "begins on 2019-07-18"),
-    "the day after": ({"RANGEBEGINNINGDATE": "2019-07-20", "RANGEBEGINNINGTIME": "00:05:00.000000"}, "begins on 2019-07-20"),
+    "the day after": (
+        {"RANGEBEGINNINGDATE": "2019-07-20", "RANGEBEGINNINGTIME": "00:05:00.000000"},
+        "begins on 2019-07-20"),
     "another collection": ({"VERSIONID": "6"}, "say collection 006, its name 061"),
 }  # fmt: skip
 
@@ -927,7 +929,8 @@ def test_core_metadata_are_read_in_parts_padded_and_in_either_spelling(
     ("name", "number_type", "value"),
     [
         ("_FillValue", SDC.CHAR, "NA"), ("_FillValue", SDC.CHAR, "NA\0"), ("_FillValue", SDC.UINT8, 255),
-        ("scale_factor", SDC.CHAR, "n/a"), ("add_offset", SDC.CHAR, "n/a"), ("valid_range", SDC.CHAR, "0, 255"),
+        ("scale_factor", SDC.CHAR, "n/a"), ("add_offset", SDC.CHAR, "n/a"),
+        ("valid_range", SDC.CHAR, "0, 255"),
     ],
 )  # fmt: skip
 def test_what_a_qc_says_of_itself_is_of_no_account(

@@ -279,7 +279,8 @@ sys.path.insert(0, sys.argv[2])
 from test_training import TRAINING, VALIDATION, settings, fit
 from lstsr_core.networks.weights import save_model
 out = Path(sys.argv[1])
-model = fit(TRAINING, VALIDATION, settings(epochs=8), checkpoint=out / "x.checkpoint.safetensors", log=out / "x.csv")
+checkpoint, log = out / "x.checkpoint.safetensors", out / "x.csv"
+model = fit(TRAINING, VALIDATION, settings(epochs=8), checkpoint=checkpoint, log=log)
 save_model(model.network, model.statistics, out / "x.safetensors")
 """
 

@@ -262,7 +262,10 @@ def test_a_directory_without_pairs_is_named(tmp_path: Path) -> None:
         ({"NDVI": None}, r"'NDVI' is missing"),
         ({"geo LST": None}, r"'geo LST' is missing; expected a numeric array of \(6,\)"),
         ({"geo NDVI": (1.0, 2.0)}, r"'geo NDVI' is tuple"),
-        ({"LST": np.full((63, 64), 300.0)}, r"'LST' is an array of \(63, 64\) float64; expected a numeric array of \(64, 64\)"),
+        (
+            {"LST": np.full((63, 64), 300.0)},
+            r"'LST' is an array of \(63, 64\) float64; expected a numeric array of \(64, 64\)",
+        ),
         ({"NDVI": np.full((256, 255), 0.5)}, r"'NDVI' is an array of \(256, 255\)"),
         ({"LST": np.full((64, 64), True)}, r"'LST' is an array of \(64, 64\) bool"),
         ({"LST": [[300.0] * 64] * 64}, r"'LST' is list"),
@@ -280,7 +283,10 @@ def test_a_pickle_without_the_right_arrays_is_named(
 @pytest.mark.parametrize(
     ("replaced", "told"),
     [
-        ({"LST": np.full((64, 64), 15000, np.uint16)}, "pair 57: LST spans 15000 to 15000, half of it 15000 to 15000; expected"),
+        (
+            {"LST": np.full((64, 64), 15000, np.uint16)},
+            "pair 57: LST spans 15000 to 15000, half of it 15000 to 15000; expected",
+        ),
         ({"LST": np.full((64, 64), 27.5)}, "pair 57: LST spans 27.5 to 27.5"),
         ({"LST": np.zeros((64, 64))}, "pair 57: LST has no valid pixel"),
         ({"NDVI": np.full((256, 256), 5200.0)}, "pair 57: NDVI spans 5200 to 5200; expected values in"),

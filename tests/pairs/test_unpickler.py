@@ -40,9 +40,11 @@ def hostile_calls(marker: Path) -> dict[str, bytes]:
         "runpy._run_code": call(name("runpy", "_run_code"), compiled, plain({})),
         "pathlib.Path": call(name("pathlib", "Path.touch"), call(name("pathlib", "Path"), text(str(marker)))),
         "numpy.savetxt": call(name("numpy", "savetxt"), text(str(marker)), plain([1])),
-        "numpy.ndarray.tofile": call(name("numpy", "ndarray.tofile"), call(name("numpy", "zeros"), plain(1)), text(str(marker))),
+        "numpy.ndarray.tofile": call(
+            name("numpy", "ndarray.tofile"), call(name("numpy", "zeros"), plain(1)), text(str(marker))
+        ),
         "torch.save": call(name("torch", "save"), plain([1]), text(str(marker))),
-    }  # fmt: skip
+    }
 
 
 HOSTILE_NAMES = list(hostile_calls(Path()))
@@ -136,21 +138,43 @@ REFUSED_OPCODES = {
     "old-style instance": (pickle.MARK + text("true") + b"iposix\nsystem\n", "posix.system"),
     "old-style object": (pickle.MARK + name("posix", "system") + text("true") + b"o", "posix.system"),
     "global by lines": (b"cposix\nsystem\n" + many(text("true")) + pickle.REDUCE, "posix.system"),
-    "copyreg": (call(name("copyreg", "_reconstructor"), name("numpy", "ndarray"), plain(None)), "copyreg._reconstructor"),
-    "copyreg.__newobj__": (call(name("copyreg", "__newobj__"), name("numpy", "ndarray"), plain((1,))), "copyreg.__newobj__"),
+    "copyreg": (
+        call(name("copyreg", "_reconstructor"), name("numpy", "ndarray"), plain(None)),
+        "copyreg._reconstructor",
+    ),
+    "copyreg.__newobj__": (
+        call(name("copyreg", "__newobj__"), name("numpy", "ndarray"), plain((1,))),
+        "copyreg.__newobj__",
+    ),
     "numpy.load": (call(name("numpy", "load"), text("x.npy"), plain(None), plain(True)), "numpy.load"),
     "numpy.fromfile": (call(name("numpy", "fromfile"), text("/etc/hostname")), "numpy.fromfile"),
     "numpy.memmap": (call(name("numpy", "memmap"), text("/etc/hostname")), "numpy.memmap"),
     "torch": (call(name("torch.storage", "_load_from_bytes"), plain(b"")), "torch.storage._load_from_bytes"),
     "dotted": (name("numpy", "ndarray.__class__"), "numpy.ndarray.__class__"),
     "dotted subclasses": (call(name("numpy", "ndarray.__subclasses__")), "numpy.ndarray.__subclasses__"),
-    "dotted through Affine": (name("affine", "Affine.__new__.__globals__"), "affine.Affine.__new__.__globals__"),
-    "subclass": (call(name("numpy._core.multiarray", "_reconstruct"), name("numpy", "recarray"), plain((0,)), plain(b"b")),
-                 "numpy.recarray"),
+    "dotted through Affine": (
+        name("affine", "Affine.__new__.__globals__"),
+        "affine.Affine.__new__.__globals__",
+    ),
+    "subclass": (
+        call(
+            name("numpy._core.multiarray", "_reconstruct"),
+            name("numpy", "recarray"),
+            plain((0,)),
+            plain(b"b"),
+        ),
+        "numpy.recarray",
+    ),
     "subclass of a dtype": (call(name("numpy.dtypes", "ObjectDType")), "numpy.dtypes.ObjectDType"),
-    "same name elsewhere": (name("numpy.core.multiarray2", "_reconstruct"), "numpy.core.multiarray2._reconstruct"),
-    "the reader itself": (name("lstsr_core.pairs.unpickler", "_ADMITTED"), "lstsr_core.pairs.unpickler._ADMITTED"),
-}  # fmt: skip
+    "same name elsewhere": (
+        name("numpy.core.multiarray2", "_reconstruct"),
+        "numpy.core.multiarray2._reconstruct",
+    ),
+    "the reader itself": (
+        name("lstsr_core.pairs.unpickler", "_ADMITTED"),
+        "lstsr_core.pairs.unpickler._ADMITTED",
+    ),
+}
 
 
 @pytest.mark.parametrize("case", REFUSED_OPCODES)

@@ -32,11 +32,12 @@ TILE = Tile(18, 4)
 def small_patches(count: int, coarse: int = 8, seed: int = 3) -> list[Patch]:
     random = np.random.default_rng(seed)
     transform = TILE.transform(COARSE_PIXEL_M)
+    fine_transform = transform @ Affine.scale(0.25)
     return [
         Patch(
             f"p{index:02d}",
             Raster(random.uniform(280.0, 320.0, (coarse, coarse)), transform, SINUSOIDAL),
-            Raster(random.uniform(-0.2, 0.9, (4 * coarse, 4 * coarse)), transform @ Affine.scale(0.25), SINUSOIDAL),
+            Raster(random.uniform(-0.2, 0.9, (4 * coarse, 4 * coarse)), fine_transform, SINUSOIDAL),
             "2018-04-15", "h18v04", 0, index, 0.0,
         )
         for index in range(count)

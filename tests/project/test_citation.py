@@ -13,8 +13,8 @@ from lstsr_core.base.project import PROJECT
 
 # What version 1.2.0 of the Citation File Format knows, of the keys that this file may have.
 KEYS = {
-    "cff-version", "message", "title", "abstract", "type", "version", "license", "keywords", "authors", "preferred-citation",
-    "date-released", "doi", "identifiers", "repository-code", "url", "references",
+    "cff-version", "message", "title", "abstract", "type", "version", "license", "keywords", "authors",
+    "preferred-citation", "date-released", "doi", "identifiers", "repository-code", "url", "references",
 }  # fmt: skip
 CITING = (PROJECT / "book" / "citing.md").read_text(encoding="utf-8")
 BIBLIOGRAPHY = (PROJECT / "book" / "references.bib").read_text(encoding="utf-8")

@@ -213,9 +213,10 @@ def test_every_option_of_every_command_is_explained() -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        "lstsr run --profil sample --fast", "lstsr run --set 06_aster_evaluation.method=[bicubic]", "lstsr evalute --pairs DIR",
-        "lstsr book --profile sample", "lstsr-book keep --all",
-        "lstsr run --set 03_training.epochs=none-at-all", "lstsr run --only 99", "make bok", "lstsr evaluate --pairs DIR",
+        "lstsr run --profil sample --fast", "lstsr run --set 06_aster_evaluation.method=[bicubic]",
+        "lstsr evalute --pairs DIR", "lstsr book --profile sample", "lstsr-book keep --all",
+        "lstsr run --set 03_training.epochs=none-at-all", "lstsr run --only 99", "make bok",
+        "lstsr evaluate --pairs DIR",
         "papermill notebooks/05_fourier.ipynb out.ipynb -p run_directory data/runs/sample -y 'metods: [dms]'",
         "papermill notebooks/05_fourier.ipynb out.ipynb -p methods dms",
         "papermill notebooks/05_spectra.ipynb out.ipynb -p run_directory data/runs/sample",
@@ -275,8 +276,8 @@ def shell(copy: ProjectCopy, script: str, **variables: str) -> subprocess.Comple
         (programs / name).chmod(0o755)
     environment = {**copy.environment, **variables, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
     return subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script], cwd=copy.root, env=environment, text=True, capture_output=True,
-        timeout=PATIENCE_S, stdin=subprocess.DEVNULL, check=False,
+        ["bash", "-euo", "pipefail", "-c", script], cwd=copy.root, env=environment, text=True,
+        capture_output=True, timeout=PATIENCE_S, stdin=subprocess.DEVNULL, check=False,
     )  # fmt: skip
 
 

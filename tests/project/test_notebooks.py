@@ -25,8 +25,9 @@ from worlds.project_copy import NAMES, ProjectCopy
 Cell = dict[str, Any]
 
 COMPUTATION = (
-    ast.For, ast.AsyncFor, ast.While, ast.comprehension, ast.If, ast.IfExp, ast.Try, ast.With, ast.FunctionDef,
-    ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.BinOp, ast.BoolOp, ast.AugAssign, ast.Delete, ast.Global,
+    ast.For, ast.AsyncFor, ast.While, ast.comprehension, ast.If, ast.IfExp, ast.Try, ast.With,
+    ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.BinOp, ast.BoolOp, ast.AugAssign,
+    ast.Delete, ast.Global,
 )  # fmt: skip
 SHOWING = {"round", "describe", "groupby", "agg"}
 

@@ -233,8 +233,11 @@ def test_most_of_a_residual_returns_to_its_block() -> None:
 
 
 @given(
-    st.integers(0, 2**32 - 1), st.sampled_from([0, 5]), st.sampled_from([(0, 0), (2, 1), (-3, 2)]), st.integers(1, 2)
-)  # fmt: skip
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([0, 5]),
+    st.sampled_from([(0, 0), (2, 1), (-3, 2)]),
+    st.integers(1, 2),
+)
 def test_nan_stays_where_it_was(
     seed: int, moving_window: int, offset: tuple[int, int], band_count: int
 ) -> None:
@@ -246,8 +249,13 @@ def test_nan_stays_where_it_was(
     predictors[:, 8:16, 4:20] = np.nan
     rows_down, columns_right = offset
     fine_k = dms(
-        lst_k, predictors, moving_window=moving_window, rows_down=rows_down, columns_right=columns_right, published=True
-    )  # fmt: skip
+        lst_k,
+        predictors,
+        moving_window=moving_window,
+        rows_down=rows_down,
+        columns_right=columns_right,
+        published=True,
+    )
     np.testing.assert_array_equal(
         np.isnan(fine_k), over_blocks(np.isnan(lst_k)) | np.isnan(predictors).any(axis=0)
     )
@@ -404,6 +412,12 @@ def test_published_products_are_met(published_pairs: Path, scene: str) -> None:
         pair.lst.values, pair.ndvi.values, rows_down=rows_down, columns_right=columns_right, published=True
     )
     found = (
-        fine_k.mean(), fine_k.std(), fine_k.min(), fine_k.max(), fine_k[100, 100], fine_k[31, 200], abs(np.diff(fine_k)).mean()
-    )  # fmt: skip
+        fine_k.mean(),
+        fine_k.std(),
+        fine_k.min(),
+        fine_k.max(),
+        fine_k[100, 100],
+        fine_k[31, 200],
+        abs(np.diff(fine_k)).mean(),
+    )
     assert found == pytest.approx(PUBLISHED_PRODUCTS[scene], abs=2e-4)

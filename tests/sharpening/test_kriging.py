@@ -323,8 +323,14 @@ def test_published_products_are_met(published_scene: Callable[[str], Pair], scen
     pair = published_scene(scene)
     fine_k = METHODS[method](pair.lst.values, pair.ndvi.values, published=True)
     found = (
-        fine_k.mean(), fine_k.std(), fine_k.min(), fine_k.max(), fine_k[100, 100], fine_k[31, 200], abs(np.diff(fine_k)).mean()
-    )  # fmt: skip
+        fine_k.mean(),
+        fine_k.std(),
+        fine_k.min(),
+        fine_k.max(),
+        fine_k[100, 100],
+        fine_k[31, 200],
+        abs(np.diff(fine_k)).mean(),
+    )
     assert found == pytest.approx(PUBLISHED_PRODUCTS[scene, method], abs=1e-3)
 
 

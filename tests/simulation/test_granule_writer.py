@@ -139,8 +139,8 @@ def test_gdal_reads_mod11a1(tmp_path: Path) -> None:
     listed = subprocess.run(["gdalinfo", str(path)], check=True, capture_output=True, text=True).stdout
     names = re.findall(rf"SUBDATASET_\d+_NAME=.*{grid}:(\w+)", listed)
     assert names == [
-        "LST_Day_1km", "QC_Day", "Day_view_time", "Day_view_angl", "LST_Night_1km", "QC_Night", "Night_view_time",
-        "Night_view_angl", "Emis_31", "Emis_32", "Clear_day_cov", "Clear_night_cov",
+        "LST_Day_1km", "QC_Day", "Day_view_time", "Day_view_angl", "LST_Night_1km", "QC_Night",
+        "Night_view_time", "Night_view_angl", "Emis_31", "Emis_32", "Clear_day_cov", "Clear_night_cov",
     ]  # fmt: skip
 
 

@@ -28,9 +28,10 @@ def write_atlas_results(run: Path) -> None:
     06_aster_evaluation tells; their footprints go to 01_download."""
     atlas = run / "11_atlas"
     known = {
-        "scene": ["0", "57"], "longitude": [4.5, -0.25], "latitude": [44.0, 45.5], "utm_zone": 31, "ndvi_rows_down": [0, 3],
-        "ndvi_columns_right": [0, 1], "season": "unknown", "coarse_bias_k": [0.5, -1.25], "coarse_rmse_k": [1.0, 1.5],
-        "rows": 120, "columns": 160, "products": 2, "status": "ok", "published_status": "",
+        "scene": ["0", "57"], "longitude": [4.5, -0.25], "latitude": [44.0, 45.5], "utm_zone": 31,
+        "ndvi_rows_down": [0, 3], "ndvi_columns_right": [0, 1], "season": "unknown",
+        "coarse_bias_k": [0.5, -1.25], "coarse_rmse_k": [1.0, 1.5], "rows": 120, "columns": 160,
+        "products": 2, "status": "ok", "published_status": "",
     }  # fmt: skip
     pd.DataFrame(known).to_csv(atlas / "scenes.csv", index=False)
     (atlas / "metrics.csv").write_bytes((run / "06_aster_evaluation" / "metrics.csv").read_bytes())

@@ -28,12 +28,13 @@ NAMES = [
     "07_map",
 ]
 NAMES += ["08_findings", "09_weights", "10_ablation", "11_atlas", "12_structure"]
-SMALL = [
-    "--set", "01_download.windows=2", "--set", "01_download.pairs=2", "--set", '01_download.days=["2018-07-19"]',
-    "--set", "03_training.epochs=1", "--set", "03_training.threads=1", "--set", "06_aster_evaluation.protocol=georeferenced",
-    "--set", "07_map.threads=1", "--set", "08_findings.methods=[bicubic,tsharp]", "--set", "08_findings.steps=1",
-    "--set", "08_findings.protocol=georeferenced", "--set", "11_atlas.methods=[bicubic,tsharp]", "--set", "11_atlas.processes=1",
+SETTINGS = [
+    "01_download.windows=2", "01_download.pairs=2", '01_download.days=["2018-07-19"]', "03_training.epochs=1",
+    "03_training.threads=1", "06_aster_evaluation.protocol=georeferenced", "07_map.threads=1",
+    "08_findings.methods=[bicubic,tsharp]", "08_findings.steps=1", "08_findings.protocol=georeferenced",
+    "11_atlas.methods=[bicubic,tsharp]", "11_atlas.processes=1",
 ]  # fmt: skip
+SMALL = [word for setting in SETTINGS for word in ("--set", setting)]
 COMMITTED = ("params", "training", "training_curves", "own_weights", "ablation")
 PATIENCE_S = 900.0  # beside other work a run takes several times as long as alone
 Completed = subprocess.CompletedProcess[str]
@@ -68,8 +69,8 @@ class ProjectCopy:
         """``lstsr run`` with the small parameters, in a process group of its own."""
         return subprocess.Popen(
             [sys.executable, "-m", "lstsr_core.cli", "run", *SMALL, *arguments],
-            env=self.environment, cwd=self.root.parent, start_new_session=True, text=True, preexec_fn=_hear_ctrl_c,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env=self.environment, cwd=self.root.parent, start_new_session=True, text=True,
+            preexec_fn=_hear_ctrl_c, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 
     def run(self, *arguments: str) -> Completed:

@@ -85,9 +85,12 @@ def _modules(part: griffe.Module) -> list[griffe.Module]:
 def _public(holder: griffe.Module | griffe.Class) -> Iterator[griffe.Object]:
     """Members in the order of the source, without what was imported."""
     members = [
-        member for name, member in holder.members.items()
-        if isinstance(member, griffe.Object) and not isinstance(member, griffe.Module) and not name.startswith("_")
-    ]  # fmt: skip
+        member
+        for name, member in holder.members.items()
+        if isinstance(member, griffe.Object)
+        and not isinstance(member, griffe.Module)
+        and not name.startswith("_")
+    ]
     yield from sorted(members, key=lambda member: member.lineno or 0)
 
 
@@ -160,7 +163,8 @@ class _Reference:
         default = "" if field.is_required() else f" = {field.get_default(call_default_factory=True)!r}"
         assert isinstance(part, griffe.Attribute)
         shown = self._types(f"{part.name}: {part.annotation}{default}", part)
-        return f'<dt id="{part.path}"><code>{shown}</code></dt>\n<dd>{self._prose(field.description or "", part)}</dd>'
+        meaning = self._prose(field.description or "", part)
+        return f'<dt id="{part.path}"><code>{shown}</code></dt>\n<dd>{meaning}</dd>'
 
     def _term(self, member: griffe.Object) -> str:
         kind = next(

@@ -63,7 +63,8 @@ def _parameters_table(parameters: type[NotebookParameters], profiles: list[Value
         values = [_yaml(profile[parameters.notebook].get(name, schema["default"])) for profile in profiles]
         rows.append(_words(name, [schema["description"], allowed(schema), *values]))
     head = ["parameter", "meaning", "may be", *SHOWN]
-    return f"<details><summary><code>{text(parameters.notebook)}</code></summary>\n{table(head, rows, 'manual')}\n</details>"
+    summary = f"<summary><code>{text(parameters.notebook)}</code></summary>"
+    return f"<details>{summary}\n{table(head, rows, 'manual')}\n</details>"
 
 
 def allowed(schema: Mapping[str, Any]) -> str:
