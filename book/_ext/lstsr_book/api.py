@@ -138,8 +138,8 @@ class _Reference:
         """What a wing is for, and a section on each of its modules."""
         part = self.package.modules[name]
         modules = _modules(part)
-        told = [part.docstring.value] if part.docstring and modules != [part] else []
-        return "\n\n".join([*told, *map(self._section, modules)])
+        introduction = [part.docstring.value] if part.docstring and modules != [part] else []
+        return "\n\n".join([*introduction, *map(self._section, modules)])
 
     def _section(self, module: griffe.Module) -> str:
         members = "\n".join(self._entry(member) for member in _public(module))

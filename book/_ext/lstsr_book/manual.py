@@ -41,13 +41,13 @@ def _written(outputs: Iterable[str], name: str) -> str:
     """Files and folders of a notebook's directory, its figures by their number."""
     paths = [PurePosixPath(path).relative_to(name) for path in outputs]
     figures = {path.stem for path in paths if path.suffix in FIGURE_SUFFIXES and len(path.parts) == 1}
-    named = dict.fromkeys(
+    names = dict.fromkeys(
         f"{path.parts[0]}/" if len(path.parts) > 1 else path.name
         for path in paths
         if len(path.parts) > 1 or path.suffix not in FIGURE_SUFFIXES
     )
-    told = [*named, f"{len(figures)} figure{'s' * (len(figures) > 1)}"] if figures else list(named)
-    return ", ".join(told)
+    parts = [*names, f"{len(figures)} figure{'s' * (len(figures) > 1)}"] if figures else list(names)
+    return ", ".join(parts)
 
 
 def _parameters_tables() -> str:
