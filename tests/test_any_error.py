@@ -1,5 +1,4 @@
-"""Whatever stops a command is told in one line, in any terminal,
-and its exit code says what kind of thing it was."""
+"""Whatever stops a command is one line in any terminal, and its exit code says of what kind."""
 
 from __future__ import annotations
 
@@ -281,8 +280,7 @@ def test_a_name_that_is_not_utf8_is_taken_for_the_cause_of_what_a_library_says()
 
 
 def run(arguments: str, shell: str = "", **environment: str) -> subprocess.CompletedProcess[bytes]:
-    """A command in a shell, with what stands behind it there; standard
-    output of a pipe's first part gives the exit code."""
+    """A command in a shell with what follows it; the first part of a pipe gives the exit code."""
     script = f"set -o pipefail; {sys.executable} -m lstsr_core.cli {arguments} {shell}"
     return subprocess.run(
         ["bash", "-c", script],

@@ -1,5 +1,4 @@
-"""The command line: the contract of `lstsr evaluate`, and one clear
-line for each bad input with nothing half-written."""
+"""The command line: the contract of `lstsr evaluate`, and one line for each bad input."""
 
 from __future__ import annotations
 
@@ -50,8 +49,7 @@ Rows = list[dict[str, str]]
 
 
 def published_scene() -> tuple[dict[str, Any], Raster]:
-    """What a published pickle holds, and ASTER as stored
-    (kelvin times ten, zeros outside a rotated swath)."""
+    """A published pickle's content, and ASTER as stored (kelvin × 10, zeros outside the swath)."""
     row, column = np.mgrid[: 4 * SIZE, : 4 * SIZE]
     texture = np.sin(row / 5.0) * np.cos(column / 7.0) + np.sin((row + 2 * column) / 23.0)
     truth_k = 300.0 + 3.0 * texture
@@ -77,8 +75,7 @@ def published_scene() -> tuple[dict[str, Any], Raster]:
 
 @pytest.fixture
 def write_scene(write_published_pickle: WritePickle) -> Callable[..., None]:
-    """A function (directory, id, **replaced) that writes a
-    published pair; a value of None leaves an entry out."""
+    """A function (directory, id, **replaced) that writes a published pair; None leaves an entry out."""
     content, aster = published_scene()
 
     def write(directory: Path, pair_id: str, **replaced: Any) -> None:
@@ -115,8 +112,7 @@ def out(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def evaluate(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
-    """A function (*arguments) that runs ``lstsr evaluate`` here
-    and gives back its exit code and standard error."""
+    """A function (*arguments) that runs ``lstsr evaluate`` here: exit code and standard error."""
 
     def run(*arguments: str | Path) -> tuple[int, str]:
         capsys.readouterr()
@@ -164,8 +160,7 @@ def lstsr(*arguments: str | Path) -> subprocess.Popen[str]:
 
 
 def test_evaluate_writes_the_contract(pairs: Path, tmp_path: Path) -> None:
-    """The issue's own command, in a process of its own; one
-    network has weights, the others' rows are empty."""
+    """In a process of its own; one network has weights, the others' rows are empty."""
     weights, out = tmp_path / "weights", tmp_path / "new" / "metrics.csv"
     torch.manual_seed(1)
     save_model(SharpeningUNet(), Statistics(300.0, 5.0, 0.5, 0.1), weights / "sif-cnn-sr1.safetensors")

@@ -1,5 +1,4 @@
-"""Which notebooks a changed module makes the runner run again: those
-whose imports reach it, whatever wing it stands in."""
+"""Which notebooks a changed module makes the runner run again: those whose imports reach it."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Pieces of work on Dask: nothing is lost, each failure is its
-own, and the outputs are those of a plain loop."""
+"""Pieces of work on Dask: none is lost, failures stay apart, outputs are those of a plain loop."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Text as people's programs write it: every encoding that says what
-it is, and YAML whose words mean what they say."""
+"""Text as programs write it: every encoding that says what it is, and YAML that means what it says."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""The API reference: every module is in it once, and what it
-says of a module is what the module's source says."""
+"""The API reference: every module is in it once, with what its source says."""
 
 from __future__ import annotations
 

@@ -204,8 +204,7 @@ def test_pairs_are_counted_and_placed(tmp_path: Path, registry: Path) -> None:
 
 
 def under_both(**published: dict[str, float]) -> list[dict[str, object]]:
-    """The figures of the fixture under the georeferenced
-    protocol, and under the published one with changes."""
+    """The fixture's figures under the georeferenced protocol; with changes under the published one."""
     changed = {name: values | published.get(name.replace("-", "_"), {}) for name, values in FIGURES.items()}
     return metrics_rows(FIGURES) + [{**row, "protocol": "published"} for row in metrics_rows(changed)]
 

@@ -1,5 +1,4 @@
-"""The result tables kept with the code: made by this code, as
-the claims say, and met by what is computed anew."""
+"""The result tables kept with the code: made by it, as the claims say, and met when computed anew."""
 
 from __future__ import annotations
 

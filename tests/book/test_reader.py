@@ -1,5 +1,4 @@
-"""The built book as a reader meets it: in Chromium on a desk and on
-a phone, light and dark, by keyboard, on paper.
+"""The built book as a reader meets it: in Chromium, wide and narrow, light and dark, by keyboard.
 
 The tests read the small book of the suite; ``LSTSR_BOOK=data/runs/paper/book/html
 pytest tests/book/test_reader.py`` reads another.

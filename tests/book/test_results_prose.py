@@ -1,5 +1,4 @@
-"""The results as pages show them: from a run of published pairs,
-or from the kept tables beside a simulated one."""
+"""Results as pages show them: a run of published pairs, or the kept tables beside a simulated one."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""What pages tell of scenes: those that judge, are skipped, or are odd,
-from the kept tables and from tables made here."""
+"""What pages tell of scenes that judge, are skipped, or are odd."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Downloads through earthaccess from an archive on this machine: what fails,
-what is resumed, and what gets a granule's name."""
+"""Downloads through earthaccess from an archive on this machine: failures, resuming, names."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Logins as people keep them: each kind of file works with both
-archives or is one line, and no secret is in any."""
+"""Logins as people keep them: each file works with both archives or is one line without secrets."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Downloads through pymodis, in the interpreter that has it, from an
-archive of the Data Pool's layout on this machine."""
+"""Downloads through pymodis, in its interpreter, from an archive laid out as the Data Pool is."""
 
 from __future__ import annotations
 

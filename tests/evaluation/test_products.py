@@ -1,5 +1,4 @@
-"""Products on disk: made once, read as they were made, made again
-where something that decides them has changed."""
+"""Products on disk: made once, read as made, made again where something that decides changes."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Placing products on ASTER: what is compared lies where it should, and the
-published recipe is that of the long way round."""
+"""Placing products on ASTER: each where it should lie, by the recipe as the long way gives it."""
 
 from __future__ import annotations
 
@@ -168,8 +167,7 @@ def test_aster_outside_the_swath_does_not_matter(synthetic_truth: Raster, synthe
 
 
 def test_ndvi_is_aligned_before_it_sharpens(synthetic_truth: Raster, synthetic_pair: Pair) -> None:
-    """A lie about the NDVI's place, as the published evaluation
-    makes it, costs accuracy; its true place must not."""
+    """A lie about the NDVI's place, as in the published evaluation, costs accuracy; the truth not."""
     under = truth_under(synthetic_truth, synthetic_pair.ndvi)
     follows_lst = replace(synthetic_pair, ndvi=under.with_values(0.6 - 0.03 * (under.values - 305.0)))
     misplaced = replace(
@@ -283,8 +281,7 @@ def test_the_published_protocol_is_the_recipe_done_at_length(synthetic_pair: Pai
 
 
 def test_published_places_products_at_the_ndvis_origin(synthetic_truth: Raster, synthetic_pair: Pair) -> None:
-    """Whatever their own: so what was cut out of the truth at the
-    NDVI's place fits, and at the LST's place does not."""
+    """Whatever their own: cut out of the truth at the NDVI's place they fit, at the LST's not."""
     placement = Published(synthetic_pair)
     at_ndvi = truth_under(synthetic_truth, synthetic_pair.ndvi)
     at_lst = truth_under(synthetic_truth, fine_grid(synthetic_pair))
@@ -415,8 +412,7 @@ def plain_grid(pixel_m: float) -> TileWarp:
 def test_aster_is_drawn_over_the_window_to_whole_pixels_of_the_warps_size(
     row: float, height: float, column: float, width: float, pixel_m: float
 ) -> None:
-    """Images of their own row and column numbers show where pixels
-    come from: bilinear interpolation keeps a ramp."""
+    """Images of row and column numbers show where pixels come from: bilinear keeps a ramp."""
     transform = Affine(231.65, 0.0, 500_000.0, 0.0, -231.65, 5_000_000.0)
     ramps = np.mgrid[:80, :80] + 0.5
     drawn = [

@@ -1,5 +1,4 @@
-"""The findings: misregistration, variants and back-projection on
-pairs where the outcome is known by construction."""
+"""Misregistration, variants and back-projection on pairs whose outcome follows from their making."""
 
 from __future__ import annotations
 

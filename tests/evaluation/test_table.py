@@ -198,8 +198,7 @@ def all_but_eight(lst_k: np.ndarray) -> None:
 
 
 def without_aster(pair: Pair) -> Pair:
-    """Zeros and NaN over all that the patches cover; some valid
-    pixels far off, without which no file would be read."""
+    """Zeros and NaN over all patches; some valid pixels far off, so that the file is read."""
     aster_k = np.where(np.arange(pair.aster.columns) % 2, 0.0, np.nan) + np.zeros_like(pair.aster.values)
     aster_k[:4, :4] = 300.0
     return replace(pair, aster=pair.aster.with_values(aster_k))

@@ -1,5 +1,4 @@
-"""The learnt warp of a tile against GDAL's own of the whole
-tile, and its arithmetic against plain definitions."""
+"""The learnt warp of a tile against GDAL's of the whole tile, and against plain definitions."""
 
 from __future__ import annotations
 
@@ -40,8 +39,7 @@ def patch_k(name: str) -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def warped_by_gdal() -> Callable[[str], tuple[np.ndarray, Affine]]:
-    """A function (zone) → the tile with all patches in it, as GDAL warps
-    it in one call, and the transform of its grid."""
+    """A function (zone) → the tile with all patches as GDAL warps it at once, and its transform."""
 
     @cache
     def warp(zone: str) -> tuple[np.ndarray, Affine]:
@@ -111,8 +109,7 @@ def test_patches_come_out_as_gdal_warps_the_whole_tile(
 def test_three_rows_or_columns_are_taken_where_gdal_turns_the_image(
     learnt: Callable[[str], TileWarp], zone: str, name: str, along_rows: bool
 ) -> None:
-    """Two neighbours, as plain bilinear interpolation takes, would be
-    off by far more than the comparison above allows."""
+    """Two neighbours, as in plain bilinear interpolation, would be off by far more than allowed."""
     warp = learnt(zone)
     axis, first = (warp.rows, PATCHES[name][0]) if along_rows else (warp.columns, PATCHES[name][1])
     rows, columns = window_around(name, warp)
@@ -153,8 +150,7 @@ def three_weights(draw: st.DrawFn) -> tuple[float, np.ndarray]:
 
 @given(three_weights(), st.integers(0, 4000))
 def test_three_weights_follow_from_their_moments(drawn: tuple[float, np.ndarray], first: int) -> None:
-    """The heaviest in the middle, weights of three neighbours lie
-    within half a pixel of it, whatever their mean."""
+    """With the heaviest in the middle, three weights lie within half a pixel of it."""
     middle, weights = drawn
     offsets = np.array([-1.0, 0.0, 1.0])
     position = middle + weights @ offsets

@@ -1,5 +1,4 @@
-"""The network's structure: every number of its state counted
-once, shapes and connections as a run has them."""
+"""The network's structure: each number of its state counted once, shapes and connections as run."""
 
 from __future__ import annotations
 

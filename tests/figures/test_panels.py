@@ -1,5 +1,4 @@
-"""Figures: repeatable files, units on every axis, one scale where
-maps are compared, and the numbers that they show."""
+"""Figures: repeatable files, units on every axis, one scale where maps are compared, their numbers."""
 
 from __future__ import annotations
 

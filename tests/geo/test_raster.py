@@ -79,8 +79,7 @@ def test_warp_onto_the_same_grid_changes_nothing() -> None:
 
 
 def test_warp_samples_where_pyproj_says() -> None:
-    """Images of their own x and y show where each warped pixel was
-    sampled: bilinear interpolation keeps a ramp exact."""
+    """Images of x and y show where each warped pixel was sampled: bilinear keeps a ramp exact."""
     source = sinusoidal_raster(np.zeros((120, 120)))
     to_source = pyproj.Transformer.from_crs(
         pyproj.CRS.from_epsg(32631), pyproj.CRS.from_wkt(SINUSOIDAL.to_wkt()), always_xy=True

@@ -1,5 +1,4 @@
-"""Areas in degrees: where they lie on the granule agrees with
-pyproj, and what is no area is refused in one line."""
+"""Areas in degrees: they lie where pyproj says, and what is no area is refused in one line."""
 
 from __future__ import annotations
 

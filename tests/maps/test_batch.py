@@ -1,5 +1,4 @@
-"""A function over many granules: what is missing is done, what
-fails is named, and the estimate is what comes."""
+"""A function over many granules: what is missing is done, what fails named, the estimate right."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Maps and patches of many granules: what several processes make is
-what one makes, and one bad granule stops nothing."""
+"""Maps and patches of many granules: processes agree, and one bad granule stops nothing."""
 
 from __future__ import annotations
 
@@ -244,8 +243,7 @@ def test_a_damaged_map_and_an_older_code_s_map_are_made_anew(
 def test_one_map_a_day_that_of_the_granule_to_be_used(
     world: World, newer: str, older_stays_in_granules: bool
 ) -> None:
-    """A newer production replaces the older one's map and says so; an
-    older collection does so only where it is alone."""
+    """A newer production replaces a map and says so; an older collection only where it is alone."""
     world.map_of(LST_NAME).with_suffix(".png").write_bytes(b"its picture")
     write_lst(world.granules / newer, 320.0)
     if not older_stays_in_granules:

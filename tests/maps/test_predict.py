@@ -115,8 +115,7 @@ def test_the_residual_is_the_degraded_map_minus_the_lst(granules: Granules, tmp_
 def test_a_network_sees_the_nearest_pixel_where_there_is_none(
     granules: Granules, half_pixel_weights: Path, tmp_path: Path
 ) -> None:
-    """Far from gaps the map is the one of a granule without them;
-    the network's own pass, not cut into anything."""
+    """Far from gaps the map is that of a granule without them, in one pass of the network."""
     predict_granule(
         granules.lst, granules.reflectance, tmp_path / "map.tif", Request(weights=half_pixel_weights)
     )

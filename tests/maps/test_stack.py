@@ -1,5 +1,4 @@
-"""Many maps as one array: values as rasterio reads them, days and CRS as
-written, and no pixel read before it is asked for."""
+"""Many maps as one array: values, days and CRS as written, and no pixel read unasked."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Perceptual metrics against their papers' definitions written in
-numpy, and LPIPS against VGG16 layer by layer."""
+"""Perceptual metrics against their papers' definitions in numpy; LPIPS against VGG16 by layers."""
 
 from __future__ import annotations
 
@@ -73,8 +72,7 @@ def direct_gmsd(x: np.ndarray, r: np.ndarray) -> float:
 
 
 def haar_coefficients(image: np.ndarray, level: int, transposed: bool) -> np.ndarray:
-    """|Sum of the windows' upper halves − that of the lower ones| / 2^level;
-    windows reach 2^(level−1) pixels down and right."""
+    """|Sum of windows' upper halves − lower halves| / 2^level, reaching 2^(level−1) down and right."""
     size = 2**level
     turned = image.T if transposed else image
     padded = np.pad(turned, (size // 2 - 1, size // 2))
@@ -101,8 +99,7 @@ def direct_haarpsi(x: np.ndarray, r: np.ndarray) -> float:
 
 
 def direct_vif(x: np.ndarray, r: np.ndarray) -> float:
-    """Sheikh & Bovik 2006 in pixels: four scales, Gaussian windows of 17,
-    9, 5 and 3 pixels, visual noise of variance 2."""
+    """Sheikh & Bovik 2006 in pixels: Gaussian windows of 17, 9, 5 and 3 pixels, noise variance 2."""
     x, r = scaled(x, r, 255.0)
     kept = held = 0.0
     for scale, size in enumerate((17, 9, 5, 3)):

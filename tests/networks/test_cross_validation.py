@@ -1,5 +1,4 @@
-"""Weights from settings: one network, or one for each fold;
-evaluation takes the one that has not seen the scene."""
+"""Weights from settings: one network, or one a fold; a scene gets the one that has not seen it."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Training data: the right pixels, from MODIS alone; augmented
-alike in LST and NDVI, and the same for one seed."""
+"""Training data: the right pixels, from MODIS alone, augmented alike, the same for one seed."""
 
 from __future__ import annotations
 
@@ -31,8 +30,7 @@ def settings(**values: object) -> TrainingSettings:
 
 
 def coded(count: int = 6, rows: int = 12, columns: int = 12) -> TrainingData:
-    """Every pixel tells where it lies: NDVI = patch + fine row/1000 + fine
-    column/10⁶ (scaled), LST its block's upper left."""
+    """Pixels tell where they lie: NDVI = patch + fine row/1000 + fine column/10⁶, LST its block's corner."""
     row, column = np.mgrid[: 4 * rows, : 4 * columns]
     ndvi = np.stack([index * 1000.0 * 1000.0 + row * 1000.0 + column for index in range(count)])
     data = TrainingData(

@@ -1,5 +1,4 @@
-"""The losses against direct computations of Method 3 in numpy, their
-gradients, and what the published weights score."""
+"""The losses against Method 3 in numpy, their gradients, and what the published weights score."""
 
 from __future__ import annotations
 

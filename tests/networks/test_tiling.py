@@ -113,8 +113,7 @@ def test_a_network_for_inference_computes_the_same(upsampling: Upsampling) -> No
 
 
 def test_the_reach_is_that_of_the_gradient() -> None:
-    """With weights above zero nothing cancels: the inputs of an output
-    are those that its derivative is not zero for."""
+    """With weights above zero nothing cancels: an output's inputs are those with a derivative."""
     network = random_network(2).double()
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
@@ -194,8 +193,7 @@ def test_windows_of_a_network_that_depends_on_its_window_are_refused() -> None:
 
 
 class FirstChannel(nn.Module):
-    """A network that gives back its first input: any weighting
-    of windows that adds up to one gives the image."""
+    """A network that returns its first input: windows whose weights add up to one give the image."""
 
     def forward(self, inputs: Tensor) -> Tensor:
         return inputs[:, :1]

@@ -1,5 +1,4 @@
-"""Training: repeatable bit for bit, resumed or not; learning,
-stopped early, and what it keeps is the best epoch."""
+"""Training: repeatable bit for bit, resumed or not; it learns, stops early, returns the best epoch."""
 
 from __future__ import annotations
 

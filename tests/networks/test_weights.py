@@ -97,8 +97,7 @@ def test_published_pairs_give_the_committed_figures(published_pairs: Path, seen:
 
 
 def test_committed_figures_beside_the_published_checkpoints() -> None:
-    """Out of fold, on the same scenes: of nine figures, two are worse than
-    chance allows, by little; the notebook shows them."""
+    """Out of fold, on the same scenes: two of nine figures are slightly worse than chance allows."""
     table = differences(pd.read_csv(OWN_WEIGHTS / "metrics.csv"), ["rmse_k", "frr", "attenuation_rmse_db"])
     worse = {"rmse_k": 1, "frr": -1, "attenuation_rmse_db": 1}
     assert len(table) == 9 and (table["scenes"] == 62).all()

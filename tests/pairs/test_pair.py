@@ -46,8 +46,7 @@ def small_aster() -> Raster:
 
 
 def numbered_pair(down: int, right: int, coarse: int = 12) -> Pair:
-    """Every pixel's value tells its number, counted row by row; NDVI
-    starts `down` and `right` fine pixels from the LST."""
+    """A pixel's value is its number, row by row; NDVI starts `down` and `right` from the LST."""
     lst = 250.0 + np.arange(coarse**2).reshape(coarse, coarse) / coarse**2
     ndvi = np.arange((4 * coarse) ** 2).reshape(4 * coarse, 4 * coarse) / (4 * coarse) ** 2
     return Pair(
@@ -192,8 +191,7 @@ def write_aster(directory: Path, pair_id: str, stored: np.ndarray | None = None)
 
 @pytest.fixture
 def write_published_pair(tmp_path: Path, write_published_pickle: WritePickle) -> Callable[..., Path]:
-    """A function (id, **replaced) that writes a pair in the
-    published layout; a value of None leaves the entry out."""
+    """A function (id, **replaced) that writes a published pair; None leaves an entry out."""
 
     def write(pair_id: str, **replaced: Any) -> Path:
         write_aster(tmp_path, pair_id)

@@ -1,5 +1,4 @@
-"""The published files: the registry, what a directory holds of
-them, and fetching from a server on this machine."""
+"""The published files: the registry, what a directory holds of them, fetching from a server."""
 
 from __future__ import annotations
 

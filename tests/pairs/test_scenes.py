@@ -54,8 +54,7 @@ def test_the_committed_folds_hold_no_test_scene() -> None:
 def renamed_test_scene(
     tmp_path: Path, synthetic_pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Path]:
-    """Three pairs of one's own called 2, 7 and 8, of which 8
-    has the LST of a test scene by the split's file."""
+    """Three pairs of one's own, 2, 7 and 8; by the split's file 8 has a test scene's LST."""
     for scene, offset_k in (("2", 0.0), ("7", 0.5), ("8", 1.0)):
         lst = synthetic_pair.lst.with_values(synthetic_pair.lst.values + offset_k)
         write_pair(Pair(scene, lst, synthetic_pair.ndvi, synthetic_pair.aster), tmp_path / "pairs")

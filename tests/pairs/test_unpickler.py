@@ -194,8 +194,7 @@ def test_persistent_ids_are_refused(tmp_path: Path, persistent: bytes) -> None:
 
 
 def read_in_another_process(*paths: Path) -> list[str]:
-    """One line for each pickle: "refused" with the message, or the
-    value of LST. A reader that crashes fails the test."""
+    """A line for each pickle: "refused" with the message, or its LST; a crash fails the test."""
     script = (
         "import sys; from pathlib import Path; from lstsr_core.base.errors import InputError\n"
         "from lstsr_core.pairs.unpickler import read_arrays_pickle\n"

@@ -1,5 +1,4 @@
-"""Patches of granules: the right windows at the right place, cut
-once, and again only when something has changed."""
+"""Patches of granules: the right windows, cut once, and again only when something has changed."""
 
 from __future__ import annotations
 

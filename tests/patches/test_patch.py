@@ -1,5 +1,4 @@
-"""Patches: LST and NDVI over the same ground, on the tile's own
-windows, split and summed up as the method says."""
+"""Patches: LST and NDVI over the same ground, on the tile's windows, split by the method's rule."""
 
 from __future__ import annotations
 

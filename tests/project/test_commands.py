@@ -1,5 +1,4 @@
-"""The commands that README and the book print: each is run, or marked with the
-reason why not and checked by the real parsers.
+"""The commands that README and the book print: each is run, or marked with a reason and parsed.
 
 A shell block is run as it stands, unless a comment directly above it says ``<!-- not run here: REASON -->``.
 Blocks of one page are run one after the other, in a copy of the project that has a small sample.
@@ -55,8 +54,7 @@ def identity(block: Block) -> str:
 
 
 def words_of(command: str) -> list[str]:
-    """A command's words, from the program on: without variables before it,
-    comments, folders and what is piped or redirected."""
+    """A command's words from the program on, without variables, comments, folders, redirections."""
     words = shlex.split(command, comments=True)
     while words and re.match(r"[A-Za-z_]\w*=", words[0]):
         words = words[1:]
@@ -170,8 +168,7 @@ def test_the_parsers_take_every_command(block: Block) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_the_parsers_take_commands_in_running_text(page: Path) -> None:
-    """``lstsr …`` between single backquotes, where it is a whole command:
-    its first word a command, options known to it."""
+    """``lstsr …`` between single backquotes, where it is a whole command with options."""
     prose = re.sub(r"^(`{3,}).*?^\1", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     parsers = commands()
     for code in re.findall(r"(?<!`)`(lstsr(?:-book)? [a-z][^`]*)`(?!`)", prose):
@@ -245,8 +242,7 @@ def test_a_marker_is_read_where_it_stands_directly_above(tmp_path: Path) -> None
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> ProjectCopy:
-    """A copy whose profile makes the sample small, with what the
-    first three notebooks leave (nothing is trained)."""
+    """A copy with a small sample and what the first three notebooks leave (nothing is trained)."""
     copy = copy_project(tmp_path_factory.mktemp("commands") / "project")
     (copy.root / "data" / "params" / "sample.yaml").write_text(yaml.safe_dump(SMALLEST))
     made = copy.python(PREPARE)
@@ -263,8 +259,7 @@ def copy(prepared: ProjectCopy, tmp_path: Path) -> ProjectCopy:
 
 
 def shell(copy: ProjectCopy, script: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run a script in the copy's root as it stands, with ``lstsr`` and
-    ``papermill`` on the path and in ``.venv/bin``."""
+    """Run a script in the copy's root, with ``lstsr`` and ``papermill`` on the path."""
     programs = copy.root / ".venv" / "bin"
     programs.mkdir(parents=True, exist_ok=True)
     for name, module in (

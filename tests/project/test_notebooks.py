@@ -1,5 +1,4 @@
-"""The notebooks: parameters that agree everywhere, cells that call
-and show, alt text, outputs that can be compared."""
+"""The notebooks: one set of parameters, cells that call and show, alt text, comparable outputs."""
 
 from __future__ import annotations
 
@@ -163,8 +162,7 @@ def test_figures_are_named_apart() -> None:
 
 
 def test_the_papers_list_is_accounted_for() -> None:
-    """By a figure each, but for the table of metrics; architecture
-    and flow chart come with a notebook of their own."""
+    """Each by a figure, but for the table of metrics; the architecture has a notebook of its own."""
     made = {told["paper"] for name in NAMES for told in figures_of(name) if "paper" in told}
     missing = set() if "12_structure" in NAMES else {1, 2}
     assert made == set(range(1, 15)) - {13} - missing
@@ -252,8 +250,7 @@ def test_a_runs_notebooks_show_figures_and_no_errors_paths_or_times(
 def test_papermill_runs_a_notebook_by_hand_from_any_directory(
     undisturbed: ProjectCopy, tmp_path: Path
 ) -> None:
-    """The relative run directory of the notebook's first cell
-    is the project's, not the working directory's."""
+    """The first cell's relative run directory is the project's, not the working directory's."""
     copy, directory, name = (
         undisturbed.clone(tmp_path / "project"),
         tmp_path / "elsewhere",

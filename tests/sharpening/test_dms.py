@@ -1,5 +1,4 @@
-"""DMS against scikit-learn, against landscapes whose fine LST is
-known, and against the published code's products."""
+"""DMS against scikit-learn, landscapes whose fine LST is fixed, and the published products."""
 
 from __future__ import annotations
 
@@ -214,8 +213,7 @@ def test_windows_that_cannot_train_are_left_to_the_global_regression() -> None:
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0, 6]))
 def test_emitted_power_is_given_back_where_the_residual_is_even(seed: int, moving_window: int) -> None:
-    """LST that the predictor cannot tell, but for a constant: what is
-    left over is a constant that upsampling keeps."""
+    """A predictor tells nothing of the LST but a constant, and upsampling keeps a constant."""
     predictor = blocky_predictor(seed % 1000, size=12)
     lst_k = np.full((12, 12), 300.0)
     fine_k = dms(lst_k, predictor, seed=seed, moving_window=moving_window)
@@ -353,8 +351,7 @@ def test_weights_rise_with_homogeneity_and_are_halved_for_the_most_heterogeneous
 
 
 def test_bootstraps_that_hold_weightless_pixels_alone_still_train() -> None:
-    """Nine of ten pixels vary alike and weigh nothing, so that
-    a third of the bootstraps has no weight at all."""
+    """Nine of ten pixels weigh nothing, so that a third of the bootstraps has no weight."""
     level = np.full((4, 4), np.nan)
     level.ravel()[:10] = 2.0 ** np.arange(
         10

@@ -1,5 +1,4 @@
-"""ATPRK and AATPRK against dense solves in loops, PyKrige, what must
-hold of any kriging, and the published products."""
+"""ATPRK and AATPRK against dense solves, PyKrige, any kriging's laws, the published products."""
 
 from __future__ import annotations
 

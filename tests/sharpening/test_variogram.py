@@ -183,8 +183,7 @@ def test_no_other_range_fits_better(seed: int, roughness: float, published: bool
 
 
 def test_deconvolution_finds_the_semivariogram_of_the_points() -> None:
-    """Block means of a field with a known semivariogram: the coarse fit is too
-    smooth and too low, the deconvolved one right."""
+    """From block means the coarse fit is too smooth and too low; the deconvolved one is right."""
     fitted = fit_variograms(coarse_means(exponential_field(1024, 1500.0, 4.0, seed=9)))
     assert fitted.point.range_m == pytest.approx(1500.0, rel=0.05)
     assert fitted.point.sill == pytest.approx(4.0, rel=0.05)

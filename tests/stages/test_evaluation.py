@@ -37,8 +37,7 @@ def coarse_bias_k(run: Path) -> float:
 def test_modis_is_as_far_from_aster_as_the_pair_was_made(
     tmp_path: Path, synthetic_pair: Pair, synthetic_pair_with_bias: Callable[[float], Pair]
 ) -> None:
-    """ASTER colder by b kelvin: MODIS is warmer by b, and the
-    mean square difference grows by b² + 2 b · bias."""
+    """ASTER colder by b: MODIS is warmer by b, and the mean square grows by b² + 2 b · bias."""
     assert coarse_bias_k(bicubic_run(tmp_path / "none", synthetic_pair)) == pytest.approx(0.0, abs=0.02)
     for bias_k in (1.5, -2.25):
         directory = bicubic_run(tmp_path / str(bias_k), synthetic_pair_with_bias(bias_k))

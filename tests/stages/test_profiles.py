@@ -1,5 +1,4 @@
-"""Profiles: a file says what differs, for one notebook or for
-all, and nothing that a notebook does not have."""
+"""Profiles: a file says what differs, for one notebook or all, by names that notebooks have."""
 
 from __future__ import annotations
 

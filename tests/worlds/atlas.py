@@ -24,8 +24,7 @@ METHODS = ["bicubic", "tsharp"]
 
 
 def write_atlas_results(run: Path) -> None:
-    """Scenes 0 and 57, of whose metrics the run's
-    06_aster_evaluation tells; their footprints go to 01_download."""
+    """Scenes 0 and 57, which the run's 06_aster_evaluation has; footprints go to 01_download."""
     atlas = run / "11_atlas"
     known = {
         "scene": ["0", "57"], "longitude": [4.5, -0.25], "latitude": [44.0, 45.5], "utm_zone": 31,

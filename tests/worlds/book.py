@@ -24,8 +24,7 @@ PIXEL = base64.b64encode(
 
 
 def notebook(title: str, alt: str = "One grey pixel.", **told: Any) -> dict[str, Any]:
-    """One with a figure cell; `told` is the figure's metadata over
-    "figure_<title's number>", a caption and a table."""
+    """One with a figure cell; `metadata` is the figure's, over a name, a caption and a table."""
     described = {
         "figure": f"figure_{title[-2:]}",
         "caption": "What to see: *grey*, R².",

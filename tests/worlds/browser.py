@@ -1,5 +1,4 @@
-"""Chromium over a built book, as a reader meets it: served
-from this machine, without Chromium's own errands."""
+"""Chromium over a built book: served from this machine, without Chromium's own errands."""
 
 from __future__ import annotations
 
@@ -52,8 +51,7 @@ def chromium() -> Iterator[Browser]:
 
 
 def page_names(html: Path) -> list[str]:
-    """Every page of a built book, relative to its folder; templates
-    that the theme leaves in ``_static`` are none."""
+    """Every page of a built book, relative to its folder, without the theme's templates."""
     return sorted(
         path.relative_to(html).as_posix() for path in html.rglob("*.html") if "_static" not in path.parts
     )

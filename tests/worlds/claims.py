@@ -25,8 +25,7 @@ FIGURES = {
 def metrics_rows(
     figures: dict[str, dict[str, float]], scenes: tuple[str, ...] = ("0", "57")
 ) -> list[dict[str, object]]:
-    """One row a scene and method; the first scene lies `step`
-    below the figure and the last as much above it."""
+    """A row for each scene and method; the first scene lies `step` below, the last above."""
     rows: list[dict[str, object]] = []
     plain = {
         "psnr_db": 21.0,

@@ -1,5 +1,4 @@
-"""A copy of the project that runs on its own, small; two of them
-run at the same time, once for the whole session."""
+"""A small copy of the project that runs on its own; two run at once, once a session."""
 
 from __future__ import annotations
 
@@ -193,8 +192,7 @@ class SmallRuns:
 
 
 def start_small_runs(directory: Path) -> SmallRuns:
-    """Run two copies below a directory; the first is finished
-    on return, the other is interrupted meanwhile."""
+    """Run two copies below a directory; one is finished on return, the other interrupted."""
     undisturbed, interrupted = (
         copy_project(directory / name / "project") for name in ("undisturbed", "interrupted")
     )

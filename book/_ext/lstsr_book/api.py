@@ -1,5 +1,4 @@
-"""The API reference: what the package's public names are for, read from
-signatures and docstrings without running any code.
+"""The API reference: what public names are for, read from the source without running it.
 
 Sphinx's autodoc was tried: five times the processor time for
 Sphinx (26 s in place of 5), twice for a whole book.
@@ -270,8 +269,7 @@ class _Reference:
 
 
 def _fields(member: griffe.Class) -> dict[str, Any]:
-    """The fields of a pydantic model, whose descriptions are made
-    when the module is imported; nothing for others."""
+    """A pydantic model's fields, whose descriptions are made on import; nothing for others."""
     if not any(str(base) == "BaseModel" for holder in (member, *member.mro()) for base in holder.bases):
         return {}
     model: type[BaseModel] = getattr(importlib.import_module(member.module.path), member.name)

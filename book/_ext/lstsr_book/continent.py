@@ -1,5 +1,4 @@
-"""A continent on paper: what a year of maps of many tiles would
-take, from what one tile was measured to take."""
+"""A continent on paper: what maps of many tiles would take, from the measurement of one tile."""
 
 from __future__ import annotations
 

@@ -51,8 +51,7 @@ def _written(outputs: Iterable[str], name: str) -> str:
 
 
 def _parameters_tables() -> str:
-    """A folded table for each notebook: every parameter, what it
-    means, what it may be, and each profile's value."""
+    """A folded table for each notebook: each parameter, its meaning, range and value in profiles."""
     profiles = [read_profile(profile) for profile in SHOWN]
     return "\n\n".join(_parameters_table(parameters, profiles) for parameters in BY_NOTEBOOK.values())
 
