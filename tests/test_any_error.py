@@ -149,7 +149,7 @@ def test_an_output_that_cannot_be_is_told(places: Path, lstsr: Lstsr, option: st
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "message"),
     [
         (["07_map.day=2018-02-30"], "07_map: parameter 'day' is '2018-02-30': '2018-02-30' is no day"),
         (["07_map.day=!!timestamp x"], "--set '07_map.day=!!timestamp x': the value is not YAML"),
@@ -161,13 +161,13 @@ def test_an_output_that_cannot_be_is_told(places: Path, lstsr: Lstsr, option: st
     ],
 )
 def test_a_parameter_that_is_none_is_told_before_anything_runs(
-    lstsr: Lstsr, settings: list[str], told: str
+    lstsr: Lstsr, settings: list[str], message: str
 ) -> None:
     code, output, errors = lstsr(
         "run", "--only", "12", *(word for text in settings for word in ("--set", text))
     )
     assert_told(code, errors)
-    assert told in errors and not output and len(errors.splitlines()) == 1
+    assert message in errors and not output and len(errors.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
@@ -249,7 +249,7 @@ def test_what_a_command_loads_cannot_end_it_in_silence(
 
 
 @pytest.mark.parametrize(
-    ("error", "code", "told"),
+    ("error", "code", "message"),
     [
         (OSError(28, "No space left on device", "/a/file"), 1, "/a/file: No space left on device"),
         (OSError(28, "No space left on device", b"/a/\xff"), 1, "/a/\udcff: No space left on device"),
@@ -264,11 +264,11 @@ def test_what_a_command_loads_cannot_end_it_in_silence(
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
 def test_each_kind_of_error_is_explained(
-    error: Exception, code: int, told: str, monkeypatch: pytest.MonkeyPatch
+    error: Exception, code: int, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PWD", "/")
-    found, line = cli._explain(error, ["verify", "a"])
-    assert found == code and told in line and "LSTSR_TRACEBACK=1" in line and len(line) < 500
+    exit_code, line = cli._explain(error, ["verify", "a"])
+    assert exit_code == code and message in line and "LSTSR_TRACEBACK=1" in line and len(line) < 500
 
 
 def test_a_name_that_is_not_utf8_is_taken_for_the_cause_of_what_a_library_says() -> None:

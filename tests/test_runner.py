@@ -40,8 +40,8 @@ def finished(undisturbed: ProjectCopy, tmp_path: Path) -> ProjectCopy:
 def did(completed: Completed) -> dict[str, str]:
     """Notebook → "done" or "skipped", in the order told."""
     assert completed.returncode == 0, completed.stderr
-    told = (re.fullmatch(r"(\w+): (skipped|done)\b.*", line) for line in completed.stdout.splitlines())
-    return {match[1]: match[2] for match in told if match}
+    lines = (re.fullmatch(r"(\w+): (skipped|done)\b.*", line) for line in completed.stdout.splitlines())
+    return {match[1]: match[2] for match in lines if match}
 
 
 def refusal(completed: Completed) -> str:
@@ -83,12 +83,12 @@ def test_progress_is_shown_for_each_notebook_and_cell(
 
 def test_nothing_leaves_the_run_directory(undisturbed: ProjectCopy) -> None:
     written = {path.name for path in undisturbed.run_directory.iterdir()}
-    kept = {
+    times = {
         ".patches",
         ".atlas",
         "trainings",
     }  # patches and scenes that are not made again, and networks that are being trained
-    assert written == {*NAMES, "notebooks", "provenance.json", ".lock"} | kept
+    assert written == {*NAMES, "notebooks", "provenance.json", ".lock"} | times
     assert not list((undisturbed.run_directory / "trainings").iterdir())
     assert {path.name for path in (undisturbed.root / "data" / "runs").iterdir()} == {"sample"}
 
@@ -131,18 +131,18 @@ def test_training_reruns_what_takes_its_weights_alone(
         return {",".join(row.split(",")[:3]): row for row in rows}
 
     assert did(finished.run("--set", "03_training.alpha=0.5")) == all_skipped("03_training", "12_structure")
-    made = products_on_disk(finished)
-    own = finished.run(
+    images = products_on_disk(finished)
+    process = finished.run(
         "--only", "04", "--set", "weights_directory=03_training/weights", "--set", "03_training.alpha=0.5"
     )
-    assert did(own) == {"04_sharpening": "done"}
+    assert did(process) == {"04_sharpening": "done"}
     before, after = products(undisturbed), products(finished)
     assert before.keys() == after.keys()
     # The one network that was trained here; the others' weights are the package's in both.
     assert {key.split(",")[1] for key in before if before[key] != after[key]} == {"sif-cnn-sr1"}
     remade = products_on_disk(finished)
-    assert made.keys() == remade.keys()
-    assert {path.stem for path in made if made[path] != remade[path]} == {"sif-cnn-sr1"}
+    assert images.keys() == remade.keys()
+    assert {path.stem for path in images if images[path] != remade[path]} == {"sif-cnn-sr1"}
 
 
 def test_what_changes_no_result_reruns_nothing(finished: ProjectCopy) -> None:
@@ -184,8 +184,8 @@ def test_a_result_that_is_gone_upstream_is_not_read_around(finished: ProjectCopy
     for path in (finished.run_directory / "01_download" / "pairs").glob("1_*"):
         path.unlink()
     before = finished.results()
-    told = refusal(finished.run("--only", "06"))
-    assert "06_aster_evaluation" in told and "01_download/pairs/1_aster_250m.tif" in told
+    message = refusal(finished.run("--only", "06"))
+    assert "06_aster_evaluation" in message and "01_download/pairs/1_aster_250m.tif" in message
     assert finished.results() == before
 
 
@@ -266,9 +266,9 @@ def run_many(copy: ProjectCopy, commands: list[tuple[dict[str, str], list[str]]]
     """Exit code (or the exception that got through) and errors told, of every command."""
     completed = copy.python(MANY_RUNS, json.dumps(commands))
     assert completed.returncode == 0, completed.stderr
-    told = [(code, errors) for code, errors in map(json.loads, completed.stdout.splitlines())]
-    assert len(told) == len(commands)
-    return told
+    refusals = [(code, errors) for code, errors in map(json.loads, completed.stdout.splitlines())]
+    assert len(refusals) == len(commands)
+    return refusals
 
 
 @pytest.fixture(scope="module")
@@ -286,10 +286,10 @@ def refused(empty: ProjectCopy) -> Mapping[str, tuple[object, str]]:
 def test_wrong_arguments_are_refused_in_one_line(
     case: str, refused: Mapping[str, tuple[object, str]]
 ) -> None:
-    code, told = refused[case]
-    assert code == 1, (code, told)
-    assert re.fullmatch(r"lstsr: [^\n]+\n", told), told
-    assert REFUSED[case][1] in told
+    code, message = refused[case]
+    assert code == 1, (code, message)
+    assert re.fullmatch(r"lstsr: [^\n]+\n", message), message
+    assert REFUSED[case][1] in message
 
 
 def test_refused_commands_have_run_nothing(
@@ -339,7 +339,7 @@ BROKEN_FILES = {
 
 
 @pytest.fixture(scope="module")
-def told_of_broken_files(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, tuple[object, str]]:
+def broken_file_messages(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, tuple[object, str]]:
     copy = copy_project(tmp_path_factory.mktemp("broken") / "project")
     commands: list[tuple[dict[str, str], list[str]]] = [
         ({str(copy.root / name): text}, []) for name, text, _ in BROKEN_FILES.values()
@@ -349,13 +349,13 @@ def told_of_broken_files(tmp_path_factory: pytest.TempPathFactory) -> Mapping[st
 
 @pytest.mark.parametrize("case", BROKEN_FILES)
 def test_broken_files_of_the_project_are_named_in_one_line(
-    case: str, told_of_broken_files: Mapping[str, tuple[object, str]]
+    case: str, broken_file_messages: Mapping[str, tuple[object, str]]
 ) -> None:
     name, _, reason = BROKEN_FILES[case]
-    code, told = told_of_broken_files[case]
-    assert code == 1, (code, told)
-    assert re.fullmatch(r"lstsr: [^\n]+\n", told), told
-    assert f"/project/{name}" in told and reason in told
+    code, message = broken_file_messages[case]
+    assert code == 1, (code, message)
+    assert re.fullmatch(r"lstsr: [^\n]+\n", message), message
+    assert f"/project/{name}" in message and reason in message
 
 
 # What fails
@@ -363,12 +363,14 @@ def test_broken_files_of_the_project_are_named_in_one_line(
 
 def failure(completed: Completed, copy: ProjectCopy, name: str) -> tuple[str, dict[str, Any]]:
     """The error told, and the cell of the file to open that has the number told."""
-    told = re.fullmatch(rf"lstsr: {name}, cell \[(\d+)\]: (.*) Open (\S+) at that cell\.", refusal(completed))
-    assert told, completed.stderr
-    cells = json.loads(Path(told[3]).read_text())["cells"]
+    match = re.fullmatch(
+        rf"lstsr: {name}, cell \[(\d+)\]: (.*) Open (\S+) at that cell\.", refusal(completed)
+    )
+    assert match, completed.stderr
+    cells = json.loads(Path(match[3]).read_text())["cells"]
     code = [cell for cell in cells if cell["cell_type"] == "code"]
-    assert Path(told[3]).is_relative_to(copy.root)
-    return told[2], code[int(told[1]) - 1]
+    assert Path(match[3]).is_relative_to(copy.root)
+    return match[2], code[int(match[1]) - 1]
 
 
 def test_a_failing_notebook_is_told_and_earlier_results_stay(finished: ProjectCopy) -> None:
@@ -387,14 +389,14 @@ def test_a_failing_notebook_is_told_and_earlier_results_stay(finished: ProjectCo
 
 
 @pytest.mark.parametrize(
-    ("source", "told"),
+    ("source", "message"),
     [
         ("raise ValueError('first line\\nsecond line')", "ValueError: first line second line"),
         ("import os\nos.kill(os.getpid(), 9)", "the kernel died"),
     ],
     ids=["error of two lines", "kernel killed"],
 )
-def test_a_broken_cell_is_told_in_one_line(finished: ProjectCopy, source: str, told: str) -> None:
+def test_a_broken_cell_is_told_in_one_line(finished: ProjectCopy, source: str, message: str) -> None:
     notebook = finished.root / "notebooks" / "05_fourier.ipynb"
     content = json.loads(notebook.read_text())
     checking = next(cell for cell in content["cells"] if "Fourier.check" in "".join(cell["source"]))
@@ -402,7 +404,7 @@ def test_a_broken_cell_is_told_in_one_line(finished: ProjectCopy, source: str, t
     notebook.write_text(json.dumps(content))
     before, records = finished.results(), finished.records()
     error, cell = failure(finished.run("--only", "05"), finished, "05_fourier")
-    assert told in error
+    assert message in error
     assert "".join(cell["source"]) == source
     assert (finished.results(), finished.records()) == (before, records)
 

@@ -27,7 +27,7 @@ def test_a_text_is_the_same_in_every_encoding_that_says_what_it_is(text: str, en
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "reason"),
     [
         ("première\nsecond é\n".encode("latin-1"), "line 1 is not UTF-8"),
         (b"first\nsecond \xe9\n", "line 2 is not UTF-8"),
@@ -38,10 +38,12 @@ def test_a_text_is_the_same_in_every_encoding_that_says_what_it_is(text: str, en
     ],
     ids=["Latin-1", "Latin-1 below", "UTF-16-LE", "UTF-16-BE", "half a letter", "no text"],
 )
-def test_what_is_no_text_is_refused_by_name_and_not_quoted(tmp_path: Path, content: bytes, told: str) -> None:
+def test_what_is_no_text_is_refused_by_name_and_not_quoted(
+    tmp_path: Path, content: bytes, reason: str
+) -> None:
     path = tmp_path / "file"
     path.write_bytes(content)
-    with pytest.raises(InputError, match=told) as caught:
+    with pytest.raises(InputError, match=reason) as caught:
         read_text(path, "a token")
     message = str(caught.value)
     assert message.startswith(f"{path}: ") and "expected a token" in message and "second" not in message
@@ -127,7 +129,7 @@ def test_a_file_of_names_and_values_is_read_in_any_encoding(tmp_path: Path, enco
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("words", "holds a str"),
         ("- 1\n", "holds a list"),
@@ -136,9 +138,9 @@ def test_a_file_of_names_and_values_is_read_in_any_encoding(tmp_path: Path, enco
         ("a: 1\na: 2", "twice"),
     ],
 )
-def test_a_file_without_names_and_values_is_named(tmp_path: Path, text: str, told: str) -> None:
+def test_a_file_without_names_and_values_is_named(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "file.yaml").write_text(text)
-    with pytest.raises(InputError, match=told) as caught:
+    with pytest.raises(InputError, match=message) as caught:
         read_yaml(tmp_path / "file.yaml")
     assert str(caught.value).startswith(str(tmp_path / "file.yaml"))
 

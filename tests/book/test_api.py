@@ -115,13 +115,13 @@ def test_parameters_that_share_a_line_keep_their_own_types(pages: dict[str, str]
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         ("{{ reference nowhere }}", "'nowhere' is no part"),
         ("{{ reference geo }}\n\n{{ reference geo }}", "'geo' was named before"),
     ],
 )
-def test_a_page_that_names_a_wrong_wing_is_refused(tmp_path: Path, content: str, told: str) -> None:
+def test_a_page_that_names_a_wrong_wing_is_refused(tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / "page.md").write_text(f"# Page\n\n{content}\n")
-    with pytest.raises(InputError, match=f"page.md: {told}"):
+    with pytest.raises(InputError, match=f"page.md: {message}"):
         api.fill_pages(tmp_path)

@@ -70,14 +70,14 @@ def sources(html: Path) -> dict[str, Source]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
 def address(html: Path) -> Iterator[str]:
-    with served(html) as found:
-        yield found
+    with served(html) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +156,7 @@ def test_axe_finds_no_fault_in_light_or_dark(
             faults[name, scheme] = _faults(page, scheme)
         page.close()
     context.close()
-    assert {key: found for key, found in faults.items() if found} == {}
+    assert {key: names for key, names in faults.items() if names} == {}
 
 
 def test_no_page_scrolls_sideways_on_a_phone(visits: dict[str, Visit]) -> None:
@@ -305,8 +305,8 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(browser: Browser,
     walked = _walk(page, 60)
     assert walked[0]["name"] == "Skip to main content" and walked[0]["seen"]
     names = [element["name"] for element in walked]
-    for wanted in ("Search", "Toggle primary sidebar", "light/dark"):
-        assert any(wanted.lower() in name.lower() for name in names), f"{wanted} is not among {names}"
+    for label in ("Search", "Toggle primary sidebar", "light/dark"):
+        assert any(label.lower() in name.lower() for name in names), f"{label} is not among {names}"
     assert [element for element in walked if not (element["seen"] and element["marked"])] == []
     page.goto(address + "method.html", wait_until="load")
     page.keyboard.press("Tab")

@@ -544,7 +544,7 @@ def run_cli(*arguments: str | Path) -> int:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--product", "MOD13Q1.061"], "'MOD13Q1.061' is no product"),
         (
@@ -565,11 +565,11 @@ def run_cli(*arguments: str | Path) -> int:
     ],
 )
 def test_a_bad_option_is_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], told: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
     assert run_cli("--out", tmp_path / "out", *arguments) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("lstsr: ") and told in line and "secret" not in line
+    assert line.startswith("lstsr: ") and message in line and "secret" not in line
     assert not (tmp_path / "out").exists()
 
 

@@ -140,9 +140,9 @@ def test_each_fault_costs_its_own_granule_at_most(
     ]  # which pymodis saves under the granule's name
     archive.lasting[page] = HTML_PAGE
     archive.once[damaged] = [Fault(body=bytes(damaged_content))]
-    for name, told in ((wrong_size, {"size": 17}), (wrong_sum, {"value": "123456789"})):
+    for name, facts in ((wrong_size, {"size": 17}), (wrong_sum, {"value": "123456789"})):
         archive.files[f"{day_of(archive, name)}/{name}.xml"] = ecs_metadata(
-            name, contents[name], **told
+            name, contents[name], **facts
         ).encode()  # type: ignore[arg-type]
     archive.lasting[gone] = Fault(404)
     result = run(python, archive, tmp_path)
@@ -229,7 +229,7 @@ def test_only_the_days_of_the_period_are_asked_for(
 
 
 @pytest.mark.parametrize(
-    ("ending", "fault", "told", "requests"),
+    ("ending", "fault", "message", "requests"),
     [
         ("/MOD21A1D.061/", Fault(503), "503, ", 4),
         ("/MOD21A1D.061/", HTML_PAGE, "lists no days", 1),
@@ -238,13 +238,13 @@ def test_only_the_days_of_the_period_are_asked_for(
     ],
 )
 def test_an_index_that_is_none_is_not_an_empty_archive(
-    python: str, archive: Archive, tmp_path: Path, ending: str, fault: Fault, told: str, requests: int
+    python: str, archive: Archive, tmp_path: Path, ending: str, fault: Fault, message: str, requests: int
 ) -> None:
     archive.once[ending] = [Fault(503)] if fault.status == 503 else []
     archive.lasting[ending] = fault
     result = run(python, archive, tmp_path / "out")
     (line,) = result.stderr.splitlines()
-    assert result.returncode == 1 and told in line and f"{archive.url}/MOLT/MOD21A1D.061" in line
+    assert result.returncode == 1 and message in line and f"{archive.url}/MOLT/MOD21A1D.061" in line
     assert len(archive.asked(ending)) == requests and archive.asked_for_granules == []
 
 

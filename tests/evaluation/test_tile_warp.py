@@ -149,9 +149,9 @@ def three_weights(draw: st.DrawFn) -> tuple[float, np.ndarray]:
 
 
 @given(three_weights(), st.integers(0, 4000))
-def test_three_weights_follow_from_their_moments(drawn: tuple[float, np.ndarray], first: int) -> None:
+def test_three_weights_follow_from_their_moments(moments: tuple[float, np.ndarray], first: int) -> None:
     """With the heaviest in the middle, three weights lie within half a pixel of it."""
-    middle, weights = drawn
+    middle, weights = moments
     offsets = np.array([-1.0, 0.0, 1.0])
     position = middle + weights @ offsets
     assume(abs(position - round(position)) < 0.499)  # a tie of two neighbours may be told from either
@@ -160,9 +160,9 @@ def test_three_weights_follow_from_their_moments(drawn: tuple[float, np.ndarray]
     axis = WarpAxis(
         np.array([[round(position * STEPS)]], dtype=np.int32), np.array([[spread]], dtype=np.float32)
     )
-    found_middle, found = axis.taps(np.array([0]), np.array([0]), first)
+    found_middle, shares = axis.taps(np.array([0]), np.array([0]), first)
     assert found_middle[0, 0] == nearest - first
-    np.testing.assert_allclose(found[:, 0, 0], weights, atol=1e-5)
+    np.testing.assert_allclose(shares[:, 0, 0], weights, atol=1e-5)
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -206,6 +206,6 @@ def numbered() -> Iterator[DatasetReader]:
 def test_fractional_windows_are_read_as_rasterio_reads_them(
     numbered: DatasetReader, row: float, height: float, column: float, width: float
 ) -> None:
-    found = numbered.read(1, window=Window(column, row, width, height))
+    numbers = numbered.read(1, window=Window(column, row, width, height))
     expected = 1000 * nearest_indices(row, height)[:, None] + nearest_indices(column, width)
-    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(numbers, expected)

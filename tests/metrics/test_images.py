@@ -198,7 +198,7 @@ def test_gradient_classes_are_the_quartiles_of_the_references_detail() -> None:
         (quartiles[0] <= detail) & (detail <= quartiles[1]),
         detail > quartiles[1],
     ]
-    expected = [math.sqrt(squared[chosen].mean()) for chosen in classes]
+    expected = [math.sqrt(squared[mask].mean()) for mask in classes]
     assert metrics.rmse_by_gradient_k(x, r) == pytest.approx(expected, rel=1e-9)
 
 

@@ -36,10 +36,10 @@ def test_pairs_are_of_one_day_and_tile_in_any_folder(tmp_path: Path) -> None:
     )
     touch(tmp_path, ".MOD21A1D.A2018107.h18v04.061.2020001000000.17.part.hdf")
     pairs = granule_pairs(tmp_path)
-    told = [
+    messages = [
         (str(pair.date), str(pair.tile), pair.reflectance and pair.reflectance.parent.name) for pair in pairs
     ]
-    assert told == [
+    assert messages == [
         ("2018-04-15", "h18v04", "2018.04.15"),
         ("2018-04-15", "h19v04", None),
         ("2018-04-16", "h18v04", "2018.04.16"),
@@ -126,7 +126,7 @@ def test_pairing_follows_its_rule_whatever_the_directory_holds(
 
 
 @pytest.mark.parametrize(
-    ("reflectance", "told"),
+    ("reflectance", "messages"),
     [
         ("MYD09GQ.A2018105.h18v04.061.2020001000000.hdf", []),
         (
@@ -144,13 +144,13 @@ def test_pairing_follows_its_rule_whatever_the_directory_holds(
     ],
 )
 def test_another_origin_is_told(
-    reflectance: str, told: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    reflectance: str, messages: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     name = GranuleName.parse("MYD21A1D.A2018105.h18v04.061.2020001000000.hdf")
-    assert other_origin(name, GranuleName.parse(reflectance)) == told
+    assert other_origin(name, GranuleName.parse(reflectance)) == messages
     touch(tmp_path, str(name), reflectance)
     tell_other_origins(granule_pairs(tmp_path))
-    assert capsys.readouterr().err == "".join(f"lstsr: {line} (1 of 1 LST granules)\n" for line in told)
+    assert capsys.readouterr().err == "".join(f"lstsr: {line} (1 of 1 LST granules)\n" for line in messages)
 
 
 @pytest.mark.parametrize(
@@ -169,8 +169,8 @@ def test_an_odd_name_is_passed_over_with_a_line(
     touch(tmp_path, name)
     touch(tmp_path / "folder", odd)
     assert [pair.lst.name for pair in granule_pairs(tmp_path)] == [name]
-    told = capsys.readouterr().err
-    assert told.count("\n") == 1 and odd in told and "passed over" in told
+    errors = capsys.readouterr().err
+    assert errors.count("\n") == 1 and odd in errors and "passed over" in errors
     (tmp_path / name).unlink()
     if "21A1D" in odd:
         with pytest.raises(InputError, match=r"give .* the name that the archive gave it"):
@@ -179,11 +179,11 @@ def test_an_odd_name_is_passed_over_with_a_line(
 
 def test_a_directory_that_is_none_is_refused(tmp_path: Path) -> None:
     touch(tmp_path, "a.hdf")
-    for path, told in (
+    for path, message in (
         (tmp_path / "absent", "no such directory"),
         (tmp_path / "a.hdf", "is a file; expected a directory"),
     ):
-        with pytest.raises(InputError, match=told):
+        with pytest.raises(InputError, match=message):
             granule_pairs(path)
 
 
@@ -224,7 +224,7 @@ def test_another_product_than_the_option_takes_is_named(
         return
     with pytest.raises(InputError) as caught:
         check_kind(path, kinds, option)
-    told = str(caught.value)
-    assert told.startswith(f"{path}: is a {product} granule, and {option} takes ") and all(
-        name in told for name in taken
+    message = str(caught.value)
+    assert message.startswith(f"{path}: is a {product} granule, and {option} takes ") and all(
+        name in message for name in taken
     )

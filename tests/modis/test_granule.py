@@ -629,9 +629,9 @@ def test_ndvi_over_some_ground_is_what_the_whole_has_there(tmp_path: Path) -> No
     grounds = [coarse.crop(slice(2, 9), slice(5, 12)), coarse, coarse.crop(slice(8, 16), slice(0, 3))]
     expected = [whole.crop(slice(8, 36), slice(20, 48)), whole, whole.crop(slice(32, 64), slice(0, 12))]
     outside = Raster(np.zeros((4, 4)), LST_TRANSFORM @ Affine.translation(21, 0), SINUSOIDAL)
-    *found, nothing = read_ndvi_over(tmp_path / "granule.hdf", [*grounds, outside])
+    *rasters, nothing = read_ndvi_over(tmp_path / "granule.hdf", [*grounds, outside])
     assert nothing is None
-    for mine, theirs in zip(found, expected, strict=True):
+    for mine, theirs in zip(rasters, expected, strict=True):
         assert mine is not None
         np.testing.assert_array_equal(mine.values, theirs.values)
         assert mine.transform.almost_equals(theirs.transform, precision=1e-6)
@@ -804,13 +804,13 @@ def test_every_product_is_read_as_itself_and_by_no_other_reader(
         origin = read_origin(file)
         assert (origin.product, origin.collection, origin.warnings) == (product, collection, ())
         for reader in {reader for _, reader in NAMED.values()} - {NAMED[product][1]}:
-            wanted = " or ".join(other for other, (_, theirs) in NAMED.items() if theirs is reader)
+            products = " or ".join(other for other, (_, theirs) in NAMED.items() if theirs is reader)
             with pytest.raises(
                 InputError, match=rf"{re.escape(str(file))}: a granule of {product}; expected"
             ) as refusal:
                 reader(file)  # type: ignore[operator]
             assert set(str(refusal.value).partition("expected ")[2].rstrip(".").split(" or ")) == set(
-                wanted.split(" or ")
+                products.split(" or ")
             )
 
 
@@ -870,13 +870,13 @@ ODD = {
 @pytest.mark.parametrize("odd", ODD)
 @pytest.mark.parametrize("product", ["MOD11A1", "MYD21A1N", "MYD09GQ", "MOD09GA"])
 def test_what_is_odd_but_legal_is_read_with_a_warning(tmp_path: Path, product: str, odd: str) -> None:
-    entries, told = ODD[odd]
+    entries, message = ODD[odd]
     path = tmp_path / f"{product}.A2019200.h18v04.061.2020358154430.hdf"
     write_product(path, product)
     set_core_metadata(path, **entries)
     read_product(path, product)
     (warning,) = read_origin(path).warnings
-    assert warning.startswith(f"{path.name}: ") and told in warning and "\n" not in warning
+    assert warning.startswith(f"{path.name}: ") and message in warning and "\n" not in warning
 
 
 @pytest.mark.parametrize("collection", ["004", "005", "062"])

@@ -145,10 +145,10 @@ def test_the_best_epochs_weights_are_the_ones_kept(long_run: TrainedModel) -> No
     assert not long_run.network.training
     predicted, _ = predictions(long_run, REVERSED)
     lst, ndvi = z_scores(REVERSED, TRAINING)
-    found = np.mean(
+    mean = np.mean(
         [float(sif_cnn_sr1(predicted[i : i + 1], lst[i : i + 1], ndvi[i : i + 1]).total) for i in range(3)]
     )
-    assert found == pytest.approx(losses.min(), rel=1e-4)
+    assert mean == pytest.approx(losses.min(), rel=1e-4)
 
 
 def test_psnr_and_ssim_are_scikit_images_against_the_upsampled_input(long_run: TrainedModel) -> None:

@@ -99,8 +99,8 @@ def test_a_part_of_the_pairs_is_evaluated(
     out = renamed_test_scene.parent / "metrics.csv"
     for part, expected in (("test", ["8"]), ("development", ["2", "7"]), ("all", ["2", "7", "8"])):
         options = ["--pairs", str(renamed_test_scene), "--methods", "bicubic", "--out", str(out)]
-        code, told, _ = lstsr("evaluate", *options, "--scenes", part)
-        assert code == 0 and f"{len(expected)} of {len(expected)} pairs" in told
+        code, output, _ = lstsr("evaluate", *options, "--scenes", part)
+        assert code == 0 and f"{len(expected)} of {len(expected)} pairs" in output
         assert pd.read_csv(out, dtype={"scene": str})["scene"].tolist() == expected
 
 

@@ -307,9 +307,9 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         read_arrays_pickle(tmp_path / "5_data_dict.pkl")
 
 
-@pytest.mark.parametrize("kept", [0, 1, 2, 50, 500, -1])
-def test_a_truncated_pickle_is_named(tmp_path: Path, kept: int) -> None:
-    content = pickle.dumps({"LST": np.zeros((64, 64))}, protocol=4)[:kept]
+@pytest.mark.parametrize("length", [0, 1, 2, 50, 500, -1])
+def test_a_truncated_pickle_is_named(tmp_path: Path, length: int) -> None:
+    content = pickle.dumps({"LST": np.zeros((64, 64))}, protocol=4)[:length]
     assert "not a readable pickle" in refusal(tmp_path / "5_data_dict.pkl", content)
 
 

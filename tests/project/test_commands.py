@@ -102,20 +102,20 @@ def check_settings(profile: str, texts: list[str]) -> None:
 def check_papermill(arguments: list[str]) -> None:
     source, _, *options = arguments
     assert (PROJECT / source).is_file(), source
-    known = papermill.inspect_notebook(PROJECT / source)
-    given: dict[str, object] = {}
+    parameters = papermill.inspect_notebook(PROJECT / source)
+    values: dict[str, object] = {}
     while options:
         option, value, *options = options
         if option == "-p":
-            given[value], options = options[0], options[1:]
+            values[value], options = options[0], options[1:]
         else:
             assert option in ("-f", "-y"), option
-            given |= yaml.safe_load(
+            values |= yaml.safe_load(
                 (PROJECT / value).read_text(encoding="utf-8") if option == "-f" else value
             )
-    assert given.keys() <= known.keys(), given.keys() - known.keys()
+    assert values.keys() <= parameters.keys(), values.keys() - parameters.keys()
     try:
-        BY_NOTEBOOK[Path(source).stem].check(given)
+        BY_NOTEBOOK[Path(source).stem].check(values)
     except InputError as error:
         raise AssertionError(str(error)) from error
 
@@ -175,8 +175,8 @@ def test_the_parsers_take_commands_in_running_text(page: Path) -> None:
         program, command, *rest = shlex.split(code)
         name = f"{program} {command}"
         assert name in parsers, code
-        known = {option for action in parsers[name]._actions for option in action.option_strings}
-        assert {word.partition("=")[0] for word in rest if word.startswith("--")} <= known, code
+        options = {option for action in parsers[name]._actions for option in action.option_strings}
+        assert {word.partition("=")[0] for word in rest if word.startswith("--")} <= options, code
 
 
 EXAMPLES = re.findall(
@@ -195,10 +195,10 @@ def test_the_parser_takes_each_example_of_the_cheat_sheet(example: str) -> None:
 
 def test_options_on_the_cheat_sheet_are_those_of_their_command() -> None:
     page = (PROJECT / "book" / "cheat_sheet.md").read_text(encoding="utf-8")
-    for example, told in re.findall(r"^`(.+)`\n: (.*?)\n\n", page, re.MULTILINE | re.DOTALL):
+    for example, meaning in re.findall(r"^`(.+)`\n: (.*?)\n\n", page, re.MULTILINE | re.DOTALL):
         parser = commands()[" ".join(words_of(example)[:2])]
-        known = {option for action in parser._actions for option in action.option_strings}
-        assert set(re.findall(r"`(--[\w-]+)", told)) <= known, example
+        options = {option for action in parser._actions for option in action.option_strings}
+        assert set(re.findall(r"`(--[\w-]+)", meaning)) <= options, example
 
 
 def test_every_option_of_every_command_is_explained() -> None:
@@ -245,8 +245,8 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> ProjectCopy:
     """A copy with a small sample and what the first three notebooks leave (nothing is trained)."""
     copy = copy_project(tmp_path_factory.mktemp("commands") / "project")
     (copy.root / "data" / "params" / "sample.yaml").write_text(yaml.safe_dump(SMALLEST))
-    made = copy.python(PREPARE)
-    assert made.returncode == 0, made.stderr
+    notebooks = copy.python(PREPARE)
+    assert notebooks.returncode == 0, notebooks.stderr
     return copy
 
 
@@ -298,9 +298,9 @@ def test_the_method_of_the_page_is_in_every_table_and_figure(copy: ProjectCopy) 
         )
         outcome = shell(copy, command, LSTSR_METHODS="my_method.py")
         assert f"{notebook}: done" in outcome.stdout, outcome.stderr
-    judged = pd.read_csv(copy.run_directory / "06_aster_evaluation" / "metrics.csv")
-    assert judged.loc[judged["method"] == name, "status"].tolist() == ["ok", "ok"]
-    assert judged.loc[judged["method"] == name, "rmse_k"].nunique() == 2
+    metrics = pd.read_csv(copy.run_directory / "06_aster_evaluation" / "metrics.csv")
+    assert metrics.loc[metrics["method"] == name, "status"].tolist() == ["ok", "ok"]
+    assert metrics.loc[metrics["method"] == name, "rmse_k"].nunique() == 2
     for table in ("05_fourier/spectra.csv", "06_aster_evaluation/summary.csv"):
         assert name in set(pd.read_csv(copy.run_directory / table)["method"]), table
     for figure in ("05_fourier/spectra_mean.svg", "06_aster_evaluation/maps.svg"):
@@ -316,17 +316,17 @@ def test_the_method_of_the_page_is_in_every_table_and_figure(copy: ProjectCopy) 
     )
     assert assembled.returncode == 0, assembled.stderr
     settings = yaml.safe_load((run_directory / "book" / "source" / "_config.yml").read_text(encoding="utf-8"))
-    tables = [told for told in settings["parse"]["myst_substitutions"].values() if "<table" in told]
-    assert any(label in told for told in tables)
+    tables = [value for value in settings["parse"]["myst_substitutions"].values() if "<table" in value]
+    assert any(label in value for value in tables)
 
 
 def test_notebooks_that_take_methods_are_run_again_when_a_file_of_methods_changes(
     prepared: ProjectCopy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fingerprints() -> dict[str, object]:
-        chosen = ("02_patches", "05_fourier", "06_aster_evaluation", "07_map")
+        names = ("02_patches", "05_fourier", "06_aster_evaluation", "07_map")
         return {
-            name: plan(prepared.run_directory, BY_NOTEBOOK[name].check({}))["fingerprint"] for name in chosen
+            name: plan(prepared.run_directory, BY_NOTEBOOK[name].check({}))["fingerprint"] for name in names
         }
 
     before = fingerprints()

@@ -14,8 +14,8 @@ UNTRACKED = ("data/runs", "data/downloads")
 
 def shipped() -> list[Path]:
     """Data files and weights, without what git ignores, relative to the project."""
-    found = [*(PROJECT / "data").rglob("*"), *(PROJECT / "lstsr_core" / "weights").glob("*.safetensors")]
-    paths = (path.relative_to(PROJECT) for path in found if path.is_file())
+    files = [*(PROJECT / "data").rglob("*"), *(PROJECT / "lstsr_core" / "weights").glob("*.safetensors")]
+    paths = (path.relative_to(PROJECT) for path in files if path.is_file())
     return sorted(path for path in paths if not path.as_posix().startswith(UNTRACKED))
 
 

@@ -408,7 +408,7 @@ def test_published_products_are_met(published_pairs: Path, scene: str) -> None:
     fine_k = dms(
         pair.lst.values, pair.ndvi.values, rows_down=rows_down, columns_right=columns_right, published=True
     )
-    found = (
+    figures = (
         fine_k.mean(),
         fine_k.std(),
         fine_k.min(),
@@ -417,4 +417,4 @@ def test_published_products_are_met(published_pairs: Path, scene: str) -> None:
         fine_k[31, 200],
         abs(np.diff(fine_k)).mean(),
     )
-    assert found == pytest.approx(PUBLISHED_PRODUCTS[scene], abs=2e-4)
+    assert figures == pytest.approx(PUBLISHED_PRODUCTS[scene], abs=2e-4)

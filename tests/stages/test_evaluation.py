@@ -64,8 +64,8 @@ def test_pairs_are_evaluated_and_summarised(sharpened: Path) -> None:
     rows = table[["scene", "method"]].to_numpy().tolist()
     assert rows == [[scene, method] for scene in ("9", "10") for method in ("bicubic", "tsharp", "sc-unet")]
     summary = pd.read_csv(sharpened / "06_aster_evaluation" / "summary.csv")
-    counted = summary[summary["metric"] == "rmse_k"].set_index("method")["scenes"].to_dict()
-    assert counted == {"bicubic": 2, "tsharp": 2, "sc-unet": 0}
+    counts = summary[summary["metric"] == "rmse_k"].set_index("method")["scenes"].to_dict()
+    assert counts == {"bicubic": 2, "tsharp": 2, "sc-unet": 0}
     mean = summary.set_index(["method", "metric"]).loc[("tsharp", "rmse_k"), "mean"]
     assert mean == pytest.approx(table[table["method"] == "tsharp"]["rmse_k"].astype(float).mean(), abs=1e-6)
 

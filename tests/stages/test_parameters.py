@@ -292,8 +292,8 @@ def test_every_day_is_taken_as_it_is_written(
     parameters: type[NotebookParameters], name: str, quote: str
 ) -> None:
     day, listed = f"{quote}2018-07-19{quote}", name == "days"
-    found = getattr(set_to(parameters, name, f"[{day}]" if listed else day), name)
-    assert found == (["2018-07-19"] if listed else "2018-07-19")
+    value = getattr(set_to(parameters, name, f"[{day}]" if listed else day), name)
+    assert value == (["2018-07-19"] if listed else "2018-07-19")
 
 
 @pytest.mark.parametrize(("parameters", "name"), DAYS)

@@ -94,7 +94,7 @@ def test_a_file_of_comments_alone_changes_nothing(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         (
             "05_spectra: {seed: 1}\n",
@@ -116,8 +116,8 @@ def test_a_file_of_comments_alone_changes_nothing(folder: Path) -> None:
         ),
     ],
 )
-def test_what_is_wrong_is_one_line(folder: Path, text: str, told: str) -> None:
-    assert told in refusal(folder, text)
+def test_what_is_wrong_is_one_line(folder: Path, text: str, message: str) -> None:
+    assert message in refusal(folder, text)
 
 
 @pytest.mark.parametrize("name", ["tiny", "../params/sample", "", "sample.yaml"])

@@ -23,13 +23,13 @@ PIXEL = base64.b64encode(
 ).decode()
 
 
-def notebook(title: str, alt: str = "One grey pixel.", **told: Any) -> dict[str, Any]:
+def notebook(title: str, alt: str = "One grey pixel.", **metadata: Any) -> dict[str, Any]:
     """One with a figure cell; `metadata` is the figure's, over a name, a caption and a table."""
     described = {
         "figure": f"figure_{title[-2:]}",
         "caption": "What to see: *grey*, R².",
         "data": ["numbers.csv"],
-    } | told
+    } | metadata
     figure = {
         "output_type": "display_data",
         "metadata": {},

@@ -72,14 +72,16 @@ class Source(HTMLParser):
         self.feed(self.text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = dict(attrs)
+        attributes = dict(attrs)
         self.ids |= {value for key, value in attrs if key in ("id", "name") and value}
         self.headings += tag == "h1"
-        if tag == "a" and found.get("href"):
-            self.links.append(str(found["href"]))
+        if tag == "a" and attributes.get("href"):
+            self.links.append(str(attributes["href"]))
         elif tag != "a":
             self.resources += [
-                str(found[key]) for key in ("src", "href", "data", "poster", "data-script") if found.get(key)
+                str(attributes[key])
+                for key in ("src", "href", "data", "poster", "data-script")
+                if attributes.get(key)
             ]
         if tag == "img":
-            self.images.append(found)
+            self.images.append(attributes)

@@ -56,9 +56,9 @@ class ProjectCopy:
 
     @property
     def environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if name != "LSTSR_TERMINAL"}
+        variables = {name: value for name, value in os.environ.items() if name != "LSTSR_TERMINAL"}
         # Two threads that wait for each other beside other work take several times as long.
-        return {**kept, "PYTHONPATH": self.python_path, "OMP_NUM_THREADS": "1"}
+        return {**variables, "PYTHONPATH": self.python_path, "OMP_NUM_THREADS": "1"}
 
     @property
     def python_path(self) -> str:
@@ -98,15 +98,15 @@ class ProjectCopy:
     def kernels(self) -> list[int]:
         """Processes of notebooks that belong to this copy."""
         marker = f"PYTHONPATH={self.python_path}".encode()
-        found = []
+        pids = []
         for process in Path("/proc").iterdir():
             try:
                 if b"ipykernel" in (process / "cmdline").read_bytes():
                     environment = (process / "environ").read_bytes().split(b"\0")
-                    found += [int(process.name)] if marker in environment else []
+                    pids += [int(process.name)] if marker in environment else []
             except OSError:  # no process, or one that has just ended
                 continue
-        return found
+        return pids
 
     def clone(self, root: Path) -> ProjectCopy:
         shutil.copytree(self.root, root)
