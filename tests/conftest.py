@@ -92,8 +92,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class ModuleScheduling(LoadScopeScheduling):
-    """Gives each worker whole modules, and all that share a
-    costly fixture to one worker, which makes it once."""
+    """Gives each worker whole modules, and one worker all modules that share a costly fixture."""
 
     def _split_scope(self, nodeid: str) -> str:
         module = nodeid.split("::")[0]
@@ -155,8 +154,7 @@ def synthetic_pair(synthetic_truth: Raster) -> Pair:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory, synthetic_pair: Pair) -> Path:
-    """A run whose 01_download brought two pairs, 9 and 10, alike; other
-    notebooks' results come and go with a module's tests."""
+    """A run whose 01_download brought pairs 9 and 10, alike; other results come with a module's tests."""
     run = tmp_path_factory.mktemp("run")
     for name in ("10", "9"):
         write_pair(replace(synthetic_pair, id=name), run / "01_download" / "pairs")
@@ -193,8 +191,7 @@ def half_pixel_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def write_published_pickle() -> Callable[..., None]:
-    """A function (path, content, coefficients=6, numpy_module=…)
-    that pickles a dictionary in the published layout."""
+    """A function (path, content, coefficients=6, numpy_module=…) that pickles the published layout."""
     return pickles.write_published_pickle
 
 
@@ -241,8 +238,7 @@ def lstsr(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, s
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The cover of a small book, built once for all tests. Its last
-    notebook shows its figure far below a long text."""
+    """The cover of a small book, built once; its last notebook's figure stands far below a long text."""
     from lstsr_book.build import build_book  # with Sphinx, which few tests need
     from worlds.book import make_book_run
 

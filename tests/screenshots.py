@@ -8,7 +8,8 @@ from pathlib import Path
 from worlds.browser import chromium, served
 
 MAIN_PAGES = [
-    "index", "claims", "results", "method", "data", "figures", "atlas", "06_aster_evaluation", "07_map", "rerunning",
+    "index", "claims", "results", "method", "data", "figures", "atlas", "06_aster_evaluation", "07_map",
+    "rerunning",
 ]  # fmt: skip
 WIDTHS = (390, 1280)
 SCHEMES = ("light", "dark")
@@ -16,8 +17,7 @@ LONGEST = 6000  # CSS pixels of a page in one picture
 
 
 def take(run: Path, names: list[str]) -> Path:
-    """Write ``screenshots/<page>-<width>-<scheme>.png`` below the run, and
-    the cover as it prints, and return the folder."""
+    """Write ``screenshots/<page>-<width>-<scheme>.png`` and the printed cover; return the folder."""
     html, target = run / "book" / "html", run / "screenshots"
     target.mkdir(exist_ok=True)
     with served(html) as address, chromium() as browser:

@@ -1,5 +1,4 @@
-"""Whatever stops a command is told in one line, in any terminal,
-and its exit code says what kind of thing it was."""
+"""Whatever stops a command is one line in any terminal, and its exit code says of what kind."""
 
 from __future__ import annotations
 
@@ -150,7 +149,7 @@ def test_an_output_that_cannot_be_is_told(places: Path, lstsr: Lstsr, option: st
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "message"),
     [
         (["07_map.day=2018-02-30"], "07_map: parameter 'day' is '2018-02-30': '2018-02-30' is no day"),
         (["07_map.day=!!timestamp x"], "--set '07_map.day=!!timestamp x': the value is not YAML"),
@@ -162,13 +161,13 @@ def test_an_output_that_cannot_be_is_told(places: Path, lstsr: Lstsr, option: st
     ],
 )
 def test_a_parameter_that_is_none_is_told_before_anything_runs(
-    lstsr: Lstsr, settings: list[str], told: str
+    lstsr: Lstsr, settings: list[str], message: str
 ) -> None:
     code, output, errors = lstsr(
         "run", "--only", "12", *(word for text in settings for word in ("--set", text))
     )
     assert_told(code, errors)
-    assert told in errors and not output and len(errors.splitlines()) == 1
+    assert message in errors and not output and len(errors.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
@@ -250,7 +249,7 @@ def test_what_a_command_loads_cannot_end_it_in_silence(
 
 
 @pytest.mark.parametrize(
-    ("error", "code", "told"),
+    ("error", "code", "message"),
     [
         (OSError(28, "No space left on device", "/a/file"), 1, "/a/file: No space left on device"),
         (OSError(28, "No space left on device", b"/a/\xff"), 1, "/a/\udcff: No space left on device"),
@@ -265,11 +264,11 @@ def test_what_a_command_loads_cannot_end_it_in_silence(
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
 def test_each_kind_of_error_is_explained(
-    error: Exception, code: int, told: str, monkeypatch: pytest.MonkeyPatch
+    error: Exception, code: int, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PWD", "/")
-    found, line = cli._explain(error, ["verify", "a"])
-    assert found == code and told in line and "LSTSR_TRACEBACK=1" in line and len(line) < 500
+    exit_code, line = cli._explain(error, ["verify", "a"])
+    assert exit_code == code and message in line and "LSTSR_TRACEBACK=1" in line and len(line) < 500
 
 
 def test_a_name_that_is_not_utf8_is_taken_for_the_cause_of_what_a_library_says() -> None:
@@ -281,12 +280,14 @@ def test_a_name_that_is_not_utf8_is_taken_for_the_cause_of_what_a_library_says()
 
 
 def run(arguments: str, shell: str = "", **environment: str) -> subprocess.CompletedProcess[bytes]:
-    """A command in a shell, with what stands behind it there; standard
-    output of a pipe's first part gives the exit code."""
+    """A command in a shell with what follows it; the first part of a pipe gives the exit code."""
     script = f"set -o pipefail; {sys.executable} -m lstsr_core.cli {arguments} {shell}"
     return subprocess.run(
-        ["bash", "-c", script], env={**os.environ, "PYTHONPATH": str(PROJECT), **environment}, capture_output=True, check=False
-    )  # fmt: skip
+        ["bash", "-c", script],
+        env={**os.environ, "PYTHONPATH": str(PROJECT), **environment},
+        capture_output=True,
+        check=False,
+    )
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
@@ -328,7 +329,9 @@ def test_a_name_that_is_not_utf8_comes_out_as_it_went_in(tmp_path: Path) -> None
     """`cd "$(lstsr fetch)"` depends on it."""
     script = "import sys; from lstsr_core.cli import _prepare_streams; _prepare_streams(); print(sys.argv[1])"
     result = subprocess.run(
-        [sys.executable, "-c", script, b"d\xff"], env={**os.environ, "PYTHONPATH": str(PROJECT), "PYTHONIOENCODING": "utf-8"},
-        capture_output=True, check=True,
-    )  # fmt: skip
+        [sys.executable, "-c", script, b"d\xff"],
+        env={**os.environ, "PYTHONPATH": str(PROJECT), "PYTHONIOENCODING": "utf-8"},
+        capture_output=True,
+        check=True,
+    )
     assert result.stdout == b"d\xff\n"

@@ -1,5 +1,4 @@
-"""The command line: the contract of `lstsr evaluate`, and one clear
-line for each bad input with nothing half-written."""
+"""The command line: the contract of `lstsr evaluate`, and one line for each bad input."""
 
 from __future__ import annotations
 
@@ -37,8 +36,9 @@ from worlds.pickles import call, dictionary, name, text
 
 CONTRACT = [
     "scene", "method", "protocol", "psnr_db", "ssim", "rmse_k", "rmse_low_gradient_k", "rmse_mid_gradient_k",
-    "rmse_high_gradient_k", "gssim", "lpips", "rmse_gradient", "bias_k", "rmse_unbiased_k", "correlation", "consistency_k",
-    "pfr_db", "afr_db", "frr", "fro", "fru", "attenuation_rmse_db", "gmsd", "haarpsi", "vif", "psnr_aster_range_db",
+    "rmse_high_gradient_k", "gssim", "lpips", "rmse_gradient", "bias_k", "rmse_unbiased_k", "correlation",
+    "consistency_k", "pfr_db", "afr_db", "frr", "fro", "fru", "attenuation_rmse_db", "gmsd", "haarpsi", "vif",
+    "psnr_aster_range_db",
 ]  # fmt: skip
 FIRST_ROW, FIRST_COLUMN, SIZE = 500, 300, 64
 PREVIOUS = "the previous table\n"
@@ -49,8 +49,7 @@ Rows = list[dict[str, str]]
 
 
 def published_scene() -> tuple[dict[str, Any], Raster]:
-    """What a published pickle holds, and ASTER as stored
-    (kelvin times ten, zeros outside a rotated swath)."""
+    """A published pickle's content, and ASTER as stored (kelvin × 10, zeros outside the swath)."""
     row, column = np.mgrid[: 4 * SIZE, : 4 * SIZE]
     texture = np.sin(row / 5.0) * np.cos(column / 7.0) + np.sin((row + 2 * column) / 23.0)
     truth_k = 300.0 + 3.0 * texture
@@ -76,8 +75,7 @@ def published_scene() -> tuple[dict[str, Any], Raster]:
 
 @pytest.fixture
 def write_scene(write_published_pickle: WritePickle) -> Callable[..., None]:
-    """A function (directory, id, **replaced) that writes a
-    published pair; a value of None leaves an entry out."""
+    """A function (directory, id, **replaced) that writes a published pair; None leaves an entry out."""
     content, aster = published_scene()
 
     def write(directory: Path, pair_id: str, **replaced: Any) -> None:
@@ -114,8 +112,7 @@ def out(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def evaluate(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
-    """A function (*arguments) that runs ``lstsr evaluate`` here
-    and gives back its exit code and standard error."""
+    """A function (*arguments) that runs ``lstsr evaluate`` here: exit code and standard error."""
 
     def run(*arguments: str | Path) -> tuple[int, str]:
         capsys.readouterr()
@@ -129,19 +126,19 @@ def rows_of(path: Path) -> Rows:
     return list(csv.DictReader(io.StringIO(path.read_text())))
 
 
-def without_lpips(told: str) -> str:
+def without_lpips(errors: str) -> str:
     """What was told beside the one line that the column of LPIPS is empty, which must be there."""
-    lines = told.splitlines(keepends=True)
+    lines = errors.splitlines(keepends=True)
     rest = [line for line in lines if not line.startswith(NO_LPIPS)]
-    assert len(lines) == len(rest) + 1, told
+    assert len(lines) == len(rest) + 1, errors
     return "".join(rest)
 
 
-def assert_one_line(code: int, told: str, *parts: str) -> None:
+def assert_one_line(code: int, errors: str, *parts: str) -> None:
     assert code == 1
-    assert re.fullmatch(r"lstsr: [^\n]+\n", told), told
+    assert re.fullmatch(r"lstsr: [^\n]+\n", errors), errors
     for part in parts:
-        assert part in told
+        assert part in errors
 
 
 def assert_untouched(out: Path) -> None:
@@ -152,22 +149,24 @@ def assert_untouched(out: Path) -> None:
 def lstsr(*arguments: str | Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "lstsr_core.cli", *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": str(PROJECT)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 # The contract
 
 
 def test_evaluate_writes_the_contract(pairs: Path, tmp_path: Path) -> None:
-    """The issue's own command, in a process of its own; one
-    network has weights, the others' rows are empty."""
+    """In a process of its own; one network has weights, the others' rows are empty."""
     weights, out = tmp_path / "weights", tmp_path / "new" / "metrics.csv"
     torch.manual_seed(1)
     save_model(SharpeningUNet(), Statistics(300.0, 5.0, 0.5, 0.1), weights / "sif-cnn-sr1.safetensors")
     process = lstsr(
-        "evaluate", "--pairs", pairs, "--methods", "bicubic,tsharp,sc-unet,sif-cnn-sr1,sif-cnn-sr2", "--weights", weights,
-        "--protocol", "georeferenced", "--out", out,
+        "evaluate", "--pairs", pairs, "--methods", "bicubic,tsharp,sc-unet,sif-cnn-sr1,sif-cnn-sr2",
+        "--weights", weights, "--protocol", "georeferenced", "--out", out,
     )  # fmt: skip
     output, errors = process.communicate()
     assert process.returncode == 0, errors
@@ -189,11 +188,11 @@ def test_evaluate_writes_the_contract(pairs: Path, tmp_path: Path) -> None:
     ]
     assert {row["protocol"] for row in rows} == {"georeferenced"}
     for row in rows:
-        measured = [row[column] for column in CONTRACT[3:] if column != "lpips"]
+        values = [row[column] for column in CONTRACT[3:] if column != "lpips"]
         if row["method"] in ("sc-unet", "sif-cnn-sr2"):
-            assert measured == [""] * len(measured) and row["status"] == "weights missing"
+            assert values == [""] * len(values) and row["status"] == "weights missing"
         else:
-            assert all(np.isfinite(float(value)) for value in measured) and row["status"] == "ok"
+            assert all(np.isfinite(float(value)) for value in values) and row["status"] == "ok"
 
 
 def test_all_methods_and_seed_0_are_the_defaults(
@@ -219,8 +218,8 @@ def test_a_pair_of_the_published_layout_scores_as_its_geotiffs(
         Raster(content[key].astype(np.float64), Affine.from_gdal(*content[f"geo {key}"]), SINUSOIDAL)
         for key in ("LST", "NDVI")
     ]
-    write_pair(Pair("57", rasters[0], rasters[1], replace(aster, values=np.where(aster.values > 0, aster.values / 10, np.nan))),
-               tmp_path / "own")  # fmt: skip
+    aster_k = replace(aster, values=np.where(aster.values > 0, aster.values / 10, np.nan))
+    write_pair(Pair("57", rasters[0], rasters[1], aster_k), tmp_path / "own")
     for name_, directory in (("published", pairs), ("own", tmp_path / "own")):
         assert (
             evaluate("--pairs", directory, "--methods", "bicubic,tsharp", "--out", tmp_path / f"{name_}.csv")[
@@ -243,9 +242,9 @@ def test_a_skipped_scene_has_its_row_with_empty_metrics(
     small[:, 40:] = 0.0
     write_raster(aster.with_values(small), pairs / "9_aster_250m.tif")
     out = tmp_path / "metrics.csv"
-    code, told = evaluate("--pairs", pairs, "--methods", "bicubic,tsharp", "--out", out)
+    code, errors = evaluate("--pairs", pairs, "--methods", "bicubic,tsharp", "--out", out)
     assert code == 0
-    assert without_lpips(told).splitlines() == [
+    assert without_lpips(errors).splitlines() == [
         f"{name}, georeferenced, scene 9: row empty: overlap with ASTER not over 40×40 pixels"
         for name in ("bicubic", "tsharp")
     ]
@@ -284,22 +283,23 @@ def test_both_protocols_come_in_the_order_asked_for(
         "--weights",
         without,
     ]
-    code, told = evaluate(*arguments, "--protocol", "published,georeferenced")
+    code, errors = evaluate(*arguments, "--protocol", "published,georeferenced")
     assert code == 0
     rows = rows_of(out)
     assert [(row["scene"], row["protocol"], row["method"]) for row in rows] == [
         (scene, protocol, method)
-        for scene in "12" for protocol in ("published", "georeferenced") for method in ("bicubic", "dms", "sif-cnn-sr1")
+        for scene in "12" for protocol in ("published", "georeferenced")
+        for method in ("bicubic", "dms", "sif-cnn-sr1")
     ]  # fmt: skip
-    judged = [row for row in rows if row["status"] == "ok"]
-    assert [(row["scene"], row["method"]) for row in judged] == 2 * [("1", "bicubic"), ("1", "dms")]
-    for row in judged:
+    good = [row for row in rows if row["status"] == "ok"]
+    assert [(row["scene"], row["method"]) for row in good] == 2 * [("1", "bicubic"), ("1", "dms")]
+    for row in good:
         assert all(np.isfinite(float(row[column])) for column in CONTRACT[3:] if column != "lpips")
     for row in rows:
         if row["status"] != "ok":
             assert [row[column] for column in CONTRACT[3:]] == [""] * len(CONTRACT[3:])
     too_small = "row empty: overlap with ASTER not over 40×40 pixels"
-    assert sorted(without_lpips(told).splitlines()) == sorted(
+    assert sorted(without_lpips(errors).splitlines()) == sorted(
         line
         for protocol in ("published", "georeferenced")
         for line in (
@@ -331,9 +331,10 @@ def test_lpips_weights_that_are_others_are_refused(
     directory.mkdir()
     for name_ in ("vgg16-397923af.pth", "lpips_weights.pt"):
         torch.save({"features.0.weight": torch.zeros(3)}, directory / name_)
-    told = (str(directory / "vgg16-397923af.pth"), "sha256 is", "Fetch it again")
+    parts = (str(directory / "vgg16-397923af.pth"), "sha256 is", "Fetch it again")
     assert_one_line(
-        *evaluate("--pairs", pairs, "--methods", "bicubic", "--out", out, "--lpips-weights", directory), *told
+        *evaluate("--pairs", pairs, "--methods", "bicubic", "--out", out, "--lpips-weights", directory),
+        *parts,
     )
     assert_untouched(out)
 
@@ -386,8 +387,9 @@ def break_pair(case: str, pairs: Path, write_scene: Callable[..., None]) -> tupl
 
 
 BAD_PAIRS = [
-    "missing pickle", "missing ASTER", "truncated GeoTIFF", "truncated pickle", "no LST", "LST in digital numbers",
-    "LST in degrees Celsius", "NDVI outside [−1, 1]", "ASTER in kelvin", "ASTER without valid pixels", "hostile pickle",
+    "missing pickle", "missing ASTER", "truncated GeoTIFF", "truncated pickle", "no LST",
+    "LST in digital numbers", "LST in degrees Celsius", "NDVI outside [−1, 1]", "ASTER in kelvin",
+    "ASTER without valid pixels", "hostile pickle",
 ]  # fmt: skip
 
 
@@ -399,8 +401,8 @@ def test_a_bad_pair_stops_the_command_before_anything_is_written(
     write_scene: Callable[..., None],
     evaluate: Callable[..., tuple[int, str]],
 ) -> None:
-    told = break_pair(case, pairs, write_scene)
-    assert_one_line(*evaluate("--pairs", pairs, "--methods", "bicubic", "--out", out), *told)
+    parts = break_pair(case, pairs, write_scene)
+    assert_one_line(*evaluate("--pairs", pairs, "--methods", "bicubic", "--out", out), *parts)
     assert_untouched(out)
 
 
@@ -412,9 +414,9 @@ def test_keep_going_finishes_without_the_bad_pair_and_exits_1(
     write_scene: Callable[..., None],
     evaluate: Callable[..., tuple[int, str]],
 ) -> None:
-    told = break_pair(case, pairs, write_scene)
+    parts = break_pair(case, pairs, write_scene)
     code, errors = evaluate("--pairs", pairs, "--methods", "bicubic,tsharp", "--out", out, "--keep-going")
-    assert_one_line(code, without_lpips(errors), "pair 57 left out", *told)
+    assert_one_line(code, without_lpips(errors), "pair 57 left out", *parts)
     rows = rows_of(out)
     assert [(row["scene"], row["method"]) for row in rows] == [
         (s, m) for s in ("9", "57") for m in ("bicubic", "tsharp")
@@ -479,11 +481,17 @@ def test_a_checkpoint_of_another_architecture_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "parts"),
     [
-        (["--methods", "bicubic,kriging"], ("unknown method 'kriging'", "known methods: bicubic, tsharp, atprk")),
+        (
+            ["--methods", "bicubic,kriging"],
+            ("unknown method 'kriging'", "known methods: bicubic, tsharp, atprk"),
+        ),
         (["--methods", ""], ("unknown method ''",)),
-        (["--protocol", "pixelwise"], ("unknown protocol 'pixelwise'; known protocols: georeferenced, published.",)),
+        (
+            ["--protocol", "pixelwise"],
+            ("unknown protocol 'pixelwise'; known protocols: georeferenced, published.",),
+        ),
         (["--protocol", "published,pixelwise"], ("unknown protocol 'pixelwise'",)),
         (["--protocol", ""], ("unknown protocol ''",)),
         (["--lpips-weights", "nowhere"], ("nowhere: no such directory; expected the LPIPS weights there",)),
@@ -495,14 +503,14 @@ def test_a_checkpoint_of_another_architecture_is_refused(
 )  # fmt: skip
 def test_wrong_arguments_are_refused_before_anything_is_written(
     arguments: list[str],
-    told: tuple[str, ...],
+    parts: tuple[str, ...],
     pairs: Path,
     out: Path,
     monkeypatch: pytest.MonkeyPatch,
     evaluate: Callable[..., tuple[int, str]],
 ) -> None:
     monkeypatch.chdir(out.parent)
-    assert_one_line(*evaluate("--pairs", pairs, "--out", out, *arguments), *told)
+    assert_one_line(*evaluate("--pairs", pairs, "--out", out, *arguments), *parts)
     assert_untouched(out)
 
 
@@ -531,9 +539,9 @@ def test_a_place_that_cannot_be_written_to_is_told_before_the_work(
     (tmp_path / "file").write_text(PREVIOUS)
     (tmp_path / "directory").mkdir()
     truncate(pairs / "9_aster_250m.tif")  # would be told if any pair were read
-    code, told = evaluate("--pairs", pairs, "--methods", "bicubic", "--out", place)
-    assert_one_line(code, told, place)
-    assert "9_aster_250m.tif" not in told
+    code, errors = evaluate("--pairs", pairs, "--methods", "bicubic", "--out", place)
+    assert_one_line(code, errors, place)
+    assert "9_aster_250m.tif" not in errors
     assert (tmp_path / "file").read_text() == PREVIOUS
     assert list((tmp_path / "directory").iterdir()) == []
     assert {path.name for path in tmp_path.iterdir()} == {"pairs", "file", "directory"}
@@ -570,9 +578,10 @@ def test_help_names_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main(["--help"])
     assert ended.value.code == 0
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     assert all(
-        re.search(rf"^ +{command} ", told, re.MULTILINE) for command in ("run", "fetch", "evaluate", "verify")
+        re.search(rf"^ +{command} ", output, re.MULTILINE)
+        for command in ("run", "fetch", "evaluate", "verify")
     )
 
 
@@ -590,9 +599,9 @@ def test_verify_names_what_differs_from_the_registry(
 ) -> None:
     (tmp_path / "57_aster_250m.tif").write_text("another file")
     assert cli.main(["verify", str(tmp_path)]) == 1
-    told = capsys.readouterr().out
-    assert "57_aster_250m.tif: differs from the registry" in told
-    assert re.search(r"pair +absent +165\b", told)
+    output = capsys.readouterr().out
+    assert "57_aster_250m.tif: differs from the registry" in output
+    assert re.search(r"pair +absent +165\b", output)
 
 
 def test_verify_refuses_what_is_no_directory(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -69,7 +69,7 @@ def test_an_area_is_mapped(granules: Granules, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("more", "told"),
+    ("more", "message"),
     [
         (["--bounds", "1,2,3"], "bounds '1,2,3': expected west"),
         (["--bounds", "50,60,51,61"], "lies outside the granule"),
@@ -82,13 +82,13 @@ def test_an_area_is_mapped(granules: Granules, tmp_path: Path) -> None:
     ],
 )
 def test_bad_input_is_one_line(
-    granules: Granules, tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], told: str
+    granules: Granules, tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], message: str
 ) -> None:
     if "--method" not in more:
         more = [*more, "--method", "tsharp"]
     assert cli.main(arguments(granules, tmp_path / "lst.tif", *more)) == 1
     error = capsys.readouterr().err
-    assert error.startswith("lstsr: ") and error.count("\n") == 1 and told in error
+    assert error.startswith("lstsr: ") and error.count("\n") == 1 and message in error
     assert not (tmp_path / "lst.tif").exists()
 
 
@@ -175,10 +175,10 @@ def test_words_that_no_option_takes_are_the_parsers(capsys: pytest.CaptureFixtur
 
 @pytest.mark.parametrize("command", ["predict", "patches"])
 @pytest.mark.parametrize(
-    ("name", "told"), [("absent", "no such directory"), ("a.hdf", "is a file; expected a directory")]
+    ("name", "message"), [("absent", "no such directory"), ("a.hdf", "is a file; expected a directory")]
 )
 def test_granules_that_are_no_directory_are_one_line(
-    lstsr: Callable[..., tuple[int, str, str]], tmp_path: Path, command: str, name: str, told: str
+    lstsr: Callable[..., tuple[int, str, str]], tmp_path: Path, command: str, name: str, message: str
 ) -> None:
     (tmp_path / "a.hdf").touch()
     for more in ([], ["--dry-run"]):
@@ -186,4 +186,4 @@ def test_granules_that_are_no_directory_are_one_line(
             command, "--granules", tmp_path / name, "--out", tmp_path / "out", *more
         )
         assert (code, printed, errors.count("\n")) == (1, "", 1)
-        assert f"{tmp_path / name}: {told}" in errors
+        assert f"{tmp_path / name}: {message}" in errors

@@ -1,5 +1,4 @@
-"""Which notebooks a changed module makes the runner run again: those
-whose imports reach it, whatever wing it stands in."""
+"""Which notebooks a changed module makes the runner run again: those whose imports reach it."""
 
 from __future__ import annotations
 
@@ -16,15 +15,16 @@ from worlds.wings import WINGS
 
 TOUCHED = {
     "base": "base.memory", "geo": "geo.shorelines", "metrics": "metrics.perceptual", "modis": "modis.water",
-    "pairs": "pairs.scenes", "simulation": "simulation.scenes", "download": "download.mirror", "patches": "patches.splits",
-    "networks": "networks.unet", "sharpening": "sharpening.kriging", "evaluation": "evaluation.spectra",
-    "figures": "figures.architecture", "maps": "maps.validity", "stages": "stages.findings",
+    "pairs": "pairs.scenes", "simulation": "simulation.scenes", "download": "download.mirror",
+    "patches": "patches.splits", "networks": "networks.unet", "sharpening": "sharpening.kriging",
+    "evaluation": "evaluation.spectra", "figures": "figures.architecture", "maps": "maps.validity",
+    "stages": "stages.findings",
 }  # fmt: skip
 """A module of each wing."""
 
 READERS = {
-    "download.mirror": {"01_download"}, "stages.findings": {"08_findings"}, "figures.architecture": {"12_structure"},
-    "cli": set(), "runner": set(), "stages.profiles": set(),
+    "download.mirror": {"01_download"}, "stages.findings": {"08_findings"},
+    "figures.architecture": {"12_structure"}, "cli": set(), "runner": set(), "stages.profiles": set(),
 }  # fmt: skip
 """What anybody can see without a list of imports."""
 
@@ -43,7 +43,7 @@ for name, parameters in checked.items():
     record = {**plan(run, parameters), "outputs": digests([run / name], run)}
     write_records(run, {**read_records(run), name: record})
 def stale():
-    return [name for name, parameters in checked.items() if not is_unchanged(run, name, plan(run, parameters))]
+    return [name for name, values in checked.items() if not is_unchanged(run, name, plan(run, values))]
 answers = {"": stale()}
 for module in sys.argv[1:]:
     path = (PROJECT / "lstsr_core").joinpath(*module.split(".")).with_suffix(".py")

@@ -40,8 +40,8 @@ def finished(undisturbed: ProjectCopy, tmp_path: Path) -> ProjectCopy:
 def did(completed: Completed) -> dict[str, str]:
     """Notebook → "done" or "skipped", in the order told."""
     assert completed.returncode == 0, completed.stderr
-    told = (re.fullmatch(r"(\w+): (skipped|done)\b.*", line) for line in completed.stdout.splitlines())
-    return {match[1]: match[2] for match in told if match}
+    lines = (re.fullmatch(r"(\w+): (skipped|done)\b.*", line) for line in completed.stdout.splitlines())
+    return {match[1]: match[2] for match in lines if match}
 
 
 def refusal(completed: Completed) -> str:
@@ -83,12 +83,12 @@ def test_progress_is_shown_for_each_notebook_and_cell(
 
 def test_nothing_leaves_the_run_directory(undisturbed: ProjectCopy) -> None:
     written = {path.name for path in undisturbed.run_directory.iterdir()}
-    kept = {
+    times = {
         ".patches",
         ".atlas",
         "trainings",
     }  # patches and scenes that are not made again, and networks that are being trained
-    assert written == {*NAMES, "notebooks", "provenance.json", ".lock"} | kept
+    assert written == {*NAMES, "notebooks", "provenance.json", ".lock"} | times
     assert not list((undisturbed.run_directory / "trainings").iterdir())
     assert {path.name for path in (undisturbed.root / "data" / "runs").iterdir()} == {"sample"}
 
@@ -131,18 +131,18 @@ def test_training_reruns_what_takes_its_weights_alone(
         return {",".join(row.split(",")[:3]): row for row in rows}
 
     assert did(finished.run("--set", "03_training.alpha=0.5")) == all_skipped("03_training", "12_structure")
-    made = products_on_disk(finished)
-    own = finished.run(
+    images = products_on_disk(finished)
+    process = finished.run(
         "--only", "04", "--set", "weights_directory=03_training/weights", "--set", "03_training.alpha=0.5"
     )
-    assert did(own) == {"04_sharpening": "done"}
+    assert did(process) == {"04_sharpening": "done"}
     before, after = products(undisturbed), products(finished)
     assert before.keys() == after.keys()
     # The one network that was trained here; the others' weights are the package's in both.
     assert {key.split(",")[1] for key in before if before[key] != after[key]} == {"sif-cnn-sr1"}
     remade = products_on_disk(finished)
-    assert made.keys() == remade.keys()
-    assert {path.stem for path in made if made[path] != remade[path]} == {"sif-cnn-sr1"}
+    assert images.keys() == remade.keys()
+    assert {path.stem for path in images if images[path] != remade[path]} == {"sif-cnn-sr1"}
 
 
 def test_what_changes_no_result_reruns_nothing(finished: ProjectCopy) -> None:
@@ -184,8 +184,8 @@ def test_a_result_that_is_gone_upstream_is_not_read_around(finished: ProjectCopy
     for path in (finished.run_directory / "01_download" / "pairs").glob("1_*"):
         path.unlink()
     before = finished.results()
-    told = refusal(finished.run("--only", "06"))
-    assert "06_aster_evaluation" in told and "01_download/pairs/1_aster_250m.tif" in told
+    message = refusal(finished.run("--only", "06"))
+    assert "06_aster_evaluation" in message and "01_download/pairs/1_aster_250m.tif" in message
     assert finished.results() == before
 
 
@@ -194,28 +194,51 @@ def test_a_result_that_is_gone_upstream_is_not_read_around(finished: ProjectCopy
 REFUSED: dict[str, tuple[list[str], str]] = {
     "unknown parameter": (
         ["--set", "03_training.epoch=3"],
-        "03_training: unknown parameter 'epoch'; it has: run_directory, settings, epochs, threads, models, data, scenes, alpha",
+        "03_training: unknown parameter 'epoch'; it has: run_directory, settings, epochs, threads, models, "
+        "data, scenes, alpha",
     ),
-    "wrong type": (["--set", "03_training.epochs=many"], "parameter 'epochs' is 'many': input should be a valid integer"),
-    "out of range": (["--set", "01_download.windows=1"], "01_download: parameter 'windows' is 1: input should be greater than"),
+    "wrong type": (
+        ["--set", "03_training.epochs=many"],
+        "parameter 'epochs' is 'many': input should be a valid integer",
+    ),
+    "out of range": (
+        ["--set", "01_download.windows=1"],
+        "01_download: parameter 'windows' is 1: input should be greater than",
+    ),
     "unknown method": (
         ["--set", "06_aster_evaluation.methods=[kriging]"],
-        "06_aster_evaluation: parameter 'methods' is ['kriging']: unknown method 'kriging'; known methods: bicubic, tsharp",
+        "06_aster_evaluation: parameter 'methods' is ['kriging']: unknown method 'kriging'; "
+        "known methods: bicubic, tsharp",
     ),
-    "last notebook wrong": (["--set", "06_aster_evaluation.protocol=guess"], "parameter 'protocol' is 'guess'"),
-    "another run's directory": (["--set", "06_aster_evaluation.run_directory=other"], "parameter 'run_directory' is 'other'"),
-    "unknown notebook": (["--set", "11_maps.seed=3"], "'11_maps' is no notebook; expected one of 01_download, 02_patches"),
+    "last notebook wrong": (
+        ["--set", "06_aster_evaluation.protocol=guess"],
+        "parameter 'protocol' is 'guess'",
+    ),
+    "another run's directory": (
+        ["--set", "06_aster_evaluation.run_directory=other"],
+        "parameter 'run_directory' is 'other'",
+    ),
+    "unknown notebook": (
+        ["--set", "11_maps.seed=3"],
+        "'11_maps' is no notebook; expected one of 01_download, 02_patches",
+    ),
     "unknown number": (["--only", "99"], "'99' is no notebook"),
     "ambiguous number": (["--from", "0"], "'0' is no notebook"),
-    "no assignment": (["--set", "03_training.epochs"], "--set '03_training.epochs' is not NOTEBOOK.NAME=VALUE"),
+    "no assignment": (
+        ["--set", "03_training.epochs"],
+        "--set '03_training.epochs' is not NOTEBOOK.NAME=VALUE",
+    ),
     "no notebook's": (["--set", "epoch=4"], "no notebook has a parameter 'epoch'"),
     "no YAML": (["--set", "03_training.epochs=[1"], "--set '03_training.epochs=[1': the value is not YAML"),
-    "no day": (["--set", "07_map.day=2018-02-30"], "07_map: parameter 'day' is '2018-02-30': '2018-02-30' is no day"),
+    "no day": (
+        ["--set", "07_map.day=2018-02-30"],
+        "07_map: parameter 'day' is '2018-02-30': '2018-02-30' is no day",
+    ),
     "only and from": (["--only", "02", "--from", "03"], "--only and --from exclude each other"),
     "unknown profile": (["--profile", "tiny"], "the profiles are paper, sample"),
     "profile elsewhere": (["--profile", "../params/sample"], "the profiles are paper, sample"),
     "nothing upstream": (["--only", "06"], "06_aster_evaluation reads the results of 01_download"),
-}  # fmt: skip
+}
 
 # One process for all, since importing takes longer than refusing. Each command
 # has files to break first, and to mend after it.
@@ -243,9 +266,9 @@ def run_many(copy: ProjectCopy, commands: list[tuple[dict[str, str], list[str]]]
     """Exit code (or the exception that got through) and errors told, of every command."""
     completed = copy.python(MANY_RUNS, json.dumps(commands))
     assert completed.returncode == 0, completed.stderr
-    told = [(code, errors) for code, errors in map(json.loads, completed.stdout.splitlines())]
-    assert len(told) == len(commands)
-    return told
+    refusals = [(code, errors) for code, errors in map(json.loads, completed.stdout.splitlines())]
+    assert len(refusals) == len(commands)
+    return refusals
 
 
 @pytest.fixture(scope="module")
@@ -263,10 +286,10 @@ def refused(empty: ProjectCopy) -> Mapping[str, tuple[object, str]]:
 def test_wrong_arguments_are_refused_in_one_line(
     case: str, refused: Mapping[str, tuple[object, str]]
 ) -> None:
-    code, told = refused[case]
-    assert code == 1, (code, told)
-    assert re.fullmatch(r"lstsr: [^\n]+\n", told), told
-    assert REFUSED[case][1] in told
+    code, message = refused[case]
+    assert code == 1, (code, message)
+    assert re.fullmatch(r"lstsr: [^\n]+\n", message), message
+    assert REFUSED[case][1] in message
 
 
 def test_refused_commands_have_run_nothing(
@@ -283,23 +306,40 @@ BROKEN_FILES = {
     "a bracket left open": (SAMPLE, "seed: [1\n", "is not YAML"),
     "a name twice": (SAMPLE, "seed: 1\nseed: 2\n", "'seed' stands there twice"),
     "a tab": (SAMPLE, "\tseed: 1\n", "is not YAML"),
-    "an unknown notebook": (SAMPLE, "13_extra: {seed: 1}\n", "'13_extra' is neither a notebook nor a parameter of one"),
+    "an unknown notebook": (
+        SAMPLE,
+        "13_extra: {seed: 1}\n",
+        "'13_extra' is neither a notebook nor a parameter of one",
+    ),
     "an unknown name for all": (SAMPLE, "sed: 1\n", "'sed' is neither a notebook nor a parameter of one"),
-    "an unknown name for one": (SAMPLE, "05_fourier: {sed: 1}\n", "05_fourier: unknown parameter 'sed'; it has: run_directory"),
-    "no names below a notebook": (SAMPLE, "05_fourier: 4\n", "05_fourier holds a int; expected lines of 'name: value'"),
+    "an unknown name for one": (
+        SAMPLE,
+        "05_fourier: {sed: 1}\n",
+        "05_fourier: unknown parameter 'sed'; it has: run_directory",
+    ),
+    "no names below a notebook": (
+        SAMPLE,
+        "05_fourier: 4\n",
+        "05_fourier holds a int; expected lines of 'name: value'",
+    ),
     "no JSON": ("notebooks/03_training.ipynb", "{\n", "not a readable notebook"),
     "no cells": ("notebooks/04_sharpening.ipynb", "{}\n", "not a readable notebook"),
     "no object": ("notebooks/05_fourier.ipynb", "[]\n", "not a readable notebook"),
     "a number of cells": (
-        "notebooks/06_aster_evaluation.ipynb", '{"cells": 1, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}\n',
+        "notebooks/06_aster_evaluation.ipynb",
+        '{"cells": 1, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}\n',
         "not a readable notebook",
     ),
-    "a file for a directory": ("data/runs", "a file, not a directory\n", "cannot be written to or locked (Not a directory)"),
-}  # fmt: skip
+    "a file for a directory": (
+        "data/runs",
+        "a file, not a directory\n",
+        "cannot be written to or locked (Not a directory)",
+    ),
+}
 
 
 @pytest.fixture(scope="module")
-def told_of_broken_files(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, tuple[object, str]]:
+def broken_file_messages(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, tuple[object, str]]:
     copy = copy_project(tmp_path_factory.mktemp("broken") / "project")
     commands: list[tuple[dict[str, str], list[str]]] = [
         ({str(copy.root / name): text}, []) for name, text, _ in BROKEN_FILES.values()
@@ -309,13 +349,13 @@ def told_of_broken_files(tmp_path_factory: pytest.TempPathFactory) -> Mapping[st
 
 @pytest.mark.parametrize("case", BROKEN_FILES)
 def test_broken_files_of_the_project_are_named_in_one_line(
-    case: str, told_of_broken_files: Mapping[str, tuple[object, str]]
+    case: str, broken_file_messages: Mapping[str, tuple[object, str]]
 ) -> None:
     name, _, reason = BROKEN_FILES[case]
-    code, told = told_of_broken_files[case]
-    assert code == 1, (code, told)
-    assert re.fullmatch(r"lstsr: [^\n]+\n", told), told
-    assert f"/project/{name}" in told and reason in told
+    code, message = broken_file_messages[case]
+    assert code == 1, (code, message)
+    assert re.fullmatch(r"lstsr: [^\n]+\n", message), message
+    assert f"/project/{name}" in message and reason in message
 
 
 # What fails
@@ -323,12 +363,14 @@ def test_broken_files_of_the_project_are_named_in_one_line(
 
 def failure(completed: Completed, copy: ProjectCopy, name: str) -> tuple[str, dict[str, Any]]:
     """The error told, and the cell of the file to open that has the number told."""
-    told = re.fullmatch(rf"lstsr: {name}, cell \[(\d+)\]: (.*) Open (\S+) at that cell\.", refusal(completed))
-    assert told, completed.stderr
-    cells = json.loads(Path(told[3]).read_text())["cells"]
+    match = re.fullmatch(
+        rf"lstsr: {name}, cell \[(\d+)\]: (.*) Open (\S+) at that cell\.", refusal(completed)
+    )
+    assert match, completed.stderr
+    cells = json.loads(Path(match[3]).read_text())["cells"]
     code = [cell for cell in cells if cell["cell_type"] == "code"]
-    assert Path(told[3]).is_relative_to(copy.root)
-    return told[2], code[int(told[1]) - 1]
+    assert Path(match[3]).is_relative_to(copy.root)
+    return match[2], code[int(match[1]) - 1]
 
 
 def test_a_failing_notebook_is_told_and_earlier_results_stay(finished: ProjectCopy) -> None:
@@ -347,14 +389,14 @@ def test_a_failing_notebook_is_told_and_earlier_results_stay(finished: ProjectCo
 
 
 @pytest.mark.parametrize(
-    ("source", "told"),
+    ("source", "message"),
     [
         ("raise ValueError('first line\\nsecond line')", "ValueError: first line second line"),
         ("import os\nos.kill(os.getpid(), 9)", "the kernel died"),
     ],
     ids=["error of two lines", "kernel killed"],
 )
-def test_a_broken_cell_is_told_in_one_line(finished: ProjectCopy, source: str, told: str) -> None:
+def test_a_broken_cell_is_told_in_one_line(finished: ProjectCopy, source: str, message: str) -> None:
     notebook = finished.root / "notebooks" / "05_fourier.ipynb"
     content = json.loads(notebook.read_text())
     checking = next(cell for cell in content["cells"] if "Fourier.check" in "".join(cell["source"]))
@@ -362,7 +404,7 @@ def test_a_broken_cell_is_told_in_one_line(finished: ProjectCopy, source: str, t
     notebook.write_text(json.dumps(content))
     before, records = finished.results(), finished.records()
     error, cell = failure(finished.run("--only", "05"), finished, "05_fourier")
-    assert told in error
+    assert message in error
     assert "".join(cell["source"]) == source
     assert (finished.results(), finished.records()) == (before, records)
 

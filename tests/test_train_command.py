@@ -176,7 +176,7 @@ def test_evaluate_takes_the_packages_weights_where_none_are_named(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--model", "sif"], f"unknown model 'sif'; known models: {', '.join(MODELS)} (or all)."),
         (["--settings", "papers"], "papers: cannot be read (No such file"),
@@ -189,12 +189,12 @@ def test_evaluate_takes_the_packages_weights_where_none_are_named(
     ],
 )
 def test_wrong_arguments_are_one_line_and_leave_nothing(
-    lstsr: Command, pairs: Path, tmp_path: Path, arguments: list[str], told: str
+    lstsr: Command, pairs: Path, tmp_path: Path, arguments: list[str], message: str
 ) -> None:
-    given = arguments if "--pairs" in arguments else [*arguments, "--pairs", str(pairs)]
-    code, output, errors = lstsr("train", *given, "--out", tmp_path / "w")
+    words = arguments if "--pairs" in arguments else [*arguments, "--pairs", str(pairs)]
+    code, output, errors = lstsr("train", *words, "--out", tmp_path / "w")
     assert code == 1 and output == ""
-    assert re.fullmatch(r"lstsr: [^\n]+\n", errors) and told in errors
+    assert re.fullmatch(r"lstsr: [^\n]+\n", errors) and message in errors
     assert not (tmp_path / "w").exists()
 
 

@@ -77,7 +77,7 @@ def test_records_say_what_a_notebook_was_made_of(undisturbed: ProjectCopy, name:
     assert record["seed"] == record["parameters"].get("seed")
     assert record["seconds"] > 0.1
     assert {"numpy", "torch", "rasterio", "papermill"} <= record["versions"].keys()
-    assert all(found == version(package) for package, found in record["versions"].items())
+    assert all(number == version(package) for package, number in record["versions"].items())
 
 
 def test_records_hold_the_parameters_that_were_set(undisturbed: ProjectCopy) -> None:
@@ -100,7 +100,7 @@ def results_as_text(copy: ProjectCopy) -> dict[str, str]:
 
 
 def test_results_hold_no_paths_hosts_or_times(undisturbed: ProjectCopy) -> None:
-    told = [
+    patterns = [
         re.compile(r"(?:^|[\s\"',;=(])(?:/[\w.+-]+){2,}", re.MULTILINE),
         re.compile(r"\b[A-Za-z]:\\"),
         re.compile(r"\b\d{1,2}:\d{2}(?::\d{2})?\b"),
@@ -108,8 +108,8 @@ def test_results_hold_no_paths_hosts_or_times(undisturbed: ProjectCopy) -> None:
         re.compile(rf"\b{re.escape(platform.node())}\b") if platform.node() else None,
     ]
     for name, text in results_as_text(undisturbed).items():
-        found = [match[0] for pattern in told if pattern is not None for match in pattern.finditer(text)]
-        assert found == [], name
+        quotes = [match[0] for pattern in patterns if pattern is not None for match in pattern.finditer(text)]
+        assert quotes == [], name
 
 
 def test_two_copies_give_the_same_tables(undisturbed: ProjectCopy, interrupted: Interrupted) -> None:
@@ -161,8 +161,8 @@ def test_digests_name_files_by_path_and_read_through_links(tmp_path: Path) -> No
     (tmp_path / "a" / "deep" / "x.csv").write_text("1\n")
     (tmp_path / "elsewhere").write_text("2\n")
     (tmp_path / "a" / "linked.csv").symlink_to(tmp_path / "elsewhere")
-    found = digests([tmp_path / "a", tmp_path / "b"], tmp_path)
-    assert found == {
+    sums = digests([tmp_path / "a", tmp_path / "b"], tmp_path)
+    assert sums == {
         "a/deep/x.csv": hashlib.sha256(b"1\n").hexdigest(),
         "a/linked.csv": hashlib.sha256(b"2\n").hexdigest(),
     }

@@ -85,8 +85,10 @@ SPELLINGS: dict[str, Callable[[Path, Path], None]] = {
 def inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """One of every input below ``in``: their names decide, since nothing is read before the refusal."""
     monkeypatch.chdir(tmp_path)
-    names = [*(f"in/{name}" for name in GRANULES.values()), *WEIGHTS.values(), "in/folds/fold0/sif-cnn-sr1.curves.csv",
-             *PAIR, "in/patches/patches/a_lst_1km.tif"]  # fmt: skip
+    names = [
+        *(f"in/{name}" for name in GRANULES.values()), *WEIGHTS.values(), *PAIR,
+        "in/folds/fold0/sif-cnn-sr1.curves.csv", "in/patches/patches/a_lst_1km.tif",
+    ]  # fmt: skip
     for name in names:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,4 @@
-"""Pieces of work on Dask: nothing is lost, each failure is its
-own, and the outputs are those of a plain loop."""
+"""Pieces of work on Dask: none is lost, failures stay apart, outputs are those of a plain loop."""
 
 from __future__ import annotations
 
@@ -70,9 +69,9 @@ def test_each_failure_is_its_own(granules: Path, tmp_path: Path, capfd: pytest.C
     first = sorted(damaged.glob("MOD21A1D*"))[0]
     first.write_bytes(first.read_bytes()[: first.stat().st_size // 2])
     items = items_of(damaged, tmp_path / "out")
-    found = by_name(list(run_all(fail_in_june_die_in_july, items, workers=2)))
-    assert found.keys() == items.keys()
-    failed = {name: outcome.reason for name, outcome in found.items() if outcome.reason}
+    outcomes = by_name(list(run_all(fail_in_june_die_in_july, items, workers=2)))
+    assert outcomes.keys() == items.keys()
+    failed = {name: outcome.reason for name, outcome in outcomes.items() if outcome.reason}
     assert failed.keys() == {first.name, JUNE, JULY}
     assert str(first) in failed[first.name] and "truncated" in failed[first.name]
     assert failed[JUNE].startswith(
@@ -80,8 +79,8 @@ def test_each_failure_is_its_own(granules: Path, tmp_path: Path, capfd: pytest.C
     )
     assert "worker process died" in failed[JULY]
     good = items.keys() - failed.keys()
-    assert {found[name].result for name in good} == {1}  # thread
-    assert all(found[name].seconds > 0 and found[name].peak_bytes > 50e6 for name in good)
+    assert {outcomes[name].result for name in good} == {1}  # thread
+    assert all(outcomes[name].seconds > 0 and outcomes[name].peak_bytes > 50e6 for name in good)
     expected = {name: items_of(granules, tmp_path / "plain")[name] for name in good}
     in_a_plain_loop(expected)
     assert contents(tmp_path / "out") == contents(tmp_path / "plain")
@@ -132,7 +131,8 @@ def test_ctrl_c_stops_at_once_and_leaves_nothing(tmp_path: Path, moment: str) ->
     process = subprocess.Popen(
         [sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0,
         env={**os.environ, "PYTHONPATH": str(PROJECT)},
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a shell's background job ignores it
+        # a shell's background job ignores it
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
     assert process.stdout is not None
     if moment == "working":
@@ -154,12 +154,12 @@ def test_workers_behind_a_scheduler_make_what_a_loop_makes(
     granules: Path, dask_cluster: DaskProcesses, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     items = items_of(granules, tmp_path / "out", Settings("atprk"))
-    found = by_name(
+    outcomes = by_name(
         list(
             run_all(sharpen_granule, items, scheduler=dask_cluster.scheduler_file, files=[granules, tmp_path])
         )
     )
-    assert {name: outcome.reason for name, outcome in found.items()} == dict.fromkeys(items, "")
+    assert {name: outcome.reason for name, outcome in outcomes.items()} == dict.fromkeys(items, "")
     in_a_plain_loop(items_of(granules, tmp_path / "plain", Settings("atprk")))
     assert contents(tmp_path / "out") == contents(tmp_path / "plain")
     assert worker_count(dask_cluster.scheduler_file, None) == 2
@@ -178,8 +178,8 @@ def test_workers_that_are_killed_lose_nothing(granules: Path, tmp_path: Path, ki
                 running.start_worker()
     assert {name: outcome.reason for name, outcome in by_name(outcomes).items()} == dict.fromkeys(items, "")
     in_a_plain_loop(items_of(granules, tmp_path / "plain", Settings()))
-    made = {name: content for name, content in contents(tmp_path / "out").items() if ".part" not in name}
-    assert made == contents(tmp_path / "plain")
+    outputs = {name: content for name, content in contents(tmp_path / "out").items() if ".part" not in name}
+    assert outputs == contents(tmp_path / "plain")
 
 
 def test_a_scheduler_that_goes_away_is_one_error(granules: Path, tmp_path: Path) -> None:

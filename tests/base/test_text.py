@@ -1,5 +1,4 @@
-"""Text as people's programs write it: every encoding that says what
-it is, and YAML whose words mean what they say."""
+"""Text as programs write it: every encoding that says what it is, and YAML that means what it says."""
 
 from __future__ import annotations
 
@@ -28,7 +27,7 @@ def test_a_text_is_the_same_in_every_encoding_that_says_what_it_is(text: str, en
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "reason"),
     [
         ("première\nsecond é\n".encode("latin-1"), "line 1 is not UTF-8"),
         (b"first\nsecond \xe9\n", "line 2 is not UTF-8"),
@@ -39,10 +38,12 @@ def test_a_text_is_the_same_in_every_encoding_that_says_what_it_is(text: str, en
     ],
     ids=["Latin-1", "Latin-1 below", "UTF-16-LE", "UTF-16-BE", "half a letter", "no text"],
 )
-def test_what_is_no_text_is_refused_by_name_and_not_quoted(tmp_path: Path, content: bytes, told: str) -> None:
+def test_what_is_no_text_is_refused_by_name_and_not_quoted(
+    tmp_path: Path, content: bytes, reason: str
+) -> None:
     path = tmp_path / "file"
     path.write_bytes(content)
-    with pytest.raises(InputError, match=told) as caught:
+    with pytest.raises(InputError, match=reason) as caught:
         read_text(path, "a token")
     message = str(caught.value)
     assert message.startswith(f"{path}: ") and "expected a token" in message and "second" not in message
@@ -53,8 +54,9 @@ def test_what_cannot_be_read_is_named_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "file").touch()
     for name, reason in {
-        "missing": "No such file", "dangling": "No such file", "loop": "Too many levels", ".": "Is a directory",
-        "file/below": "Not a directory", "x" * 300: "File name too long", "a\0b": "null byte", "d\udcff": "No such file",
+        "missing": "No such file", "dangling": "No such file", "loop": "Too many levels",
+        ".": "Is a directory", "file/below": "Not a directory", "x" * 300: "File name too long",
+        "a\0b": "null byte", "d\udcff": "No such file",
     }.items():  # fmt: skip
         with pytest.raises(
             InputError, match=f"cannot be read \\(.*{reason}.*\\); expected a token"
@@ -78,10 +80,11 @@ def test_a_pipe_is_read_as_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("2018-07-19", "2018-07-19"), ("2018-02-30", "2018-02-30"), ("2018-07-19 10:00:00", "2018-07-19 10:00:00"),
-        ("57:30", "57:30"), ("010", "010"), ("007", "007"), ("0x1f", "0x1f"), ("1_000", "1_000"), ("57", 57), ("0", 0),
-        ("-3", -3), ("1e-3", 1e-3), ("2E4", 2e4), ("-.5", -0.5), ("1.", 1.0), (".inf", float("inf")), ("yes", "yes"),
-        ("off", "off"), ("true", True), ("False", False), ("null", None), ("~", None), ("", None), ("'4'", "4"),
+        ("2018-07-19", "2018-07-19"), ("2018-02-30", "2018-02-30"),
+        ("2018-07-19 10:00:00", "2018-07-19 10:00:00"), ("57:30", "57:30"), ("010", "010"), ("007", "007"),
+        ("0x1f", "0x1f"), ("1_000", "1_000"), ("57", 57), ("0", 0), ("-3", -3), ("1e-3", 1e-3), ("2E4", 2e4),
+        ("-.5", -0.5), ("1.", 1.0), (".inf", float("inf")), ("yes", "yes"), ("off", "off"), ("true", True),
+        ("False", False), ("null", None), ("~", None), ("", None), ("'4'", "4"),
         ('"2018-07-19"', "2018-07-19"), ("[a, 1]", ["a", 1]), ("first", "first"), ("nullify", "nullify"),
         ("1e-3x", "1e-3x"), ("1.2.3", "1.2.3"),
     ],
@@ -106,8 +109,9 @@ def test_what_pyyaml_writes_is_read_as_it_was(values: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "[1", "a: b: c", "{a: 1, a: 2}", "a: 1\na: 2\n", "\ta: 1", "a:\n\t- 1", "9" * 5000, "[" * 5000, "!!int x", "!!float x",
-        "!!timestamp x", "!!python/object:os.system {}", "a\n---\nb", "@", "\udcff", "*a", "{[1]: 2}",
+        "[1", "a: b: c", "{a: 1, a: 2}", "a: 1\na: 2\n", "\ta: 1", "a:\n\t- 1", "9" * 5000, "[" * 5000,
+        "!!int x", "!!float x", "!!timestamp x", "!!python/object:os.system {}", "a\n---\nb", "@", "\udcff",
+        "*a", "{[1]: 2}",
     ],
     ids=lambda text: ascii(text[:20]),
 )  # fmt: skip
@@ -125,7 +129,7 @@ def test_a_file_of_names_and_values_is_read_in_any_encoding(tmp_path: Path, enco
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("words", "holds a str"),
         ("- 1\n", "holds a list"),
@@ -134,9 +138,9 @@ def test_a_file_of_names_and_values_is_read_in_any_encoding(tmp_path: Path, enco
         ("a: 1\na: 2", "twice"),
     ],
 )
-def test_a_file_without_names_and_values_is_named(tmp_path: Path, text: str, told: str) -> None:
+def test_a_file_without_names_and_values_is_named(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "file.yaml").write_text(text)
-    with pytest.raises(InputError, match=told) as caught:
+    with pytest.raises(InputError, match=message) as caught:
         read_yaml(tmp_path / "file.yaml")
     assert str(caught.value).startswith(str(tmp_path / "file.yaml"))
 

@@ -1,5 +1,4 @@
-"""The API reference: every module is in it once, and what it
-says of a module is what the module's source says."""
+"""The API reference: every module is in it once, with what its source says."""
 
 from __future__ import annotations
 
@@ -54,9 +53,12 @@ def test_every_public_function_and_class_of_a_module_is_there_with_its_first_sen
     pages: dict[str, str],
 ) -> None:
     members = [
-        (name, member) for name, member in vars(raster).items()
-        if not name.startswith("_") and getattr(member, "__module__", None) == raster.__name__ and inspect.getdoc(member)
-    ]  # fmt: skip
+        (name, member)
+        for name, member in vars(raster).items()
+        if not name.startswith("_")
+        and getattr(member, "__module__", None) == raster.__name__
+        and inspect.getdoc(member)
+    ]
     assert len(members) >= 5
     for name, member in members:
         entry = pages["geo"].partition(f'<dt id="lstsr_core.geo.raster.{name}">')[2].partition("</dd>")[0]
@@ -113,13 +115,13 @@ def test_parameters_that_share_a_line_keep_their_own_types(pages: dict[str, str]
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         ("{{ reference nowhere }}", "'nowhere' is no part"),
         ("{{ reference geo }}\n\n{{ reference geo }}", "'geo' was named before"),
     ],
 )
-def test_a_page_that_names_a_wrong_wing_is_refused(tmp_path: Path, content: str, told: str) -> None:
+def test_a_page_that_names_a_wrong_wing_is_refused(tmp_path: Path, content: str, message: str) -> None:
     (tmp_path / "page.md").write_text(f"# Page\n\n{content}\n")
-    with pytest.raises(InputError, match=f"page.md: {told}"):
+    with pytest.raises(InputError, match=f"page.md: {message}"):
         api.fill_pages(tmp_path)

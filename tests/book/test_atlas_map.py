@@ -25,9 +25,9 @@ def footprints() -> FootprintMap:
 
 
 def points_of(path: str) -> np.ndarray:
-    found = SVG_MARK.fullmatch(path)
-    assert found is not None, path
-    return np.array([[float(value) for value in point.split()] for point in found[1].split("L")])
+    match = SVG_MARK.fullmatch(path)
+    assert match is not None, path
+    return np.array([[float(value) for value in point.split()] for point in match[1].split("L")])
 
 
 def test_each_footprint_is_a_link_with_a_name(footprints: FootprintMap) -> None:

@@ -122,8 +122,8 @@ def test_metrics_are_in_a_table_for_each_protocol_with_the_reasons(pages: dict[s
 
 
 def test_the_chooser_has_a_row_and_an_outline_for_each_scene(run: Path) -> None:
-    made = atlas_substitutions(run)
-    assert re.findall(r'<a href="([^"]+)" aria-label="([^"]+)">', made["atlas_map"]) == [
+    values = atlas_substitutions(run)
+    assert re.findall(r'<a href="([^"]+)" aria-label="([^"]+)">', values["atlas_map"]) == [
         ("atlas/0.html", "Pair 0 (simulated)"),
         ("atlas/57.html", "Pair 57 (simulated)"),
     ]
@@ -134,15 +134,15 @@ def test_the_chooser_has_a_row_and_an_outline_for_each_scene(run: Path) -> None:
         "atlas_attenuation_rmse_db",
         "atlas_consistency_k",
     ):
-        assert '<table class="results sortable" data-filter>' in made[name]
-        assert made[name].count("<tr>") == 3
-        assert '<th scope="row" data-value="57"><a href="atlas/57.html">57</a></th>' in made[name]
-    heads = re.findall(r'<th scope="col">([^<]+)</th>', made["atlas_frr"])
+        assert '<table class="results sortable" data-filter>' in values[name]
+        assert values[name].count("<tr>") == 3
+        assert '<th scope="row" data-value="57"><a href="atlas/57.html">57</a></th>' in values[name]
+    heads = re.findall(r'<th scope="col">([^<]+)</th>', values["atlas_frr"])
     assert heads == ["pair", "Bicubic", "TsHARP", "SC-Unet", "SIF-CNN-SR1"]
-    assert '<td data-value="0.935">0.935</td>' in made["atlas_frr"]  # TsHARP's 0.93, half a step of 0.01 up
-    assert "<td>–</td>" in made["atlas_frr"]
+    assert '<td data-value="0.935">0.935</td>' in values["atlas_frr"]  # TsHARP's 0.93, half a step of 0.01 up
+    assert "<td>–</td>" in values["atlas_frr"]
     assert (
-        made["atlas_sentence"]
+        values["atlas_sentence"]
         == "This edition has 2 simulated pairs. From 1 of them the published protocol leaves out at least one"
         " method; their pages say why."
     )

@@ -27,8 +27,8 @@ from worlds.browser import Source
 
 @pytest.fixture(scope="module")
 def pages(built: Path) -> dict[str, Source]:
-    found = sorted(path for path in built.parent.rglob("*.html") if "_static" not in path.parts)
-    return {path.relative_to(built.parent).as_posix(): Source(path) for path in found}
+    paths = sorted(path for path in built.parent.rglob("*.html") if "_static" not in path.parts)
+    return {path.relative_to(built.parent).as_posix(): Source(path) for path in paths}
 
 
 @pytest.fixture
@@ -153,8 +153,8 @@ def settings_of(source: Path) -> str:
 
 
 def test_the_cover_of_a_synthetic_edition_tells_of_the_published_pairs(pages: dict[str, Source]) -> None:
-    kept = pd.read_csv(PROJECT / RESULTS / "06_aster_evaluation" / "metrics.csv")
-    share = kept.query("method == 'sif-cnn-sr1' and protocol == 'georeferenced'")["frr"].mean()
+    metrics = pd.read_csv(PROJECT / RESULTS / "06_aster_evaluation" / "metrics.csv")
+    share = metrics.query("method == 'sif-cnn-sr1' and protocol == 'georeferenced'")["frr"].mean()
     assert f"<strong>{share:.3f}</strong>" in pages["index.html"].text
     assert "<strong>0.960</strong>" not in pages["index.html"].text
 
@@ -239,8 +239,8 @@ def test_a_changed_number_changes_exactly_the_pages_that_show_it(built: Path, tm
     run = copied_run(built, tmp_path)
     path = run / "06_aster_evaluation" / "metrics.csv"
     table = pd.read_csv(path, dtype={"scene": str})
-    chosen = (table["method"] == "sif-cnn-sr1") & (table["protocol"] == "georeferenced")
-    table.loc[table.index[chosen][0], "frr"] += 0.04
+    rows = (table["method"] == "sif-cnn-sr1") & (table["protocol"] == "georeferenced")
+    table.loc[table.index[rows][0], "frr"] += 0.04
     table.to_csv(path, index=False)
     changed = changed_files(built.parent, build_book(run, PROJECT).parent)
     # FRR means stand on the cover and in the results; claims compare by
@@ -266,9 +266,9 @@ def test_a_figure_without_alternative_text_is_refused(run: Path) -> None:
         build_book(run, PROJECT)
 
 
-@pytest.mark.parametrize("told", [{"caption": " "}, {"figure": ""}, {"data": None}])
-def test_a_figure_without_caption_or_files_is_refused(run: Path, told: dict[str, Any]) -> None:
-    (run / "notebooks" / "05_fourier.ipynb").write_text(json.dumps(notebook("Fourier", **told)))
+@pytest.mark.parametrize("metadata", [{"caption": " "}, {"figure": ""}, {"data": None}])
+def test_a_figure_without_caption_or_files_is_refused(run: Path, metadata: dict[str, Any]) -> None:
+    (run / "notebooks" / "05_fourier.ipynb").write_text(json.dumps(notebook("Fourier", **metadata)))
     with pytest.raises(InputError, match="cell 3 shows a figure without caption or files"):
         assemble(run, PROJECT)
 

@@ -102,23 +102,23 @@ def test_missing_weights_are_named_and_nothing_crashes(tmp_path: Path, registry:
     networks = ["sc-unet", "sif-cnn-sr1", "sif-cnn-sr2"]
     plain = {name: values for name, values in FIGURES.items() if name not in networks}
     rows = metrics_rows(plain) + [row for name in networks for row in missing_rows(name)]
-    found = verdicts(make_run(tmp_path / "paper", rows=rows, inversion=[]), registry)
+    outcomes = verdicts(make_run(tmp_path / "paper", rows=rows, inversion=[]), registry)
     for number in (1, 2, 3, 4, 9, 10):
-        assert found[number].startswith("cannot be tested here: weights missing"), found[number]
-    assert found[5].startswith("cannot be tested here")
-    assert found[8] == "partly reproduced: no published checkpoint in this edition to load (layers)"
+        assert outcomes[number].startswith("cannot be tested here: weights missing"), outcomes[number]
+    assert outcomes[5].startswith("cannot be tested here")
+    assert outcomes[8] == "partly reproduced: no published checkpoint in this edition to load (layers)"
 
 
 @pytest.mark.parametrize("method", ["sif-cnn-sr1", "sif-cnn-sr2", "sc-unet", "bicubic"])
 def test_one_method_without_figures(tmp_path: Path, registry: Path, method: str) -> None:
-    found = verdicts(make_run(tmp_path / "paper", rows=without(method)), registry)
+    outcomes = verdicts(make_run(tmp_path / "paper", rows=without(method)), registry)
     expected = {
         "sif-cnn-sr1": (1, "partly reproduced: weights missing (SIF-CNN-SR1)"),
         "sif-cnn-sr2": (2, "partly reproduced: weights missing (SIF-CNN-SR2)"),
         "sc-unet": (9, "cannot be tested here: weights missing (SC-Unet)"),
         "bicubic": (2, "cannot be tested here: weights missing (Bicubic)"),
     }[method]
-    assert found[expected[0]] == expected[1]
+    assert outcomes[expected[0]] == expected[1]
 
 
 def test_lpips_is_ranked_where_it_was_measured(tmp_path: Path, registry: Path) -> None:
@@ -174,11 +174,11 @@ def test_the_published_line_to_the_digits_printed(
     tmp_path: Path, registry: Path, changes: dict[str, float], verdict: str
 ) -> None:
     rows = [*metrics_rows(FIGURES), published_row(**changes)]
-    found = judge(make_run(tmp_path / "paper", rows=rows), registry)
-    assert found[4].verdict == verdict
+    judgements = judge(make_run(tmp_path / "paper", rows=rows), registry)
+    assert judgements[4].verdict == verdict
     # That row alone has no consistency, which claim 1 asks for under either protocol.
     assert (
-        found[0]
+        judgements[0]
         .beside[0]
         .verdict.startswith("cannot be tested here: no scene has consistency for all of SIF-CNN-SR1")
     )
@@ -204,8 +204,7 @@ def test_pairs_are_counted_and_placed(tmp_path: Path, registry: Path) -> None:
 
 
 def under_both(**published: dict[str, float]) -> list[dict[str, object]]:
-    """The figures of the fixture under the georeferenced
-    protocol, and under the published one with changes."""
+    """The fixture's figures under the georeferenced protocol; with changes under the published one."""
     changed = {name: values | published.get(name.replace("-", "_"), {}) for name, values in FIGURES.items()}
     return metrics_rows(FIGURES) + [{**row, "protocol": "published"} for row in metrics_rows(changed)]
 

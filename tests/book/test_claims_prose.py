@@ -15,8 +15,8 @@ FIGURE = Figure("FRR", "SIF-CNN-SR1 − Bicubic", "0.966 [0.951, 0.979]", 0.966,
 
 def claim(number: int, verdict: str = "reproduced", beside: tuple[Beside, ...] = ()) -> Claim:
     return Claim(
-        number, "A < B.", "abstract", "not published", "georeferenced", "FRR 0.966; RMSE 2", "Rule.", verdict, "a.csv",
-        (FIGURE,) if beside else (), beside,
+        number, "A < B.", "abstract", "not published", "georeferenced", "FRR 0.966; RMSE 2", "Rule.", verdict,
+        "a.csv", (FIGURE,) if beside else (), beside,
     )  # fmt: skip
 
 
@@ -52,9 +52,9 @@ def test_the_other_protocols_outcome_is_told_where_it_differs() -> None:
     assert "claim-1" not in said and "claim-2" not in said
 
 
-@pytest.mark.parametrize("found", [(), beside("agrees")])
-def test_a_row_has_its_anchor_figures_and_labels(found: tuple[Beside, ...]) -> None:
-    table = claims_table([claim(7, "partly reproduced: not for <FRO>", found)], "_static/kept")
+@pytest.mark.parametrize("others", [(), beside("agrees")])
+def test_a_row_has_its_anchor_figures_and_labels(others: tuple[Beside, ...]) -> None:
+    table = claims_table([claim(7, "partly reproduced: not for <FRO>", others)], "_static/kept")
     assert table.count('<tr id="claim-7">') == 1
     assert "A &lt; B." in table and "not for &lt;FRO&gt;" in table
     assert '<span class="badge-verdict partly-reproduced">partly reproduced</span>' in table
@@ -68,7 +68,7 @@ def test_a_row_has_its_anchor_figures_and_labels(found: tuple[Beside, ...]) -> N
     ]
     assert "<li>FRR 0.966</li><li>RMSE 2</li>" in table
     folds = table.count("<li>FRR, SIF-CNN-SR1 − Bicubic: 0.966 [0.951, 0.979]</li>")
-    assert folds == (2 if found else 0) and ("<strong>published</strong>: agrees" in table) == bool(found)
+    assert folds == (2 if others else 0) and ("<strong>published</strong>: agrees" in table) == bool(others)
 
 
 def test_the_editions_own_claims_link_to_the_others() -> None:

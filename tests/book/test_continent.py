@@ -14,8 +14,8 @@ from lstsr_core.base.project import PROJECT
 from lstsr_core.geo.grid import Tile
 
 MEASURED = {
-    "method": "tsharp", "seconds": 36.0, "peak_bytes": 2_000_000_000, "bytes_in": 100_000_000, "bytes_out": 50_000_000,
-    "computer": "one", "two_workers": 1.9,
+    "method": "tsharp", "seconds": 36.0, "peak_bytes": 2_000_000_000, "bytes_in": 100_000_000,
+    "bytes_out": 50_000_000, "computer": "one", "two_workers": 1.9,
 }  # fmt: skip
 
 

@@ -32,9 +32,9 @@ def write_book(tmp_path: Path) -> WriteBook:
 
 def links_of(page: Path) -> dict[str, str]:
     """Target by text of a page's header, each target checked to exist."""
-    found = re.findall(r'<a href="([^"]+)">([^<]+)</a>', page.read_text())
-    assert all((page.parent / target).resolve().is_file() for target, _ in found), found
-    return {text: target for target, text in found}
+    links = re.findall(r'<a href="([^"]+)">([^<]+)</a>', page.read_text())
+    assert all((page.parent / target).resolve().is_file() for target, _ in links), links
+    return {text: target for target, text in links}
 
 
 def test_a_page_links_the_same_page_of_the_other_edition_or_its_cover(write_book: WriteBook) -> None:

@@ -34,8 +34,8 @@ def run(tmp_path: Path) -> Path:
 
 
 def test_figures_are_numbered_in_the_order_asked_for(run: Path, tmp_path: Path) -> None:
-    found = collect(run, tmp_path / "none", ["05_fourier", "04_sharpening"])
-    assert [(figure.number, figure.name, figure.position) for figure in found] == [
+    figures = collect(run, tmp_path / "none", ["05_fourier", "04_sharpening"])
+    assert [(figure.number, figure.name, figure.position) for figure in figures] == [
         (1, "figure_05", 3),
         (2, "figure_04", 3),
     ]
@@ -89,24 +89,24 @@ def test_the_list_has_the_papers_fourteen_and_says_what_became_of_each() -> None
     listing = figures_list(
         [figure("spectra", 1, 11), figure("spectra_mean", 2, 11), figure("map", 3, notebook="07_map")]
     )
-    found = entries(listing)
-    assert list(found) == [*map(str, SPEC_NUMBERS), "map"]
+    rows = entries(listing)
+    assert list(rows) == [*map(str, SPEC_NUMBERS), "map"]
     assert (
         "[Figure 1](#figure-spectra) of [05_fourier](05_fourier.ipynb) and [Figure 2](#figure-spectra_mean)"
-        in found["11"]
+        in rows["11"]
     )
     assert (
-        "Not in this edition" in found["8"]
-        and "Not in this edition" in found["12"]
-        and "Not in this edition" not in found["13"]
+        "Not in this edition" in rows["8"]
+        and "Not in this edition" in rows["12"]
+        and "Not in this edition" not in rows["13"]
     )
-    assert "third panel" in found["12"] and "no times" in found["12"]
-    assert found["map"].startswith("**Caption of map**") and "3 figures; 1 of them" in listing
+    assert "third panel" in rows["12"] and "no times" in rows["12"]
+    assert rows["map"].startswith("**Caption of map**") and "3 figures; 1 of them" in listing
 
 
 def test_figures_of_one_scene_lead_to_those_of_every_scene() -> None:
-    found = entries(figures_list([figure("maps", 1, 8)], by_scene="All in [the atlas](atlas.md)."))
-    assert [number for number, entry in found.items() if "(atlas.md)" in entry] == ["8", "9", "10", "11"]
+    rows = entries(figures_list([figure("maps", 1, 8)], by_scene="All in [the atlas](atlas.md)."))
+    assert [number for number, entry in rows.items() if "(atlas.md)" in entry] == ["8", "9", "10", "11"]
 
 
 def test_a_figure_links_to_its_place_in_the_papers_list() -> None:

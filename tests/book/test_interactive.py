@@ -48,8 +48,8 @@ def encode(values: np.ndarray) -> str:
 
 def scene_script(scene: str, products: dict[str, str]) -> str:
     content = {
-        "scene": scene, "rows": ROWS, "columns": COLUMNS, "pixel_m": 231.65, "step_k": STEP_K, "base_k": BASE_K,
-        "limits_k": LIMITS_K,
+        "scene": scene, "rows": ROWS, "columns": COLUMNS, "pixel_m": 231.65, "step_k": STEP_K,
+        "base_k": BASE_K, "limits_k": LIMITS_K,
         "products": [{"name": name, "label": LABELS[name], "data": data} for name, data in products.items()],
     }  # fmt: skip
     return (
@@ -115,8 +115,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pages = {
         "viewer": viewer(), "absent": viewer("absent"), "cut": viewer("cut"), "stranger": viewer("stranger"),
         "worn": viewer("worn"),
-        "far": f"{far}<div id='viewers'>{viewer()}{viewer()}</div>", "plain": "<table><tr><td>1</td></tr></table>",
-        "table": TABLE,
+        "far": f"{far}<div id='viewers'>{viewer()}{viewer()}</div>",
+        "plain": "<table><tr><td>1</td></tr></table>", "table": TABLE,
     }  # fmt: skip
     for name, body in pages.items():
         (site / f"{name}.html").write_text(make_page(name, body), encoding="utf-8")

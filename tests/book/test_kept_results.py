@@ -1,5 +1,4 @@
-"""The result tables kept with the code: made by this code, as
-the claims say, and met by what is computed anew."""
+"""The result tables kept with the code: made by it, as the claims say, and met when computed anew."""
 
 from __future__ import annotations
 
@@ -37,8 +36,8 @@ REFERENCE = PROJECT / "tests" / "data"
 
 # The one line that the published notebook printed: scene 0, SIF-CNN-SR1.
 PUBLISHED_LINE = {
-    "psnr_db": "22.25", "ssim": "0.69", "rmse_k": "1.95", "rmse_low_gradient_k": "1.75", "rmse_mid_gradient_k": "1.82",
-    "rmse_high_gradient_k": "2.35", "gssim": "0.34", "rmse_gradient": "6.96",
+    "psnr_db": "22.25", "ssim": "0.69", "rmse_k": "1.95", "rmse_low_gradient_k": "1.75",
+    "rmse_mid_gradient_k": "1.82", "rmse_high_gradient_k": "2.35", "gssim": "0.34", "rmse_gradient": "6.96",
 }  # fmt: skip
 
 
@@ -57,15 +56,15 @@ def test_no_kept_file_was_changed_by_hand() -> None:
 
 def test_the_kept_claims_follow_from_the_kept_tables() -> None:
     written = json.loads((KEPT.files.run / CLAIMS_FILE).read_text(encoding="utf-8"))
-    judged = KEPT.claims()
-    assert [(claim.number, claim.verdict) for claim in judged] == [
+    claims = KEPT.claims()
+    assert [(claim.number, claim.verdict) for claim in claims] == [
         (claim["number"], claim["verdict"]) for claim in written
     ]
-    beside = [[(found.protocol, found.verdict) for found in claim.beside] for claim in judged]
+    beside = [[(other.protocol, other.verdict) for other in claim.beside] for claim in claims]
     assert beside == [
-        [(found["protocol"], found["verdict"]) for found in claim["beside"]] for claim in written
+        [(other["protocol"], other["verdict"]) for other in claim["beside"]] for claim in written
     ]
-    figures = [[(figure.of, figure.text) for figure in claim.figures] for claim in judged]
+    figures = [[(figure.of, figure.text) for figure in claim.figures] for claim in claims]
     assert figures == [[(figure["of"], figure["text"]) for figure in claim["figures"]] for claim in written]
 
 
@@ -139,8 +138,8 @@ def test_published_pairs_give_the_kept_metrics_again(published_pairs: Path) -> N
     assert anew["status"].to_dict() == kept["status"].to_dict()
     compared = [*METRIC_COLUMNS, "rows", "columns"]
     for key, row in anew.iterrows():
-        found, expected = row[compared].astype(float), kept.loc[key, compared].astype(float)  # type: ignore[index]
-        assert found.to_dict() == pytest.approx(expected.to_dict(), abs=TOLERANCE, rel=0.0, nan_ok=True), key
+        values, expected = row[compared].astype(float), kept.loc[key, compared].astype(float)  # type: ignore[index]
+        assert values.to_dict() == pytest.approx(expected.to_dict(), abs=TOLERANCE, rel=0.0, nan_ok=True), key
 
 
 def complete_run(run: Path, synthetic: bool = False) -> Path:
@@ -168,18 +167,18 @@ def test_a_run_is_kept_as_a_whole(tmp_path: Path) -> None:
     run, target = complete_run(tmp_path / "paper"), tmp_path / "results"
     target.mkdir()
     (target / "from_before.csv").touch()
-    kept = keep(run, target)
+    results = keep(run, target)
     present = {path.relative_to(target).as_posix() for path in target.rglob("*") if path.is_file()}
-    assert present == set(kept.names) and RECORD in present
+    assert present == set(results.names) and RECORD in present
     assert sorted(path.name for path in tmp_path.iterdir()) == ["paper", "results"]
     assert (target / METRICS).read_bytes() == (run / METRICS).read_bytes()
-    noted = kept.files.json("provenance.json")["08_findings"]
+    noted = results.files.json("provenance.json")["08_findings"]
     assert (
         noted["inputs"] == {"01_download/pairs/0_aster_250m.tif": "ab" * 32}
         and noted["git_revision"] == "abc123"
     )
-    assert kept.record["revisions"] == ["abc123"] and kept.record["pairs"] == 2
-    assert len(kept.claims()) == 10
+    assert results.record["revisions"] == ["abc123"] and results.record["pairs"] == 2
+    assert len(results.claims()) == 10
     before = {path: path.read_bytes() for path in target.rglob("*") if path.is_file()}
     keep(run, target)
     assert before == {path: path.read_bytes() for path in target.rglob("*") if path.is_file()}
@@ -247,15 +246,19 @@ def test_missing_kept_tables_are_named_with_their_command(tmp_path: Path) -> Non
 
 def test_tables_are_compared_row_by_row() -> None:
     table = pd.DataFrame(metrics_rows(FIGURES), columns=COLUMNS)
-    found = compare_metrics(table, table)
-    assert found.holds and found.rows == len(table) and found.largest == 0.0
+    comparison = compare_metrics(table, table)
+    assert comparison.holds and comparison.rows == len(table) and comparison.largest == 0.0
     other = table.copy()
     other.loc[3, "frr"] += 0.0009
     assert compare_metrics(table, other).holds
     other.loc[3, "frr"] += 0.0002
-    found = compare_metrics(table, other)
-    assert not found.holds and found.largest == pytest.approx(0.0011)
-    assert (found.metric, found.scene, found.method) == ("frr", table.loc[3, "scene"], table.loc[3, "method"])
+    comparison = compare_metrics(table, other)
+    assert not comparison.holds and comparison.largest == pytest.approx(0.0011)
+    assert (comparison.metric, comparison.scene, comparison.method) == (
+        "frr",
+        table.loc[3, "scene"],
+        table.loc[3, "method"],
+    )
     other = table.copy()
     other.loc[0, "rmse_k"] = np.nan
     assert not compare_metrics(table, other).holds and compare_metrics(table, other).statuses == 1

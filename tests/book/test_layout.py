@@ -30,12 +30,16 @@ def test_the_page_names_files() -> None:
     )
 
 
-def test_functions_that_the_page_names_stand_in_their_files() -> None:
-    for path, function in (
-        ("metrics/fourier.py", "compare_spectra"), ("metrics/fourier.py", "attenuation_db"), ("evaluation/table.py", "measure"),
+def test_names_on_the_page_stand_in_their_files() -> None:
+    for path, line in (
+        ("metrics/fourier.py", "def compare_spectra("), ("metrics/fourier.py", "def attenuation_db("),
+        ("metrics/names.py", "BY_COLUMN = "), ("evaluation/table.py", "def measure("),
+        ("evaluation/products.py", "class KeptProducts("), ("evaluation/products.py", "class WrittenProducts("),
+        ("base/locks.py", "def alone_in("),
     ):  # fmt: skip
-        assert f"`{function}`" in PAGE and f"`lstsr_core/{path}`" in PAGE
-        assert f"def {function}(" in (PROJECT / "lstsr_core" / path).read_text(encoding="utf-8")
+        name = line.removeprefix("def ").removeprefix("class ").rstrip("( =")
+        assert f"`{name}`" in PAGE and f"`lstsr_core/{path}`" in PAGE
+        assert f"\n{line}" in (PROJECT / "lstsr_core" / path).read_text(encoding="utf-8")
 
 
 def test_a_wing_stands_above_all_that_it_imports() -> None:

@@ -63,9 +63,9 @@ LIMITED = [
 def test_limits_are_those_that_the_notebook_keeps(
     parameters: type[NotebookParameters], name: str, schema: dict[str, object]
 ) -> None:
-    told = allowed(schema)
-    whole = "whole number" in told
-    is_list = told.startswith("list of")
+    words = allowed(schema)
+    whole = "whole number" in words
+    is_list = words.startswith("list of")
 
     def takes(value: float) -> bool:
         number = int(value) if whole else float(value)
@@ -76,14 +76,14 @@ def test_limits_are_those_that_the_notebook_keeps(
         return True
 
     step = 1 if whole else 1e-6
-    if match := re.search(r"([\d.]+) to ([\d.e+]+)", told):
+    if match := re.search(r"([\d.]+) to ([\d.e+]+)", words):
         low, high = float(match[1]), float(match[2])
         assert takes(low) and takes(high) and not takes(low - step) and not takes(high + step)
-    if match := re.search(r"([\d.]+) or more", told):
+    if match := re.search(r"([\d.]+) or more", words):
         assert takes(float(match[1])) and not takes(float(match[1]) - step)
-    if match := re.search(r"above ([\d.]+)", told):
+    if match := re.search(r"above ([\d.]+)", words):
         assert takes(float(match[1]) + step) and not takes(float(match[1]))
-    if match := re.search(r"below ([\d.]+)", told):
+    if match := re.search(r"below ([\d.]+)", words):
         assert takes(float(match[1]) - step) and not takes(float(match[1]))
 
 
@@ -93,6 +93,8 @@ def test_glossary_terms_are_sorted_and_explained() -> None:
     assert body is not None
     terms = re.findall(r"^(\S.*)$", body[1], re.MULTILINE)
     assert terms == sorted(terms, key=str.casefold) and len(set(terms)) == len(terms)
-    needed = {"LST", "NDVI", "granule", "tile", "QC", "MTF", "PSF", "emissivity", "FRR", "FRO", "FRU", "attenuation",
-              "consistency", "protocol", "scene", "edition"}  # fmt: skip
+    needed = {
+        "LST", "NDVI", "granule", "tile", "QC", "MTF", "PSF", "emissivity", "FRR", "FRO", "FRU",
+        "attenuation", "consistency", "protocol", "scene", "edition",
+    }  # fmt: skip
     assert needed <= set(terms)

@@ -1,5 +1,4 @@
-"""Pages of notebooks: one cell of parameters with the values used,
-and nothing that is there for the tests alone."""
+"""Pages of notebooks: one cell of parameters with the values used, and no cell for tests alone."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Which scripts the pages of a built book load: ours, deferred
-and in order, and never the atlas's data unasked."""
+"""Which scripts a built page loads: ours, deferred, in order, and the atlas's data only when asked."""
 
 import base64
 import re

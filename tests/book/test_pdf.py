@@ -17,7 +17,8 @@ from lstsr_core.base.project import PROJECT
 
 STYLE = (PROJECT / "book" / "print.css").read_text()
 GREEN = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNgaGD4DwACggF/HLQ31QAAAABJRU5ErkJggg=="
-PAGE = f"""<!doctype html><html><head><title>x</title><script>alert(1)</script></head><body><header>Menu</header>
+PAGE = f"""<!doctype html><html><head><title>x</title><script>alert(1)</script></head>
+<body><header>Menu</header>
 <article class="bd-article"><section id="cover"><h1>Cover<a class="headerlink" href="#cover">#</a></h1>
 <p>See <a href="#document-method">the method</a>, <a href="index.html#cite">a reference</a>, 
 <a href="_static/table.csv">a table</a>, <a href="https://doi.org/10.1000/1">a paper</a>.</p>
@@ -25,8 +26,10 @@ PAGE = f"""<!doctype html><html><head><title>x</title><script>alert(1)</script><
 <details class="sd-sphinx-override sd-dropdown"><summary>Versions (3)</summary><p>numpy 2</p></details>
 <details><summary>24 figures</summary><ul><li>FRR 0.966</li></ul></details>
 <div class="toctree-wrapper"><span id="document-method"></span>
-<section id="method"><h2>Method</h2><div class="cell_input">code()</div><p id="cite">A source.</p><button>Copy</button></section>
-<span id="document-data"></span><section id="method"><h2>Data</h2><table><tr><td>1</td></tr></table></section></div>
+<section id="method"><h2>Method</h2><div class="cell_input">code()</div>
+<p id="cite">A source.</p><button>Copy</button></section>
+<span id="document-data"></span><section id="method"><h2>Data</h2>
+<table><tr><td>1</td></tr></table></section></div>
 </section></article></body></html>"""
 
 
@@ -42,7 +45,8 @@ def test_links_lead_to_where_paper_has_something_and_others_become_text(prepared
     assert article is not None
     links = {link.get_text(): link.get("href") for link in article.find_all("a")}
     assert links == {
-        "the method": "#document-method", "a reference": "#cite", "a table": None, "a paper": "https://doi.org/10.1000/1",
+        "the method": "#document-method", "a reference": "#cite", "a table": None,
+        "a paper": "https://doi.org/10.1000/1",
     }  # fmt: skip
 
 

@@ -1,5 +1,4 @@
-"""The built book as a reader meets it: in Chromium on a desk and on
-a phone, light and dark, by keyboard, on paper.
+"""The built book as a reader meets it: in Chromium, wide and narrow, light and dark, by keyboard.
 
 The tests read the small book of the suite; ``LSTSR_BOOK=data/runs/paper/book/html
 pytest tests/book/test_reader.py`` reads another.
@@ -32,8 +31,8 @@ EXPECTED_PAGES = {
 """Pages without which there is nothing to read."""
 
 KINDS_OF_PAGES = [
-    "index.html", "method.html", "06_aster_evaluation.html", "results.html", "claims.html", "figures.html", "atlas.html",
-    "rerunning.html", "search.html",
+    "index.html", "method.html", "06_aster_evaluation.html", "results.html", "claims.html", "figures.html",
+    "atlas.html", "rerunning.html", "search.html",
 ]  # fmt: skip
 """One page of each kind, beside a scene's; a soak has axe look at every page."""
 
@@ -71,14 +70,14 @@ def sources(html: Path) -> dict[str, Source]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
 def address(html: Path) -> Iterator[str]:
-    with served(html) as found:
-        yield found
+    with served(html) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +156,7 @@ def test_axe_finds_no_fault_in_light_or_dark(
             faults[name, scheme] = _faults(page, scheme)
         page.close()
     context.close()
-    assert {key: found for key, found in faults.items() if found} == {}
+    assert {key: names for key, names in faults.items() if names} == {}
 
 
 def test_no_page_scrolls_sideways_on_a_phone(visits: dict[str, Visit]) -> None:
@@ -280,9 +279,11 @@ def test_what_scrolls_sideways_fades_where_more_is_hidden(browser: Browser, addr
 
 
 FOCUSED = """() => {
-  const element = document.activeElement, box = element.getBoundingClientRect(), style = getComputedStyle(element);
+  const element = document.activeElement;
+  const box = element.getBoundingClientRect(), style = getComputedStyle(element);
   return {
-    name: element.getAttribute("aria-label") || element.title || element.textContent.trim(), kind: element.tagName,
+    name: element.getAttribute("aria-label") || element.title || element.textContent.trim(),
+    kind: element.tagName,
     seen: box.width > 0 && box.height > 0 && style.visibility !== "hidden",
     marked: style.outlineStyle !== "none" || style.boxShadow !== "none",
   };
@@ -304,8 +305,8 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(browser: Browser,
     walked = _walk(page, 60)
     assert walked[0]["name"] == "Skip to main content" and walked[0]["seen"]
     names = [element["name"] for element in walked]
-    for wanted in ("Search", "Toggle primary sidebar", "light/dark"):
-        assert any(wanted.lower() in name.lower() for name in names), f"{wanted} is not among {names}"
+    for label in ("Search", "Toggle primary sidebar", "light/dark"):
+        assert any(label.lower() in name.lower() for name in names), f"{label} is not among {names}"
     assert [element for element in walked if not (element["seen"] and element["marked"])] == []
     page.goto(address + "method.html", wait_until="load")
     page.keyboard.press("Tab")

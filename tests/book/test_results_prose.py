@@ -1,5 +1,4 @@
-"""The results as pages show them: from a run of published pairs,
-or from the kept tables beside a simulated one."""
+"""Results as pages show them: a run of published pairs, or the kept tables beside a simulated one."""
 
 from __future__ import annotations
 
@@ -36,29 +35,29 @@ def results_of(run: Path, figures: dict[str, dict[str, float]] = FIGURES, synthe
 
 
 def test_a_synthetic_edition_tells_of_the_published_pairs_first(tmp_path: Path) -> None:
-    found = results_substitutions(results_of(tmp_path / "sample", synthetic=True), KEPT)
+    values = results_substitutions(results_of(tmp_path / "sample", synthetic=True), KEPT)
     kept = pd.read_csv(PROJECT / RESULTS / METRICS).query(
         "protocol == 'georeferenced' and method == 'sif-cnn-sr1'"
     )
-    assert found["main_result"].startswith("On all 83 published ASTER–MODIS pairs, SIF-CNN-SR1 recovers")
-    assert f"**{kept['frr'].mean():.3f}** [" in found["main_result"]
-    assert f"**{kept['rmse_k'].mean():.2f} K** [" in found["main_result"]
-    assert KEPT.revisions in found["real_label"] and "not from this edition" in found["real_label"]
-    assert f'data-value="{kept["frr"].mean():g}">' in found["headline_table"]
-    assert f"{KEPT_FOLDER}/{METRICS_SUMMARY}" in found["metrics_table"]
+    assert values["main_result"].startswith("On all 83 published ASTER–MODIS pairs, SIF-CNN-SR1 recovers")
+    assert f"**{kept['frr'].mean():.3f}** [" in values["main_result"]
+    assert f"**{kept['rmse_k'].mean():.2f} K** [" in values["main_result"]
+    assert KEPT.revisions in values["real_label"] and "not from this edition" in values["real_label"]
+    assert f'data-value="{kept["frr"].mean():g}">' in values["headline_table"]
+    assert f"{KEPT_FOLDER}/{METRICS_SUMMARY}" in values["metrics_table"]
     assert (
-        "2 simulated pairs" in found["edition_result"]
-        and "nothing about the Earth" in found["edition_result"]
+        "2 simulated pairs" in values["edition_result"]
+        and "nothing about the Earth" in values["edition_result"]
     )
-    assert "drawn by a simulator" in found["edition_results"] and ">0.960<" in found["edition_results"]
+    assert "drawn by a simulator" in values["edition_results"] and ">0.960<" in values["edition_results"]
     for name in ("main_result", "headline_table", "results_table", "real_label"):
-        assert "0.960" not in found[name], name
+        assert "0.960" not in values[name], name
 
 
 def test_an_edition_of_published_pairs_tells_of_itself(tmp_path: Path) -> None:
-    found = results_substitutions(results_of(tmp_path / "paper"), KEPT)
+    values = results_substitutions(results_of(tmp_path / "paper"), KEPT)
     assert (
-        found["main_result"]
+        values["main_result"]
         == "On 2 of the 83 published ASTER–MODIS pairs, SIF-CNN-SR1 recovers a share (FRR) of **0.960**"
         " [0.955, 0.965] of the fine detail of ASTER's spectrum that plain interpolation (Bicubic) leaves"
         " out; the next best, TsHARP, recovers 0.930 [0.925, 0.935]. Its RMSE against ASTER is **2.00 K**"
@@ -68,49 +67,49 @@ def test_an_edition_of_published_pairs_tells_of_itself(tmp_path: Path) -> None:
     )
     assert (
         "They are not those kept with the code: of 10 rows in both, 1318 rows are in one only"
-        in found["edition_result"]
+        in values["edition_result"]
     )
-    assert "simulat" not in "".join(found.values())
+    assert "simulat" not in "".join(values.values())
 
 
 @pytest.mark.parametrize(("rmse_k", "said"), [(2.5, "which is higher than"), (1.5, "which is lower than")])
 def test_the_cover_says_whether_texture_costs_error(tmp_path: Path, rmse_k: float, said: str) -> None:
     figures = FIGURES | {"sif-cnn-sr1": FIGURES["sif-cnn-sr1"] | {"rmse_k": rmse_k, "frr": 0.5}}
-    found = results_substitutions(results_of(tmp_path / "paper", figures), KEPT)["main_result"]
-    assert f"{said} Bicubic's" in found and "; TsHARP recovers more, 0.930" in found
+    sentence = results_substitutions(results_of(tmp_path / "paper", figures), KEPT)["main_result"]
+    assert f"{said} Bicubic's" in sentence and "; TsHARP recovers more, 0.930" in sentence
 
 
 def test_the_kept_tables_agree_with_themselves(tmp_path: Path) -> None:
-    own = Results(KEPT.files, KEPT.claims())
-    found = results_substitutions(own, KEPT)
-    assert "They equal those kept with the code: over 1328 rows" in found["edition_result"].replace(
+    results = Results(KEPT.files, KEPT.claims())
+    values = results_substitutions(results, KEPT)
+    assert "They equal those kept with the code: over 1328 rows" in values["edition_result"].replace(
         "\N{NO-BREAK SPACE}", ""
     )
-    assert "All ten verdicts are the same." in found["edition_result"]
+    assert "All ten verdicts are the same." in values["edition_result"]
 
 
 def test_tables_sort_by_the_numbers_themselves(tmp_path: Path) -> None:
-    found = results_substitutions(results_of(tmp_path / "paper"), KEPT)
-    assert '<th scope="row">TsHARP</th><td>2</td>' in found["results_table"]
-    assert '<td class="missing" colspan="16">weights missing</td>' in found["results_table"]
-    assert '<td class="missing" colspan="4">weights missing</td>' in found["headline_table"]
+    values = results_substitutions(results_of(tmp_path / "paper"), KEPT)
+    assert '<th scope="row">TsHARP</th><td>2</td>' in values["results_table"]
+    assert '<td class="missing" colspan="16">weights missing</td>' in values["results_table"]
+    assert '<td class="missing" colspan="4">weights missing</td>' in values["headline_table"]
     for name in ("results_table", "headline_table", "metrics_table"):
-        for table in re.findall(r"<table[^>]*>", found[name]):
+        for table in re.findall(r"<table[^>]*>", values[name]):
             assert 'class="results sortable"' in table and ("data-filter" in table) == (
                 name == "metrics_table"
             )
-    cells = re.findall(r'<td data-value="([^"]+)">([^<]+)', found["results_table"])
+    cells = re.findall(r'<td data-value="([^"]+)">([^<]+)', values["results_table"])
     assert len(cells) > 30
     assert all(abs(float(value) - float(shown.replace("−", "-"))) <= 0.005 for value, shown in cells)
 
 
 def test_every_metric_has_its_distribution_under_its_anchor(tmp_path: Path) -> None:
-    found = results_substitutions(results_of(tmp_path / "paper"), KEPT)["metrics_table"]
-    assert found.count('<figure id="fig-metrics-table"') == 1
+    table = results_substitutions(results_of(tmp_path / "paper"), KEPT)["metrics_table"]
+    assert table.count('<figure id="fig-metrics-table"') == 1
     titles = ["metric", "method", "scenes", "mean", "std", "10 %", "Q1", "median", "Q3", "90 %"]
-    assert re.findall(r'<th scope="col">([^<]+)', found)[: len(titles)] == titles
+    assert re.findall(r'<th scope="col">([^<]+)', table)[: len(titles)] == titles
     # Two scenes, 0.005 above and below 0.93.
-    row = re.search(r'<th scope="row">frr</th><td>TsHARP</td><td>2</td>(.*)</tr>', found)
+    row = re.search(r'<th scope="row">frr</th><td>TsHARP</td><td>2</td>(.*)</tr>', table)
     assert row is not None
     values = [float(value) for value in re.findall(r'data-value="([^"]+)"', row[1])]
     assert values == pytest.approx([0.93, 0.0070711, 0.926, 0.9275, 0.93, 0.9325, 0.934], abs=1e-6)
@@ -120,6 +119,6 @@ def test_without_any_product_the_reason_is_told(tmp_path: Path) -> None:
     run = make_run(tmp_path / "paper", rows=missing_rows("sif-cnn-sr1"), pairs=2)
     (run / METRICS_SUMMARY).write_text("protocol,method,metric,scenes,mean\n")
     files = RunFiles(run)
-    found = results_substitutions(Results(files, claims(files)), KEPT)
-    assert found["main_result"] == "No method could be judged; [the results](results.md) say why."
-    assert "weights missing" in found["headline_table"]
+    values = results_substitutions(Results(files, claims(files)), KEPT)
+    assert values["main_result"] == "No method could be judged; [the results](results.md) say why."
+    assert "weights missing" in values["headline_table"]

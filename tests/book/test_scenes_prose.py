@@ -1,5 +1,4 @@
-"""What pages tell of scenes: those that judge, are skipped, or are odd,
-from the kept tables and from tables made here."""
+"""What pages tell of scenes that judge, are skipped, or are odd."""
 
 from __future__ import annotations
 
@@ -51,10 +50,12 @@ def test_means_are_told_over_all_scenes_the_test_scenes_and_those_apart(told: di
         metrics.loc[part, name].mean() for name in ("rmse_k", "frr", "attenuation_rmse_db") for part in parts
     ]
     assert [float(value) for value, _ in rows["SC-Unet"]] == pytest.approx(expected, rel=1e-4)
-    own = pd.read_csv(OWN_WEIGHTS / "test_scenes.csv").query("weights == 'package' and method == 'sc-unet'")
+    shipped = pd.read_csv(OWN_WEIGHTS / "test_scenes.csv").query(
+        "weights == 'package' and method == 'sc-unet'"
+    )
     cells = rows["SC-Unet, the package’s own weights"]
     assert [dash for _, dash in cells] == ["–", "", ""] * 3
-    assert float(cells[1][0]) == pytest.approx(own["rmse_k"].mean(), rel=1e-4)
+    assert float(cells[1][0]) == pytest.approx(shipped["rmse_k"].mean(), rel=1e-4)
 
 
 def test_skips_are_told_by_reason_and_by_method_where_not_all_share_them() -> None:

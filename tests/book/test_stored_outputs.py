@@ -22,8 +22,7 @@ def read(path: Path) -> dict[str, Any]:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    """Notebooks as papermill leaves them: an injected cell, times, counts
-    that begin later, an output for each code cell."""
+    """Notebooks as papermill leaves them: injected cell, times, later counts, outputs everywhere."""
     shutil.copytree(NOTEBOOKS, tmp_path / "project")
     (tmp_path / "notebooks").mkdir()
     for name in UPSTREAM:

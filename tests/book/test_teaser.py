@@ -35,8 +35,8 @@ def write_scene(
     codes = [[(row * 37 + column * 91) % 401 for column in range(COLUMNS)] for row in range(ROWS)]
     products = [{"name": name, "label": name.upper(), "data": packed(codes)} for name in names]
     content = {
-        "scene": scene, "rows": ROWS, "columns": COLUMNS, "pixel_m": 250.0, "step_k": STEP_K, "base_k": BASE_K,
-        "limits_k": [270.0, 290.0], "products": products,
+        "scene": scene, "rows": ROWS, "columns": COLUMNS, "pixel_m": 250.0, "step_k": STEP_K,
+        "base_k": BASE_K, "limits_k": [270.0, 290.0], "products": products,
     }  # fmt: skip
     path = run / "11_atlas" / "scenes" / scene / "viewer.js"
     path.parent.mkdir(parents=True)
@@ -51,17 +51,17 @@ def write_scene(
 def test_values_come_back_in_kelvin(tmp_path: Path) -> None:
     codes = write_scene(tmp_path, "7")
     scene = read_scene(tmp_path / "11_atlas" / "scenes" / "7" / "viewer.js")
-    found = product_k(scene, scene["products"][0])
-    assert np.isnan(found[codes == 0]).all() and (codes == 0).any()
-    np.testing.assert_allclose(found[codes > 0], 270.0 + 0.05 * (codes[codes > 0] - 1), atol=1e-9)
+    temperatures_k = product_k(scene, scene["products"][0])
+    assert np.isnan(temperatures_k[codes == 0]).all() and (codes == 0).any()
+    np.testing.assert_allclose(temperatures_k[codes > 0], 270.0 + 0.05 * (codes[codes > 0] - 1), atol=1e-9)
 
 
 def test_the_first_scene_is_shown_with_a_network_between_modis_and_aster(tmp_path: Path) -> None:
     codes = write_scene(tmp_path, "9")
     write_scene(tmp_path, "10")
-    told = teaser(tmp_path, tmp_path / "source", synthetic=True)
-    assert re.findall(r'src="_static/teaser/([^"]+)\.png"', told) == ["modis", "sif-cnn-sr1", "aster"]
-    assert "the simulated scene 9" in told and "24 km across" in told and told.count('alt="What') == 3
+    html = teaser(tmp_path, tmp_path / "source", synthetic=True)
+    assert re.findall(r'src="_static/teaser/([^"]+)\.png"', html) == ["modis", "sif-cnn-sr1", "aster"]
+    assert "the simulated scene 9" in html and "24 km across" in html and html.count('alt="What') == 3
     picture = np.asarray(Image.open(tmp_path / "source" / "_static" / "teaser" / "sif-cnn-sr1.png"))
     code = codes[2 + 50, 7 + 30]  # the middle 96 × 96 of 100 × 110; four pixels stand for one
     expected = np.round(np.array(matplotlib.colormaps["inferno"]((code - 1) * 0.05 / 20.0)[:3]) * 255)

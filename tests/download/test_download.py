@@ -1,5 +1,4 @@
-"""Downloads through earthaccess from an archive on this machine: what fails,
-what is resumed, and what gets a granule's name."""
+"""Downloads through earthaccess from an archive on this machine: failures, resuming, names."""
 
 from __future__ import annotations
 
@@ -48,9 +47,11 @@ from lstsr_core.download.transfer import Patience
 
 url, directory = sys.argv[1], Path(sys.argv[2])
 stop = threading.Event()
-source = EarthdataSource(Patience(4, 0.01), stop, earthaccess.system.System(f"{url}/search/", url, url, "127.0.0.1:9"))
+system = earthaccess.system.System(f"{url}/search/", url, url, "127.0.0.1:9")
+source = EarthdataSource(Patience(4, 0.01), stop, system)
 products = [Product("MOD21A1D"), Product("MOD09GQ")]
-plan = make_plan(source, products, [Tile(18, 4)], datetime.date(2017, 1, 1), datetime.date(2017, 1, 3), directory)
+start, end = datetime.date(2017, 1, 1), datetime.date(2017, 1, 3)
+plan = make_plan(source, products, [Tile(18, 4)], start, end, directory)
 result = download(source, plan, directory, 2, stop)
 print(len(result.fetched), len(result.held), len(result.failed))
 """
@@ -543,7 +544,7 @@ def run_cli(*arguments: str | Path) -> int:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--product", "MOD13Q1.061"], "'MOD13Q1.061' is no product"),
         (
@@ -564,11 +565,11 @@ def run_cli(*arguments: str | Path) -> int:
     ],
 )
 def test_a_bad_option_is_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], told: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
     assert run_cli("--out", tmp_path / "out", *arguments) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("lstsr: ") and told in line and "secret" not in line
+    assert line.startswith("lstsr: ") and message in line and "secret" not in line
     assert not (tmp_path / "out").exists()
 
 

@@ -64,18 +64,18 @@ def granule(
 
 def test_a_granule_has_the_size_checksum_and_address_of_its_record(archive: Archive) -> None:
     archive.add(granule(1), b"content")
-    (found,) = search(archive)
-    assert str(found.name) == granule(1)
-    assert found.size == 7 and found.checksum == Checksum("MD5", hashlib.md5(b"content").hexdigest())
-    assert found.url == f"{archive.url}/lp-prod-protected/MOD21A1D.061/{granule(1)[:-4]}/{granule(1)}"
+    (remote,) = search(archive)
+    assert str(remote.name) == granule(1)
+    assert remote.size == 7 and remote.checksum == Checksum("MD5", hashlib.md5(b"content").hexdigest())
+    assert remote.url == f"{archive.url}/lp-prod-protected/MOD21A1D.061/{granule(1)[:-4]}/{granule(1)}"
     assert archive.requests[0].authorization is None  # the catalogue is open to all
 
 
 def test_only_the_product_the_tile_and_the_period_are_found(archive: Archive) -> None:
     for name in (granule(31), granule(1), granule(32), granule(5, "MOD09GQ"), granule(5, tile="h17v04")):
         archive.add(name, b"content")
-    assert [str(found.name) for found in search(archive)] == [granule(1), granule(31)]
-    assert [str(found.name) for found in search(archive, "MOD09GQ")] == [granule(5, "MOD09GQ")]
+    assert [str(remote.name) for remote in search(archive)] == [granule(1), granule(31)]
+    assert [str(remote.name) for remote in search(archive, "MOD09GQ")] == [granule(5, "MOD09GQ")]
     assert search(archive, "MOD11A1") == []
 
 
@@ -83,12 +83,12 @@ def test_only_the_product_the_tile_and_the_period_are_found(archive: Archive) ->
 def test_aquas_products_are_found_as_themselves(archive: Archive, product: str) -> None:
     for name in (product, product.replace("MYD", "MOD")):
         archive.add(granule(5, name), b"content")
-    assert [str(found.name) for found in search(archive, product)] == [granule(5, product)]
+    assert [str(remote.name) for remote in search(archive, product)] == [granule(5, product)]
 
 
 def test_a_day_that_overlaps_the_period_by_its_end_alone_is_left_out(archive: Archive) -> None:
     archive.add(granule(1), b"content")
-    archive.catalogue = lambda query, found=archive.catalogue: found(
+    archive.catalogue = lambda query, catalogue=archive.catalogue: catalogue(
         {**query, "temporal[]": ["2016-12-31,2017-12-31"]}
     )  # type: ignore[method-assign]
     assert len(search(archive)) == 1
@@ -97,7 +97,7 @@ def test_a_day_that_overlaps_the_period_by_its_end_alone_is_left_out(archive: Ar
 
 def test_a_yearly_product_is_found_by_any_of_its_days(archive: Archive) -> None:
     archive.add(granule(1, "MOD44W"), b"content")
-    assert [str(found.name) for found in search(archive, "MOD44W", first=datetime.date(2017, 1, 20))] == [
+    assert [str(remote.name) for remote in search(archive, "MOD44W", first=datetime.date(2017, 1, 20))] == [
         granule(1, "MOD44W")
     ]
 
@@ -105,14 +105,14 @@ def test_a_yearly_product_is_found_by_any_of_its_days(archive: Archive) -> None:
 def test_of_a_day_produced_twice_the_newer_is_taken(archive: Archive) -> None:
     for production in ("2020358154430", "2021001000000", "2019001000000"):
         archive.add(granule(3, production=production), production.encode())
-    assert [str(found.name) for found in search(archive)] == [granule(3, production="2021001000000")]
+    assert [str(remote.name) for remote in search(archive)] == [granule(3, production="2021001000000")]
 
 
 def test_a_long_list_comes_in_pages(archive: Archive) -> None:
     for number in range(2003):
         archive.add(granule(1 + number % 31, production=f"2020{number:09d}"), b"content")
     # The last page holds the newest of three days.
-    assert {found.name.production for found in search(archive)} == {
+    assert {remote.name.production for remote in search(archive)} == {
         f"2020{number:09d}" for number in range(1972, 2003)
     }
     assert len(archive.requests) == 2
@@ -121,8 +121,8 @@ def test_a_long_list_comes_in_pages(archive: Archive) -> None:
 def test_without_size_and_checksum_in_the_record_neither_is_made_up(archive: Archive) -> None:
     archive.add(granule(1), b"content")
     archive.claims[granule(1)] = {"md5": "", "size": "null"}
-    (found,) = search(archive)
-    assert found.size is None and found.checksum is None
+    (remote,) = search(archive)
+    assert remote.size is None and remote.checksum is None
 
 
 def test_a_catalogue_that_is_busy_once_is_asked_again(archive: Archive) -> None:
@@ -132,7 +132,7 @@ def test_a_catalogue_that_is_busy_once_is_asked_again(archive: Archive) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "told", "requests"),
+    ("fault", "message", "requests"),
     [
         (Fault(503), "503, ", 3),
         (Fault(400, body=b'{"errors":["Parameter [x] was not recognized."]}'), "400, ", 1),
@@ -141,11 +141,11 @@ def test_a_catalogue_that_is_busy_once_is_asked_again(archive: Archive) -> None:
     ],
 )
 def test_a_catalogue_that_does_not_answer_well_is_told_in_one_line(
-    archive: Archive, fault: Fault, told: str, requests: int
+    archive: Archive, fault: Fault, message: str, requests: int
 ) -> None:
     archive.lasting["granules.umm_json"] = fault
     archive.files["/search/granules.umm_json"] = b""
-    with pytest.raises(TransferError, match=told) as raised:
+    with pytest.raises(TransferError, match=message) as raised:
         search(archive)
     assert "\n" not in str(raised.value) and f"{archive.url}/search/" in str(raised.value)
     assert len(archive.requests) == requests
@@ -182,9 +182,9 @@ def test_a_token_is_found_in_the_environment_or_in_the_file_that_it_names(
         monkeypatch.setenv("EARTHDATA_TOKEN_FILE", str(tmp_path / "token"))
     archive.add(granule(1), b"\x0e\x03\x13\x01 and so on")
     source = source_of(archive)
-    (found,) = source.search(Product("MOD21A1D"), TILE, FIRST, LAST)
+    (remote,) = source.search(Product("MOD21A1D"), TILE, FIRST, LAST)
     source.connect()
-    source.fetch(found, tmp_path / "part", lambda count: None)
+    source.fetch(remote, tmp_path / "part", lambda count: None)
     assert (tmp_path / "part").read_bytes() == b"\x0e\x03\x13\x01 and so on"
     assert [request.authorization for request in archive.asked(".hdf")] == [f"Bearer {SECRET}"]
 
@@ -219,9 +219,9 @@ def test_a_login_service_out_of_reach_is_told_without_the_password(
 
 
 def test_a_token_is_not_sent_unencrypted_to_another_machine(archive: Archive, tmp_path: Path) -> None:
-    (found,) = [RemoteGranule(name=None, url="http://data.example.org/MOD21A1D.hdf?signature=secret")]  # type: ignore[arg-type]
+    (remote,) = [RemoteGranule(name=None, url="http://data.example.org/MOD21A1D.hdf?signature=secret")]  # type: ignore[arg-type]
     with pytest.raises(TransferError, match="is not https") as raised:
-        source_of(archive).fetch(found, tmp_path / "part", lambda count: None)
+        source_of(archive).fetch(remote, tmp_path / "part", lambda count: None)
     assert "signature" not in str(raised.value)
 
 

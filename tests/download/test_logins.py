@@ -1,5 +1,4 @@
-"""Logins as people keep them: each kind of file works with both
-archives or is one line, and no secret is in any."""
+"""Logins as people keep them: each file works with both archives or is one line without secrets."""
 
 from __future__ import annotations
 
@@ -147,12 +146,12 @@ def test_a_netrc_that_cannot_be_read_is_named(
     case: str,
     place: str,
 ) -> None:
-    content, told = {**UNREADABLE, **MISUNDERSTOOD}[case]
+    content, reason = {**UNREADABLE, **MISUNDERSTOOD}[case]
     (home / place).write_bytes(content)
     if place == "NETRC":
         monkeypatch.setenv("NETRC", str(home / place))
     message = refusal(source, archive, capfd)
-    assert message.startswith(f"{home / place}: ") and told in message
+    assert message.startswith(f"{home / place}: ") and reason in message
     assert archive.requests == []
 
 
@@ -161,9 +160,9 @@ def test_a_netrc_that_cannot_be_read_is_named(
 def test_a_login_that_lacks_something_is_named(
     archive: Archive, home: Path, capfd: pytest.CaptureFixture[str], source: Source, case: str
 ) -> None:
-    text, told = LACKING[case]
+    text, message = LACKING[case]
     (home / ".netrc").write_text(text)
-    assert told in refusal(source, archive, capfd)
+    assert message in refusal(source, archive, capfd)
 
 
 @pytest.mark.parametrize("case", [*UNREADABLE, *MISUNDERSTOOD])
@@ -177,11 +176,11 @@ def test_with_a_token_only_a_netrc_that_stops_requests_is_in_the_way(
     """And what is let pass does not stop requests."""
     monkeypatch.setenv("EARTHDATA_TOKEN", SECRET)
     monkeypatch.setenv("LSTSR_MIRROR_TOKEN", SECRET)
-    content, told = {**UNREADABLE, **MISUNDERSTOOD}[case]
+    content, message = {**UNREADABLE, **MISUNDERSTOOD}[case]
     (home / ".netrc").write_bytes(content)
     if case in UNREADABLE:
         for source in SOURCES:
-            assert told in refusal(source, archive, capfd)
+            assert message in refusal(source, archive, capfd)
     else:
         for source in SOURCES:
             source(archive)
@@ -276,16 +275,19 @@ def test_a_token_is_read_from_a_file_as_editors_write_it(
 
 
 BAD_TOKENS = {
-    "empty": ("", "is empty"), "blank": (" \n", "is empty"), "two lines": (f"{SECRET}\n{SECRET}\n", "holds 2 words"),
-    "with its scheme": (f"Bearer {SECRET}", "holds 2 words"), "no ASCII": (f"{SECRET}é", "holds characters that no token has"),
-    "a page": (f"<html>\n<p>{SECRET}</p>", "holds 2 words"), "a quote of Word's": (f"“{SECRET}”", "holds characters"),
+    "empty": ("", "is empty"), "blank": (" \n", "is empty"),
+    "two lines": (f"{SECRET}\n{SECRET}\n", "holds 2 words"),
+    "with its scheme": (f"Bearer {SECRET}", "holds 2 words"),
+    "no ASCII": (f"{SECRET}é", "holds characters that no token has"),
+    "a page": (f"<html>\n<p>{SECRET}</p>", "holds 2 words"),
+    "a quote of Word's": (f"“{SECRET}”", "holds characters"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("case", BAD_TOKENS)
 def test_what_is_no_token_is_refused_and_not_quoted(case: str) -> None:
-    text, told = BAD_TOKENS[case]
-    with pytest.raises(InputError, match=f"^TOKEN {told}.*; expected a token alone") as caught:
+    text, message = BAD_TOKENS[case]
+    with pytest.raises(InputError, match=f"^TOKEN {message}.*; expected a token alone") as caught:
         checked_token(text, "TOKEN")
     assert SECRET not in str(caught.value)
 
@@ -300,12 +302,12 @@ def test_a_bad_token_is_named_by_where_it_stands(
     case: str,
     place: str,
 ) -> None:
-    text, told = BAD_TOKENS[case]
+    text, reason = BAD_TOKENS[case]
     (tmp_path / "token").write_text(text, encoding="utf-8")
     in_file = place == "EARTHDATA_TOKEN_FILE"
     monkeypatch.setenv(place, str(tmp_path / "token") if in_file else text)
     message = refusal(open_mirror if "MIRROR" in place else connect, archive, capfd)
-    assert message.startswith(str(tmp_path / "token") if in_file else place) and told in message
+    assert message.startswith(str(tmp_path / "token") if in_file else place) and reason in message
 
 
 def test_a_token_file_that_is_none_is_named(
@@ -313,7 +315,7 @@ def test_a_token_file_that_is_none_is_named(
 ) -> None:
     (tmp_path / "Latin-1").write_bytes(f"é{SECRET}".encode("latin-1"))
     (tmp_path / "dangling").symlink_to("nowhere")
-    for name, told in {
+    for name, reason in {
         "Latin-1": "not UTF-8",
         "dangling": "No such file",
         ".": "Is a directory",
@@ -321,7 +323,7 @@ def test_a_token_file_that_is_none_is_named(
     }.items():
         monkeypatch.setenv("EARTHDATA_TOKEN_FILE", str(tmp_path / name))
         message = refusal(connect, archive, capfd)
-        assert told in message and "EARTHDATA_TOKEN_FILE" in message
+        assert reason in message and "EARTHDATA_TOKEN_FILE" in message
 
 
 # What HTTP cannot carry, and what must not be shown

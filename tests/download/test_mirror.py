@@ -1,5 +1,4 @@
-"""Downloads through pymodis, in the interpreter that has it, from an
-archive of the Data Pool's layout on this machine."""
+"""Downloads through pymodis, in its interpreter, from an archive laid out as the Data Pool is."""
 
 from __future__ import annotations
 
@@ -70,9 +69,12 @@ def run(
         "HOME": str(home), "PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT), "NO_PROXY": "127.0.0.1",
         "LSTSR_MIRROR_TOKEN": token,
     }  # fmt: skip
-    command = [python, "-m", "lstsr_core.cli", "download", "--source", "mirror", "--url", archive.url, "--tile", "h18v04",
-               "--product", "MOD21A1D.061", "--product", "MOD09GQ.061", "--start", start, "--end", end, "--out", str(directory),
-               "--threads", "3", "--first-wait", "0.01", "--attempts", "4", *options]  # fmt: skip
+    command = [
+        python, "-m", "lstsr_core.cli", "download", "--source", "mirror", "--url", archive.url,
+        "--tile", "h18v04", "--product", "MOD21A1D.061", "--product", "MOD09GQ.061",
+        "--start", start, "--end", end, "--out", str(directory),
+        "--threads", "3", "--first-wait", "0.01", "--attempts", "4", *options,
+    ]  # fmt: skip
     result = subprocess.run(
         command, env=environment, capture_output=True, text=True, timeout=120, check=False
     )
@@ -138,9 +140,9 @@ def test_each_fault_costs_its_own_granule_at_most(
     ]  # which pymodis saves under the granule's name
     archive.lasting[page] = HTML_PAGE
     archive.once[damaged] = [Fault(body=bytes(damaged_content))]
-    for name, told in ((wrong_size, {"size": 17}), (wrong_sum, {"value": "123456789"})):
+    for name, facts in ((wrong_size, {"size": 17}), (wrong_sum, {"value": "123456789"})):
         archive.files[f"{day_of(archive, name)}/{name}.xml"] = ecs_metadata(
-            name, contents[name], **told
+            name, contents[name], **facts
         ).encode()  # type: ignore[arg-type]
     archive.lasting[gone] = Fault(404)
     result = run(python, archive, tmp_path)
@@ -227,7 +229,7 @@ def test_only_the_days_of_the_period_are_asked_for(
 
 
 @pytest.mark.parametrize(
-    ("ending", "fault", "told", "requests"),
+    ("ending", "fault", "message", "requests"),
     [
         ("/MOD21A1D.061/", Fault(503), "503, ", 4),
         ("/MOD21A1D.061/", HTML_PAGE, "lists no days", 1),
@@ -236,13 +238,13 @@ def test_only_the_days_of_the_period_are_asked_for(
     ],
 )
 def test_an_index_that_is_none_is_not_an_empty_archive(
-    python: str, archive: Archive, tmp_path: Path, ending: str, fault: Fault, told: str, requests: int
+    python: str, archive: Archive, tmp_path: Path, ending: str, fault: Fault, message: str, requests: int
 ) -> None:
     archive.once[ending] = [Fault(503)] if fault.status == 503 else []
     archive.lasting[ending] = fault
     result = run(python, archive, tmp_path / "out")
     (line,) = result.stderr.splitlines()
-    assert result.returncode == 1 and told in line and f"{archive.url}/MOLT/MOD21A1D.061" in line
+    assert result.returncode == 1 and message in line and f"{archive.url}/MOLT/MOD21A1D.061" in line
     assert len(archive.asked(ending)) == requests and archive.asked_for_granules == []
 
 
@@ -276,8 +278,11 @@ def test_without_pymodis_one_line_says_how_to_get_it(tmp_path: Path) -> None:
         "import sys; sys.modules['pymodis'] = None; from lstsr_core.cli import main;"
         " sys.exit(main(sys.argv[1:]))"
     )
-    arguments = ["download", "--source", "mirror", "--url", "https://archive.example.org", "--tile", "h18v04", "--product",
-                 "MOD21A1D.061", "--start", "2017-01-01", "--end", "2017-01-01", "--out", str(tmp_path / "out")]  # fmt: skip
+    arguments = [
+        "download", "--source", "mirror", "--url", "https://archive.example.org", "--tile", "h18v04",
+        "--product", "MOD21A1D.061", "--start", "2017-01-01", "--end", "2017-01-01",
+        "--out", str(tmp_path / "out"),
+    ]  # fmt: skip
     result = subprocess.run(
         [sys.executable, "-c", hide, *arguments], capture_output=True, text=True, check=False
     )

@@ -37,14 +37,14 @@ def settings(**values: object) -> TrainingSettings:
 
 def test_each_variant_differs_from_the_base_in_one_value() -> None:
     base = settings(alpha=0.99, gamma="scene", gamma_scale=1.2)
-    chosen = variants(base, {"alpha": [0.9, 0.99], "gamma": [-0.5, "scene"], "upsampling": ["half-pixel"]})
-    assert [(v.varied, v.value) for v in chosen] == [
+    rows = variants(base, {"alpha": [0.9, 0.99], "gamma": [-0.5, "scene"], "upsampling": ["half-pixel"]})
+    assert [(v.varied, v.value) for v in rows] == [
         (BASE, ""), ("alpha", "0.9"), ("gamma", "-0.5"), ("upsampling", "half-pixel"),
     ]  # fmt: skip
-    for variant in chosen[1:]:
+    for variant in rows[1:]:
         changed = {n for n, v in variant.settings.model_dump().items() if v != base.model_dump()[n]}
         assert changed == {variant.varied} | ({"gamma_scale"} if variant.varied == "gamma" else set())
-    assert chosen[2].settings.gamma_scale == 1.0
+    assert rows[2].settings.gamma_scale == 1.0
 
 
 def test_a_value_that_is_not_allowed_is_refused() -> None:
@@ -63,7 +63,8 @@ def pairs(tmp_path_factory: pytest.TempPathFactory, synthetic_pair: Pair) -> Pat
         )
         pair = Pair(pair_id, lst, synthetic_pair.ndvi, synthetic_pair.aster)
         east = Affine.translation(150 * number * COARSE_PIXEL_M, 0.0)
-        if number:  # moved apart so that they are three groups; then ASTER lies elsewhere and the scene cannot be judged
+        # Moved apart so that they are three groups; then ASTER lies elsewhere and the scene cannot be judged.
+        if number:
             pair = replace(
                 pair,
                 lst=replace(pair.lst, transform=east @ pair.lst.transform),
@@ -75,8 +76,8 @@ def pairs(tmp_path_factory: pytest.TempPathFactory, synthetic_pair: Pair) -> Pat
 
 def test_variants_are_judged_on_the_fold_left_out_and_trained_once(pairs: Path, tmp_path: Path) -> None:
     data, base = from_pairs(pairs), settings()
-    chosen = variants(base, {"alpha": [0.5]})
-    table = ablate(data, pairs, chosen, folds=3, judged=3, trained=tmp_path)
+    rows = variants(base, {"alpha": [0.5]})
+    table = ablate(data, pairs, rows, folds=3, judged=3, trained=tmp_path)
     assert list(table.columns) == SCORES_COLUMNS
     assert set(table["scene"]) == {"3"}  # the others' ASTER lies elsewhere
     assert table["varied"].tolist() == [BASE, "alpha"] and table["epochs"].tolist() == [1, 1]
@@ -97,7 +98,7 @@ def test_variants_are_judged_on_the_fold_left_out_and_trained_once(pairs: Path, 
             row = mine[mine["varied"] == varied].iloc[0]
             assert [row[name] for name in MAIN_COLUMNS] == [expected[name] for name in MAIN_COLUMNS]
             assert not expected["in_sample"]
-    pd.testing.assert_frame_equal(ablate(data, pairs, chosen, folds=3, judged=3, trained=tmp_path), table)
+    pd.testing.assert_frame_equal(ablate(data, pairs, rows, folds=3, judged=3, trained=tmp_path), table)
     assert {path: path.stat().st_mtime_ns for path in weights} == written
 
 

@@ -1,5 +1,4 @@
-"""Products on disk: made once, read as they were made, made again
-where something that decides them has changed."""
+"""Products on disk: made once, read as made, made again where something that decides changes."""
 
 from __future__ import annotations
 
@@ -36,12 +35,13 @@ from lstsr_core.sharpening.methods import METHODS, Method, Options
 BOTH = list(PROTOCOLS)
 
 
-def make(kept: KeptProducts, pair: Pair, methods: list[str]) -> dict[Path, int]:
+def make(products: KeptProducts, pair: Pair, methods: list[str]) -> dict[Path, int]:
     """Products under both protocols; the inode of each file."""
     for protocol in BOTH:
-        kept.of(PROTOCOLS[protocol](pair), methods)
+        products.of(PROTOCOLS[protocol](pair), methods)
     return {
-        path.relative_to(kept.directory): path.stat().st_ino for path in sorted(kept.directory.rglob("*.tif"))
+        path.relative_to(products.directory): path.stat().st_ino
+        for path in sorted(products.directory.rglob("*.tif"))
     }
 
 
@@ -52,10 +52,10 @@ def remade(before: dict[Path, int], after: dict[Path, int]) -> set[str]:
 
 def write(directory: Path, pair: Pair, options: Options, methods: list[str]) -> WrittenProducts:
     """What 04_sharpening leaves of one pair."""
-    kept, reasons = KeptProducts(options, directory / FOLDER), {}
+    products, reasons = KeptProducts(options, directory / FOLDER), {}
     for protocol in BOTH:
-        reasons[protocol] = {pair.id: kept.of(PROTOCOLS[protocol](pair), methods)[1]}
-    seen = {pair.id: {name: kept.in_sample(pair, name) for name in methods}}
+        reasons[protocol] = {pair.id: products.of(PROTOCOLS[protocol](pair), methods)[1]}
+    seen = {pair.id: {name: products.in_sample(pair, name) for name in methods}}
     write_manifest(directory, options, BOTH, methods, reasons, seen)
     return WrittenProducts(directory)
 
@@ -112,14 +112,16 @@ def test_a_file_is_a_georeferenced_image_of_kelvin(written: WrittenProducts, pai
 def test_what_is_read_is_judged_as_what_is_made(
     written: WrittenProducts, pair: Pair, options: Options
 ) -> None:
-    made, methods = Products(options), ["bicubic", "dms", "sc-unet"]
+    products, methods = Products(options), ["bicubic", "dms", "sc-unet"]
     for read, anew in zip(
-        evaluate_pair(pair, methods, BOTH, written), evaluate_pair(pair, methods, BOTH, made), strict=True
+        evaluate_pair(pair, methods, BOTH, written), evaluate_pair(pair, methods, BOTH, products), strict=True
     ):
         np.testing.assert_equal(read, anew)
-    assert spectra_of_pair(pair, BOTH, methods, written).equals(spectra_of_pair(pair, BOTH, methods, made))
-    np.testing.assert_equal(vary(pair, methods, BOTH, written), vary(pair, methods, BOTH, made))
-    np.testing.assert_equal(place_both_ways(pair, methods, written), place_both_ways(pair, methods, made))
+    assert spectra_of_pair(pair, BOTH, methods, written).equals(
+        spectra_of_pair(pair, BOTH, methods, products)
+    )
+    np.testing.assert_equal(vary(pair, methods, BOTH, written), vary(pair, methods, BOTH, products))
+    np.testing.assert_equal(place_both_ways(pair, methods, written), place_both_ways(pair, methods, products))
 
 
 def test_a_product_that_is_there_is_not_made_again(pair: Pair, options: Options, tmp_path: Path) -> None:
@@ -133,10 +135,10 @@ def test_other_weights_make_the_products_of_their_method_alone(
     pair: Pair, random_weights: Path, tmp_path: Path
 ) -> None:
     weights = shutil.copytree(random_weights, tmp_path / "weights")
-    options, kept = Options(weights=weights), tmp_path / "kept"
-    before = make(KeptProducts(options, kept), pair, list(METHODS))
+    options, folder = Options(weights=weights), tmp_path / "kept"
+    before = make(KeptProducts(options, folder), pair, list(METHODS))
     save_model(SharpeningUNet(), PUBLISHED_STATISTICS, weights / "sif-cnn-sr1.safetensors")
-    assert remade(before, make(KeptProducts(options, kept), pair, list(METHODS))) == {"sif-cnn-sr1"}
+    assert remade(before, make(KeptProducts(options, folder), pair, list(METHODS))) == {"sif-cnn-sr1"}
 
 
 def colder(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
@@ -146,12 +148,14 @@ def colder(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
 def test_another_function_makes_the_products_of_its_method_alone(
     pair: Pair, options: Options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept, methods = KeptProducts(options, tmp_path), ["bicubic", "tsharp", "atprk"]
-    before = make(kept, pair, methods)
-    bicubic_k = kept.product(Georeferenced(pair), "tsharp").values
+    products, methods = KeptProducts(options, tmp_path), ["bicubic", "tsharp", "atprk"]
+    before = make(products, pair, methods)
+    bicubic_k = products.product(Georeferenced(pair), "tsharp").values
     monkeypatch.setitem(METHODS, "atprk", Method("atprk", "ATPRK", colder))
-    assert remade(before, make(kept, pair, methods)) == {"atprk"}
-    np.testing.assert_allclose(kept.product(Georeferenced(pair), "atprk").values, bicubic_k - 1.0, atol=1e-4)
+    assert remade(before, make(products, pair, methods)) == {"atprk"}
+    np.testing.assert_allclose(
+        products.product(Georeferenced(pair), "atprk").values, bicubic_k - 1.0, atol=1e-4
+    )
 
 
 def test_the_code_of_a_method_is_what_it_calls() -> None:
@@ -216,8 +220,8 @@ def test_a_damaged_product_is_refused_where_it_is_read_and_made_again_where_it_i
         written.product(Georeferenced(pair), "bicubic")
     assert str(path) in str(refused.value) and "\n" not in str(refused.value)
     assert str(refused.value).endswith("04_sharpening makes it again: lstsr run --profile sample --from 04")
-    kept = KeptProducts(Options(), written.directory / FOLDER)
-    np.testing.assert_array_equal(kept.product(Georeferenced(pair), "bicubic").values, whole_k)
+    products = KeptProducts(Options(), written.directory / FOLDER)
+    np.testing.assert_array_equal(products.product(Georeferenced(pair), "bicubic").values, whole_k)
     np.testing.assert_array_equal(written.product(Georeferenced(pair), "bicubic").values, whole_k)
 
 

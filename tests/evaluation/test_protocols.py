@@ -1,5 +1,4 @@
-"""Placing products on ASTER: what is compared lies where it should, and the
-published recipe is that of the long way round."""
+"""Placing products on ASTER: each where it should lie, by the recipe as the long way gives it."""
 
 from __future__ import annotations
 
@@ -50,12 +49,13 @@ def test_the_largest_rectangle_is_that_of_brute_force(mask: np.ndarray) -> None:
     rows, columns = mask.shape
     largest = max(
         (i2 - i1) * (j2 - j1)
-        for i1 in range(rows) for i2 in range(i1, rows + 1) for j1 in range(columns) for j2 in range(j1, columns + 1)
+        for i1 in range(rows) for i2 in range(i1, rows + 1)
+        for j1 in range(columns) for j2 in range(j1, columns + 1)
         if mask[i1:i2, j1:j2].all()
     )  # fmt: skip
-    found = mask[largest_rectangle(mask)]
-    assert found.all()
-    assert found.size == largest
+    rectangle = mask[largest_rectangle(mask)]
+    assert rectangle.all()
+    assert rectangle.size == largest
 
 
 def test_the_largest_rectangle_of_a_wide_mask() -> None:
@@ -82,14 +82,14 @@ def outcome(placement: Placement, product: Raster) -> Comparison | str:
 
 
 def compared(placement: Placement, product: Raster) -> Comparison:
-    found = outcome(placement, product)
-    assert isinstance(found, Comparison), found
-    return found
+    result = outcome(placement, product)
+    assert isinstance(result, Comparison), result
+    return result
 
 
 def rmse_k(placement: Placement, product: Raster) -> float:
-    found = compared(placement, product)
-    return rmse(found.product.values, found.aster.values)
+    comparison = compared(placement, product)
+    return rmse(comparison.product.values, comparison.aster.values)
 
 
 def test_protocols_are_known_by_their_names() -> None:
@@ -118,24 +118,24 @@ def test_a_product_one_pixel_out_of_place_is_noticed(
 def test_the_rectangle_keeps_clear_of_the_swaths_edge(synthetic_truth: Raster, synthetic_pair: Pair) -> None:
     """Every pixel that is judged lies over four pixels from any that is invalid or mixed with zeros."""
     product = true_product(synthetic_truth, synthetic_pair)
-    found = compared(Georeferenced(synthetic_pair), product)
+    comparison = compared(Georeferenced(synthetic_pair), product)
     aster = synthetic_pair.aster
-    first_row = round((aster.top_m - found.aster.top_m) / aster.pixel_width_m)
-    first_column = round((found.aster.left_m - aster.left_m) / aster.pixel_width_m)
+    first_row = round((aster.top_m - comparison.aster.top_m) / aster.pixel_width_m)
+    first_column = round((comparison.aster.left_m - aster.left_m) / aster.pixel_width_m)
     bad = ~(np.nan_to_num(aster.values) >= 230.0)
     distance = ndimage.distance_transform_cdt(~np.pad(bad, 1, constant_values=True), metric="taxicab")[
         1:-1, 1:-1
     ]
     judged = np.s_[
-        first_row : first_row + found.aster.rows, first_column : first_column + found.aster.columns
+        first_row : first_row + comparison.aster.rows, first_column : first_column + comparison.aster.columns
     ]
     assert distance[judged].min() > 4
-    assert min(found.aster.values.shape) > 40
-    np.testing.assert_array_equal(found.aster.values, aster.values[judged])
-    for raster in (found.product, found.aster, found.bicubic, found.ndvi):
+    assert min(comparison.aster.values.shape) > 40
+    np.testing.assert_array_equal(comparison.aster.values, aster.values[judged])
+    for raster in (comparison.product, comparison.aster, comparison.bicubic, comparison.ndvi):
         assert np.isfinite(raster.values).all()
-        assert raster.transform == found.aster.transform
-    assert found.fine is product
+        assert raster.transform == comparison.aster.transform
+    assert comparison.fine is product
 
 
 def test_the_rectangle_keeps_clear_of_a_products_gaps(synthetic_truth: Raster, synthetic_pair: Pair) -> None:
@@ -143,16 +143,17 @@ def test_the_rectangle_keeps_clear_of_a_products_gaps(synthetic_truth: Raster, s
     values = product.values.copy()
     values[40:44, 40:120] = np.nan
     placement = Georeferenced(synthetic_pair)
-    found = compared(placement, product.with_values(values))
+    comparison = compared(placement, product.with_values(values))
     warped, _ = warp_onto([product.with_values(values), product], synthetic_pair.aster)
-    first_row = round((warped.top_m - found.product.top_m) / warped.pixel_width_m)
-    first_column = round((found.product.left_m - warped.left_m) / warped.pixel_width_m)
+    first_row = round((warped.top_m - comparison.product.top_m) / warped.pixel_width_m)
+    first_column = round((comparison.product.left_m - warped.left_m) / warped.pixel_width_m)
     distance = ndimage.distance_transform_cdt(np.isfinite(warped.values), metric="taxicab")
     judged = distance[
-        first_row : first_row + found.product.rows, first_column : first_column + found.product.columns
+        first_row : first_row + comparison.product.rows,
+        first_column : first_column + comparison.product.columns,
     ]
     assert judged.min() == 3
-    assert found.product.values.size < compared(placement, product).product.values.size
+    assert comparison.product.values.size < compared(placement, product).product.values.size
 
 
 def test_aster_outside_the_swath_does_not_matter(synthetic_truth: Raster, synthetic_pair: Pair) -> None:
@@ -167,8 +168,7 @@ def test_aster_outside_the_swath_does_not_matter(synthetic_truth: Raster, synthe
 
 
 def test_ndvi_is_aligned_before_it_sharpens(synthetic_truth: Raster, synthetic_pair: Pair) -> None:
-    """A lie about the NDVI's place, as the published evaluation
-    makes it, costs accuracy; its true place must not."""
+    """A lie about the NDVI's place, as in the published evaluation, costs accuracy; the truth not."""
     under = truth_under(synthetic_truth, synthetic_pair.ndvi)
     follows_lst = replace(synthetic_pair, ndvi=under.with_values(0.6 - 0.03 * (under.values - 305.0)))
     misplaced = replace(
@@ -187,15 +187,15 @@ def narrow(pair: Pair, first: int, last: int) -> Pair:
     return replace(pair, aster=pair.aster.with_values(aster_k))
 
 
-@pytest.mark.parametrize(("columns", "judged"), [(48, False), (49, True)])
-def test_an_overlap_of_40_columns_is_too_small(synthetic_pair: Pair, columns: int, judged: bool) -> None:
+@pytest.mark.parametrize(("columns", "enough"), [(48, False), (49, True)])
+def test_an_overlap_of_40_columns_is_too_small(synthetic_pair: Pair, columns: int, enough: bool) -> None:
     """Four erosions from both sides leave eight columns less."""
     placement = Georeferenced(narrow(synthetic_pair, 80, 80 + columns))
-    found = outcome(placement, sharpen(placement.pair, "bicubic"))
-    if judged:
-        assert isinstance(found, Comparison) and found.product.columns == 41
+    result = outcome(placement, sharpen(placement.pair, "bicubic"))
+    if enough:
+        assert isinstance(result, Comparison) and result.product.columns == 41
     else:
-        assert found == TOO_SMALL == "overlap with ASTER not over 40×40 pixels"
+        assert result == TOO_SMALL == "overlap with ASTER not over 40×40 pixels"
 
 
 # Published
@@ -217,8 +217,8 @@ def in_two_bands_warped(pair: Pair, patches: Iterable[np.ndarray]) -> tuple[np.n
     )
     warped = np.zeros((2, height, width), dtype=np.float32)
     rasterio.warp.reproject(
-        tiles, warped, src_transform=tile.transform(FINE_PIXEL_M), src_crs=SINUSOIDAL, dst_transform=to, dst_crs=UTM_31N,
-        resampling=Resampling.bilinear, warp_mem_limit=48,
+        tiles, warped, src_transform=tile.transform(FINE_PIXEL_M), src_crs=SINUSOIDAL, dst_transform=to,
+        dst_crs=UTM_31N, resampling=Resampling.bilinear, warp_mem_limit=48,
     )  # fmt: skip
     return warped, to
 
@@ -271,19 +271,18 @@ def test_the_published_protocol_is_the_recipe_done_at_length(synthetic_pair: Pai
             product_k, bicubic_k = sr.read(window=from_bounds(*bounds, sr.transform))
 
     rectangle = corner_rectangle(product_k, aster_k)
-    found = compared(Published(pair), product)
-    assert min(found.product.values.shape) > 40
-    np.testing.assert_allclose(found.product.values, product_k[rectangle], rtol=0, atol=1e-3)
-    np.testing.assert_allclose(found.aster.values, aster_k[rectangle], rtol=0, atol=1e-3)
+    comparison = compared(Published(pair), product)
+    assert min(comparison.product.values.shape) > 40
+    np.testing.assert_allclose(comparison.product.values, product_k[rectangle], rtol=0, atol=1e-3)
+    np.testing.assert_allclose(comparison.aster.values, aster_k[rectangle], rtol=0, atol=1e-3)
     np.testing.assert_allclose(
-        found.bicubic.values, bicubic_k[corner_rectangle(bicubic_k, aster_k)], rtol=0, atol=1e-3
+        comparison.bicubic.values, bicubic_k[corner_rectangle(bicubic_k, aster_k)], rtol=0, atol=1e-3
     )
-    assert found.fine is product
+    assert comparison.fine is product
 
 
 def test_published_places_products_at_the_ndvis_origin(synthetic_truth: Raster, synthetic_pair: Pair) -> None:
-    """Whatever their own: so what was cut out of the truth at the
-    NDVI's place fits, and at the LST's place does not."""
+    """Whatever their own: cut out of the truth at the NDVI's place they fit, at the LST's not."""
     placement = Published(synthetic_pair)
     at_ndvi = truth_under(synthetic_truth, synthetic_pair.ndvi)
     at_lst = truth_under(synthetic_truth, fine_grid(synthetic_pair))
@@ -332,8 +331,8 @@ def test_ndvi_comes_along_and_keeps_its_gaps_to_itself(synthetic_pair: Pair) -> 
     np.testing.assert_array_equal(with_gap.ndvi.values[~missing], without.ndvi.values[~missing])
     # It lies where the product does: the same weights bring both.
     follows = truth_of_ndvi(synthetic_pair)
-    found = compared(Published(synthetic_pair), follows)
-    np.testing.assert_allclose(found.product.values, 300.0 + 10.0 * found.ndvi.values, atol=1e-9)
+    comparison = compared(Published(synthetic_pair), follows)
+    np.testing.assert_allclose(comparison.product.values, 300.0 + 10.0 * comparison.ndvi.values, atol=1e-9)
 
 
 def test_where_aster_has_nothing_no_corners_are_found(synthetic_pair: Pair) -> None:
@@ -386,12 +385,12 @@ def test_corners_of_a_turned_rectangle_are_found(degrees: int, half_height: int)
     inside = (abs(column * cosine + row * sine) <= half_width) & (
         abs(row * cosine - column * sine) <= half_height
     )
-    found = strongest_corners(inside)
-    assert found.shape == (4, 2)
+    corners = strongest_corners(inside)
+    assert corners.shape == (4, 2)
     for across in (-half_width, half_width):
         for down in (-half_height, half_height):
             corner = np.array([down * cosine + across * sine, across * cosine - down * sine]) + (size - 1) / 2
-            assert abs(found - corner).max(axis=1).min() < 3.0
+            assert abs(corners - corner).max(axis=1).min() < 3.0
 
 
 @pytest.mark.parametrize("value", [False, True])
@@ -414,8 +413,7 @@ def plain_grid(pixel_m: float) -> TileWarp:
 def test_aster_is_drawn_over_the_window_to_whole_pixels_of_the_warps_size(
     row: float, height: float, column: float, width: float, pixel_m: float
 ) -> None:
-    """Images of their own row and column numbers show where pixels
-    come from: bilinear interpolation keeps a ramp."""
+    """Images of row and column numbers show where pixels come from: bilinear keeps a ramp."""
     transform = Affine(231.65, 0.0, 500_000.0, 0.0, -231.65, 5_000_000.0)
     ramps = np.mgrid[:80, :80] + 0.5
     drawn = [
@@ -458,8 +456,8 @@ def bias_of(
         product = truth_under(
             synthetic_truth, synthetic_pair.ndvi if placed is Published else fine_grid(align(synthetic_pair))
         )
-        found = compared(placed(synthetic_pair_with_bias(colder_k)), product)
-        return float(np.mean(found.product.values - found.aster.values))
+        comparison = compared(placed(synthetic_pair_with_bias(colder_k)), product)
+        return float(np.mean(comparison.product.values - comparison.aster.values))
 
     return bias_k
 

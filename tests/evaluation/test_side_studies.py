@@ -1,5 +1,4 @@
-"""The findings: misregistration, variants and back-projection on
-pairs where the outcome is known by construction."""
+"""Misregistration, variants and back-projection on pairs whose outcome follows from their making."""
 
 from __future__ import annotations
 
@@ -37,8 +36,8 @@ def pair_that_follows_ndvi(synthetic_truth: Raster, synthetic_pair: Pair) -> Pai
     return replace(synthetic_pair, ndvi=under.with_values(0.6 - 0.03 * (under.values - 305.0)))
 
 
-def figure(rows: list[dict[str, object]], name: str, **chosen: object) -> float:
-    (row,) = (row for row in rows if all(row[key] == value for key, value in chosen.items()))
+def figure(rows: list[dict[str, object]], name: str, **columns: object) -> float:
+    (row,) = (row for row in rows if all(row[key] == value for key, value in columns.items()))
     assert row["status"] == "ok", row["status"]
     return float(str(row[name]))
 
@@ -96,11 +95,9 @@ def test_both_placements_are_judged_over_the_same_pixels_as_the_evaluation(
 ) -> None:
     """The aligned half is what the georeferenced evaluation says, if its rectangle is the same."""
     rows = place_both_ways(pair_that_follows_ndvi, ["tsharp"], Products(Options()))
-    (judged,) = evaluate_pair(pair_that_follows_ndvi, ["tsharp"], ["georeferenced"], Products(Options()))
+    (row,) = evaluate_pair(pair_that_follows_ndvi, ["tsharp"], ["georeferenced"], Products(Options()))
     for metric in COMPARED:
-        assert figure(rows, metric, placement="aligned") == pytest.approx(
-            float(str(judged[metric])), abs=1e-9
-        )
+        assert figure(rows, metric, placement="aligned") == pytest.approx(float(str(row[metric])), abs=1e-9)
 
 
 def test_methods_without_a_product_have_their_reason_in_both_placements(
@@ -140,14 +137,14 @@ def varied(synthetic_pair: Pair, random_weights: Path) -> list[dict[str, object]
 
 
 def test_every_variant_of_every_protocol_has_a_row(varied: list[dict[str, object]]) -> None:
-    found = {(row["protocol"], row["method"], row["variant"]) for row in varied}
+    keys = {(row["protocol"], row["method"], row["variant"]) for row in varied}
     expected = {
         (p, name, variant)
         for p in PROTOCOLS
         for name in VARIED_METHODS
         for variant in ("default", "published")
     }
-    assert found == expected
+    assert keys == expected
     assert len(varied) == len(expected)
     for row in varied:
         assert row["status"] == "ok"
@@ -177,16 +174,16 @@ def test_variants_differ_and_methods_without_one_are_left_out(
 def test_a_protocols_own_variant_is_what_the_evaluation_judges(
     varied: list[dict[str, object]], synthetic_pair: Pair, random_weights: Path
 ) -> None:
-    judged = evaluate_pair(synthetic_pair, VARIED_METHODS, list(PROTOCOLS), Products(Options(random_weights)))
-    for row in judged:
+    rows = evaluate_pair(synthetic_pair, VARIED_METHODS, list(PROTOCOLS), Products(Options(random_weights)))
+    for row in rows:
         name, protocol = row["method"], row["protocol"]
         published = protocol == "published"
-        chosen = {"protocol": protocol, "method": name, "variant": "published" if published else "default"}
+        columns = {"protocol": protocol, "method": name, "variant": "published" if published else "default"}
         quirk = ("frr_published", "attenuation_rmse_published_db", "gssim_published")
         plain = ("frr", "attenuation_rmse_db", "gssim")
-        assert figure(varied, "rmse_k", **chosen) == row["rmse_k"]
+        assert figure(varied, "rmse_k", **columns) == row["rmse_k"]
         for metric, column in zip(plain, quirk if published else plain, strict=True):
-            assert figure(varied, column, **chosen) == pytest.approx(row[metric], abs=1e-12)
+            assert figure(varied, column, **columns) == pytest.approx(row[metric], abs=1e-12)
 
 
 def test_variants_without_a_product_have_their_reason(synthetic_pair: Pair, tmp_path: Path) -> None:
@@ -210,10 +207,10 @@ def test_back_projection_gains_consistency_step_by_step(synthetic_pair: Pair, tm
     for name in ("bicubic", "tsharp"):
         consistency_k = [figure(rows, "consistency_k", method=name, step=step) for step in range(4)]
         assert (np.diff(consistency_k) < 0.0).all()
-        (judged,) = evaluate_pair(synthetic_pair, [name], ["georeferenced"], Products(Options()))
+        (base,) = evaluate_pair(synthetic_pair, [name], ["georeferenced"], Products(Options()))
         for metric in ("consistency_k", *COMPARED):
             assert figure(rows, metric, method=name, step=0) == pytest.approx(
-                float(str(judged[metric])), abs=1e-12
+                float(str(base[metric])), abs=1e-12
             )
 
 
@@ -231,7 +228,8 @@ def random_table(seed: int, scenes: int = 7) -> pd.DataFrame:
     rows = [
         {"scene": str(scene), "protocol": protocol, "method": name, "variant": variant, "status": "ok",
          "rmse_k": generator.normal(2.0, 0.5), "frr": generator.uniform()}
-        for scene in range(scenes) for protocol in ("a", "b") for name in ("x", "y") for variant in ("old", "new")
+        for scene in range(scenes) for protocol in ("a", "b")
+        for name in ("x", "y") for variant in ("old", "new")
     ]  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -240,14 +238,14 @@ def test_differences_are_those_of_slow_loops() -> None:
     table = random_table(70)
     table.loc[3, "status"] = "left out"
     table.loc[9, "frr"] = np.nan
-    found = difference_of_states(
+    differences = difference_of_states(
         table, "variant", "old", "new", ["rmse_k", "frr"], keys=("protocol", "method")
     )
-    assert len(found) == 8
-    assert list(found.columns) == [
+    assert len(differences) == 8
+    assert list(differences.columns) == [
         "protocol", "method", "metric", "scenes", "first", "second", "difference", "low", "high", "sign",
     ]  # fmt: skip
-    for row in found.to_dict("records"):
+    for row in differences.to_dict("records"):
         pairs = []
         for scene in map(str, range(7)):
             values = [

@@ -1,5 +1,4 @@
-"""Bootstrap intervals against all resamples there are, the normal
-approximation, and the share that holds the true mean."""
+"""Bootstrap intervals against all resamples, the normal approximation, and their coverage."""
 
 from __future__ import annotations
 

@@ -54,9 +54,9 @@ NETWORKS = ["sc-unet", "sif-cnn-sr1", "sif-cnn-sr2"]
 
 
 def judged(placement: Placement, product: Raster) -> Comparison:
-    found = placement.compare({"it": product})["it"]
-    assert isinstance(found, Comparison), found
-    return found
+    comparison = placement.compare({"it": product})["it"]
+    assert isinstance(comparison, Comparison), comparison
+    return comparison
 
 
 def judge(pair: Pair, product: Raster) -> dict[str, float]:
@@ -106,12 +106,12 @@ def test_the_truth_beats_bicubic_under_the_published_protocol_too(
     synthetic_truth: Raster, synthetic_pair: Pair
 ) -> None:
     (bicubic,) = evaluate_pair(synthetic_pair, ["bicubic"], ["published"], Products(Options()))
-    found = judged(Published(synthetic_pair), truth_under(synthetic_truth, synthetic_pair.ndvi))
-    truth = measure(found, synthetic_pair.lst.values, published=True)
+    comparison = judged(Published(synthetic_pair), truth_under(synthetic_truth, synthetic_pair.ndvi))
+    truth = measure(comparison, synthetic_pair.lst.values, published=True)
     assert truth["rmse_k"] < 0.2 * figure(bicubic, "rmse_k")
     assert truth["frr"] > 0.95
     assert bicubic["frr"] == 0.0
-    assert found.product.values.shape == (truth["rows"], truth["columns"])
+    assert comparison.product.values.shape == (truth["rows"], truth["columns"])
 
 
 @pytest.mark.parametrize("published", [None, False])
@@ -120,12 +120,12 @@ def test_the_published_protocol_takes_published_variants_unless_told_otherwise(
 ) -> None:
     options, placement = Options(published=published), Published(synthetic_pair)
     (row,) = evaluate_pair(synthetic_pair, ["tsharp"], ["published"], Products(options))
-    made, _ = sharpen_all(placement.pair, ["tsharp"], placement.options(options))
-    found = judged(placement, made["tsharp"])
+    products, _ = sharpen_all(placement.pair, ["tsharp"], placement.options(options))
+    comparison = judged(placement, products["tsharp"])
     quirks, plain = (
         (
-            gssim(found.product.values, found.aster.values, published=variant),
-            spectra_of(found, published=variant).fro,
+            gssim(comparison.product.values, comparison.aster.values, published=variant),
+            spectra_of(comparison, published=variant).fro,
         )
         for variant in (True, False)
     )
@@ -149,9 +149,9 @@ def test_spectra_of_unequal_lengths_are_compared_as_far_as_both_reach(
     synthetic_truth: Raster, synthetic_pair: Pair
 ) -> None:
     """The published protocol cuts bicubic by a rectangle of its own."""
-    found = judged(Georeferenced(synthetic_pair), true_product(synthetic_truth, synthetic_pair))
-    same = spectra_of(found)
-    smaller = spectra_of(replace(found, bicubic=found.bicubic.crop(slice(4, -4), slice(4, -4))))
+    comparison = judged(Georeferenced(synthetic_pair), true_product(synthetic_truth, synthetic_pair))
+    same = spectra_of(comparison)
+    smaller = spectra_of(replace(comparison, bicubic=comparison.bicubic.crop(slice(4, -4), slice(4, -4))))
     assert smaller.frr == pytest.approx(1.0, abs=0.02)
     assert smaller.attenuation_rmse_db == pytest.approx(same.attenuation_rmse_db, abs=0.05)
 
@@ -192,14 +192,13 @@ def haze(ndvi: np.ndarray) -> None:
 
 
 def all_but_eight(lst_k: np.ndarray) -> None:
-    kept = lst_k[10:12, 10:14].copy()
+    corner_k = lst_k[10:12, 10:14].copy()
     lst_k[:] = np.nan
-    lst_k[10:12, 10:14] = kept
+    lst_k[10:12, 10:14] = corner_k
 
 
 def without_aster(pair: Pair) -> Pair:
-    """Zeros and NaN over all that the patches cover; some valid
-    pixels far off, without which no file would be read."""
+    """Zeros and NaN over all patches; some valid pixels far off, so that the file is read."""
     aster_k = np.where(np.arange(pair.aster.columns) % 2, 0.0, np.nan) + np.zeros_like(pair.aster.values)
     aster_k[:4, :4] = 300.0
     return replace(pair, aster=pair.aster.with_values(aster_k))
@@ -260,12 +259,12 @@ def test_what_a_pair_lacks_is_masked_or_told(
         )
         assert str(row["status"]).startswith(told), row["method"]
         assert "\n" not in str(row["status"])
-        measured = [name for name in METRIC_COLUMNS if name in row]
+        names = [name for name in METRIC_COLUMNS if name in row]
         if told == OK:
-            assert measured == METRIC_COLUMNS
+            assert names == METRIC_COLUMNS
             assert all(math.isfinite(figure(row, name)) for name in METRIC_COLUMNS if name != "lpips"), row
         else:
-            assert measured == []
+            assert names == []
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -276,14 +275,14 @@ def test_products_are_gapped_where_their_inputs_are_and_nowhere_else(
     synthetic_pair: Pair, random_weights: Path, lacking: str, protocol: str
 ) -> None:
     placement = PROTOCOLS[protocol](LACKING[lacking](synthetic_pair))
-    made, reasons = sharpen_all(placement.pair, list(METHODS), placement.options(Options(random_weights)))
-    assert len(made) + len(reasons) == len(METHODS) and len(made) == (
+    products, reasons = sharpen_all(placement.pair, list(METHODS), placement.options(Options(random_weights)))
+    assert len(products) + len(reasons) == len(METHODS) and len(products) == (
         4 if lacking == "eight coarse pixels" else 9
     )
     lst_known = np.kron(np.isfinite(placement.pair.lst.values), np.ones((4, 4), dtype=bool))
-    for name, product in made.items():
-        known = lst_known if name == "bicubic" else lst_known & np.isfinite(placement.pair.ndvi.values)
-        np.testing.assert_array_equal(np.isfinite(product.values), known, err_msg=name)
+    for name, product in products.items():
+        valid = lst_known if name == "bicubic" else lst_known & np.isfinite(placement.pair.ndvi.values)
+        np.testing.assert_array_equal(np.isfinite(product.values), valid, err_msg=name)
 
 
 # Tables
@@ -453,8 +452,8 @@ def random_table(seed: int, scenes: int = 6) -> pd.DataFrame:
         elif (name, scene) == ("dms", "2"):
             rows.append({**row, "status": "overlap"})
         else:
-            measured = {column: generator.normal() for column in METRIC_COLUMNS if column != "lpips"}
-            rows.append({**row, **measured, "status": "ok"})
+            values = {column: generator.normal() for column in METRIC_COLUMNS if column != "lpips"}
+            rows.append({**row, **values, "status": "ok"})
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -502,12 +501,12 @@ def test_means_are_over_the_scenes_that_count_or_say_why_there_are_none() -> Non
 def test_methods_are_paired_over_the_scenes_that_both_have() -> None:
     table = random_table(43)
     table.loc[(table["scene"] == "4") & (table["method"] == "bicubic"), "frr"] = np.nan
-    found = differences_between_methods(table, METRIC_COLUMNS)
+    gains = differences_between_methods(table, METRIC_COLUMNS)
     # SC-Unet has no result, and LPIPS no value: neither has a difference.
-    assert list(zip(found["protocol"], found["metric"], strict=True)) == [
+    assert list(zip(gains["protocol"], gains["metric"], strict=True)) == [
         (protocol, metric) for protocol in PROTOCOLS for metric in METRIC_COLUMNS if metric != "lpips"
     ]
-    for row in found.to_dict("records"):
+    for row in gains.to_dict("records"):
         assert (row["method"], row["other"]) == ("bicubic", "dms")
         ours, theirs = (values_of(table, row["protocol"], name, row["metric"]) for name in ("bicubic", "dms"))
         shared = sorted(ours.keys() & theirs.keys())
@@ -522,17 +521,17 @@ def test_a_difference_that_every_scene_shares_is_no_chance() -> None:
     table = random_table(44).query("status == 'ok'")
     bicubic = table[table["method"] == "bicubic"]
     colder = bicubic.assign(method="tsharp", rmse_k=bicubic["rmse_k"] - 0.5)
-    found = differences_between_methods(pd.concat([bicubic, colder]), METRIC_COLUMNS).set_index(
+    differences = differences_between_methods(pd.concat([bicubic, colder]), METRIC_COLUMNS).set_index(
         ["protocol", "metric"]
     )
     for protocol in PROTOCOLS:
-        row = found.loc[(protocol, "rmse_k")]
+        row = differences.loc[(protocol, "rmse_k")]
         assert list(row[["difference", "low", "high", "sign"]]) == pytest.approx([0.5, 0.5, 0.5, 1])
-        assert found.loc[(protocol, "frr"), "sign"] == 0
+        assert differences.loc[(protocol, "frr"), "sign"] == 0
 
 
 @pytest.mark.parametrize("scenes", [0, 1])
 def test_differences_need_two_scenes(scenes: int) -> None:
-    found = differences_between_methods(random_table(45, scenes), METRIC_COLUMNS)
-    assert found.empty
-    assert list(found.columns)[:6] == ["protocol", "metric", "method", "other", "scenes", "difference"]
+    differences = differences_between_methods(random_table(45, scenes), METRIC_COLUMNS)
+    assert differences.empty
+    assert list(differences.columns)[:6] == ["protocol", "metric", "method", "other", "scenes", "difference"]

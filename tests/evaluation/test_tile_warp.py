@@ -1,5 +1,4 @@
-"""The learnt warp of a tile against GDAL's own of the whole
-tile, and its arithmetic against plain definitions."""
+"""The learnt warp of a tile against GDAL's of the whole tile, and against plain definitions."""
 
 from __future__ import annotations
 
@@ -40,8 +39,7 @@ def patch_k(name: str) -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def warped_by_gdal() -> Callable[[str], tuple[np.ndarray, Affine]]:
-    """A function (zone) → the tile with all patches in it, as GDAL warps
-    it in one call, and the transform of its grid."""
+    """A function (zone) → the tile with all patches as GDAL warps it at once, and its transform."""
 
     @cache
     def warp(zone: str) -> tuple[np.ndarray, Affine]:
@@ -111,8 +109,7 @@ def test_patches_come_out_as_gdal_warps_the_whole_tile(
 def test_three_rows_or_columns_are_taken_where_gdal_turns_the_image(
     learnt: Callable[[str], TileWarp], zone: str, name: str, along_rows: bool
 ) -> None:
-    """Two neighbours, as plain bilinear interpolation takes, would be
-    off by far more than the comparison above allows."""
+    """Two neighbours, as in plain bilinear interpolation, would be off by far more than allowed."""
     warp = learnt(zone)
     axis, first = (warp.rows, PATCHES[name][0]) if along_rows else (warp.columns, PATCHES[name][1])
     rows, columns = window_around(name, warp)
@@ -152,10 +149,9 @@ def three_weights(draw: st.DrawFn) -> tuple[float, np.ndarray]:
 
 
 @given(three_weights(), st.integers(0, 4000))
-def test_three_weights_follow_from_their_moments(drawn: tuple[float, np.ndarray], first: int) -> None:
-    """The heaviest in the middle, weights of three neighbours lie
-    within half a pixel of it, whatever their mean."""
-    middle, weights = drawn
+def test_three_weights_follow_from_their_moments(moments: tuple[float, np.ndarray], first: int) -> None:
+    """With the heaviest in the middle, three weights lie within half a pixel of it."""
+    middle, weights = moments
     offsets = np.array([-1.0, 0.0, 1.0])
     position = middle + weights @ offsets
     assume(abs(position - round(position)) < 0.499)  # a tie of two neighbours may be told from either
@@ -164,9 +160,9 @@ def test_three_weights_follow_from_their_moments(drawn: tuple[float, np.ndarray]
     axis = WarpAxis(
         np.array([[round(position * STEPS)]], dtype=np.int32), np.array([[spread]], dtype=np.float32)
     )
-    found_middle, found = axis.taps(np.array([0]), np.array([0]), first)
+    found_middle, shares = axis.taps(np.array([0]), np.array([0]), first)
     assert found_middle[0, 0] == nearest - first
-    np.testing.assert_allclose(found[:, 0, 0], weights, atol=1e-5)
+    np.testing.assert_allclose(shares[:, 0, 0], weights, atol=1e-5)
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -210,6 +206,6 @@ def numbered() -> Iterator[DatasetReader]:
 def test_fractional_windows_are_read_as_rasterio_reads_them(
     numbered: DatasetReader, row: float, height: float, column: float, width: float
 ) -> None:
-    found = numbered.read(1, window=Window(column, row, width, height))
+    numbers = numbered.read(1, window=Window(column, row, width, height))
     expected = 1000 * nearest_indices(row, height)[:, None] + nearest_indices(column, width)
-    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(numbers, expected)

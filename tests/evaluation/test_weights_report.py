@@ -62,8 +62,8 @@ def test_scenes_are_judged_by_the_network_that_has_not_seen_them(trained: Path) 
     ):  # fmt: skip
         options = Options(trained / directory)
         expected = evaluate(trained / "pairs", [scene], list(MODELS), ["georeferenced"], options).table()
-        found = table[(table["weights"] == weights_name) & (table["scene"] == scene)]
-        np.testing.assert_array_equal(found["rmse_k"], expected["rmse_k"])
+        rows = table[(table["weights"] == weights_name) & (table["scene"] == scene)]
+        np.testing.assert_array_equal(rows["rmse_k"], expected["rmse_k"])
 
 
 @pytest.mark.parametrize(
@@ -106,8 +106,8 @@ def test_test_scenes_are_judged_without_folds_by_weights_that_have_not_seen_them
         "--out",
         str(place / "report"),
     ]
-    code, told, _ = lstsr("report", *options, "--published", str(place / "folds" / "fold0"))
-    assert code == 0 and "test_scenes.csv; means noted" in told
+    code, output, _ = lstsr("report", *options, "--published", str(place / "folds" / "fold0"))
+    assert code == 0 and "test_scenes.csv; means noted" in output
     assert [path.name for path in (place / "report").iterdir()] == ["test_scenes.csv"]
     table = pd.read_csv(place / "report" / "test_scenes.csv", dtype={"scene": str})
     assert table[["weights", "method", "scene", "apart"]].to_numpy().tolist() == [
@@ -157,9 +157,9 @@ def test_means_go_into_the_cards_and_leave_the_weights_as_they_are(trained: Path
     before = load_model(path)
     weights_report.note_in_cards(table, trained / "whole")
     after = load_model(path)
-    own = table[(table["weights"] == "out of fold") & (table["method"] == "sc-unet")]
+    rows = table[(table["weights"] == "out of fold") & (table["method"] == "sc-unet")]
     noted = after.card["metrics"]["against_aster"]
-    assert noted["rmse_k"] == pytest.approx(own["rmse_k"].mean(), abs=1e-6)
+    assert noted["rmse_k"] == pytest.approx(rows["rmse_k"].mean(), abs=1e-6)
     assert (noted["weights"], noted["scenes"]) == ("out of fold", 2)
     assert {**after.card, "metrics": None} == {**before.card, "metrics": None}
     assert after.statistics == before.statistics
@@ -177,8 +177,14 @@ def test_differences_are_paired_by_scene() -> None:
         rows.insert(
             0, {"weights": "out of fold", "method": "sc-unet", "scene": str(scene), "rmse_k": level - 0.5}
         )
-    found = weights_report.differences(pd.DataFrame(rows), ["rmse_k"]).iloc[0]
-    assert (found["difference"], found["low"], found["high"], found["sign"], found["scenes"]) == (
+    difference = weights_report.differences(pd.DataFrame(rows), ["rmse_k"]).iloc[0]
+    assert (
+        difference["difference"],
+        difference["low"],
+        difference["high"],
+        difference["sign"],
+        difference["scenes"],
+    ) == (
         -0.5,
         -0.5,
         -0.5,

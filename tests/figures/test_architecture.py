@@ -1,5 +1,4 @@
-"""The network's structure: every number of its state counted
-once, shapes and connections as a run has them."""
+"""The network's structure: each number of its state counted once, shapes and connections as run."""
 
 from __future__ import annotations
 
@@ -66,7 +65,8 @@ def test_the_skips_join_each_level_of_the_way_down_to_the_same_of_the_way_up() -
 def test_what_is_concatenated_is_the_upsampled_before_the_skip() -> None:
     joined = {layer.block: layer for layer in found() if layer.kind == "concatenation"}
     assert {block: layer.reads for block, layer in joined.items()} == {
-        "ups.0": ("ups.0.pad", "downs.1.widen.2"), "ups.1": ("ups.1.pad", "downs.0.widen.2"), "ups.2": ("ups.2.pad", "inlet.5"),
+        "ups.0": ("ups.0.pad", "downs.1.widen.2"), "ups.1": ("ups.1.pad", "downs.0.widen.2"),
+        "ups.2": ("ups.2.pad", "inlet.5"),
     }  # fmt: skip
 
 

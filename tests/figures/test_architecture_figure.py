@@ -42,20 +42,20 @@ def bars(figure: Figure) -> list[Rectangle]:
 @pytest.mark.parametrize("network", [SharpeningUNet, Wider])
 @pytest.mark.parametrize("side", [64, 63, 4096])
 def test_texts_lie_in_their_boxes_and_clear_of_each_other(network: type[nn.Module], side: int) -> None:
-    found = layers(network(), 2, 64, 64)
+    structure = layers(network(), 2, 64, 64)
     grown = [
         Layer(**{**vars(layer), "rows": layer.rows * side // 64, "columns": layer.columns * side // 64})
-        for layer in found
+        for layer in structure
     ]
     assert_no_text_touches_another(architecture_figure(grown, TOLD))
 
 
 def test_every_layer_has_a_bar_as_wide_as_its_channels() -> None:
-    found = [layer for layer in layers(SharpeningUNet(), 2, 64, 64) if layer.kind != "padding"]
+    structure = [layer for layer in layers(SharpeningUNet(), 2, 64, 64) if layer.kind != "padding"]
     widths = [bar.get_width() for bar in bars(drawn(SharpeningUNet()))]
-    assert len(widths) == len(found)
+    assert len(widths) == len(structure)
     assert sorted(range(len(widths)), key=lambda index: (widths[index], index)) == sorted(
-        range(len(found)), key=lambda index: (found[index].channels, index)
+        range(len(structure)), key=lambda index: (structure[index].channels, index)
     )
 
 

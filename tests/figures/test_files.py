@@ -20,8 +20,7 @@ BLACK, BLUE = "#000000", "#0072B2"
 
 @styled
 def mixed() -> Figure:
-    """Lines, bars, a legend and a title; a map with a line over it
-    and a colour bar; a map with labelled degrees."""
+    """Lines, bars, legend and title; a map with a line and a colour bar; a map with labelled degrees."""
     figure = Figure(figsize=(9.0, 3.0), layout="constrained")
     left, middle = figure.add_subplot(1, 3, 1), figure.add_subplot(1, 3, 2)
     left.plot([0, 1], [0, 1], color=BLACK, label="ASTER")

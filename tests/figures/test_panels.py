@@ -1,5 +1,4 @@
-"""Figures: repeatable files, units on every axis, one scale where
-maps are compared, and the numbers that they show."""
+"""Figures: repeatable files, units on every axis, one scale where maps are compared, their numbers."""
 
 from __future__ import annotations
 
@@ -223,10 +222,13 @@ FIGURES: dict[str, tuple[Callable[[], Figure], set[str]]] = {
     "share_kept": (lambda: figures.share_kept(kept()), {"", "windows (%)"}),
     "example_pair": (lambda: figures.example_pair(pair()), {"km east", "km north", "LST (K)", "NDVI"}),
     "seasons": (
-        lambda: figures.seasons(["2018-04-15", "2018-06-10"], [300.0, 301.0], [True, False]), {"month", "patches"},
+        lambda: figures.seasons(["2018-04-15", "2018-06-10"], [300.0, 301.0], [True, False]),
+        {"month", "patches"},
     ),
     "regressions": (
-        lambda: figures.regressions(SLOPE_NDVI, 315.0 - 12.0 * SLOPE_NDVI, fits([-12.0, -9.0], [310.0, 311.0], [0.5, 0.9])),
+        lambda: figures.regressions(
+            SLOPE_NDVI, 315.0 - 12.0 * SLOPE_NDVI, fits([-12.0, -9.0], [310.0, 311.0], [0.5, 0.9])
+        ),
         {"NDVI at 1 km", "LST (K)", "pixels", "slope (K per unit NDVI)", "intercept (K)", "patches", "R²"},
     ),
     "training_curves": (
@@ -236,15 +238,29 @@ FIGURES: dict[str, tuple[Callable[[], Figure], set[str]]] = {
     "ablation": (
         lambda: figures.ablation(ablation_summary(), BASES),
         {
-            "RMSE (K)", "FRR", "attenuation\nRMSE (dB)", "consistency (K)", "",
-            "α", "γ",
+            "RMSE (K)",
+            "FRR",
+            "attenuation\nRMSE (dB)",
+            "consistency (K)",
+            "",
+            "α",
+            "γ",
         },
     ),
-    "products": (lambda: figures.products(coarse(field(12, 10, 1)), made()), {"", "km east", "km north", "LST (K)"}),
+    "products": (
+        lambda: figures.products(coarse(field(12, 10, 1)), made()),
+        {"", "km east", "km north", "LST (K)"},
+    ),
     "added_texture": (lambda: figures.added_texture(made()), {"", "km east", "km north", "difference (K)"}),
     "maps": (lambda: figures.maps(comparisons()), {"", "km east", "km north", "LST (K)"}),
-    "distributions": (lambda: figures.distributions(comparisons()), {"LST (K)", "fine detail T − G T (K)", ""}),
-    "densities": (lambda: figures.densities(comparisons()), {"", "ASTER LST (K)", "product LST (K)", "pixels"}),
+    "distributions": (
+        lambda: figures.distributions(comparisons()),
+        {"LST (K)", "fine detail T − G T (K)", ""},
+    ),
+    "densities": (
+        lambda: figures.densities(comparisons()),
+        {"", "ASTER LST (K)", "product LST (K)", "pixels"},
+    ),
     "spectra": (
         lambda: figures.spectra(spectra_table(["aster", "ndvi", *METHODS], True), "Mean"),
         {"spatial frequency (cycles per km)", "attenuation (dB)"},
@@ -269,7 +285,7 @@ FIGURES: dict[str, tuple[Callable[[], Figure], set[str]]] = {
         lambda: figures.distortion(back_projections()),
         {"RMSE against ASTER (K)", "FRR", "consistency with the 1 km LST (K)"},
     ),
-}  # fmt: skip
+}
 
 
 def visible(figure: Figure) -> list[Axes]:
@@ -330,12 +346,12 @@ def test_files_are_alike_each_time(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", FIGURES)
 def test_axes_and_bars_say_what_they_show_and_in_which_unit(name: str) -> None:
     figure, expected = FIGURES[name][0](), FIGURES[name][1]
-    found = {text for axes in panels(figure) for text in (axes.get_xlabel(), axes.get_ylabel())}
+    labels = {text for axes in panels(figure) for text in (axes.get_xlabel(), axes.get_ylabel())}
     bars = [axes for axes in figure.axes if axes.get_label() == "<colorbar>"]
     for axes in bars:  # the label is on the long side
         assert axes.get_xlabel() or axes.get_ylabel()
-    found |= {axes.get_xlabel() or axes.get_ylabel() for axes in bars}
-    assert found == expected
+    labels |= {axes.get_xlabel() or axes.get_ylabel() for axes in bars}
+    assert labels == expected
 
 
 @pytest.mark.parametrize("name", ["products", "maps"])
@@ -373,14 +389,16 @@ def test_added_texture_is_symmetric_about_zero_and_shares_its_limits() -> None:
 def test_densities_share_their_limits_and_their_bar() -> None:
     # The last product hits few pixels twice: on a scale of its own,
     # the bar of all would be wrong for the others.
-    chosen = comparisons(2)
+    images = comparisons(2)
     first = comparison(3)
     figure = figures.densities(
-        {"bicubic": replace(first, product=first.aster), **{"tsharp": chosen["tsharp"]}}
+        {"bicubic": replace(first, product=first.aster), **{"tsharp": images["tsharp"]}}
     )
-    drawn = [axes.collections[0] for axes in panels(figure)]
-    assert len({collection.get_clim() for collection in drawn}) == 1
-    assert drawn[0].get_clim()[1] >= max(float(np.max(collection.get_array())) for collection in drawn)  # type: ignore[arg-type]
+    collections = [axes.collections[0] for axes in panels(figure)]
+    assert len({collection.get_clim() for collection in collections}) == 1
+    assert collections[0].get_clim()[1] >= max(
+        float(np.max(collection.get_array())) for collection in collections
+    )  # type: ignore[arg-type]
 
 
 def test_maps_are_north_up_and_measured_in_kilometres() -> None:
@@ -412,10 +430,10 @@ def test_regressions_tell_the_fit_over_all_pixels_and_the_medians() -> None:
 def test_regressions_of_a_cloud_tell_how_loose_it_is() -> None:
     noise = np.random.default_rng(9).normal(0.0, 3.0, SLOPE_NDVI.size)
     lst_k = 300.0 + 6.0 * SLOPE_NDVI + noise
-    told = title(panels(figures.regressions(SLOPE_NDVI, lst_k, fits([1.0], [300.0], [0.1])))[0])
-    found = stats.linregress(SLOPE_NDVI, lst_k)
-    assert told.endswith(
-        f"LST = {found.intercept:.1f} K + {found.slope:.1f} K · NDVI, R² = {found.rvalue**2:.2f}"
+    heading = title(panels(figures.regressions(SLOPE_NDVI, lst_k, fits([1.0], [300.0], [0.1])))[0])
+    line = stats.linregress(SLOPE_NDVI, lst_k)
+    assert heading.endswith(
+        f"LST = {line.intercept:.1f} K + {line.slope:.1f} K · NDVI, R² = {line.rvalue**2:.2f}"
     )
 
 
@@ -603,10 +621,10 @@ def test_differences_read_row_minus_column_and_hatch_what_may_be_chance() -> Non
     image = panels(figures.differences(paired_differences()))[0].images[0].get_array()
     assert image[0, 1] == pytest.approx(0.1) and image[1, 0] == pytest.approx(-0.1)
     assert np.isnan(np.diag(image.filled(np.nan))).all()
-    counted = [
+    counts = [
         len(panels(figures.differences(paired_differences(chance)))[0].patches) for chance in (False, True)
     ]
-    assert counted == [0, len(names) * (len(names) - 1)]
+    assert counts == [0, len(names) * (len(names) - 1)]
 
 
 def test_offsets_count_pairs_and_show_the_gain_of_each_scene() -> None:

@@ -24,8 +24,8 @@ from lstsr_core.geo.grid import SPHERE_RADIUS_M, TILE_SIZE_M, Tile
 FRANCE = Tile(18, 4)
 TILES = {
     "h18v04": FRANCE, "h12v12 (southern hemisphere)": Tile(12, 12), "h00v08 (180° west)": Tile(0, 8),
-    "h35v10 (180° east)": Tile(35, 10), "h18v00 (north pole)": Tile(18, 0), "h31v13 (mostly off the Earth)": Tile(31, 13),
-    "h20v15 (Antarctica)": Tile(20, 15),
+    "h35v10 (180° east)": Tile(35, 10), "h18v00 (north pole)": Tile(18, 0),
+    "h31v13 (mostly off the Earth)": Tile(31, 13), "h20v15 (Antarctica)": Tile(20, 15),
 }  # fmt: skip
 
 
@@ -80,46 +80,46 @@ def test_neighbours_are_drawn_and_none_that_the_grid_does_not_have(tile: Tile) -
         for h in range(max(0, tile.horizontal - 1), min(35, tile.horizontal + 1) + 1)
         for v in range(max(0, tile.vertical - 1), min(17, tile.vertical + 1) + 1)
     }
-    drawn = squares(axes)
-    assert drawn.keys() == {(other.left_m, other.top_m - TILE_SIZE_M) for other in around}
+    shapes = squares(axes)
+    assert shapes.keys() == {(other.left_m, other.top_m - TILE_SIZE_M) for other in around}
     assert (
-        {patch.get_width() for patch in drawn.values()}
-        == {patch.get_height() for patch in drawn.values()}
+        {patch.get_width() for patch in shapes.values()}
+        == {patch.get_height() for patch in shapes.values()}
         == {TILE_SIZE_M}
     )
-    wide = [corner for corner, patch in drawn.items() if patch.get_linewidth() > 1.0]
+    wide = [corner for corner, patch in shapes.items() if patch.get_linewidth() > 1.0]
     assert wide == [(tile.left_m, tile.top_m - TILE_SIZE_M)]
 
 
 def test_each_neighbour_is_named_inside_itself() -> None:
     axes = tile_map([FRANCE]).axes
-    found = names(axes)
-    assert found.keys() == {f"h{h}v{v:02d}" for h in (17, 18, 19) for v in (3, 4, 5)}
-    for name, text in found.items():
+    labels = names(axes)
+    assert labels.keys() == {f"h{h}v{v:02d}" for h in (17, 18, 19) for v in (3, 4, 5)}
+    for name, text in labels.items():
         assert str(Tile.at(*text.get_position())) == name
 
 
 @pytest.mark.parametrize("tile", TILES.values(), ids=list(TILES))
 def test_names_are_on_the_earth_in_the_map_and_clear_of_each_other(tile: Tile) -> None:
-    drawn = tile_map([tile])
-    renderer = FigureCanvasAgg(drawn.figure).get_renderer()
-    drawn.figure.draw(renderer)
-    found = names(drawn.axes)
-    assert str(tile) in found
-    for text in found.values():
+    chart = tile_map([tile])
+    renderer = FigureCanvasAgg(chart.figure).get_renderer()
+    chart.figure.draw(renderer)
+    labels = names(chart.axes)
+    assert str(tile) in labels
+    for text in labels.values():
         x_m, y_m = text.get_position()
         assert abs(x_m) < math.pi * SPHERE_RADIUS_M * math.cos(y_m / SPHERE_RADIUS_M)
-    extents = [text.get_window_extent(renderer) for text in found.values()]
+    extents = [text.get_window_extent(renderer) for text in labels.values()]
     assert not any(one.overlaps(other) for one, other in combinations(extents, 2))
-    frame = drawn.axes.get_window_extent(renderer)
+    frame = chart.axes.get_window_extent(renderer)
     assert all(frame.x0 <= extent.x0 and extent.x1 <= frame.x1 for extent in extents)
 
 
 @pytest.mark.parametrize("tile", [Tile(35, 10), Tile(18, 0)], ids=["180° east", "north pole"])
 def test_any_tile_can_be_shown_as_a_file(tile: Tile, tmp_path: Path) -> None:
-    drawn = tile_map([tile])
-    drawn.explain()
-    assert figures.show(drawn.figure, tmp_path, "map").data[:4] == b"\x89PNG"
+    chart = tile_map([tile])
+    chart.explain()
+    assert figures.show(chart.figure, tmp_path, "map").data[:4] == b"\x89PNG"
 
 
 def test_several_tiles_are_seen_whole() -> None:
@@ -142,8 +142,8 @@ def test_the_coast_is_where_it_is() -> None:
         assert np.hypot(*(points - project(np.array([place]))).T).min() < 10_000.0
 
 
-def world(drawn: TileMap) -> Axes:
-    (axes,) = [axes for axes in drawn.figure.axes if axes not in (drawn.axes, drawn.key)]
+def world(chart: TileMap) -> Axes:
+    (axes,) = [axes for axes in chart.figure.axes if axes not in (chart.axes, chart.key)]
     return axes
 
 
@@ -155,10 +155,10 @@ def test_the_world_shows_the_tile_where_it_is(tile: Tile) -> None:
 
 
 def test_the_key_holds_what_was_drawn_with_a_label() -> None:
-    drawn = tile_map([FRANCE])
-    drawn.axes.plot([0.0, 1e5], [5e6, 5e6], label="a line")
-    drawn.explain()
-    legend = drawn.key.get_legend()
+    chart = tile_map([FRANCE])
+    chart.axes.plot([0.0, 1e5], [5e6, 5e6], label="a line")
+    chart.explain()
+    legend = chart.key.get_legend()
     assert legend is not None
     assert [text.get_text() for text in legend.get_texts()] == ["MODIS tile h18v04", "a line"]
-    assert isinstance(drawn.figure, Figure)
+    assert isinstance(chart.figure, Figure)

@@ -31,8 +31,8 @@ def aggregate_radiance(fine_k: np.ndarray) -> np.ndarray:
 
 
 RANDOM = np.random.default_rng(20)
-FINE_IMAGES = arrays(np.float64, st.tuples(st.integers(2, 5), st.integers(2, 5)).map(lambda s: (4 * s[0], 4 * s[1])),
-                     elements=st.floats(250.0, 340.0))  # fmt: skip
+FINE_SHAPES = st.tuples(st.integers(2, 5), st.integers(2, 5)).map(lambda s: (4 * s[0], 4 * s[1]))
+FINE_IMAGES = arrays(np.float64, FINE_SHAPES, elements=st.floats(250.0, 340.0))
 
 
 def gaussian_plane(mtf: float) -> torch.Tensor:
@@ -56,8 +56,7 @@ def keys_weight(distance: float, a: float = -0.75) -> float:
 
 
 def bicubic_matrix(inputs: int, outputs: int) -> np.ndarray:
-    """Cubic convolution along one axis, half-pixel centres, edges
-    replicated, no antialiasing: (outputs, inputs)."""
+    """Cubic convolution along one axis, edges replicated, no antialiasing: (outputs, inputs)."""
     matrix = np.zeros((outputs, inputs))
     for output in range(outputs):
         position = (output + 0.5) * inputs / outputs - 0.5
@@ -145,8 +144,7 @@ def test_degrade_is_linear(first: np.ndarray, seed: int, factor: float) -> None:
 
 @pytest.mark.parametrize("axis", [0, 1])
 def test_degrade_keeps_a_ramp_in_place(axis: int) -> None:
-    """A linear image is only averaged: away from the mirrored edges, D
-    gives its value at each coarse pixel's centre."""
+    """D averages a linear image: away from the edges it gives the value at a coarse pixel's centre."""
     fine = np.indices((64, 64))[axis] + 0.5
     coarse = 4 * (np.indices((16, 16))[axis] + 0.5)
     np.testing.assert_allclose(degrade(fine)[2:-2, 2:-2], coarse[2:-2, 2:-2], atol=1e-10)

@@ -79,8 +79,7 @@ def test_warp_onto_the_same_grid_changes_nothing() -> None:
 
 
 def test_warp_samples_where_pyproj_says() -> None:
-    """Images of their own x and y show where each warped pixel was
-    sampled: bilinear interpolation keeps a ramp exact."""
+    """Images of x and y show where each warped pixel was sampled: bilinear keeps a ramp exact."""
     source = sinusoidal_raster(np.zeros((120, 120)))
     to_source = pyproj.Transformer.from_crs(
         pyproj.CRS.from_epsg(32631), pyproj.CRS.from_wkt(SINUSOIDAL.to_wkt()), always_xy=True
@@ -121,15 +120,15 @@ def test_rasters_warped_together_are_those_warped_alone() -> None:
     warped = warp_onto(rasters, shifted)
     for raster, together in zip(rasters, warped, strict=True):
         alone = raster.warp_onto(shifted).values
-        known = np.isfinite(together.values)
-        np.testing.assert_array_equal(together.values[known], alone[known])
+        valid = np.isfinite(together.values)
+        np.testing.assert_array_equal(together.values[valid], alone[valid])
         assert (together.transform, together.crs) == (shifted.transform, shifted.crs)
     # A gap is of its own band alone, and lies where one of four neighbours has one.
     for row in range(4, 20):
         for column in range(4, 24):
             neighbours = np.s_[row - 3 : row - 1, column - 2 : column]
-            found = [np.isnan(together.values[row, column]) for together in warped]
-            assert found == [False, False, bool(np.isnan(holed[neighbours]).any())]
+            gaps = [np.isnan(together.values[row, column]) for together in warped]
+            assert gaps == [False, False, bool(np.isnan(holed[neighbours]).any())]
 
 
 @pytest.mark.parametrize("other", ["transform", "crs"])
@@ -150,16 +149,16 @@ def test_rasters_of_different_grids_are_not_warped_together(other: str) -> None:
     )
 )
 def test_gaps_are_filled_from_a_pixel_that_is_nearest(values: np.ndarray) -> None:
-    known = np.argwhere(~np.isnan(values))
-    if not len(known):
+    places = np.argwhere(~np.isnan(values))
+    if not len(places):
         with pytest.raises(ValueError, match=f"All of the {values.size} values are NaN"):
             fill_nearest(values)
         return
     before, filled = values.copy(), fill_nearest(values)
     np.testing.assert_array_equal(values, before)
     for at in np.ndindex(values.shape):
-        squared = ((known - at) ** 2).sum(axis=1)
-        assert filled[at] in values[tuple(known[squared == squared.min()].T)]
+        squared = ((places - at) ** 2).sum(axis=1)
+        assert filled[at] in values[tuple(places[squared == squared.min()].T)]
 
 
 def test_files_round_trip(tmp_path: Path) -> None:
@@ -179,8 +178,8 @@ def write_plain_geotiff(
     path: Path, stored: np.ndarray, nodata: float | None, crs: CRS | None = SINUSOIDAL
 ) -> None:
     with rasterio.open(
-        path, "w", driver="GTiff", height=stored.shape[0], width=stored.shape[1], count=1, dtype=stored.dtype, nodata=nodata,
-        crs=crs, transform=FINE_TRANSFORM if crs else None,
+        path, "w", driver="GTiff", height=stored.shape[0], width=stored.shape[1], count=1, dtype=stored.dtype,
+        nodata=nodata, crs=crs, transform=FINE_TRANSFORM if crs else None,
     ) as target:  # fmt: skip
         target.write(stored, 1)
 

@@ -20,8 +20,8 @@ def world(kind: str) -> list[np.ndarray]:
     return lines(kind, Extent(-180.0, -90.0, 180.0, 90.0), "c")
 
 
-def degrees_away(longitude: float, latitude: float, found: list[np.ndarray]) -> float:
-    points = np.concatenate(found)
+def degrees_away(longitude: float, latitude: float, shores: list[np.ndarray]) -> float:
+    points = np.concatenate(shores)
     return float(
         np.hypot((points[:, 0] - longitude) * np.cos(np.deg2rad(latitude)), points[:, 1] - latitude).min()
     )
@@ -41,18 +41,18 @@ def test_known_inland_places_are_not_on_a_coast() -> None:
 
 
 def test_known_borders_are_there() -> None:
-    found = lines("borders", MEDITERRANEAN)
-    assert degrees_away(7.53, 43.79, found) < 0.1  # France and Italy at Ventimiglia
-    assert degrees_away(6.87, 45.83, found) < 0.1  # at Mont Blanc
-    assert degrees_away(11.25, 43.77, found) > 0.5  # Florence
+    shores = lines("borders", MEDITERRANEAN)
+    assert degrees_away(7.53, 43.79, shores) < 0.1  # France and Italy at Ventimiglia
+    assert degrees_away(6.87, 45.83, shores) < 0.1  # at Mont Blanc
+    assert degrees_away(11.25, 43.77, shores) > 0.5  # Florence
 
 
 @pytest.mark.parametrize("kind", ["shorelines", "borders"])
 @pytest.mark.parametrize("resolution", ["c", "l", "i"])
 def test_lines_are_degrees(kind: str, resolution: str) -> None:
-    found = lines(kind, MEDITERRANEAN, resolution)
-    assert found
-    for line in found:
+    shores = lines(kind, MEDITERRANEAN, resolution)
+    assert shores
+    for line in shores:
         assert line.dtype == np.float64 and line.ndim == 2 and line.shape[1] == 2 and len(line) > 1
         assert np.abs(line[:, 0]).max() <= 180.0 and np.abs(line[:, 1]).max() <= 90.0
 
@@ -71,10 +71,10 @@ def test_every_line_that_meets_the_box_is_found_and_none_far_from_it(
     kind: str, west: float, south: float, width: float, height: float
 ) -> None:
     box = shapely.box(west, south, west + width, south + height)
-    found = lines(kind, Extent(west, south, west + width, south + height), "c")
-    for line in found:
+    shores = lines(kind, Extent(west, south, west + width, south + height), "c")
+    for line in shores:
         assert shapely.box(*line.min(axis=0), *line.max(axis=0)).buffer(1e-4).intersects(box)
-    keys = {line.tobytes() for line in found}
+    keys = {line.tobytes() for line in shores}
     meeting = [line for line in world(kind) if shapely.LineString(line).intersects(box)]
     assert all(line.tobytes() in keys for line in meeting)
 

@@ -1,5 +1,4 @@
-"""Areas in degrees: where they lie on the granule agrees with
-pyproj, and what is no area is refused in one line."""
+"""Areas in degrees: they lie where pyproj says, and what is no area is refused in one line."""
 
 from __future__ import annotations
 
@@ -62,13 +61,14 @@ def test_a_box_lies_where_pyproj_puts_it(name: str, data: st.DataObject) -> None
         np.concatenate([np.full(201, bounds.south), np.full(201, bounds.north), high, high]),
     )
     expected = [
-        np.floor((tile.top_m - ys.max()) / COARSE_PIXEL_M), np.ceil((tile.top_m - ys.min()) / COARSE_PIXEL_M),
-        np.floor((xs.min() - tile.left_m) / COARSE_PIXEL_M), np.ceil((xs.max() - tile.left_m) / COARSE_PIXEL_M),
-    ]  # fmt: skip
-    found = [window.rows.start, window.rows.stop, window.columns.start, window.columns.stop]
-    assert (
-        np.abs(np.subtract(found, np.clip(expected, 0, 1200))).max() <= 1
-    )  # a corner may lie within a centimetre of a pixel's
+        np.floor((tile.top_m - ys.max()) / COARSE_PIXEL_M),
+        np.ceil((tile.top_m - ys.min()) / COARSE_PIXEL_M),
+        np.floor((xs.min() - tile.left_m) / COARSE_PIXEL_M),
+        np.ceil((xs.max() - tile.left_m) / COARSE_PIXEL_M),
+    ]
+    edges = [window.rows.start, window.rows.stop, window.columns.start, window.columns.stop]
+    # A corner may lie within a centimetre of a pixel's.
+    assert np.abs(np.subtract(edges, np.clip(expected, 0, 1200))).max() <= 1
 
 
 @pytest.mark.parametrize("name", QUADRANTS)
@@ -81,7 +81,7 @@ def test_pixels_inside_a_shape_are_those_whose_centre_is(name: str) -> None:
         grid.left_m + 45 * FINE_PIXEL_M, grid.top_m - 40 * FINE_PIXEL_M, direction="INVERSE"
     )
     shape = shapely.Point(longitude, latitude).buffer(0.08)
-    found, small = inside(shape, grid)
+    mask, small = inside(shape, grid)
     assert small == 0
     row, column = np.mgrid[:80, :90]
     longitudes, latitudes = TO_SINUSOIDAL.transform(
@@ -89,7 +89,7 @@ def test_pixels_inside_a_shape_are_those_whose_centre_is(name: str) -> None:
     )
     expected = shapely.contains_xy(shape, longitudes, latitudes)
     assert 1000 < expected.sum() < 5000
-    assert (found != expected).sum() <= 2  # within a metre of the outline
+    assert (mask != expected).sum() <= 2  # within a metre of the outline
 
 
 def test_an_area_outside_the_granule_is_refused_with_what_there_is() -> None:
@@ -148,7 +148,7 @@ def test_polygons_are_read_however_geojson_wraps_them(tmp_path: Path, content: d
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         ({"type": "Point", "coordinates": [3, 43]}, "holds a Point"),
         ({"type": "LineString", "coordinates": [[3, 43], [4, 44]]}, "holds a LineString"),
@@ -164,13 +164,13 @@ def test_polygons_are_read_however_geojson_wraps_them(tmp_path: Path, content: d
         ([1, 2], "not readable as GeoJSON"),
     ],
 )
-def test_what_is_no_shape_is_refused(tmp_path: Path, content: object, told: str) -> None:
+def test_what_is_no_shape_is_refused(tmp_path: Path, content: object, message: str) -> None:
     path = written(tmp_path / "a.geojson", content)
     with pytest.raises(InputError) as caught:
         read_shape(path)
     assert (
         str(caught.value).startswith(f"{path}: ")
-        and told in str(caught.value)
+        and message in str(caught.value)
         and "\n" not in str(caught.value)
     )
 
@@ -178,8 +178,8 @@ def test_what_is_no_shape_is_refused(tmp_path: Path, content: object, told: str)
 def test_files_that_are_no_json_are_named(tmp_path: Path) -> None:
     (tmp_path / "a.geojson").write_text("{")
     (tmp_path / "b.geojson").write_bytes(b"\xff\xfe\x00")
-    for name, told in (("a", "not readable as JSON"), ("b", "not UTF-16"), ("c", "cannot be read")):
-        with pytest.raises(InputError, match=told):
+    for name, message in (("a", "not readable as JSON"), ("b", "not UTF-16"), ("c", "cannot be read")):
+        with pytest.raises(InputError, match=message):
             read_shape(tmp_path / f"{name}.geojson")
 
 
@@ -188,8 +188,8 @@ def test_files_that_are_no_json_are_named(tmp_path: Path) -> None:
 UTM = pyproj.Transformer.from_crs("EPSG:4326", "EPSG:32631", always_xy=True)
 MERCATOR = pyproj.Transformer.from_crs("EPSG:4326", "EPSG:3857", always_xy=True)
 DEGREES_OF_2008 = [
-    "urn:ogc:def:crs:OGC:1.3:CRS84", "urn:ogc:def:crs:OGC::CRS84", "urn:ogc:def:crs:EPSG::4326", "EPSG:4326", "epsg:4326",
-    "http://www.opengis.net/def/crs/OGC/1.3/CRS84",
+    "urn:ogc:def:crs:OGC:1.3:CRS84", "urn:ogc:def:crs:OGC::CRS84", "urn:ogc:def:crs:EPSG::4326", "EPSG:4326",
+    "epsg:4326", "http://www.opengis.net/def/crs/OGC/1.3/CRS84",
 ]  # fmt: skip
 
 
@@ -206,9 +206,9 @@ def in_crs(transformer: pyproj.Transformer) -> dict[str, Any]:
     return polygon(*(transformer.transform(x, y) for x, y in dense.exterior.coords[:-1]))
 
 
-def differing_share(found: shapely.Geometry) -> float:
+def differing_share(shape: shapely.Geometry) -> float:
     triangle = shapely.Polygon(TRIANGLE["coordinates"][0])
-    return float(shapely.symmetric_difference(found, triangle).area / triangle.area)
+    return float(shapely.symmetric_difference(shape, triangle).area / triangle.area)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
@@ -223,11 +223,13 @@ def test_a_shape_is_read_in_any_encoding_that_says_what_it_is(tmp_path: Path, en
 @pytest.mark.parametrize(
     "content",
     [
-        {"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {}, "geometry": None}, FEATURE]},
+        {"type": "FeatureCollection",
+         "features": [{"type": "Feature", "properties": {}, "geometry": None}, FEATURE]},
         {"type": "FeatureCollection", "features": [{"type": "Feature", "properties": None}, FEATURE, None]},
         {"type": "GeometryCollection", "geometries": [TRIANGLE, MULTI]},
-        {"type": "Feature", "geometry": {"type": "GeometryCollection", "geometries": [{"type": "GeometryCollection",
-                                                                                         "geometries": [TRIANGLE]}]}},
+        {"type": "Feature",
+         "geometry": {"type": "GeometryCollection",
+                      "geometries": [{"type": "GeometryCollection", "geometries": [TRIANGLE]}]}},
         {**TRIANGLE, "coordinates": [[[*point, 12.5] for point in TRIANGLE["coordinates"][0]]]},
         {**TRIANGLE, "coordinates": [[[*point, 12.5, 7] for point in TRIANGLE["coordinates"][0]]]},
         {**TRIANGLE, "coordinates": [TRIANGLE["coordinates"][0][:-1]]},
@@ -279,7 +281,7 @@ def test_metres_near_the_origin_are_not_taken_for_degrees(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         ({**TRIANGLE, "crs": named_crs("my own")}, "crs is .*my own.*not known"),
         (
@@ -325,15 +327,15 @@ def test_metres_near_the_origin_are_not_taken_for_degrees(tmp_path: Path) -> Non
         ("POLYGON ((3 43, 4 43, 3 44, 3 43))", "no object of GeoJSON"),
     ],
 )
-def test_what_cannot_be_honoured_is_named(tmp_path: Path, content: object, told: str) -> None:
+def test_what_cannot_be_honoured_is_named(tmp_path: Path, content: object, message: str) -> None:
     path = written(tmp_path / "a.geojson", content)
-    with pytest.raises(InputError, match=told) as caught:
+    with pytest.raises(InputError, match=message) as caught:
         read_shape(path)
     assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"\x00\x00\x27\x0a" + bytes(96), "is a shapefile; .*ogr2ogr -t_srs EPSG:4326 area.geojson /"),
         (b"PK\x03\x04" + bytes(96), "is a zip file; .* area.geojson /vsizip//"),
@@ -352,10 +354,10 @@ def test_what_cannot_be_honoured_is_named(tmp_path: Path, content: object, told:
         ('{"type": "é"}'.encode("latin-1"), "line 1 is not UTF-8"),
     ],
 )
-def test_another_format_is_named_with_what_converts_it(tmp_path: Path, content: bytes, told: str) -> None:
+def test_another_format_is_named_with_what_converts_it(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "a.geojson"
     path.write_bytes(content)
-    with pytest.raises(InputError, match=told) as caught:
+    with pytest.raises(InputError, match=message) as caught:
         read_shape(path)
     assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
 

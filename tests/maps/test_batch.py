@@ -1,5 +1,4 @@
-"""A function over many granules: what is missing is done, what
-fails is named, and the estimate is what comes."""
+"""A function over many granules: what is missing is done, what fails named, the estimate right."""
 
 from __future__ import annotations
 
@@ -98,7 +97,8 @@ def test_workers_get_absolute_paths(granules: Path, tmp_path: Path, monkeypatch:
     relative = job(granules.relative_to(tmp_path), Path("maps"), Settings(weights=Path("weights")))
     items = relative.items(relative.missing(), relative.outputs.directory)
     assert items[LST[0]] == (
-        granules / LST[0], granules / NDVI[0], tmp_path / "maps" / map_names([0])[0], Settings(weights=tmp_path / "weights"),
+        granules / LST[0], granules / NDVI[0], tmp_path / "maps" / map_names([0])[0],
+        Settings(weights=tmp_path / "weights"),
     )  # fmt: skip
 
 

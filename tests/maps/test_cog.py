@@ -1,5 +1,4 @@
-"""Cloud-Optimised GeoTIFFs: accepted by rio-cogeo, read back by
-GDAL's own tools, and the same bytes each time."""
+"""Cloud-Optimised GeoTIFFs: valid by rio-cogeo, readable by GDAL's tools, the same bytes each time."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Maps and patches of many granules: what several processes make is
-what one makes, and one bad granule stops nothing."""
+"""Maps and patches of many granules: processes agree, and one bad granule stops nothing."""
 
 from __future__ import annotations
 
@@ -65,11 +64,11 @@ def test_two_processes_make_the_maps_that_one_makes(
         predict_granule(pair.lst, pair.reflectance, alone, Request("tsharp", threads=1))
         assert (out / f"{pair.lst.stem}_250m.tif").read_bytes() == alone.read_bytes()
         alone.unlink()
-    made = {path: path.stat().st_mtime_ns for path in out.glob("*.tif")}
+    times = {path: path.stat().st_mtime_ns for path in out.glob("*.tif")}
     shutil.copy2(simulated / pairs[1].lst.name, pairs[1].lst)
     code, printed, _ = lstsr(*command)
     assert (code, printed) == (0, f"{out}: 1 maps made, 2 there already, 0 failed\n")
-    assert {path: path.stat().st_mtime_ns for path in made} == made
+    assert {path: path.stat().st_mtime_ns for path in times} == times
     assert not (out / "failures.csv").exists()
     with rasterio.open(out / f"{pairs[1].lst.stem}_250m.tif") as source:
         assert source.descriptions[0] == "LST"
@@ -101,7 +100,7 @@ def test_a_dry_run_makes_nothing(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--out", "x.tif"], "expected --lst with --reflectance, or --granules"),
         (["--lst", "a.hdf", "--out", "x.tif"], "expected --lst with --reflectance, or --granules"),
@@ -121,10 +120,10 @@ def test_a_dry_run_makes_nothing(
     ],
 )
 def test_commands_that_make_no_sense_are_refused(
-    lstsr: Callable[..., tuple[int, str, str]], arguments: list[str], told: str
+    lstsr: Callable[..., tuple[int, str, str]], arguments: list[str], message: str
 ) -> None:
     code, _, errors = lstsr("predict", *arguments)
-    assert code == 1 and told in errors and errors.count("\n") == 1
+    assert code == 1 and message in errors and errors.count("\n") == 1
 
 
 # What is there already, in a directory as for a single map
@@ -194,11 +193,11 @@ class World:
 @pytest.fixture
 def world(tmp_path: Path, dask_cluster: DaskProcesses, lstsr: Callable[..., tuple[int, str, str]]) -> World:
     """One day, its map made."""
-    made = World(tmp_path / "granules", tmp_path / "maps", dask_cluster.scheduler_file, lstsr)
-    write_lst(made.granules / LST_NAME)
-    write_reflectance(made.granules / REFLECTANCE_NAME)
-    assert made.predict() == (0, "1 maps made, 0 there already, 0 failed", [])
-    return made
+    place = World(tmp_path / "granules", tmp_path / "maps", dask_cluster.scheduler_file, lstsr)
+    write_lst(place.granules / LST_NAME)
+    write_reflectance(place.granules / REFLECTANCE_NAME)
+    assert place.predict() == (0, "1 maps made, 0 there already, 0 failed", [])
+    return place
 
 
 def test_a_map_of_unchanged_granules_stays(world: World) -> None:
@@ -244,8 +243,7 @@ def test_a_damaged_map_and_an_older_code_s_map_are_made_anew(
 def test_one_map_a_day_that_of_the_granule_to_be_used(
     world: World, newer: str, older_stays_in_granules: bool
 ) -> None:
-    """A newer production replaces the older one's map and says so; an
-    older collection does so only where it is alone."""
+    """A newer production replaces a map and says so; an older collection only where it is alone."""
     world.map_of(LST_NAME).with_suffix(".png").write_bytes(b"its picture")
     write_lst(world.granules / newer, 320.0)
     if not older_stays_in_granules:
@@ -261,8 +259,8 @@ def test_one_map_a_day_that_of_the_granule_to_be_used(
     assert world.map_of(LST_NAME).is_file()
     code, printed, lines = world.predict()
     assert (code, printed) == (0, "1 maps made, 0 there already, 0 failed")
-    told = [line for line in lines if "removed" in line]
-    assert told == [f"lstsr: {world.map_of(LST_NAME)}: removed ({newer} replaces its granule)"]
+    notes = [line for line in lines if "removed" in line]
+    assert notes == [f"lstsr: {world.map_of(LST_NAME)}: removed ({newer} replaces its granule)"]
     assert [path.name for path in world.maps.glob("*250m*")] == [world.map_of(newer).name]
 
 

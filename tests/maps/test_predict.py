@@ -86,37 +86,36 @@ def test_every_method_maps_a_granule(
         granules.lst, granules.reflectance, out, Request(method, half_pixel_weights, threads=2)
     )
     assert cog_validate(out, strict=True, quiet=True)[0]
-    found, cloud = read_map(out), CLOUDS.repeat(4, 0).repeat(4, 1)
-    assert (found.validity[cloud] == CLOUD).all()
-    assert (found.validity[GAPS & ~cloud] == (VALID if method == "bicubic" else NDVI_INVALID)).all()
-    assert (found.validity[~GAPS & ~cloud] == VALID).all()
-    np.testing.assert_array_equal(np.isnan(found.lst_k), np.isin(found.validity, (CLOUD, NDVI_INVALID)))
+    bands, cloud = read_map(out), CLOUDS.repeat(4, 0).repeat(4, 1)
+    assert (bands.validity[cloud] == CLOUD).all()
+    assert (bands.validity[GAPS & ~cloud] == (VALID if method == "bicubic" else NDVI_INVALID)).all()
+    assert (bands.validity[~GAPS & ~cloud] == VALID).all()
+    np.testing.assert_array_equal(np.isnan(bands.lst_k), np.isin(bands.validity, (CLOUD, NDVI_INVALID)))
     place = Tile(18, 4).transform(FINE_PIXEL_M) @ Affine.translation(4 * FIRST_COLUMN, 4 * FIRST_ROW)
-    assert found.transform.almost_equals(place, 1e-4)
+    assert bands.transform.almost_equals(place, 1e-4)
     assert summary.made and summary.shares["cloud or fill in the LST"] == pytest.approx(cloud.mean())
     if method not in PUBLISHED_CHECKPOINTS:  # an untrained network's LST is no temperature
         lst_k, _ = fields()
-        assert np.nanmax(np.abs(degrade(found.lst_k) - lst_k)) < 5.0
+        assert np.nanmax(np.abs(degrade(bands.lst_k) - lst_k)) < 5.0
         assert summary.consistency_k < 0.6
 
 
 def test_the_residual_is_the_degraded_map_minus_the_lst(granules: Granules, tmp_path: Path) -> None:
     predict_granule(granules.lst, granules.reflectance, tmp_path / "map.tif", Request("tsharp"))
-    found, (lst_k, _) = read_map(tmp_path / "map.tif"), fields()
-    expected_k = degrade(found.lst_k) - np.rint(lst_k / 0.02) * 0.02
-    blocks = found.residual_k.reshape(SIZE, 4, SIZE, 4)
-    known = np.isfinite(expected_k)
-    assert known.mean() > 0.8
-    np.testing.assert_allclose(np.fmax.reduce(blocks, axis=(1, 3))[known], expected_k[known], atol=2e-3)
-    np.testing.assert_allclose(np.fmin.reduce(blocks, axis=(1, 3))[known], expected_k[known], atol=2e-3)
-    assert np.isnan(found.residual_k[~known.repeat(4, 0).repeat(4, 1)]).all()
+    bands, (lst_k, _) = read_map(tmp_path / "map.tif"), fields()
+    expected_k = degrade(bands.lst_k) - np.rint(lst_k / 0.02) * 0.02
+    blocks = bands.residual_k.reshape(SIZE, 4, SIZE, 4)
+    valid = np.isfinite(expected_k)
+    assert valid.mean() > 0.8
+    np.testing.assert_allclose(np.fmax.reduce(blocks, axis=(1, 3))[valid], expected_k[valid], atol=2e-3)
+    np.testing.assert_allclose(np.fmin.reduce(blocks, axis=(1, 3))[valid], expected_k[valid], atol=2e-3)
+    assert np.isnan(bands.residual_k[~valid.repeat(4, 0).repeat(4, 1)]).all()
 
 
 def test_a_network_sees_the_nearest_pixel_where_there_is_none(
     granules: Granules, half_pixel_weights: Path, tmp_path: Path
 ) -> None:
-    """Far from gaps the map is the one of a granule without them;
-    the network's own pass, not cut into anything."""
+    """Far from gaps the map is that of a granule without them, in one pass of the network."""
     predict_granule(
         granules.lst, granules.reflectance, tmp_path / "map.tif", Request(weights=half_pixel_weights)
     )
@@ -189,10 +188,10 @@ def test_pixels_outside_a_shape_are_masked(granules: Granules, tmp_path: Path) -
         tmp_path / "map.tif",
         Request("tsharp", shape=tmp_path / "field.geojson"),
     )
-    found = read_map(tmp_path / "map.tif")
-    outside = found.validity == OUTSIDE_SHAPE
+    bands = read_map(tmp_path / "map.tif")
+    outside = bands.validity == OUTSIDE_SHAPE
     assert 0.3 < outside.mean() < 0.7 and summary.shares["outside the shape"] == pytest.approx(outside.mean())
-    assert np.isnan(found.lst_k[outside]).all() and np.isfinite(found.lst_k[found.validity == VALID]).all()
+    assert np.isnan(bands.lst_k[outside]).all() and np.isfinite(bands.lst_k[bands.validity == VALID]).all()
 
 
 def test_water_is_masked(granules: Granules, tmp_path: Path) -> None:
@@ -207,9 +206,9 @@ def test_water_is_masked(granules: Granules, tmp_path: Path) -> None:
         place,
     )
     predict_granule(granules.lst, granules.reflectance, tmp_path / "map.tif", Request("tsharp", water=path))
-    found = read_map(tmp_path / "map.tif")
-    np.testing.assert_array_equal(found.validity == WATER, water == 1)
-    assert np.isnan(found.lst_k[water == 1]).all() and np.isnan(found.residual_k[water == 1]).all()
+    bands = read_map(tmp_path / "map.tif")
+    np.testing.assert_array_equal(bands.validity == WATER, water == 1)
+    assert np.isnan(bands.lst_k[water == 1]).all() and np.isnan(bands.residual_k[water == 1]).all()
 
 
 def test_of_a_directory_of_water_masks_the_nearest_years_is_taken(granules: Granules, tmp_path: Path) -> None:
@@ -262,11 +261,11 @@ def test_a_landmark_stays_where_it_is(tmp_path: Path, name: str) -> None:
     def centre_of(values: FloatArray, transform: Affine) -> tuple[float, float]:
         excess = np.nan_to_num(np.where(values > 306.0, values - 306.0, 0.0))
         rows, columns = np.indices(values.shape) + 0.5
-        found: tuple[float, float] = transform @ (
+        place: tuple[float, float] = transform @ (
             (columns * excess).sum() / excess.sum(),
             (rows * excess).sum() / excess.sum(),
         )
-        return found
+        return place
 
     zone = int((longitude + 180.0) // 6.0) + 1
     utm = pyproj.CRS.from_epsg((32600 if latitude > 0.0 else 32700) + zone)
@@ -302,9 +301,9 @@ def test_what_no_training_has_seen_is_warned_of_and_flagged(tmp_path: Path, half
     assert "NDVI of 0.68% of the valid pixels is outside the -0.20 to 1.00" in wet
     expected = np.zeros((4 * SIZE, 4 * SIZE), dtype=np.bool_)
     expected[40:80, 40:80] = expected[200:300, 250:260] = True
-    found = read_map(tmp_path / "map.tif")
-    np.testing.assert_array_equal(found.validity == OUTSIDE_TRAINING, expected)
-    assert np.isfinite(found.lst_k).all()
+    bands = read_map(tmp_path / "map.tif")
+    np.testing.assert_array_equal(bands.validity == OUTSIDE_TRAINING, expected)
+    assert np.isfinite(bands.lst_k).all()
     assert (
         predict_granule(
             granules.lst, granules.reflectance, tmp_path / "plain.tif", Request("tsharp")
@@ -367,8 +366,8 @@ def test_the_same_inputs_give_the_same_bytes_whatever_the_threads(
             Request(weights=half_pixel_weights, threads=threads),
         )
     assert (tmp_path / "a.tif").read_bytes() == (tmp_path / "b.tif").read_bytes()
-    found, expected = read_map(tmp_path / "c.tif"), read_map(tmp_path / "a.tif")
-    np.testing.assert_allclose(found.lst_k, expected.lst_k, atol=1e-3)
+    bands, expected = read_map(tmp_path / "c.tif"), read_map(tmp_path / "a.tif")
+    np.testing.assert_allclose(bands.lst_k, expected.lst_k, atol=1e-3)
 
 
 def test_a_map_that_is_there_is_left_as_it_is(
@@ -464,20 +463,20 @@ def test_what_is_odd_about_a_granule_is_a_warning_of_its_map(granules: Granules,
     odd = tmp_path / granules.lst.name.replace(".061.", ".005.")
     shutil.copyfile(granules.lst, odd)
     summary = predict_granule(odd, granules.reflectance, tmp_path / "map.tif", Request("bicubic"))
-    told = f"{odd.name}: of collection 005; this reader was made for 006 and 061."
-    assert told in summary.warnings
-    assert told in json.loads(read_map(tmp_path / "map.tif").tags["LSTSR_SUMMARY"])["warnings"]
+    message = f"{odd.name}: of collection 005; this reader was made for 006 and 061."
+    assert message in summary.warnings
+    assert message in json.loads(read_map(tmp_path / "map.tif").tags["LSTSR_SUMMARY"])["warnings"]
 
 
 def test_wrong_requests_are_refused(granules: Granules, tmp_path: Path) -> None:
-    for values, told in [
+    for values, message in [
         ({"method": "magic"}, "unknown method 'magic'"),
         ({"bounds": Extent(0.0, 0.0, 1.0, 1.0), "shape": tmp_path}, "exclude each other"),
         ({"threads": 0}, "threads is 0; expected 1 to 256"),
         ({"threads": 100_000}, "threads is 100000"),
         ({"weights": tmp_path / "absent"}, "no such directory"),
     ]:
-        with pytest.raises(InputError, match=told):
+        with pytest.raises(InputError, match=message):
             Request(**values)
     assert "holds no weights for it" in refusal(granules, tmp_path / "map.tif", Request(weights=tmp_path))
     absent = Granules(
@@ -504,10 +503,10 @@ def test_a_disk_that_fills_up_leaves_no_map(
 
 def renamed(granules: Granules, directory: Path, lst: GranuleName, reflectance: GranuleName) -> Granules:
     """The same content under other names."""
-    made = Granules(directory / str(lst), directory / str(reflectance))
-    shutil.copy(granules.lst, made.lst)
-    shutil.copy(granules.reflectance, made.reflectance)
-    return made
+    files = Granules(directory / str(lst), directory / str(reflectance))
+    shutil.copy(granules.lst, files.lst)
+    shutil.copy(granules.reflectance, files.reflectance)
+    return files
 
 
 @pytest.mark.parametrize("lst", ["MOD", "MYD"])
@@ -534,17 +533,17 @@ def test_a_map_tells_platforms_and_collections(
 
 
 @pytest.mark.parametrize(
-    ("product", "layer", "told"),
+    ("product", "layer", "message"),
     [("MOD21A1D", "day", None), ("MYD11A1", "day", "Aqua by day"), ("MOD21A1N", "night", "Terra by night"),
      ("MYD21A1N", "night", "Aqua by night")],
 )  # fmt: skip
 def test_what_the_packages_weights_have_not_seen_is_told(
-    product: str, layer: Layer, told: str | None
+    product: str, layer: Layer, message: str | None
 ) -> None:
     tile = Tile(18, 4)
     paths = [Path(str(GranuleName(name, DAY, tile))) for name in (product, f"{product[:3]}09GQ")]
     warnings = check_names(paths[0], paths[1], Request(layer=layer))
-    assert len(warnings) == (told is not None) and (told or "") in "".join(warnings)
+    assert len(warnings) == (message is not None) and (message or "") in "".join(warnings)
     assert check_names(paths[0], paths[1], Request("bicubic", layer=layer)) == ()
 
 
@@ -559,7 +558,7 @@ LST_NAME, REFLECTANCE_NAME, WATER_NAME = (
 
 
 @pytest.mark.parametrize(
-    ("lst", "reflectance", "water", "layer", "told"),
+    ("lst", "reflectance", "water", "layer", "message"),
     [
         (
             REFLECTANCE_NAME,
@@ -636,7 +635,7 @@ LST_NAME, REFLECTANCE_NAME, WATER_NAME = (
     ],
 )
 def test_names_that_are_wrong_are_refused_for_what_is_wrong(
-    lst: str, reflectance: str, water: str | None, layer: Layer, told: str, tmp_path: Path
+    lst: str, reflectance: str, water: str | None, layer: Layer, message: str, tmp_path: Path
 ) -> None:
     """Before anything is read: there are no such files."""
     with pytest.raises(InputError) as caught:
@@ -646,7 +645,7 @@ def test_names_that_are_wrong_are_refused_for_what_is_wrong(
             tmp_path / "m.tif",
             Request("bicubic", layer=layer, water=water and Path(water)),
         )
-    assert told in str(caught.value) and "\n" not in str(caught.value)
+    assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_an_input_is_not_replaced(granules: Granules, tmp_path: Path) -> None:
@@ -701,9 +700,9 @@ def test_a_field_smaller_than_a_pixel_is_the_pixel_it_lies_in(granules: Granules
         == f"{path}: a polygon holds no centre of a 250 m pixel (5.4 ha), and the pixels it touches are"
         " mapped"
     )
-    found = read_map(tmp_path / "map.tif")
-    ((row, column),) = np.argwhere(np.isfinite(found.lst_k))
-    assert np.allclose(~grid @ (found.transform @ (column + 0.5, row + 0.5)), (130.5, 150.5))
+    bands = read_map(tmp_path / "map.tif")
+    ((row, column),) = np.argwhere(np.isfinite(bands.lst_k))
+    assert np.allclose(~grid @ (bands.transform @ (column + 0.5, row + 0.5)), (130.5, 150.5))
 
 
 def test_a_granule_of_fill_alone_is_named(tmp_path: Path) -> None:

@@ -1,5 +1,4 @@
-"""Many maps as one array: values as rasterio reads them, days and CRS as
-written, and no pixel read before it is asked for."""
+"""Many maps as one array: values, days and CRS as written, and no pixel read unasked."""
 
 from __future__ import annotations
 
@@ -97,8 +96,8 @@ def test_a_windows_values_are_rasterios(maps: Path) -> None:
             with rasterio.open(maps / f"{name(part)}_250m.tif") as source:
                 expected = source.read(window=Window.from_slices(rows, columns))
             for band, variable in enumerate(("LST", "residual")):
-                found = stack[variable].sel(time=day).isel(y=rows, x=columns)
-                np.testing.assert_array_equal(found.to_numpy().squeeze(), expected[band])
+                window = stack[variable].sel(time=day).isel(y=rows, x=columns)
+                np.testing.assert_array_equal(window.to_numpy().squeeze(), expected[band])
     assert np.isnan(stack["LST"].isel(time=0, y=5, x=5).to_numpy())
 
 

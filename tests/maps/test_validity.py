@@ -26,8 +26,8 @@ STATISTICS = Statistics(300.0, 8.0, 0.6, 0.2, lst_min_k=280.0, lst_max_k=320.0, 
     arrays(np.float64, (8, 12), elements=st.floats(-1, 1)),
 )
 def test_a_pixel_is_outside_by_its_lst_or_by_its_ndvi(lst_k: np.ndarray, ndvi: np.ndarray) -> None:
-    found = outside_training(lst_k, ndvi, STATISTICS)
-    for (row, column), outside in np.ndenumerate(found):
+    mask = outside_training(lst_k, ndvi, STATISTICS)
+    for (row, column), outside in np.ndenumerate(mask):
         cold_or_hot = not 280.0 <= lst_k[row // 4, column // 4] <= 320.0
         assert outside == (cold_or_hot or not -0.1 <= ndvi[row, column] <= 0.9)
 

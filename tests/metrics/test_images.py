@@ -165,8 +165,7 @@ def test_gradient_magnitude_is_that_of_slow_loops() -> None:
 
 @pytest.mark.parametrize(("down", "right"), [(1.0, 0.0), (0.0, 1.0), (0.3, -0.7)])
 def test_gradient_magnitude_of_a_plane(down: float, right: float) -> None:
-    """Each filter's response to a·row + b·column: (−8a), (−8b), −6(a + b)
-    and 6(b − a); the squares sum to 136 (a² + b²)."""
+    """Filters' responses to a·row + b·column are −8a, −8b, −6(a + b) and 6(b − a)."""
     row, column = np.mgrid[:9, :11]
     expected = math.sqrt(64 * (down**2 + right**2) + 36 * (down + right) ** 2 + 36 * (right - down) ** 2)
     np.testing.assert_allclose(
@@ -199,7 +198,7 @@ def test_gradient_classes_are_the_quartiles_of_the_references_detail() -> None:
         (quartiles[0] <= detail) & (detail <= quartiles[1]),
         detail > quartiles[1],
     ]
-    expected = [math.sqrt(squared[chosen].mean()) for chosen in classes]
+    expected = [math.sqrt(squared[mask].mean()) for mask in classes]
     assert metrics.rmse_by_gradient_k(x, r) == pytest.approx(expected, rel=1e-9)
 
 
@@ -235,8 +234,7 @@ def test_consistency_of_an_upsampled_plane_is_lost_at_the_edges_alone() -> None:
 
 
 def test_consistency_of_upsampled_noise_is_large() -> None:
-    """Noise at the coarse Nyquist frequency is what D takes away:
-    bicubic interpolation cannot be consistent with it."""
+    """D takes away noise at the coarse Nyquist frequency: no bicubic product is consistent with it."""
     checkerboard = 300.0 + np.indices((16, 16)).sum(axis=0) % 2
     assert metrics.consistency_k(upsample(checkerboard), checkerboard) == pytest.approx(0.5, abs=0.05)
 

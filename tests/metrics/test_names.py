@@ -37,8 +37,7 @@ def test_no_two_metrics_are_called_alike() -> None:
 
 @pytest.fixture(scope="module")
 def figures(synthetic_pair: Pair) -> dict[str, dict[str, float]]:
-    """All metrics of a product that is ASTER's image itself, of
-    a smooth one, and of one with noise and a bias."""
+    """All metrics of ASTER's image itself, of a smooth one, and of one with noise and a bias."""
     placement = Georeferenced(synthetic_pair)
     comparison = placement.compare({"bicubic": sharpen(placement.pair, "bicubic")})["bicubic"]
     assert isinstance(comparison, Comparison)

@@ -1,5 +1,4 @@
-"""Perceptual metrics against their papers' definitions written in
-numpy, and LPIPS against VGG16 layer by layer."""
+"""Perceptual metrics against their papers' definitions in numpy; LPIPS against VGG16 by layers."""
 
 from __future__ import annotations
 
@@ -73,8 +72,7 @@ def direct_gmsd(x: np.ndarray, r: np.ndarray) -> float:
 
 
 def haar_coefficients(image: np.ndarray, level: int, transposed: bool) -> np.ndarray:
-    """|Sum of the windows' upper halves − that of the lower ones| / 2^level;
-    windows reach 2^(level−1) pixels down and right."""
+    """|Sum of windows' upper halves − lower halves| / 2^level, reaching 2^(level−1) down and right."""
     size = 2**level
     turned = image.T if transposed else image
     padded = np.pad(turned, (size // 2 - 1, size // 2))
@@ -101,10 +99,9 @@ def direct_haarpsi(x: np.ndarray, r: np.ndarray) -> float:
 
 
 def direct_vif(x: np.ndarray, r: np.ndarray) -> float:
-    """Sheikh & Bovik 2006 in pixels: four scales, Gaussian windows of 17,
-    9, 5 and 3 pixels, visual noise of variance 2."""
+    """Sheikh & Bovik 2006 in pixels: Gaussian windows of 17, 9, 5 and 3 pixels, noise variance 2."""
     x, r = scaled(x, r, 255.0)
-    kept = held = 0.0
+    information = held = 0.0
     for scale, size in enumerate((17, 9, 5, 3)):
         taps = np.exp(-(((np.arange(size) - size // 2) / (size / 5)) ** 2) / 2)
         kernel = np.outer(taps, taps) / taps.sum() ** 2
@@ -121,9 +118,9 @@ def direct_vif(x: np.ndarray, r: np.ndarray) -> float:
         gain = covariance / variance_r
         noise = variance_x - gain * covariance
         noise, gain = np.where(gain < 0, variance_x, noise), np.maximum(gain, 0.0)
-        kept += float(np.log10(1 + gain**2 * variance_r / (noise + 2)).sum())
+        information += float(np.log10(1 + gain**2 * variance_r / (noise + 2)).sum())
         held += float(np.log10(1 + variance_r / 2).sum())
-    return kept / held
+    return information / held
 
 
 @pytest.mark.parametrize("shape", [(64, 80), (65, 57), (50, 73)])
@@ -442,10 +439,10 @@ def test_other_linear_layers_are_refused(
         path.write_bytes(path.read_bytes()[:-200])
     monkeypatch.setattr(perceptual, "VGG16_SHA256", file_sha256(torch_cache / VGG16_FILE))
     monkeypatch.setattr(perceptual, "LINEAR_SHA256", linear_sha256(linear))
-    found = {"other numbers": linear_sha256(changed), "another order": linear_sha256(linear[::-1])}.get(
+    sums = {"other numbers": linear_sha256(changed), "another order": linear_sha256(linear[::-1])}.get(
         content, file_sha256(path)
     )
     with pytest.raises(InputError) as refusal:
         load_lpips()
-    for part in (str(path), linear_sha256(linear), found):
+    for part in (str(path), linear_sha256(linear), sums):
         assert part in str(refusal.value)

@@ -36,10 +36,10 @@ def test_pairs_are_of_one_day_and_tile_in_any_folder(tmp_path: Path) -> None:
     )
     touch(tmp_path, ".MOD21A1D.A2018107.h18v04.061.2020001000000.17.part.hdf")
     pairs = granule_pairs(tmp_path)
-    told = [
+    messages = [
         (str(pair.date), str(pair.tile), pair.reflectance and pair.reflectance.parent.name) for pair in pairs
     ]
-    assert told == [
+    assert messages == [
         ("2018-04-15", "h18v04", "2018.04.15"),
         ("2018-04-15", "h19v04", None),
         ("2018-04-16", "h18v04", "2018.04.16"),
@@ -76,8 +76,9 @@ def listings(draw: st.DrawFn) -> list[str]:
     """Names of a directory: two days and tiles, both platforms, two collections, several productions."""
     kinds = st.sampled_from(["21A1D", "21A1N", "11A1", "09GQ", "09GA"])
     parts = st.tuples(
-        st.sampled_from(list(PLATFORMS)), kinds, st.sampled_from(["2018105", "2018106"]), st.sampled_from(["h18v04", "h19v04"]),
-        st.sampled_from(["006", "061"]), st.sampled_from(["2020001000000", "2021001000000"]),
+        st.sampled_from(list(PLATFORMS)), kinds, st.sampled_from(["2018105", "2018106"]),
+        st.sampled_from(["h18v04", "h19v04"]), st.sampled_from(["006", "061"]),
+        st.sampled_from(["2020001000000", "2021001000000"]),
     )  # fmt: skip
     rows = draw(st.lists(parts, max_size=24, unique=True))
     return [
@@ -125,7 +126,7 @@ def test_pairing_follows_its_rule_whatever_the_directory_holds(
 
 
 @pytest.mark.parametrize(
-    ("reflectance", "told"),
+    ("reflectance", "messages"),
     [
         ("MYD09GQ.A2018105.h18v04.061.2020001000000.hdf", []),
         (
@@ -143,20 +144,21 @@ def test_pairing_follows_its_rule_whatever_the_directory_holds(
     ],
 )
 def test_another_origin_is_told(
-    reflectance: str, told: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    reflectance: str, messages: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     name = GranuleName.parse("MYD21A1D.A2018105.h18v04.061.2020001000000.hdf")
-    assert other_origin(name, GranuleName.parse(reflectance)) == told
+    assert other_origin(name, GranuleName.parse(reflectance)) == messages
     touch(tmp_path, str(name), reflectance)
     tell_other_origins(granule_pairs(tmp_path))
-    assert capsys.readouterr().err == "".join(f"lstsr: {line} (1 of 1 LST granules)\n" for line in told)
+    assert capsys.readouterr().err == "".join(f"lstsr: {line} (1 of 1 LST granules)\n" for line in messages)
 
 
 @pytest.mark.parametrize(
     "odd",
     [
-        "MOD21A1D.A2018105.h18v04.061.2020358154430 (1).hdf", "MOD21A1D.A2018105.h18v04.061.NRT.hdf", "MOD21A1D.copy.hdf",
-        "MYD21A1D.A2018105.h18v04.061.hdf", "MOD09GQ.A2018999.h18v04.061.2020358154430.hdf", "MYD09GQ_old.hdf",
+        "MOD21A1D.A2018105.h18v04.061.2020358154430 (1).hdf", "MOD21A1D.A2018105.h18v04.061.NRT.hdf",
+        "MOD21A1D.copy.hdf", "MYD21A1D.A2018105.h18v04.061.hdf",
+        "MOD09GQ.A2018999.h18v04.061.2020358154430.hdf", "MYD09GQ_old.hdf",
         "MOD09GQ.A2018105.h99v04.061.2020358154430.hdf", "MOD21A1Dx.A2018105.h18v04.061.2020358154430.hdf",
     ],
 )  # fmt: skip
@@ -167,8 +169,8 @@ def test_an_odd_name_is_passed_over_with_a_line(
     touch(tmp_path, name)
     touch(tmp_path / "folder", odd)
     assert [pair.lst.name for pair in granule_pairs(tmp_path)] == [name]
-    told = capsys.readouterr().err
-    assert told.count("\n") == 1 and odd in told and "passed over" in told
+    errors = capsys.readouterr().err
+    assert errors.count("\n") == 1 and odd in errors and "passed over" in errors
     (tmp_path / name).unlink()
     if "21A1D" in odd:
         with pytest.raises(InputError, match=r"give .* the name that the archive gave it"):
@@ -177,11 +179,11 @@ def test_an_odd_name_is_passed_over_with_a_line(
 
 def test_a_directory_that_is_none_is_refused(tmp_path: Path) -> None:
     touch(tmp_path, "a.hdf")
-    for path, told in (
+    for path, message in (
         (tmp_path / "absent", "no such directory"),
         (tmp_path / "a.hdf", "is a file; expected a directory"),
     ):
-        with pytest.raises(InputError, match=told):
+        with pytest.raises(InputError, match=message):
             granule_pairs(path)
 
 
@@ -222,7 +224,7 @@ def test_another_product_than_the_option_takes_is_named(
         return
     with pytest.raises(InputError) as caught:
         check_kind(path, kinds, option)
-    told = str(caught.value)
-    assert told.startswith(f"{path}: is a {product} granule, and {option} takes ") and all(
-        name in told for name in taken
+    message = str(caught.value)
+    assert message.startswith(f"{path}: is a {product} granule, and {option} takes ") and all(
+        name in message for name in taken
     )

@@ -629,9 +629,9 @@ def test_ndvi_over_some_ground_is_what_the_whole_has_there(tmp_path: Path) -> No
     grounds = [coarse.crop(slice(2, 9), slice(5, 12)), coarse, coarse.crop(slice(8, 16), slice(0, 3))]
     expected = [whole.crop(slice(8, 36), slice(20, 48)), whole, whole.crop(slice(32, 64), slice(0, 12))]
     outside = Raster(np.zeros((4, 4)), LST_TRANSFORM @ Affine.translation(21, 0), SINUSOIDAL)
-    *found, nothing = read_ndvi_over(tmp_path / "granule.hdf", [*grounds, outside])
+    *rasters, nothing = read_ndvi_over(tmp_path / "granule.hdf", [*grounds, outside])
     assert nothing is None
-    for mine, theirs in zip(found, expected, strict=True):
+    for mine, theirs in zip(rasters, expected, strict=True):
         assert mine is not None
         np.testing.assert_array_equal(mine.values, theirs.values)
         assert mine.transform.almost_equals(theirs.transform, precision=1e-6)
@@ -748,8 +748,8 @@ def test_corners_agree_with_gdal_and_pyproj_in_all_four_quadrants(tmp_path: Path
 NAMED = {
     "MOD21A1D": ("day", read_lst), "MYD21A1D": ("day", read_lst), "MOD21A1N": ("night", read_lst),
     "MYD21A1N": ("night", read_lst), "MOD11A1": ("day", read_lst), "MYD11A1": ("night", read_lst),
-    "MOD09GQ": (None, read_ndvi), "MYD09GQ": (None, read_ndvi), "MOD09GA": (None, read_rgb), "MYD09GA": (None, read_rgb),
-    "MOD44W": (None, read_water_mask),
+    "MOD09GQ": (None, read_ndvi), "MYD09GQ": (None, read_ndvi), "MOD09GA": (None, read_rgb),
+    "MYD09GA": (None, read_rgb), "MOD44W": (None, read_water_mask),
 }  # fmt: skip
 """Every product, the layer to ask it for, and its reader."""
 
@@ -804,13 +804,13 @@ def test_every_product_is_read_as_itself_and_by_no_other_reader(
         origin = read_origin(file)
         assert (origin.product, origin.collection, origin.warnings) == (product, collection, ())
         for reader in {reader for _, reader in NAMED.values()} - {NAMED[product][1]}:
-            wanted = " or ".join(other for other, (_, theirs) in NAMED.items() if theirs is reader)
+            products = " or ".join(other for other, (_, theirs) in NAMED.items() if theirs is reader)
             with pytest.raises(
                 InputError, match=rf"{re.escape(str(file))}: a granule of {product}; expected"
             ) as refusal:
                 reader(file)  # type: ignore[operator]
             assert set(str(refusal.value).partition("expected ")[2].rstrip(".").split(" or ")) == set(
-                wanted.split(" or ")
+                products.split(" or ")
             )
 
 
@@ -860,7 +860,9 @@ ODD = {
     "the day before": (
         {"RANGEBEGINNINGDATE": "2019-07-18", "RANGEBEGINNINGTIME": "00:00:00",
          "RANGEENDINGDATE": "2019-07-18", "RANGEENDINGTIME": "23:59:59"}, "begins on 2019-07-18"),
-    "the day after": ({"RANGEBEGINNINGDATE": "2019-07-20", "RANGEBEGINNINGTIME": "00:05:00.000000"}, "begins on 2019-07-20"),
+    "the day after": (
+        {"RANGEBEGINNINGDATE": "2019-07-20", "RANGEBEGINNINGTIME": "00:05:00.000000"},
+        "begins on 2019-07-20"),
     "another collection": ({"VERSIONID": "6"}, "say collection 006, its name 061"),
 }  # fmt: skip
 
@@ -868,13 +870,13 @@ ODD = {
 @pytest.mark.parametrize("odd", ODD)
 @pytest.mark.parametrize("product", ["MOD11A1", "MYD21A1N", "MYD09GQ", "MOD09GA"])
 def test_what_is_odd_but_legal_is_read_with_a_warning(tmp_path: Path, product: str, odd: str) -> None:
-    entries, told = ODD[odd]
+    entries, message = ODD[odd]
     path = tmp_path / f"{product}.A2019200.h18v04.061.2020358154430.hdf"
     write_product(path, product)
     set_core_metadata(path, **entries)
     read_product(path, product)
     (warning,) = read_origin(path).warnings
-    assert warning.startswith(f"{path.name}: ") and told in warning and "\n" not in warning
+    assert warning.startswith(f"{path.name}: ") and message in warning and "\n" not in warning
 
 
 @pytest.mark.parametrize("collection", ["004", "005", "062"])
@@ -927,7 +929,8 @@ def test_core_metadata_are_read_in_parts_padded_and_in_either_spelling(
     ("name", "number_type", "value"),
     [
         ("_FillValue", SDC.CHAR, "NA"), ("_FillValue", SDC.CHAR, "NA\0"), ("_FillValue", SDC.UINT8, 255),
-        ("scale_factor", SDC.CHAR, "n/a"), ("add_offset", SDC.CHAR, "n/a"), ("valid_range", SDC.CHAR, "0, 255"),
+        ("scale_factor", SDC.CHAR, "n/a"), ("add_offset", SDC.CHAR, "n/a"),
+        ("valid_range", SDC.CHAR, "0, 255"),
     ],
 )  # fmt: skip
 def test_what_a_qc_says_of_itself_is_of_no_account(

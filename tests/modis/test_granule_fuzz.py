@@ -84,8 +84,9 @@ def wholes(tmp_path_factory: pytest.TempPathFactory) -> list[Whole]:
     def bands(rows: int, columns: int) -> list[GridDataset]:
         return [
             GridDataset(
-                f"sur_refl_b0{number}_1", (2000 * number + 900 * waves(rows, columns, number)).astype(np.int16),
-                -28672, (-100, 16000), 10000.0, "Surface reflectance", "reflectance",
+                f"sur_refl_b0{number}_1",
+                (2000 * number + 900 * waves(rows, columns, number)).astype(np.int16), -28672, (-100, 16000),
+                10000.0, "Surface reflectance", "reflectance",
             )
             for number in (1, 2)
         ]  # fmt: skip

@@ -91,11 +91,11 @@ def children() -> list[psutil.Process]:
 
 def servers_here() -> set[int]:
     """This process's servers of isolated calls; other tests may have left children that are about to end."""
-    found = set()
+    pids = set()
     for child in children():
         with suppress(psutil.Error):
-            found |= {child.pid} if "isolation" in " ".join(child.cmdline()) else set()
-    return found
+            pids |= {child.pid} if "isolation" in " ".join(child.cmdline()) else set()
+    return pids
 
 
 def test_a_value_and_arrays_come_back() -> None:
@@ -188,19 +188,19 @@ def test_a_server_that_died_while_idle_is_replaced() -> None:
 
 
 def test_threads_call_at_the_same_time() -> None:
-    found: list[tuple[float, int]] = []
+    samples: list[tuple[float, int]] = []
 
     def call(factor: float) -> None:
         for _ in range(5):
             report, (ramp, _) = isolated(multiplied, 20, 30, factor)
-            found.append((report["factor"] - factor, int(ramp[-1, -1])))
+            samples.append((report["factor"] - factor, int(ramp[-1, -1])))
 
     threads = [threading.Thread(target=call, args=(float(number),)) for number in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert found == [(0.0, 599)] * 20
+    assert samples == [(0.0, 599)] * 20
 
 
 def test_an_interrupted_call_leaves_no_confusion() -> None:

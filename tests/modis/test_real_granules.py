@@ -105,7 +105,8 @@ def test_gdal_reads_the_same_temperatures(
     np.testing.assert_array_equal(read_lst(path, layer).values, ours.lst.values)
     # As GDAL's own count of valid pixels has it.
     assert np.isfinite(ours.lst.values).sum() == {
-        ("MOD11A1", "day"): 63129, ("MOD11A1", "night"): 60453, ("MYD11A1", "day"): 82209, ("MYD11A1", "night"): 59349,
+        ("MOD11A1", "day"): 63129, ("MOD11A1", "night"): 60453, ("MYD11A1", "day"): 82209,
+        ("MYD11A1", "night"): 59349,
     }[product, layer]  # fmt: skip
     for described, _ in (lst, qc, hours):
         check_place(ours.lst, described, name.tile)

@@ -83,11 +83,11 @@ def test_the_nearest_years_granule_of_the_tile_is_chosen(tmp_path: Path) -> None
     ]
     single = tmp_path / "MOD44W.A2015001.h18v04.061.2020001000000.hdf"
     assert water_granule(single, TILE, datetime.date(2020, 1, 1)) == single
-    for water, told in (
+    for water, message in (
         (tmp_path, "holds no MOD44W granule of tile h20v04"),
         (single, "is the water mask of tile h18v04"),
     ):
-        with pytest.raises(InputError, match=told):
+        with pytest.raises(InputError, match=message):
             water_granule(water, Tile(20, 4), datetime.date(2018, 1, 1))
     with pytest.raises(InputError, match="is a MOD09GQ granule, and a water mask takes MOD44W"):
         other = tmp_path / "MOD09GQ.A2015001.h18v04.061.2020001000000.hdf"

@@ -1,5 +1,4 @@
-"""Checkpoints: everything comes back bit for bit, nothing in them
-is run, and a full disk leaves the earlier one."""
+"""Checkpoints: all comes back bit for bit, nothing in them runs, a full disk spares the last."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Weights from settings: one network, or one for each fold;
-evaluation takes the one that has not seen the scene."""
+"""Weights from settings: one network, or one a fold; a scene gets the one that has not seen it."""
 
 from __future__ import annotations
 
@@ -145,14 +144,14 @@ def test_one_network_is_trained_on_all_and_its_card_tells_how(tmp_path: Path) ->
     train_weights(data(), settings(), tmp_path, "a test")
     assert {path.name for path in tmp_path.iterdir()} == {"sc-unet.safetensors", "sc-unet.curves.csv"}
     curves = pd.read_csv(tmp_path / "sc-unet.curves.csv")
-    told = card(tmp_path / "sc-unet.safetensors")
-    assert told["data"] == {"source": "a test", "training_patches": 7, "validation_patches": 0}
-    assert told["settings"] == json.loads(json.dumps(settings().model_dump()))
-    assert (told["model"], told["epoch"], told["epochs_run"], told["licence"]) == ("sc-unet", 2, 2, "MIT")
-    assert told["metrics"]["train_loss"] == pytest.approx(curves["train_loss"].iloc[-1], abs=1e-8)
-    assert "val_loss" not in told["metrics"]
-    assert told["statistics"]["lst_mean_k"] == data().statistics(np.arange(7)).lst_mean_k
-    assert str(told["git_revision"])
+    facts = card(tmp_path / "sc-unet.safetensors")
+    assert facts["data"] == {"source": "a test", "training_patches": 7, "validation_patches": 0}
+    assert facts["settings"] == json.loads(json.dumps(settings().model_dump()))
+    assert (facts["model"], facts["epoch"], facts["epochs_run"], facts["licence"]) == ("sc-unet", 2, 2, "MIT")
+    assert facts["metrics"]["train_loss"] == pytest.approx(curves["train_loss"].iloc[-1], abs=1e-8)
+    assert "val_loss" not in facts["metrics"]
+    assert facts["statistics"]["lst_mean_k"] == data().statistics(np.arange(7)).lst_mean_k
+    assert str(facts["git_revision"])
     assert curves["epoch"].tolist() == [1, 2]
 
 
@@ -161,15 +160,15 @@ def test_the_licence_is_the_projects() -> None:
 
 
 def test_splits_follow_the_settings() -> None:
-    chosen = np.arange(7)
+    patches = np.arange(7)
     share = {"keep": "best", "patience": 1, "training_share": 0.6, "seed": 4}
-    training, validation = split(data(), chosen, settings(**share, split="random"))
+    training, validation = split(data(), patches, settings(**share, split="random"))
     np.testing.assert_array_equal(training, np.flatnonzero(random_split(7, 0.6, 4)))
     np.testing.assert_array_equal(validation, np.flatnonzero(~random_split(7, 0.6, 4)))
-    training, validation = split(data(), chosen, settings(**share, split="groups"))
-    assert sorted([*training, *validation]) == list(chosen) and len(validation)
+    training, validation = split(data(), patches, settings(**share, split="groups"))
+    assert sorted([*training, *validation]) == list(patches) and len(validation)
     assert not set(data().groups[training]) & set(data().groups[validation])
-    training, validation = split(data(), chosen, settings())
+    training, validation = split(data(), patches, settings())
     assert len(training) == 7 and len(validation) == 0
 
 
@@ -182,11 +181,11 @@ def test_each_pair_is_sharpened_by_the_network_that_has_not_seen_it(
     products = {}
     for fold in (0, 1):
         scene = table["scene"][table["fold"] == fold].iloc[0]
-        found = sharpen(replace(aligned, id=scene), name, Options(weights=tmp_path)).values
+        image_k = sharpen(replace(aligned, id=scene), name, Options(weights=tmp_path)).values
         model = load_model(tmp_path / f"fold{fold}" / f"{name}.safetensors")
         expected = model.predict_k(upsample(aligned.lst.values), aligned.ndvi.values)
-        np.testing.assert_array_equal(found, expected)
-        products[fold] = found
+        np.testing.assert_array_equal(image_k, expected)
+        products[fold] = image_k
     assert not np.allclose(products[0], products[1])
     with pytest.raises(InputError, match="scene synthetic is in no fold"):
         sharpen(aligned, name, Options(weights=tmp_path))

@@ -1,5 +1,4 @@
-"""Training data: the right pixels, from MODIS alone; augmented
-alike in LST and NDVI, and the same for one seed."""
+"""Training data: the right pixels, from MODIS alone, augmented alike, the same for one seed."""
 
 from __future__ import annotations
 
@@ -31,8 +30,7 @@ def settings(**values: object) -> TrainingSettings:
 
 
 def coded(count: int = 6, rows: int = 12, columns: int = 12) -> TrainingData:
-    """Every pixel tells where it lies: NDVI = patch + fine row/1000 + fine
-    column/10⁶ (scaled), LST its block's upper left."""
+    """Pixels tell where they lie: NDVI = patch + fine row/1000 + fine column/10⁶, LST its block's corner."""
     row, column = np.mgrid[: 4 * rows, : 4 * columns]
     ndvi = np.stack([index * 1000.0 * 1000.0 + row * 1000.0 + column for index in range(count)])
     data = TrainingData(
@@ -52,8 +50,8 @@ def random_data(count: int = 5, seed: int = 0) -> TrainingData:
 
 
 def test_statistics_are_those_of_the_chosen_patches() -> None:
-    data, chosen = random_data(), np.array([0, 3])
-    found = data.statistics(chosen)
+    data, places = random_data(), np.array([0, 3])
+    statistics = data.statistics(places)
     lst_k, ndvi = (stack[[0, 3]].astype(float) for stack in (data.lst_k, data.ndvi))
     expected = [
         lst_k.mean(),
@@ -65,7 +63,7 @@ def test_statistics_are_those_of_the_chosen_patches() -> None:
         ndvi.min(),
         ndvi.max(),
     ]
-    np.testing.assert_allclose(list(vars(found).values()), expected, rtol=1e-12)
+    np.testing.assert_allclose(list(vars(statistics).values()), expected, rtol=1e-12)
 
 
 def test_slopes_are_each_scenes_own_regression_in_z_scores() -> None:
@@ -169,14 +167,14 @@ def test_jitter_moves_ndvi_by_whole_fine_pixels_and_never_out_of_the_patch() -> 
 
 def test_augmentation_uses_all_eight_symmetries_and_treats_both_images_alike() -> None:
     data = coded(2)
-    found = set()
+    states = set()
     for lst, ndvi in windows(data, settings(symmetries=True), 60):
         index = int(lst.min() // 1_000_000)
         matches = [s for s in range(8) if np.array_equal(symmetric(data.lst_k[index], s), lst)]
         assert len(matches) == 1
         np.testing.assert_array_equal(symmetric(data.ndvi[index], matches[0]), ndvi)
-        found.add(matches[0])
-    assert found == set(range(8))
+        states.add(matches[0])
+    assert states == set(range(8))
 
 
 def test_the_eight_symmetries_are_all_of_the_squares() -> None:

@@ -1,5 +1,4 @@
-"""The losses against direct computations of Method 3 in numpy, their
-gradients, and what the published weights score."""
+"""The losses against Method 3 in numpy, their gradients, and what the published weights score."""
 
 from __future__ import annotations
 
@@ -114,9 +113,9 @@ def test_defaults_are_the_papers() -> None:
 
 def test_gradients_of_a_batch_are_each_images_own() -> None:
     images = scores(3, 4)[0]
-    found = gradients(images)
-    assert found.shape == (2, 4, 12, 16)
-    for image, stack in zip(images[:, 0], found, strict=True):
+    slopes = gradients(images)
+    assert slopes.shape == (2, 4, 12, 16)
+    for image, stack in zip(images[:, 0], slopes, strict=True):
         np.testing.assert_allclose(stack.numpy(), slow_gradients(image.numpy()), atol=1e-12)
 
 
@@ -265,7 +264,7 @@ def test_published_weights_score_the_published_losses(
             loss = objective.loss(model.network(objective.inputs(batch, s)), batch, settings)
         sums += [float(loss.total), float(loss.reconstruction), float(loss.texture)]
     assert len(pairs) == 62
-    for found, figure in zip(sums / len(pairs), expected, strict=True):
-        assert found == pytest.approx(
+    for mean, figure in zip(sums / len(pairs), expected, strict=True):
+        assert mean == pytest.approx(
             figure, abs=6e-5 if figure > 0.1 else 6e-6
         )  # as many digits as are known

@@ -29,37 +29,39 @@ def upsampled(image: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("model", ["sif-cnn-sr1", "sif-cnn-sr2"])
 def test_sharpening_networks_see_upsampled_lst_and_ndvi(model: str) -> None:
-    given = batch()
-    inputs = OBJECTIVES[model].inputs(given, STATISTICS)
+    images = batch()
+    inputs = OBJECTIVES[model].inputs(images, STATISTICS)
     assert inputs.shape == (2, 2, 64, 80)
     for index in range(2):
         np.testing.assert_allclose(
-            inputs[index, 0].numpy(), upsampled(given.lst[index, 0].numpy()), atol=1e-9
+            inputs[index, 0].numpy(), upsampled(images.lst[index, 0].numpy()), atol=1e-9
         )
-        assert torch.equal(inputs[index, 1], given.ndvi[index, 0])
+        assert torch.equal(inputs[index, 1], images.ndvi[index, 0])
 
 
 def test_sc_unet_sees_4_km_radiance_means_and_1_km_ndvi() -> None:
-    given = batch()
-    inputs = OBJECTIVES["sc-unet"].inputs(given, STATISTICS)
+    images = batch()
+    inputs = OBJECTIVES["sc-unet"].inputs(images, STATISTICS)
     assert inputs.shape == (2, 2, 16, 20)
     for index in range(2):
-        lst_k = given.lst[index, 0].numpy() * 8.0 + 303.0
+        lst_k = images.lst[index, 0].numpy() * 8.0 + 303.0
         coarse_k = (lst_k**4).reshape(4, 4, 5, 4).mean(axis=(1, 3)) ** 0.25
         np.testing.assert_allclose(inputs[index, 0].numpy(), (upsampled(coarse_k) - 303.0) / 8.0, atol=1e-9)
-        ndvi = cv2.resize(given.ndvi[index, 0].numpy(), None, fx=0.25, fy=0.25, interpolation=cv2.INTER_CUBIC)
+        ndvi = cv2.resize(
+            images.ndvi[index, 0].numpy(), None, fx=0.25, fy=0.25, interpolation=cv2.INTER_CUBIC
+        )
         np.testing.assert_allclose(inputs[index, 1].numpy(), ndvi, atol=1e-9)
 
 
 def test_losses_take_their_settings_and_each_scenes_gamma() -> None:
-    given = batch()
-    fine, coarse = torch.randn_like(given.ndvi), torch.randn_like(given.lst)
+    images = batch()
+    fine, coarse = torch.randn_like(images.ndvi), torch.randn_like(images.lst)
     for model, loss in (("sif-cnn-sr1", sif_cnn_sr1), ("sif-cnn-sr2", sif_cnn_sr2)):
         settings = settings_of(model, "paper").model_copy(update={"alpha": 0.3, "mtf": 0.2})
-        found = OBJECTIVES[model].loss(fine, given, settings)
-        assert float(found.total) == float(loss(fine, given.lst, given.ndvi, 0.3, given.gamma, 0.2).total)
-    found = OBJECTIVES["sc-unet"].loss(coarse, given, settings_of("sc-unet", "paper"))
-    assert float(found.total) == float(sc_unet(coarse, given.lst).total)
+        result = OBJECTIVES[model].loss(fine, images, settings)
+        assert float(result.total) == float(loss(fine, images.lst, images.ndvi, 0.3, images.gamma, 0.2).total)
+    result = OBJECTIVES["sc-unet"].loss(coarse, images, settings_of("sc-unet", "paper"))
+    assert float(result.total) == float(sc_unet(coarse, images.lst).total)
 
 
 def test_every_model_has_an_objective() -> None:

@@ -32,9 +32,9 @@ PUBLISHED: dict[str, dict[str, Any]] = {
     "sc-unet": {"learning_rate": 1e-4, "epochs": 200, "patience": 20},
 }
 COMMON = {
-    "batch_size": 32, "upsampling": "align-corners", "split": "random", "training_share": 0.6, "seed": 42, "keep": "best",
-    "schedule": "constant", "crop": None, "symmetries": False, "jitter": 0, "gradient_clip": None, "norm_epochs": None,
-    "gamma_scale": 1.0,
+    "batch_size": 32, "upsampling": "align-corners", "split": "random", "training_share": 0.6, "seed": 42,
+    "keep": "best", "schedule": "constant", "crop": None, "symmetries": False, "jitter": 0,
+    "gradient_clip": None, "norm_epochs": None, "gamma_scale": 1.0,
 }  # fmt: skip
 
 
@@ -70,9 +70,10 @@ def refusal(tmp_path: Path, **values: object) -> str:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("alpha", 1.5), ("alpha", "much"), ("alpha", True), ("epochs", 2.5), ("epochs", 0), ("epochs", "10"), ("gamma", "scenes"),
-        ("batch_size", 0), ("symmetries", 1), ("crop", 4), ("upsampling", "aligned"), ("learning_rate", 0.0), ("mtf", 1.0),
-        ("keep", "first"), ("split", None), ("gradient_clip", -1.0), ("training_share", 0.0), ("threads", 0), ("seed", -1),
+        ("alpha", 1.5), ("alpha", "much"), ("alpha", True), ("epochs", 2.5), ("epochs", 0), ("epochs", "10"),
+        ("gamma", "scenes"), ("batch_size", 0), ("symmetries", 1), ("crop", 4), ("upsampling", "aligned"),
+        ("learning_rate", 0.0), ("mtf", 1.0), ("keep", "first"), ("split", None), ("gradient_clip", -1.0),
+        ("training_share", 0.0), ("threads", 0), ("seed", -1),
     ],
 )  # fmt: skip
 def test_a_mistyped_setting_is_named_with_its_value(tmp_path: Path, name: str, value: object) -> None:

@@ -113,8 +113,7 @@ def test_a_network_for_inference_computes_the_same(upsampling: Upsampling) -> No
 
 
 def test_the_reach_is_that_of_the_gradient() -> None:
-    """With weights above zero nothing cancels: the inputs of an output
-    are those that its derivative is not zero for."""
+    """With weights above zero nothing cancels: an output's inputs are those with a derivative."""
     network = random_network(2).double()
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
@@ -153,8 +152,8 @@ def test_a_halo_narrower_than_the_reach_would_be_seen(monkeypatch: pytest.Monkey
         torch.randn(1, 2, 256, 256, generator=torch.Generator().manual_seed(5)),
     )
     monkeypatch.setattr(windows, "reach", lambda _: 24)
-    found = predict_seamless(network, cut_from(image), everywhere(image), largest=128)
-    assert np.abs(found - one_pass(network, image)).max() * STATISTICS.lst_std_k > 1e-3
+    output = predict_seamless(network, cut_from(image), everywhere(image), largest=128)
+    assert np.abs(output - one_pass(network, image)).max() * STATISTICS.lst_std_k > 1e-3
 
 
 @settings(max_examples=15)
@@ -164,24 +163,26 @@ def test_windows_give_what_one_pass_gives_whatever_the_size(rows: int, columns: 
         random_network(6),
         torch.randn(1, 2, rows, columns, generator=torch.Generator().manual_seed(rows)),
     )
-    found = predict_seamless(network, cut_from(image), everywhere(image), largest)
-    np.testing.assert_allclose(found, one_pass(network, image), atol=1e-4)
+    output = predict_seamless(network, cut_from(image), everywhere(image), largest)
+    np.testing.assert_allclose(output, one_pass(network, image), atol=1e-4)
 
 
 def test_windows_that_nobody_wants_are_left_out() -> None:
     network, image = random_network(7), torch.randn(1, 2, 128, 192)
-    wanted = np.zeros((128, 192), dtype=np.bool_)
-    wanted[70, 3] = True
+    mask = np.zeros((128, 192), dtype=np.bool_)
+    mask[70, 3] = True
     asked = []
 
     def inputs(window: Window) -> Tensor:
         asked.append(window)
         return cut_from(image)(window)
 
-    found = predict_seamless(network, inputs, wanted, largest=64)
+    output = predict_seamless(network, inputs, mask, largest=64)
     assert len(asked) == 1
-    assert np.isfinite(found[64:, :64]).all() and np.isnan(found[:64]).all() and np.isnan(found[:, 64:]).all()
-    np.testing.assert_allclose(found[64:, :64], one_pass(network, image)[64:, :64], atol=1e-4)
+    assert (
+        np.isfinite(output[64:, :64]).all() and np.isnan(output[:64]).all() and np.isnan(output[:, 64:]).all()
+    )
+    np.testing.assert_allclose(output[64:, :64], one_pass(network, image)[64:, :64], atol=1e-4)
 
 
 def test_windows_of_a_network_that_depends_on_its_window_are_refused() -> None:
@@ -194,8 +195,7 @@ def test_windows_of_a_network_that_depends_on_its_window_are_refused() -> None:
 
 
 class FirstChannel(nn.Module):
-    """A network that gives back its first input: any weighting
-    of windows that adds up to one gives the image."""
+    """A network that returns its first input: windows whose weights add up to one give the image."""
 
     def forward(self, inputs: Tensor) -> Tensor:
         return inputs[:, :1]
@@ -209,16 +209,16 @@ class FirstChannel(nn.Module):
 )
 def test_blending_weights_add_up_to_one(rows: int, columns: int, first_row: int, first_column: int) -> None:
     image = torch.randn(1, 2, rows, columns)
-    found = predict_blended(FirstChannel(), cut_from(image), everywhere(image), first_row, first_column)  # type: ignore[arg-type]
-    np.testing.assert_allclose(found, image[0, 0].numpy(), atol=1e-5)
+    output = predict_blended(FirstChannel(), cut_from(image), everywhere(image), first_row, first_column)  # type: ignore[arg-type]
+    np.testing.assert_allclose(output, image[0, 0].numpy(), atol=1e-5)
 
 
 def test_blended_windows_that_nobody_wants_are_left_out() -> None:
-    image, wanted = torch.randn(1, 2, 640, 384), np.zeros((640, 384), dtype=np.bool_)
-    wanted[600, 20] = True
-    found = predict_blended(FirstChannel(), cut_from(image), wanted)  # type: ignore[arg-type]
-    assert np.isnan(found[:384]).all() and np.isnan(found[:, 256:]).all()
-    np.testing.assert_allclose(found[384:, :256], image[0, 0, 384:, :256].numpy(), atol=1e-5)
+    image, mask = torch.randn(1, 2, 640, 384), np.zeros((640, 384), dtype=np.bool_)
+    mask[600, 20] = True
+    output = predict_blended(FirstChannel(), cut_from(image), mask)  # type: ignore[arg-type]
+    assert np.isnan(output[:384]).all() and np.isnan(output[:, 256:]).all()
+    np.testing.assert_allclose(output[384:, :256], image[0, 0, 384:, :256].numpy(), atol=1e-5)
 
 
 def scores(model: Model, lst_k: FloatArray, ndvi: FloatArray) -> Tensor:
@@ -268,15 +268,15 @@ def test_published_networks_depend_little_on_where_windows_begin_and_leave_no_se
     model = load_model(path)
     assert model.network.upsampling == "align-corners"
     for lst_k, ndvi in [scene, *stitched]:
-        inputs, wanted = cut_from(scores(model, lst_k, ndvi)), np.ones(ndvi.shape, dtype=np.bool_)
-        found = {
-            first: predict_blended(model.network, inputs, wanted, first, first) * model.statistics.lst_std_k
+        inputs, mask = cut_from(scores(model, lst_k, ndvi)), np.ones(ndvi.shape, dtype=np.bool_)
+        outputs = {
+            first: predict_blended(model.network, inputs, mask, first, first) * model.statistics.lst_std_k
             for first in (0, 56)
         }
-        assert np.std(found[0]) > 0.5
-        assert np.sqrt(np.mean((found[56] - found[0]) ** 2)) < 0.05
-        assert seam(found[0], [128, 256, 384], found[56]) <= 1.02
-        assert seam(found[56], [72, 200, 328], found[0]) <= 1.02
+        assert np.std(outputs[0]) > 0.5
+        assert np.sqrt(np.mean((outputs[56] - outputs[0]) ** 2)) < 0.05
+        assert seam(outputs[0], [128, 256, 384], outputs[56]) <= 1.02
+        assert seam(outputs[56], [72, 200, 328], outputs[0]) <= 1.02
 
 
 def test_disjoint_pieces_do_leave_seams(published_pairs: Path, scene: tuple[FloatArray, FloatArray]) -> None:
@@ -291,11 +291,11 @@ def test_disjoint_pieces_do_leave_seams(published_pairs: Path, scene: tuple[Floa
 def test_seamless_windows_leave_no_seams(scene: tuple[FloatArray, FloatArray]) -> None:
     network = random_network(9)
     image = scores(Model(network, STATISTICS, "random"), *scene)[:, :, :256, :256]
-    found = {size: predict_seamless(network, cut_from(image), everywhere(image), size) for size in (64, 88)}
-    assert seam(found[64], [64, 128, 192], found[88]) <= 1.02
+    outputs = {size: predict_seamless(network, cut_from(image), everywhere(image), size) for size in (64, 88)}
+    assert seam(outputs[64], [64, 128, 192], outputs[88]) <= 1.02
     pieces = np.block([[one_pass(network, image[:, :, r : r + 64, c : c + 64]) for c in range(0, 256, 64)]
                        for r in range(0, 256, 64)])  # fmt: skip
-    assert seam(pieces, [64, 128, 192], found[88]) > 1.02
+    assert seam(pieces, [64, 128, 192], outputs[88]) > 1.02
 
 
 # A model's predictions

@@ -1,5 +1,4 @@
-"""Training: repeatable bit for bit, resumed or not; learning,
-stopped early, and what it keeps is the best epoch."""
+"""Training: repeatable bit for bit, resumed or not; it learns, stops early, returns the best epoch."""
 
 from __future__ import annotations
 
@@ -146,10 +145,10 @@ def test_the_best_epochs_weights_are_the_ones_kept(long_run: TrainedModel) -> No
     assert not long_run.network.training
     predicted, _ = predictions(long_run, REVERSED)
     lst, ndvi = z_scores(REVERSED, TRAINING)
-    found = np.mean(
+    mean = np.mean(
         [float(sif_cnn_sr1(predicted[i : i + 1], lst[i : i + 1], ndvi[i : i + 1]).total) for i in range(3)]
     )
-    assert found == pytest.approx(losses.min(), rel=1e-4)
+    assert mean == pytest.approx(losses.min(), rel=1e-4)
 
 
 def test_psnr_and_ssim_are_scikit_images_against_the_upsampled_input(long_run: TrainedModel) -> None:
@@ -279,7 +278,8 @@ sys.path.insert(0, sys.argv[2])
 from test_training import TRAINING, VALIDATION, settings, fit
 from lstsr_core.networks.weights import save_model
 out = Path(sys.argv[1])
-model = fit(TRAINING, VALIDATION, settings(epochs=8), checkpoint=out / "x.checkpoint.safetensors", log=out / "x.csv")
+checkpoint, log = out / "x.checkpoint.safetensors", out / "x.csv"
+model = fit(TRAINING, VALIDATION, settings(epochs=8), checkpoint=checkpoint, log=log)
 save_model(model.network, model.statistics, out / "x.safetensors")
 """
 

@@ -410,14 +410,14 @@ def test_an_image_in_pieces_is_each_piece_alone(tmp_path: Path, shape: tuple[int
     """Also where they do not come out even: the last pieces are what is left."""
     model, random = random_model(94, tmp_path), np.random.default_rng(94)
     lst_k, ndvi = random.normal(300.0, 5.0, shape), random.uniform(-0.2, 0.9, shape)
-    found = model.predict_k(lst_k, ndvi, 32)
-    assert found.shape == shape
+    output_k = model.predict_k(lst_k, ndvi, 32)
+    assert output_k.shape == shape
     for row in range(0, shape[0], 32):
         for column in range(0, shape[1], 32):
             piece = np.s_[row : row + 32, column : column + 32]
-            np.testing.assert_allclose(found[piece], model.predict_k(lst_k[piece], ndvi[piece]), atol=1e-4)
+            np.testing.assert_allclose(output_k[piece], model.predict_k(lst_k[piece], ndvi[piece]), atol=1e-4)
     whole = model.predict_k(lst_k, ndvi)
-    assert abs(found - whole).max() > 0.01  # seams
+    assert abs(output_k - whole).max() > 0.01  # seams
     np.testing.assert_array_equal(model.predict_k(lst_k, ndvi, 128), whole)
 
 
@@ -425,9 +425,9 @@ def test_an_image_in_pieces_is_each_piece_alone(tmp_path: Path, shape: tuple[int
 def test_a_rest_too_small_for_the_network_joins_the_last_piece(tmp_path: Path, rest: int) -> None:
     model, random = random_model(95, tmp_path), np.random.default_rng(95)
     lst_k, ndvi = random.normal(300.0, 5.0, (64 + rest, 40)), random.uniform(-0.2, 0.9, (64 + rest, 40))
-    found = model.predict_k(lst_k, ndvi, 32)
+    output_k = model.predict_k(lst_k, ndvi, 32)
     for piece in (np.s_[:32, :32], np.s_[:32, 32:], np.s_[32:, :32], np.s_[32:, 32:]):
-        np.testing.assert_allclose(found[piece], model.predict_k(lst_k[piece], ndvi[piece]), atol=1e-4)
+        np.testing.assert_allclose(output_k[piece], model.predict_k(lst_k[piece], ndvi[piece]), atol=1e-4)
 
 
 @pytest.mark.parametrize("method", ["sif-cnn-sr1", "sif-cnn-sr2", "sc-unet"])

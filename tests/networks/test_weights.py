@@ -36,16 +36,16 @@ def test_shipped_weights_tell_where_they_come_from(model: str) -> None:
     )
     assert card["settings"] == expected
     source = f"MODIS side of 62 ASTER–MODIS pairs, aligned ({TRAINED_ON})"
-    known = {"source": source, "training_patches": 62, "validation_patches": 0}
-    assert {**card["data"], "seen": len(set(card["data"]["seen"]))} == {**known, "seen": 62}
+    origin = {"source": source, "training_patches": 62, "validation_patches": 0}
+    assert {**card["data"], "seen": len(set(card["data"]["seen"]))} == {**origin, "seen": 62}
     assert (card["model"], card["licence"], card["epochs_run"]) == (model, "MIT", expected["epochs"])
     assert len(card["git_revision"].removesuffix("+changes")) == 40
     assert card["metrics"]["train_loss"] > 0.0
     noted = card["metrics"]["against_aster"]
     table = pd.read_csv(OWN_WEIGHTS / "metrics.csv")
-    own = table[(table["weights"] == "out of fold") & (table["method"] == model)]
-    assert (noted["weights"], noted["scenes"]) == ("out of fold", len(own))
-    assert noted["rmse_k"] == pytest.approx(own["rmse_k"].mean(), abs=1e-5)
+    rows = table[(table["weights"] == "out of fold") & (table["method"] == model)]
+    assert (noted["weights"], noted["scenes"]) == ("out of fold", len(rows))
+    assert noted["rmse_k"] == pytest.approx(rows["rmse_k"].mean(), abs=1e-5)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -57,9 +57,9 @@ def test_cards_tell_what_the_weights_are_worth_on_test_scenes(model: str) -> Non
     rows = table[(table["weights"] == "package") & (table["method"] == model)]
     assert rows["scene"].tolist() == ids_of_test_scenes()
     assert rows.loc[rows["apart"], "scene"].tolist() == ids_of_test_scenes(apart=True)
-    for told, part in ((noted, rows), (noted["apart"], rows[rows["apart"]])):
-        assert told["scenes"] == len(part)
-        assert told["rmse_k"] == pytest.approx(part["rmse_k"].mean(), abs=1e-5)
+    for summary, part in ((noted, rows), (noted["apart"], rows[rows["apart"]])):
+        assert summary["scenes"] == len(part)
+        assert summary["rmse_k"] == pytest.approx(part["rmse_k"].mean(), abs=1e-5)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -76,8 +76,8 @@ def test_published_pairs_give_the_statistics_of_the_shipped_weights(
 ) -> None:
     path, data = weights_file(None, model), from_pairs(published_pairs)
     assert path is not None
-    found, expected = asdict(load_model(path).statistics), asdict(data.statistics(np.arange(len(data))))
-    assert found == pytest.approx(expected, rel=1e-9)
+    statistics, expected = asdict(load_model(path).statistics), asdict(data.statistics(np.arange(len(data))))
+    assert statistics == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize("seen", [True, False])
@@ -86,19 +86,18 @@ def test_published_pairs_give_the_committed_figures(published_pairs: Path, seen:
     ids = [pair.id for pair in read_part(published_pairs, "development" if seen else "test")][
         :: 25 if seen else 8
     ]
-    found = evaluate(published_pairs, ids, list(MODELS), ["georeferenced"], Options()).table()
-    assert found["in_sample"].eq(seen).all() and found["scene"].nunique() == 3
+    anew = evaluate(published_pairs, ids, list(MODELS), ["georeferenced"], Options()).table()
+    assert anew["in_sample"].eq(seen).all() and anew["scene"].nunique() == 3
     table = pd.read_csv(OWN_WEIGHTS / ("metrics.csv" if seen else "test_scenes.csv"), dtype={"scene": str})
     committed = table[table["weights"] == ("in-sample" if seen else "package")].set_index(["method", "scene"])
-    for _, row in found[found["status"] == "ok"].iterrows():
+    for _, row in anew[anew["status"] == "ok"].iterrows():
         expected = committed.loc[(row["method"], row["scene"])]
         for name, tolerance in (("rmse_k", 1e-3), ("frr", 1e-3), ("correlation", 1e-3)):
             assert row[name] == pytest.approx(expected[name], abs=tolerance)
 
 
 def test_committed_figures_beside_the_published_checkpoints() -> None:
-    """Out of fold, on the same scenes: of nine figures, two are worse than
-    chance allows, by little; the notebook shows them."""
+    """Out of fold, on the same scenes: two of nine figures are slightly worse than chance allows."""
     table = differences(pd.read_csv(OWN_WEIGHTS / "metrics.csv"), ["rmse_k", "frr", "attenuation_rmse_db"])
     worse = {"rmse_k": 1, "frr": -1, "attenuation_rmse_db": 1}
     assert len(table) == 9 and (table["scenes"] == 62).all()

@@ -46,8 +46,7 @@ def small_aster() -> Raster:
 
 
 def numbered_pair(down: int, right: int, coarse: int = 12) -> Pair:
-    """Every pixel's value tells its number, counted row by row; NDVI
-    starts `down` and `right` fine pixels from the LST."""
+    """A pixel's value is its number, row by row; NDVI starts `down` and `right` from the LST."""
     lst = 250.0 + np.arange(coarse**2).reshape(coarse, coarse) / coarse**2
     ndvi = np.arange((4 * coarse) ** 2).reshape(4 * coarse, 4 * coarse) / (4 * coarse) ** 2
     return Pair(
@@ -147,16 +146,16 @@ def test_patches_that_do_not_overlap_are_refused(offset: int) -> None:
 @given(OFFSETS, OFFSETS)
 def test_as_paired_the_lst_takes_the_ndvis_origin(down: int, right: int) -> None:
     pair = numbered_pair(down, right)
-    paired = as_paired(pair)
-    np.testing.assert_array_equal(paired.lst.values, pair.lst.values)
-    assert paired.ndvi is pair.ndvi and paired.aster is pair.aster
-    assert fine_offset(paired) == (0, 0)
-    bounds = [(r.left_m, r.top_m, r.right_m, r.bottom_m) for r in (paired.lst, pair.ndvi)]
+    moved = as_paired(pair)
+    np.testing.assert_array_equal(moved.lst.values, pair.lst.values)
+    assert moved.ndvi is pair.ndvi and moved.aster is pair.aster
+    assert fine_offset(moved) == (0, 0)
+    bounds = [(r.left_m, r.top_m, r.right_m, r.bottom_m) for r in (moved.lst, pair.ndvi)]
     assert bounds[0] == pytest.approx(bounds[1], abs=1e-3)
-    assert (paired.lst.crs, paired.lst.pixel_width_m) == (pair.lst.crs, pair.lst.pixel_width_m)
+    assert (moved.lst.crs, moved.lst.pixel_width_m) == (pair.lst.crs, pair.lst.pixel_width_m)
     # Block (i, j) of the NDVI now lies in LST pixel (i, j), and nothing is left to be aligned.
-    np.testing.assert_array_equal(align(paired).lst.values, pair.lst.values)
-    np.testing.assert_array_equal(align(paired).ndvi.values, pair.ndvi.values)
+    np.testing.assert_array_equal(align(moved).lst.values, pair.lst.values)
+    np.testing.assert_array_equal(align(moved).ndvi.values, pair.ndvi.values)
 
 
 def test_fine_grid_lies_under_the_lst() -> None:
@@ -192,8 +191,7 @@ def write_aster(directory: Path, pair_id: str, stored: np.ndarray | None = None)
 
 @pytest.fixture
 def write_published_pair(tmp_path: Path, write_published_pickle: WritePickle) -> Callable[..., Path]:
-    """A function (id, **replaced) that writes a pair in the
-    published layout; a value of None leaves the entry out."""
+    """A function (id, **replaced) that writes a published pair; None leaves an entry out."""
 
     def write(pair_id: str, **replaced: Any) -> Path:
         write_aster(tmp_path, pair_id)
@@ -256,31 +254,37 @@ def test_a_directory_without_pairs_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("replaced", "told"),
+    ("replaced", "message"),
     [
         ({"LST": None}, r"'LST' is missing; expected a numeric array of \(64, 64\)"),
         ({"NDVI": None}, r"'NDVI' is missing"),
         ({"geo LST": None}, r"'geo LST' is missing; expected a numeric array of \(6,\)"),
         ({"geo NDVI": (1.0, 2.0)}, r"'geo NDVI' is tuple"),
-        ({"LST": np.full((63, 64), 300.0)}, r"'LST' is an array of \(63, 64\) float64; expected a numeric array of \(64, 64\)"),
+        (
+            {"LST": np.full((63, 64), 300.0)},
+            r"'LST' is an array of \(63, 64\) float64; expected a numeric array of \(64, 64\)",
+        ),
         ({"NDVI": np.full((256, 255), 0.5)}, r"'NDVI' is an array of \(256, 255\)"),
         ({"LST": np.full((64, 64), True)}, r"'LST' is an array of \(64, 64\) bool"),
         ({"LST": [[300.0] * 64] * 64}, r"'LST' is list"),
     ],
 )  # fmt: skip
 def test_a_pickle_without_the_right_arrays_is_named(
-    tmp_path: Path, write_published_pair: Callable[..., Path], replaced: dict[str, Any], told: str
+    tmp_path: Path, write_published_pair: Callable[..., Path], replaced: dict[str, Any], message: str
 ) -> None:
     path = write_published_pair("57", **replaced)
-    with pytest.raises(InputError, match=told) as caught:
+    with pytest.raises(InputError, match=message) as caught:
         read_pair(tmp_path, "57")
     assert str(path) in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("replaced", "told"),
+    ("replaced", "message"),
     [
-        ({"LST": np.full((64, 64), 15000, np.uint16)}, "pair 57: LST spans 15000 to 15000, half of it 15000 to 15000; expected"),
+        (
+            {"LST": np.full((64, 64), 15000, np.uint16)},
+            "pair 57: LST spans 15000 to 15000, half of it 15000 to 15000; expected",
+        ),
         ({"LST": np.full((64, 64), 27.5)}, "pair 57: LST spans 27.5 to 27.5"),
         ({"LST": np.zeros((64, 64))}, "pair 57: LST has no valid pixel"),
         ({"NDVI": np.full((256, 256), 5200.0)}, "pair 57: NDVI spans 5200 to 5200; expected values in"),
@@ -289,12 +293,12 @@ def test_a_pickle_without_the_right_arrays_is_named(
     ],
 )  # fmt: skip
 def test_values_that_are_not_kelvin_or_ndvi_are_told(
-    tmp_path: Path, write_published_pair: Callable[..., Path], replaced: dict[str, Any], told: str
+    tmp_path: Path, write_published_pair: Callable[..., Path], replaced: dict[str, Any], message: str
 ) -> None:
     write_published_pair("57", **replaced)
     with pytest.raises(InputError) as caught:
         read_pair(tmp_path, "57")
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize("outlier", [15000.0, 0.02, 149.9, 1310.8])

@@ -1,5 +1,4 @@
-"""The published files: the registry, what a directory holds of
-them, and fetching from a server on this machine."""
+"""The published files: the registry, what a directory holds of them, fetching from a server."""
 
 from __future__ import annotations
 
@@ -284,9 +283,14 @@ def test_a_file_that_the_server_lacks_is_an_error_too(
 
 @pytest.mark.parametrize("fault", ["down", "wrong file"])
 def test_with_pairs_at_hand_it_goes_on_and_says_so(
-    fault: str, small_registry: dict[str, str], server: QuietServer, site: Path, dead_url: str, tmp_path: Path,
+    fault: str,
+    small_registry: dict[str, str],
+    server: QuietServer,
+    site: Path,
+    dead_url: str,
+    tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+) -> None:
     names = list(CONTENT)
     write(tmp_path / "some", names[:2])
     (site / names[2]).write_bytes(b"an error page")

@@ -22,8 +22,8 @@ from lstsr_core.patches.patch import pair_patches
 from lstsr_core.patches.splits import group_folds
 
 TEST_SCENES = [
-    "2", "15", "34", "45", "60", "70", "76", "86", "96", "109", "115", "124", "133", "143", "151", "162", "167", "177", "191",
-    "198", "216",
+    "2", "15", "34", "45", "60", "70", "76", "86", "96", "109", "115", "124", "133", "143", "151", "162",
+    "167", "177", "191", "198", "216",
 ]  # fmt: skip
 
 
@@ -54,8 +54,7 @@ def test_the_committed_folds_hold_no_test_scene() -> None:
 def renamed_test_scene(
     tmp_path: Path, synthetic_pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Path]:
-    """Three pairs of one's own called 2, 7 and 8, of which 8
-    has the LST of a test scene by the split's file."""
+    """Three pairs of one's own, 2, 7 and 8; by the split's file 8 has a test scene's LST."""
     for scene, offset_k in (("2", 0.0), ("7", 0.5), ("8", 1.0)):
         lst = synthetic_pair.lst.with_values(synthetic_pair.lst.values + offset_k)
         write_pair(Pair(scene, lst, synthetic_pair.ndvi, synthetic_pair.aster), tmp_path / "pairs")
@@ -100,8 +99,8 @@ def test_a_part_of_the_pairs_is_evaluated(
     out = renamed_test_scene.parent / "metrics.csv"
     for part, expected in (("test", ["8"]), ("development", ["2", "7"]), ("all", ["2", "7", "8"])):
         options = ["--pairs", str(renamed_test_scene), "--methods", "bicubic", "--out", str(out)]
-        code, told, _ = lstsr("evaluate", *options, "--scenes", part)
-        assert code == 0 and f"{len(expected)} of {len(expected)} pairs" in told
+        code, output, _ = lstsr("evaluate", *options, "--scenes", part)
+        assert code == 0 and f"{len(expected)} of {len(expected)} pairs" in output
         assert pd.read_csv(out, dtype={"scene": str})["scene"].tolist() == expected
 
 

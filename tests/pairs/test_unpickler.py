@@ -40,9 +40,11 @@ def hostile_calls(marker: Path) -> dict[str, bytes]:
         "runpy._run_code": call(name("runpy", "_run_code"), compiled, plain({})),
         "pathlib.Path": call(name("pathlib", "Path.touch"), call(name("pathlib", "Path"), text(str(marker)))),
         "numpy.savetxt": call(name("numpy", "savetxt"), text(str(marker)), plain([1])),
-        "numpy.ndarray.tofile": call(name("numpy", "ndarray.tofile"), call(name("numpy", "zeros"), plain(1)), text(str(marker))),
+        "numpy.ndarray.tofile": call(
+            name("numpy", "ndarray.tofile"), call(name("numpy", "zeros"), plain(1)), text(str(marker))
+        ),
         "torch.save": call(name("torch", "save"), plain([1]), text(str(marker))),
-    }  # fmt: skip
+    }
 
 
 HOSTILE_NAMES = list(hostile_calls(Path()))
@@ -136,21 +138,43 @@ REFUSED_OPCODES = {
     "old-style instance": (pickle.MARK + text("true") + b"iposix\nsystem\n", "posix.system"),
     "old-style object": (pickle.MARK + name("posix", "system") + text("true") + b"o", "posix.system"),
     "global by lines": (b"cposix\nsystem\n" + many(text("true")) + pickle.REDUCE, "posix.system"),
-    "copyreg": (call(name("copyreg", "_reconstructor"), name("numpy", "ndarray"), plain(None)), "copyreg._reconstructor"),
-    "copyreg.__newobj__": (call(name("copyreg", "__newobj__"), name("numpy", "ndarray"), plain((1,))), "copyreg.__newobj__"),
+    "copyreg": (
+        call(name("copyreg", "_reconstructor"), name("numpy", "ndarray"), plain(None)),
+        "copyreg._reconstructor",
+    ),
+    "copyreg.__newobj__": (
+        call(name("copyreg", "__newobj__"), name("numpy", "ndarray"), plain((1,))),
+        "copyreg.__newobj__",
+    ),
     "numpy.load": (call(name("numpy", "load"), text("x.npy"), plain(None), plain(True)), "numpy.load"),
     "numpy.fromfile": (call(name("numpy", "fromfile"), text("/etc/hostname")), "numpy.fromfile"),
     "numpy.memmap": (call(name("numpy", "memmap"), text("/etc/hostname")), "numpy.memmap"),
     "torch": (call(name("torch.storage", "_load_from_bytes"), plain(b"")), "torch.storage._load_from_bytes"),
     "dotted": (name("numpy", "ndarray.__class__"), "numpy.ndarray.__class__"),
     "dotted subclasses": (call(name("numpy", "ndarray.__subclasses__")), "numpy.ndarray.__subclasses__"),
-    "dotted through Affine": (name("affine", "Affine.__new__.__globals__"), "affine.Affine.__new__.__globals__"),
-    "subclass": (call(name("numpy._core.multiarray", "_reconstruct"), name("numpy", "recarray"), plain((0,)), plain(b"b")),
-                 "numpy.recarray"),
+    "dotted through Affine": (
+        name("affine", "Affine.__new__.__globals__"),
+        "affine.Affine.__new__.__globals__",
+    ),
+    "subclass": (
+        call(
+            name("numpy._core.multiarray", "_reconstruct"),
+            name("numpy", "recarray"),
+            plain((0,)),
+            plain(b"b"),
+        ),
+        "numpy.recarray",
+    ),
     "subclass of a dtype": (call(name("numpy.dtypes", "ObjectDType")), "numpy.dtypes.ObjectDType"),
-    "same name elsewhere": (name("numpy.core.multiarray2", "_reconstruct"), "numpy.core.multiarray2._reconstruct"),
-    "the reader itself": (name("lstsr_core.pairs.unpickler", "_ADMITTED"), "lstsr_core.pairs.unpickler._ADMITTED"),
-}  # fmt: skip
+    "same name elsewhere": (
+        name("numpy.core.multiarray2", "_reconstruct"),
+        "numpy.core.multiarray2._reconstruct",
+    ),
+    "the reader itself": (
+        name("lstsr_core.pairs.unpickler", "_ADMITTED"),
+        "lstsr_core.pairs.unpickler._ADMITTED",
+    ),
+}
 
 
 @pytest.mark.parametrize("case", REFUSED_OPCODES)
@@ -170,8 +194,7 @@ def test_persistent_ids_are_refused(tmp_path: Path, persistent: bytes) -> None:
 
 
 def read_in_another_process(*paths: Path) -> list[str]:
-    """One line for each pickle: "refused" with the message, or the
-    value of LST. A reader that crashes fails the test."""
+    """A line for each pickle: "refused" with the message, or its LST; a crash fails the test."""
     script = (
         "import sys; from pathlib import Path; from lstsr_core.base.errors import InputError\n"
         "from lstsr_core.pairs.unpickler import read_arrays_pickle\n"
@@ -284,9 +307,9 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         read_arrays_pickle(tmp_path / "5_data_dict.pkl")
 
 
-@pytest.mark.parametrize("kept", [0, 1, 2, 50, 500, -1])
-def test_a_truncated_pickle_is_named(tmp_path: Path, kept: int) -> None:
-    content = pickle.dumps({"LST": np.zeros((64, 64))}, protocol=4)[:kept]
+@pytest.mark.parametrize("length", [0, 1, 2, 50, 500, -1])
+def test_a_truncated_pickle_is_named(tmp_path: Path, length: int) -> None:
+    content = pickle.dumps({"LST": np.zeros((64, 64))}, protocol=4)[:length]
     assert "not a readable pickle" in refusal(tmp_path / "5_data_dict.pkl", content)
 
 

@@ -1,5 +1,4 @@
-"""Patches of granules: the right windows at the right place, cut
-once, and again only when something has changed."""
+"""Patches of granules: the right windows, cut once, and again only when something has changed."""
 
 from __future__ import annotations
 
@@ -144,17 +143,17 @@ def test_patches_hold_the_granules_pixels(three_days: Path, tmp_path: Path) -> N
 def test_a_landmark_lies_at_the_same_coordinates_in_both_patches(tmp_path: Path) -> None:
     write_day(tmp_path)
     row = rows_of(tmp_path, tmp_path)[1]
-    found = []
+    places = []
     for path, threshold, pixels in ((row["lst_path"], 330.0, 1), (row["ndvi_path"], 0.75, 16)):
         with rasterio.open(tmp_path / path) as source:
             marked = source.read(1) > threshold
             assert marked.sum() == pixels
-            found.append(degrees_of(source.transform, marked))
+            places.append(degrees_of(source.transform, marked))
             crs = source.crs.to_dict()
             assert (crs["proj"], crs["R"]) == ("sinu", pytest.approx(6371007.181))
     expected = landmark_degrees()  # 1e-6 degrees are a tenth of a metre
-    assert found[0] == pytest.approx(expected, abs=1e-6)
-    assert found[1] == pytest.approx(expected, abs=1e-6)
+    assert places[0] == pytest.approx(expected, abs=1e-6)
+    assert places[1] == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize("name", ["h12v04", "h20v04", "h12v11", "h20v11"])
@@ -348,8 +347,8 @@ def test_tables_and_statistics_are_those_of_the_files(three_days: Path, tmp_path
     training = tables.patches[tables.patches["split"] == "train"]
     assert 0 < len(training) < len(tables.patches)
     expected = read_patches(training, tmp_path).statistics()
-    found = json.loads((tmp_path / "statistics.json").read_text())
-    assert found == pytest.approx(vars(expected), rel=1e-10)
+    statistics = json.loads((tmp_path / "statistics.json").read_text())
+    assert statistics == pytest.approx(vars(expected), rel=1e-10)
 
 
 def test_statistics_leave_out_the_holes(granules: Path, tmp_path: Path) -> None:
@@ -374,8 +373,8 @@ def test_random_split_is_the_published_one_and_groups_keep_neighbours(
 ) -> None:
     random = update(three_days, tmp_path, PatchSettings(), training_share=0.5, split="random").patches
     assert random["split"].value_counts().to_dict() == {"train": 3, "validation": 3}
-    drawn = np.isin(np.arange(6), np.random.default_rng(42).permutation(6)[:3])
-    assert (random["split"] == "train").tolist() == drawn.tolist()
+    test_groups = np.isin(np.arange(6), np.random.default_rng(42).permutation(6)[:3])
+    assert (random["split"] == "train").tolist() == test_groups.tolist()
     grouped = update(three_days, tmp_path, PatchSettings(), split="groups").patches
     assert (grouped.groupby("date")["split"].nunique() == 1).all()  # both windows lie in one block
 
@@ -585,8 +584,10 @@ def test_a_day_of_both_platforms_has_patches_of_both(
         write_day(granules, tile_lst() + 5.0 * index, day=day)
         write_day(granules, tile_lst() + 5.0 * index + 2.0, day=day, product="MYD21A1D")
     tables = update(granules, out, PatchSettings())
-    told = capsys.readouterr().err
-    assert told == "lstsr: LST is of Aqua (MYD21A1D), reflectance of Terra (MOD09GQ) (2 of 4 LST granules)\n"
+    errors = capsys.readouterr().err
+    assert (
+        errors == "lstsr: LST is of Aqua (MYD21A1D), reflectance of Terra (MOD09GQ) (2 of 4 LST granules)\n"
+    )
     assert [name.partition(".")[0] for name in tables.granules["lst"]] == ["MOD21A1D", "MYD21A1D"] * 2
     assert tables.granules["status"].eq("ok").all() and len(tables.patches) == 8
     assert tables.patches["lst_path"].str.contains("_AQUA_").sum() == 4

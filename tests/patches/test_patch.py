@@ -1,5 +1,4 @@
-"""Patches: LST and NDVI over the same ground, on the tile's own
-windows, split and summed up as the method says."""
+"""Patches: LST and NDVI over the same ground, on the tile's windows, split by the method's rule."""
 
 from __future__ import annotations
 
@@ -32,11 +31,12 @@ TILE = Tile(18, 4)
 def small_patches(count: int, coarse: int = 8, seed: int = 3) -> list[Patch]:
     random = np.random.default_rng(seed)
     transform = TILE.transform(COARSE_PIXEL_M)
+    fine_transform = transform @ Affine.scale(0.25)
     return [
         Patch(
             f"p{index:02d}",
             Raster(random.uniform(280.0, 320.0, (coarse, coarse)), transform, SINUSOIDAL),
-            Raster(random.uniform(-0.2, 0.9, (4 * coarse, 4 * coarse)), transform @ Affine.scale(0.25), SINUSOIDAL),
+            Raster(random.uniform(-0.2, 0.9, (4 * coarse, 4 * coarse)), fine_transform, SINUSOIDAL),
             "2018-04-15", "h18v04", 0, index, 0.0,
         )
         for index in range(count)
@@ -51,11 +51,11 @@ def test_windows_are_the_tiles_own_where_the_granule_starts_elsewhere(
     lst = Raster(numbered, TILE.transform(COARSE_PIXEL_M), SINUSOIDAL).crop(
         slice(first_row, None), slice(first_column, None)
     )
-    found = {(row, column): window for row, column, window in windows(lst, TILE)}
+    places = {(row, column): window for row, column, window in windows(lst, TILE)}
     rows = [row for row in range(3) if 64 * row >= first_row]
     columns = [column for column in range(4) if 64 * column >= first_column]
-    assert list(found) == [(row, column) for row in rows for column in columns]
-    for (row, column), window in found.items():
+    assert list(places) == [(row, column) for row in rows for column in columns]
+    for (row, column), window in places.items():
         np.testing.assert_array_equal(
             window.values, numbered[64 * row : 64 * row + 64, 64 * column : 64 * column + 64]
         )
@@ -65,8 +65,8 @@ def test_windows_are_the_tiles_own_where_the_granule_starts_elsewhere(
 
 def test_a_tile_has_18_by_18_windows_and_drops_the_rest() -> None:
     lst = Raster(np.zeros((1200, 1200)), TILE.transform(COARSE_PIXEL_M), SINUSOIDAL)
-    found = [(row, column) for row, column, _ in windows(lst, TILE)]
-    assert (len(found), found[0], found[-1]) == (324, (0, 0), (17, 17))
+    places = [(row, column) for row, column, _ in windows(lst, TILE)]
+    assert (len(places), places[0], places[-1]) == (324, (0, 0), (17, 17))
 
 
 def test_pairs_patches_are_aligned_and_blind_to_aster(synthetic_pair: Pair, tmp_path: Path) -> None:
@@ -141,17 +141,21 @@ def test_statistics_are_those_of_the_training_split(tmp_path: Path) -> None:
     patches = small_patches(10)
     patches[5].lst.values[2, 3] = np.nan
     table = write_patches(patches, tmp_path, 0.6, 42)
-    found = read_patches(table[table["split"] == "train"], tmp_path).statistics()
+    statistics = read_patches(table[table["split"] == "train"], tmp_path).statistics()
     training = [patch for patch, split in zip(patches, table["split"], strict=True) if split == "train"]
     assert "p05" in [patch.name for patch in training]  # the one with a hole
     lst_k = np.concatenate([patch.lst.values.ravel() for patch in training])
     ndvi = np.concatenate([patch.ndvi.values.ravel() for patch in training])
-    assert (found.lst_mean_k, found.lst_std_k) == pytest.approx(
+    assert (statistics.lst_mean_k, statistics.lst_std_k) == pytest.approx(
         (np.nanmean(lst_k), np.nanstd(lst_k)), rel=1e-6
     )
-    assert (found.ndvi_mean, found.ndvi_std) == pytest.approx((np.mean(ndvi), np.std(ndvi)), rel=1e-6)
-    assert (found.lst_min_k, found.lst_max_k) == pytest.approx((np.nanmin(lst_k), np.nanmax(lst_k)), rel=1e-7)
-    assert (found.ndvi_min, found.ndvi_max) == pytest.approx((ndvi.min(), ndvi.max()), rel=1e-6)
+    assert (statistics.ndvi_mean, statistics.ndvi_std) == pytest.approx(
+        (np.mean(ndvi), np.std(ndvi)), rel=1e-6
+    )
+    assert (statistics.lst_min_k, statistics.lst_max_k) == pytest.approx(
+        (np.nanmin(lst_k), np.nanmax(lst_k)), rel=1e-7
+    )
+    assert (statistics.ndvi_min, statistics.ndvi_max) == pytest.approx((ndvi.min(), ndvi.max()), rel=1e-6)
 
 
 def test_patches_of_several_sizes_are_cut_to_the_smallest(tmp_path: Path) -> None:

@@ -63,8 +63,8 @@ def test_groups_are_the_connected_components(corners: list[tuple[int, int]]) -> 
         met = [component for component in components if component & near]
         components = [component for component in components if not component & near] + [near.union(*met)]
     groups = overlapping_groups([square(*corner) for corner in corners])
-    found = [set(np.flatnonzero(groups == group).tolist()) for group in np.unique(groups)]
-    assert sorted(map(sorted, found)) == sorted(map(sorted, components))
+    members = [set(np.flatnonzero(groups == group).tolist()) for group in np.unique(groups)]
+    assert sorted(map(sorted, members)) == sorted(map(sorted, components))
 
 
 def test_granule_patches_group_by_tile_month_and_block() -> None:

@@ -13,8 +13,8 @@ from lstsr_core.base.project import PROJECT
 
 # What version 1.2.0 of the Citation File Format knows, of the keys that this file may have.
 KEYS = {
-    "cff-version", "message", "title", "abstract", "type", "version", "license", "keywords", "authors", "preferred-citation",
-    "date-released", "doi", "identifiers", "repository-code", "url", "references",
+    "cff-version", "message", "title", "abstract", "type", "version", "license", "keywords", "authors",
+    "preferred-citation", "date-released", "doi", "identifiers", "repository-code", "url", "references",
 }  # fmt: skip
 CITING = (PROJECT / "book" / "citing.md").read_text(encoding="utf-8")
 BIBLIOGRAPHY = (PROJECT / "book" / "references.bib").read_text(encoding="utf-8")
@@ -28,16 +28,16 @@ def citation() -> dict[str, Any]:
 
 def entry(text: str, key: str) -> str:
     """One BibTeX entry, as it stands."""
-    found = re.search(rf"^@\w+\{{{key},\n.*?^\}}$", text, re.MULTILINE | re.DOTALL)
-    assert found is not None, key
-    return found[0]
+    match = re.search(rf"^@\w+\{{{key},\n.*?^\}}$", text, re.MULTILINE | re.DOTALL)
+    assert match is not None, key
+    return match[0]
 
 
 def field(bibtex: str, name: str) -> str:
     """A field's text without braces, accents as plain letters."""
-    found = re.search(rf"^  {name} = \{{(.*)\}},$", bibtex, re.MULTILINE)
-    assert found is not None, name
-    return re.sub(r"\{\\'e\}", "é", found[1]).replace("{", "").replace("}", "")
+    match = re.search(rf"^  {name} = \{{(.*)\}},$", bibtex, re.MULTILINE)
+    assert match is not None, name
+    return re.sub(r"\{\\'e\}", "é", match[1]).replace("{", "").replace("}", "")
 
 
 def test_the_file_has_what_the_format_asks_for(citation: dict[str, Any]) -> None:

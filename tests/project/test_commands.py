@@ -1,5 +1,4 @@
-"""The commands that README and the book print: each is run, or marked with the
-reason why not and checked by the real parsers.
+"""The commands that README and the book print: each is run, or marked with a reason and parsed.
 
 A shell block is run as it stands, unless a comment directly above it says ``<!-- not run here: REASON -->``.
 Blocks of one page are run one after the other, in a copy of the project that has a small sample.
@@ -55,8 +54,7 @@ def identity(block: Block) -> str:
 
 
 def words_of(command: str) -> list[str]:
-    """A command's words, from the program on: without variables before it,
-    comments, folders and what is piped or redirected."""
+    """A command's words from the program on, without variables, comments, folders, redirections."""
     words = shlex.split(command, comments=True)
     while words and re.match(r"[A-Za-z_]\w*=", words[0]):
         words = words[1:]
@@ -104,20 +102,20 @@ def check_settings(profile: str, texts: list[str]) -> None:
 def check_papermill(arguments: list[str]) -> None:
     source, _, *options = arguments
     assert (PROJECT / source).is_file(), source
-    known = papermill.inspect_notebook(PROJECT / source)
-    given: dict[str, object] = {}
+    parameters = papermill.inspect_notebook(PROJECT / source)
+    values: dict[str, object] = {}
     while options:
         option, value, *options = options
         if option == "-p":
-            given[value], options = options[0], options[1:]
+            values[value], options = options[0], options[1:]
         else:
             assert option in ("-f", "-y"), option
-            given |= yaml.safe_load(
+            values |= yaml.safe_load(
                 (PROJECT / value).read_text(encoding="utf-8") if option == "-f" else value
             )
-    assert given.keys() <= known.keys(), given.keys() - known.keys()
+    assert values.keys() <= parameters.keys(), values.keys() - parameters.keys()
     try:
-        BY_NOTEBOOK[Path(source).stem].check(given)
+        BY_NOTEBOOK[Path(source).stem].check(values)
     except InputError as error:
         raise AssertionError(str(error)) from error
 
@@ -170,16 +168,15 @@ def test_the_parsers_take_every_command(block: Block) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_the_parsers_take_commands_in_running_text(page: Path) -> None:
-    """``lstsr …`` between single backquotes, where it is a whole command:
-    its first word a command, options known to it."""
+    """``lstsr …`` between single backquotes, where it is a whole command with options."""
     prose = re.sub(r"^(`{3,}).*?^\1", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     parsers = commands()
     for code in re.findall(r"(?<!`)`(lstsr(?:-book)? [a-z][^`]*)`(?!`)", prose):
         program, command, *rest = shlex.split(code)
         name = f"{program} {command}"
         assert name in parsers, code
-        known = {option for action in parsers[name]._actions for option in action.option_strings}
-        assert {word.partition("=")[0] for word in rest if word.startswith("--")} <= known, code
+        options = {option for action in parsers[name]._actions for option in action.option_strings}
+        assert {word.partition("=")[0] for word in rest if word.startswith("--")} <= options, code
 
 
 EXAMPLES = re.findall(
@@ -198,10 +195,10 @@ def test_the_parser_takes_each_example_of_the_cheat_sheet(example: str) -> None:
 
 def test_options_on_the_cheat_sheet_are_those_of_their_command() -> None:
     page = (PROJECT / "book" / "cheat_sheet.md").read_text(encoding="utf-8")
-    for example, told in re.findall(r"^`(.+)`\n: (.*?)\n\n", page, re.MULTILINE | re.DOTALL):
+    for example, meaning in re.findall(r"^`(.+)`\n: (.*?)\n\n", page, re.MULTILINE | re.DOTALL):
         parser = commands()[" ".join(words_of(example)[:2])]
-        known = {option for action in parser._actions for option in action.option_strings}
-        assert set(re.findall(r"`(--[\w-]+)", told)) <= known, example
+        options = {option for action in parser._actions for option in action.option_strings}
+        assert set(re.findall(r"`(--[\w-]+)", meaning)) <= options, example
 
 
 def test_every_option_of_every_command_is_explained() -> None:
@@ -213,9 +210,10 @@ def test_every_option_of_every_command_is_explained() -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        "lstsr run --profil sample --fast", "lstsr run --set 06_aster_evaluation.method=[bicubic]", "lstsr evalute --pairs DIR",
-        "lstsr book --profile sample", "lstsr-book keep --all",
-        "lstsr run --set 03_training.epochs=none-at-all", "lstsr run --only 99", "make bok", "lstsr evaluate --pairs DIR",
+        "lstsr run --profil sample --fast", "lstsr run --set 06_aster_evaluation.method=[bicubic]",
+        "lstsr evalute --pairs DIR", "lstsr book --profile sample", "lstsr-book keep --all",
+        "lstsr run --set 03_training.epochs=none-at-all", "lstsr run --only 99", "make bok",
+        "lstsr evaluate --pairs DIR",
         "papermill notebooks/05_fourier.ipynb out.ipynb -p run_directory data/runs/sample -y 'metods: [dms]'",
         "papermill notebooks/05_fourier.ipynb out.ipynb -p methods dms",
         "papermill notebooks/05_spectra.ipynb out.ipynb -p run_directory data/runs/sample",
@@ -244,12 +242,11 @@ def test_a_marker_is_read_where_it_stands_directly_above(tmp_path: Path) -> None
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> ProjectCopy:
-    """A copy whose profile makes the sample small, with what the
-    first three notebooks leave (nothing is trained)."""
+    """A copy with a small sample and what the first three notebooks leave (nothing is trained)."""
     copy = copy_project(tmp_path_factory.mktemp("commands") / "project")
     (copy.root / "data" / "params" / "sample.yaml").write_text(yaml.safe_dump(SMALLEST))
-    made = copy.python(PREPARE)
-    assert made.returncode == 0, made.stderr
+    notebooks = copy.python(PREPARE)
+    assert notebooks.returncode == 0, notebooks.stderr
     return copy
 
 
@@ -262,8 +259,7 @@ def copy(prepared: ProjectCopy, tmp_path: Path) -> ProjectCopy:
 
 
 def shell(copy: ProjectCopy, script: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run a script in the copy's root as it stands, with ``lstsr`` and
-    ``papermill`` on the path and in ``.venv/bin``."""
+    """Run a script in the copy's root, with ``lstsr`` and ``papermill`` on the path."""
     programs = copy.root / ".venv" / "bin"
     programs.mkdir(parents=True, exist_ok=True)
     for name, module in (
@@ -275,8 +271,8 @@ def shell(copy: ProjectCopy, script: str, **variables: str) -> subprocess.Comple
         (programs / name).chmod(0o755)
     environment = {**copy.environment, **variables, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
     return subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script], cwd=copy.root, env=environment, text=True, capture_output=True,
-        timeout=PATIENCE_S, stdin=subprocess.DEVNULL, check=False,
+        ["bash", "-euo", "pipefail", "-c", script], cwd=copy.root, env=environment, text=True,
+        capture_output=True, timeout=PATIENCE_S, stdin=subprocess.DEVNULL, check=False,
     )  # fmt: skip
 
 
@@ -302,9 +298,9 @@ def test_the_method_of_the_page_is_in_every_table_and_figure(copy: ProjectCopy) 
         )
         outcome = shell(copy, command, LSTSR_METHODS="my_method.py")
         assert f"{notebook}: done" in outcome.stdout, outcome.stderr
-    judged = pd.read_csv(copy.run_directory / "06_aster_evaluation" / "metrics.csv")
-    assert judged.loc[judged["method"] == name, "status"].tolist() == ["ok", "ok"]
-    assert judged.loc[judged["method"] == name, "rmse_k"].nunique() == 2
+    metrics = pd.read_csv(copy.run_directory / "06_aster_evaluation" / "metrics.csv")
+    assert metrics.loc[metrics["method"] == name, "status"].tolist() == ["ok", "ok"]
+    assert metrics.loc[metrics["method"] == name, "rmse_k"].nunique() == 2
     for table in ("05_fourier/spectra.csv", "06_aster_evaluation/summary.csv"):
         assert name in set(pd.read_csv(copy.run_directory / table)["method"]), table
     for figure in ("05_fourier/spectra_mean.svg", "06_aster_evaluation/maps.svg"):
@@ -320,17 +316,17 @@ def test_the_method_of_the_page_is_in_every_table_and_figure(copy: ProjectCopy) 
     )
     assert assembled.returncode == 0, assembled.stderr
     settings = yaml.safe_load((run_directory / "book" / "source" / "_config.yml").read_text(encoding="utf-8"))
-    tables = [told for told in settings["parse"]["myst_substitutions"].values() if "<table" in told]
-    assert any(label in told for told in tables)
+    tables = [value for value in settings["parse"]["myst_substitutions"].values() if "<table" in value]
+    assert any(label in value for value in tables)
 
 
 def test_notebooks_that_take_methods_are_run_again_when_a_file_of_methods_changes(
     prepared: ProjectCopy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fingerprints() -> dict[str, object]:
-        chosen = ("02_patches", "05_fourier", "06_aster_evaluation", "07_map")
+        names = ("02_patches", "05_fourier", "06_aster_evaluation", "07_map")
         return {
-            name: plan(prepared.run_directory, BY_NOTEBOOK[name].check({}))["fingerprint"] for name in chosen
+            name: plan(prepared.run_directory, BY_NOTEBOOK[name].check({}))["fingerprint"] for name in names
         }
 
     before = fingerprints()

@@ -1,5 +1,4 @@
-"""The Dockerfile and Binder's files: in step with the lock, the
-project's Python and the one list of system packages."""
+"""The Dockerfile and Binder's files: in step with the lock, Python and the system packages."""
 
 from __future__ import annotations
 

@@ -14,8 +14,8 @@ from lstsr_core.networks.weights_files import PACKAGE_WEIGHTS
 from worlds.granules import fields, write_granules
 
 HEAVY = {
-    "torch", "torchvision", "piq", "sklearn", "scipy.stats", "scipy.optimize", "scipy.sparse", "matplotlib", "cartopy", "pandas",
-    "papermill", "cv2", "IPython", "distributed", "numpy", "rasterio",
+    "torch", "torchvision", "piq", "sklearn", "scipy.stats", "scipy.optimize", "scipy.sparse", "matplotlib",
+    "cartopy", "pandas", "papermill", "cv2", "IPython", "distributed", "numpy", "rasterio",
 }  # fmt: skip
 ARRAYS = {"numpy", "rasterio"}
 

@@ -14,8 +14,8 @@ UNTRACKED = ("data/runs", "data/downloads")
 
 def shipped() -> list[Path]:
     """Data files and weights, without what git ignores, relative to the project."""
-    found = [*(PROJECT / "data").rglob("*"), *(PROJECT / "lstsr_core" / "weights").glob("*.safetensors")]
-    paths = (path.relative_to(PROJECT) for path in found if path.is_file())
+    files = [*(PROJECT / "data").rglob("*"), *(PROJECT / "lstsr_core" / "weights").glob("*.safetensors")]
+    paths = (path.relative_to(PROJECT) for path in files if path.is_file())
     return sorted(path for path in paths if not path.as_posix().startswith(UNTRACKED))
 
 
@@ -36,7 +36,6 @@ def test_every_line_says_whether_it_is_real_and_under_which_licence() -> None:
 
 
 def matches(path: Path, pattern: str) -> bool:
-    """Whether a path fits a pattern whose ``*`` stays within a folder,
-    and whose ``**`` at the end is everything below."""
+    """Whether a path fits a pattern: ``*`` within a folder, ``**`` at the end for all below."""
     expression = re.escape(pattern).replace(r"\*\*", ".+").replace(r"\*", "[^/]+")
     return re.fullmatch(expression, path.as_posix()) is not None

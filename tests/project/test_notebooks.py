@@ -1,5 +1,4 @@
-"""The notebooks: parameters that agree everywhere, cells that call
-and show, alt text, outputs that can be compared."""
+"""The notebooks: one set of parameters, cells that call and show, alt text, comparable outputs."""
 
 from __future__ import annotations
 
@@ -25,8 +24,9 @@ from worlds.project_copy import NAMES, ProjectCopy
 Cell = dict[str, Any]
 
 COMPUTATION = (
-    ast.For, ast.AsyncFor, ast.While, ast.comprehension, ast.If, ast.IfExp, ast.Try, ast.With, ast.FunctionDef,
-    ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.BinOp, ast.BoolOp, ast.AugAssign, ast.Delete, ast.Global,
+    ast.For, ast.AsyncFor, ast.While, ast.comprehension, ast.If, ast.IfExp, ast.Try, ast.With,
+    ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.BinOp, ast.BoolOp, ast.AugAssign,
+    ast.Delete, ast.Global,
 )  # fmt: skip
 SHOWING = {"round", "describe", "groupby", "agg"}
 
@@ -147,26 +147,25 @@ def figures_of(name: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_figure_has_a_caption_and_names_its_numbers(name: str) -> None:
-    for told in figures_of(name):
-        assert told.keys() - {"paper"} == {"figure", "caption", "data"}
-        assert len(told["caption"]) > 80 and told["caption"].endswith(".")
-        assert told["data"] and all(
-            Path(file).suffix in (".csv", ".json", ".geojson") for file in told["data"]
+    for figure in figures_of(name):
+        assert figure.keys() - {"paper"} == {"figure", "caption", "data"}
+        assert len(figure["caption"]) > 80 and figure["caption"].endswith(".")
+        assert figure["data"] and all(
+            Path(file).suffix in (".csv", ".json", ".geojson") for file in figure["data"]
         )
-        assert told.get("paper", 1) in PAPER_LIST
+        assert figure.get("paper", 1) in PAPER_LIST
 
 
 def test_figures_are_named_apart() -> None:
-    names = [told["figure"] for name in NAMES for told in figures_of(name)]
+    names = [figure["figure"] for name in NAMES for figure in figures_of(name)]
     assert len(set(names)) == len(names)
 
 
 def test_the_papers_list_is_accounted_for() -> None:
-    """By a figure each, but for the table of metrics; architecture
-    and flow chart come with a notebook of their own."""
-    made = {told["paper"] for name in NAMES for told in figures_of(name) if "paper" in told}
+    """Each by a figure, but for the table of metrics; the architecture has a notebook of its own."""
+    numbers = {figure["paper"] for name in NAMES for figure in figures_of(name) if "paper" in figure}
     missing = set() if "12_structure" in NAMES else {1, 2}
-    assert made == set(range(1, 15)) - {13} - missing
+    assert numbers == set(range(1, 15)) - {13} - missing
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -240,8 +239,8 @@ def test_a_runs_notebooks_show_figures_and_no_errors_paths_or_times(
     for cell in code:
         if "stage.show_" in source_of(cell):
             assert any("image/png" in output.get("data", {}) for output in cell["outputs"]), source_of(cell)
-            told, written = cell["metadata"]["lstsr"], undisturbed.run_directory / name
-            files = [*(f"{told['figure']}{suffix}" for suffix in SUFFIXES), *told["data"]]
+            figure, written = cell["metadata"]["lstsr"], undisturbed.run_directory / name
+            files = [*(f"{figure['figure']}{suffix}" for suffix in SUFFIXES), *figure["data"]]
             assert [file for file in files if not (written / file).is_file()] == []
 
 
@@ -251,8 +250,7 @@ def test_a_runs_notebooks_show_figures_and_no_errors_paths_or_times(
 def test_papermill_runs_a_notebook_by_hand_from_any_directory(
     undisturbed: ProjectCopy, tmp_path: Path
 ) -> None:
-    """The relative run directory of the notebook's first cell
-    is the project's, not the working directory's."""
+    """The first cell's relative run directory is the project's, not the working directory's."""
     copy, directory, name = (
         undisturbed.clone(tmp_path / "project"),
         tmp_path / "elsewhere",
@@ -268,8 +266,8 @@ def test_papermill_runs_a_notebook_by_hand_from_any_directory(
     table, whole = (
         pd.read_csv(run / name / "metrics.csv") for run in (copy.run_directory, undisturbed.run_directory)
     )
-    chosen = whole[whole["method"].isin(["bicubic", "tsharp"])].reset_index(drop=True)
-    pd.testing.assert_frame_equal(table, chosen, check_dtype=False)
+    part = whole[whole["method"].isin(["bicubic", "tsharp"])].reset_index(drop=True)
+    pd.testing.assert_frame_equal(table, part, check_dtype=False)
     code = [
         cell
         for cell in json.loads((directory / "out.ipynb").read_text())["cells"]

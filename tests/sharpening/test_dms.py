@@ -1,5 +1,4 @@
-"""DMS against scikit-learn, against landscapes whose fine LST is
-known, and against the published code's products."""
+"""DMS against scikit-learn, landscapes whose fine LST is fixed, and the published products."""
 
 from __future__ import annotations
 
@@ -214,8 +213,7 @@ def test_windows_that_cannot_train_are_left_to_the_global_regression() -> None:
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0, 6]))
 def test_emitted_power_is_given_back_where_the_residual_is_even(seed: int, moving_window: int) -> None:
-    """LST that the predictor cannot tell, but for a constant: what is
-    left over is a constant that upsampling keeps."""
+    """A predictor tells nothing of the LST but a constant, and upsampling keeps a constant."""
     predictor = blocky_predictor(seed % 1000, size=12)
     lst_k = np.full((12, 12), 300.0)
     fine_k = dms(lst_k, predictor, seed=seed, moving_window=moving_window)
@@ -233,8 +231,11 @@ def test_most_of_a_residual_returns_to_its_block() -> None:
 
 
 @given(
-    st.integers(0, 2**32 - 1), st.sampled_from([0, 5]), st.sampled_from([(0, 0), (2, 1), (-3, 2)]), st.integers(1, 2)
-)  # fmt: skip
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([0, 5]),
+    st.sampled_from([(0, 0), (2, 1), (-3, 2)]),
+    st.integers(1, 2),
+)
 def test_nan_stays_where_it_was(
     seed: int, moving_window: int, offset: tuple[int, int], band_count: int
 ) -> None:
@@ -246,8 +247,13 @@ def test_nan_stays_where_it_was(
     predictors[:, 8:16, 4:20] = np.nan
     rows_down, columns_right = offset
     fine_k = dms(
-        lst_k, predictors, moving_window=moving_window, rows_down=rows_down, columns_right=columns_right, published=True
-    )  # fmt: skip
+        lst_k,
+        predictors,
+        moving_window=moving_window,
+        rows_down=rows_down,
+        columns_right=columns_right,
+        published=True,
+    )
     np.testing.assert_array_equal(
         np.isnan(fine_k), over_blocks(np.isnan(lst_k)) | np.isnan(predictors).any(axis=0)
     )
@@ -345,8 +351,7 @@ def test_weights_rise_with_homogeneity_and_are_halved_for_the_most_heterogeneous
 
 
 def test_bootstraps_that_hold_weightless_pixels_alone_still_train() -> None:
-    """Nine of ten pixels vary alike and weigh nothing, so that
-    a third of the bootstraps has no weight at all."""
+    """Nine of ten pixels weigh nothing, so that a third of the bootstraps has no weight."""
     level = np.full((4, 4), np.nan)
     level.ravel()[:10] = 2.0 ** np.arange(
         10
@@ -403,7 +408,13 @@ def test_published_products_are_met(published_pairs: Path, scene: str) -> None:
     fine_k = dms(
         pair.lst.values, pair.ndvi.values, rows_down=rows_down, columns_right=columns_right, published=True
     )
-    found = (
-        fine_k.mean(), fine_k.std(), fine_k.min(), fine_k.max(), fine_k[100, 100], fine_k[31, 200], abs(np.diff(fine_k)).mean()
-    )  # fmt: skip
-    assert found == pytest.approx(PUBLISHED_PRODUCTS[scene], abs=2e-4)
+    figures = (
+        fine_k.mean(),
+        fine_k.std(),
+        fine_k.min(),
+        fine_k.max(),
+        fine_k[100, 100],
+        fine_k[31, 200],
+        abs(np.diff(fine_k)).mean(),
+    )
+    assert figures == pytest.approx(PUBLISHED_PRODUCTS[scene], abs=2e-4)

@@ -1,5 +1,4 @@
-"""ATPRK and AATPRK against dense solves in loops, PyKrige, what must
-hold of any kriging, and the published products."""
+"""ATPRK and AATPRK against dense solves, PyKrige, any kriging's laws, the published products."""
 
 from __future__ import annotations
 
@@ -110,8 +109,8 @@ def test_the_loops_krige_points_as_pykrige_does() -> None:
     expected, _ = other.execute("points", [700.0, 2100.0], [1500.0, 3900.0])
     supports = [[(row, column)] for row, column in zip(rows, columns, strict=True)]
     for target, value in zip([(1500.0, 700.0), (3900.0, 2100.0)], expected, strict=True):
-        found, _ = kriged_by_loops(supports, values.tolist(), target, Variogram(3.0, PYKRIGE_RANGE_M))
-        assert found == pytest.approx(float(value), rel=1e-9)
+        loops, _ = kriged_by_loops(supports, values.tolist(), target, Variogram(3.0, PYKRIGE_RANGE_M))
+        assert loops == pytest.approx(float(value), rel=1e-9)
 
 
 @pytest.mark.parametrize("range_m", [400.0, 4600.0])
@@ -119,8 +118,8 @@ def test_weights_are_those_of_a_dense_solve_in_loops(range_m: float) -> None:
     generator = np.random.default_rng(1)
     available = np.stack([np.ones(25, dtype=bool), generator.random(25) < 0.5, np.arange(25) == 12])
     available[:, 12] = True
-    found = kriging_weights(Variogram(5.0, range_m), available)
-    for pattern, weights in zip(available, found, strict=True):
+    shares = kriging_weights(Variogram(5.0, range_m), available)
+    for pattern, weights in zip(available, shares, strict=True):
         there = [pixel for pixel in range(25) if pattern[pixel]]
         supports = [fine_points(pixel // 5 - 2, pixel % 5 - 2) for pixel in there]
         for position in (0, 6, 15):
@@ -274,8 +273,8 @@ def test_published_aatprk_alone_gives_0_k_where_ndvi_is_0() -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_single_precision_input_gives_the_same_product(method: str) -> None:
     lst_k, ndvi = (array.astype(np.float32) for array in random_scene(8))
-    found = METHODS[method](lst_k, ndvi)
-    np.testing.assert_array_equal(found, METHODS[method](lst_k.astype(np.float64), ndvi.astype(np.float64)))
+    fine_k = METHODS[method](lst_k, ndvi)
+    np.testing.assert_array_equal(fine_k, METHODS[method](lst_k.astype(np.float64), ndvi.astype(np.float64)))
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -322,10 +321,16 @@ def test_published_products_are_met(published_scene: Callable[[str], Pair], scen
     """LST and NDVI as stored, not aligned, as the published code pairs them."""
     pair = published_scene(scene)
     fine_k = METHODS[method](pair.lst.values, pair.ndvi.values, published=True)
-    found = (
-        fine_k.mean(), fine_k.std(), fine_k.min(), fine_k.max(), fine_k[100, 100], fine_k[31, 200], abs(np.diff(fine_k)).mean()
-    )  # fmt: skip
-    assert found == pytest.approx(PUBLISHED_PRODUCTS[scene, method], abs=1e-3)
+    figures = (
+        fine_k.mean(),
+        fine_k.std(),
+        fine_k.min(),
+        fine_k.max(),
+        fine_k[100, 100],
+        fine_k[31, 200],
+        abs(np.diff(fine_k)).mean(),
+    )
+    assert figures == pytest.approx(PUBLISHED_PRODUCTS[scene, method], abs=1e-3)
 
 
 @pytest.mark.parametrize(("scene", "method"), PUBLISHED_CONSISTENCY_K)

@@ -144,8 +144,8 @@ def test_sc_unet_runs_in_pieces_of_64_pixels_as_published_and_whole_else(
     model = load_model(random_weights / "sc-unet.safetensors")
     upsampled_k, ndvi = sharpen(aligned, "bicubic").values, aligned.ndvi.values
     for published, piece in ((None, None), (False, None), (True, 64)):
-        found = sharpen(aligned, "sc-unet", Options(random_weights, published=published)).values
-        np.testing.assert_allclose(found, model.predict_k(upsampled_k, ndvi, piece), atol=1e-9)
+        image_k = sharpen(aligned, "sc-unet", Options(random_weights, published=published)).values
+        np.testing.assert_allclose(image_k, model.predict_k(upsampled_k, ndvi, piece), atol=1e-9)
     # The SIF networks have no variant.
     for name in ("sif-cnn-sr1", "sif-cnn-sr2"):
         both = [
@@ -167,7 +167,7 @@ def test_sharpened_products_lie_under_the_lst(synthetic_pair: Pair, random_weigh
 
 
 @pytest.mark.parametrize(
-    ("lst_k", "ndvi", "told"),
+    ("lst_k", "ndvi", "message"),
     [
         (np.where(np.arange(1600).reshape(40, 40) < 9, 300.0, np.nan), None, "9 coarse pixels are valid"),
         (np.full((40, 40), 270.0), None, "0 coarse pixels are valid"),
@@ -175,7 +175,7 @@ def test_sharpened_products_lie_under_the_lst(synthetic_pair: Pair, random_weigh
     ],
 )  # fmt: skip
 def test_scenes_that_cannot_be_regressed_are_named(
-    synthetic_pair: Pair, lst_k: np.ndarray | None, ndvi: np.ndarray | None, told: str
+    synthetic_pair: Pair, lst_k: np.ndarray | None, ndvi: np.ndarray | None, message: str
 ) -> None:
     lst, fine = synthetic_pair.lst, synthetic_pair.ndvi
     pair = replace(
@@ -184,7 +184,7 @@ def test_scenes_that_cannot_be_regressed_are_named(
         ndvi=fine if ndvi is None else fine.with_values(ndvi),
     )
     for name in ("tsharp", "atprk", "aatprk"):
-        with pytest.raises(NoResult, match=told):
+        with pytest.raises(NoResult, match=message):
             sharpen(pair, name)
 
 
@@ -312,18 +312,18 @@ def test_published_products_are_met(
     """LST and NDVI as stored, not aligned, as the published code pairs them."""
     pair = published_scene(scene)
     options = Options(weights=published_pairs, published=True)
-    found = figures_of(METHODS[method].sharpener(pair.lst.values, pair.ndvi.values, options))
-    assert found == pytest.approx(PUBLISHED_PRODUCTS[scene, method], abs=1e-3)
+    figures = figures_of(METHODS[method].sharpener(pair.lst.values, pair.ndvi.values, options))
+    assert figures == pytest.approx(PUBLISHED_PRODUCTS[scene, method], abs=1e-3)
 
 
 def test_published_products_of_sc_unet_without_seams(
     published_pairs: Path, published_scene: Callable[[str], Pair]
 ) -> None:
     pair = published_scene("0")
-    found = figures_of(
+    figures = figures_of(
         METHODS["sc-unet"].sharpener(pair.lst.values, pair.ndvi.values, Options(weights=published_pairs))
     )
-    assert found == pytest.approx(PUBLISHED_WHOLE_SC_UNET, abs=1e-3)
+    assert figures == pytest.approx(PUBLISHED_WHOLE_SC_UNET, abs=1e-3)
 
 
 # Methods of the user's own
@@ -364,7 +364,7 @@ def test_a_method_of_ones_own_joins_the_others(load_own: Callable[[str], dict[st
 
 
 @pytest.mark.parametrize(
-    ("source", "told"),
+    ("source", "message"),
     [
         (
             OWN.replace('"warmer"', '"bicubic"'),
@@ -379,9 +379,9 @@ def test_a_method_of_ones_own_joins_the_others(load_own: Callable[[str], dict[st
     ],
 )
 def test_a_file_that_gives_no_usable_method_is_refused(
-    load_own: Callable[[str], dict[str, str]], source: str, told: str
+    load_own: Callable[[str], dict[str, str]], source: str, message: str
 ) -> None:
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=message):
         load_own(source)
 
 

@@ -142,7 +142,7 @@ def test_regularised_semivariances_are_those_of_loops(range_m: float, published:
 @pytest.mark.parametrize("seed", range(3))
 def test_fits_are_where_another_minimiser_ends(seed: int, published: bool) -> None:
     """From (7 K², 1000 m) and with differences for derivatives, as the method is defined."""
-    fitted = fit_variograms(coarse_means(exponential_field(160, 3000.0, 4.0, seed)), published)
+    variograms = fit_variograms(coarse_means(exponential_field(160, 3000.0, 4.0, seed)), published)
 
     def model(distance_m: np.ndarray, sill: float, range_m: float) -> np.ndarray:
         return sill * (1.0 - np.exp(-3.0 * distance_m / range_m))
@@ -150,9 +150,9 @@ def test_fits_are_where_another_minimiser_ends(seed: int, published: bool) -> No
     def regularised(_: np.ndarray, sill: float, range_m: float) -> np.ndarray:
         return regularised_semivariances(Variogram(sill, max(range_m, RANGES_M[0])), published)
 
-    start, (distances_m, empirical_k2) = (7.0, 1000.0), (fitted.distances_m, fitted.empirical_k2)
+    start, (distances_m, empirical_k2) = (7.0, 1000.0), (variograms.distances_m, variograms.empirical_k2)
     coarse, _ = curve_fit(model, distances_m, empirical_k2, start, xtol=1e-12, ftol=1e-12)
-    assert (fitted.coarse.sill, fitted.coarse.range_m) == pytest.approx(tuple(coarse), rel=1e-4)
+    assert (variograms.coarse.sill, variograms.coarse.range_m) == pytest.approx(tuple(coarse), rel=1e-4)
     # Steps from there may lead the published curve astray; a start at the usual range leads to the same end.
     point, _ = curve_fit(
         regularised,
@@ -162,9 +162,9 @@ def test_fits_are_where_another_minimiser_ends(seed: int, published: bool) -> No
         xtol=1e-12,
         ftol=1e-12,
     )
-    assert (fitted.point.sill, fitted.point.range_m) == pytest.approx(tuple(point), rel=1e-4)
+    assert (variograms.point.sill, variograms.point.range_m) == pytest.approx(tuple(point), rel=1e-4)
     np.testing.assert_allclose(
-        fitted.regularised_k2, regularised_by_loops(fitted.point, published), rtol=1e-10
+        variograms.regularised_k2, regularised_by_loops(variograms.point, published), rtol=1e-10
     )
 
 
@@ -173,31 +173,30 @@ def test_no_other_range_fits_better(seed: int, roughness: float, published: bool
     frequency = np.hypot(np.fft.fftfreq(16)[:, None], np.fft.fftfreq(16))
     frequency[0, 0] = 1.0
     noise = np.random.default_rng(seed).standard_normal((16, 16))
-    fitted = fit_variograms(np.fft.ifft2(np.fft.fft2(noise) * frequency**-roughness).real, published)
-    assert fitted.point.sill > 0.0
-    misfit = np.sum((fitted.regularised_k2 - fitted.empirical_k2) ** 2)
+    variograms = fit_variograms(np.fft.ifft2(np.fft.fft2(noise) * frequency**-roughness).real, published)
+    assert variograms.point.sill > 0.0
+    misfit = np.sum((variograms.regularised_k2 - variograms.empirical_k2) ** 2)
     for range_m in np.geomspace(*RANGES_M, 500):
         curve = regularised_semivariances(Variogram(1.0, range_m), published)
-        sill = max(curve @ fitted.empirical_k2 / (curve @ curve), 0.0)
-        assert misfit <= np.sum((sill * curve - fitted.empirical_k2) ** 2) * (1.0 + 1e-6)
+        sill = max(curve @ variograms.empirical_k2 / (curve @ curve), 0.0)
+        assert misfit <= np.sum((sill * curve - variograms.empirical_k2) ** 2) * (1.0 + 1e-6)
 
 
 def test_deconvolution_finds_the_semivariogram_of_the_points() -> None:
-    """Block means of a field with a known semivariogram: the coarse fit is too
-    smooth and too low, the deconvolved one right."""
-    fitted = fit_variograms(coarse_means(exponential_field(1024, 1500.0, 4.0, seed=9)))
-    assert fitted.point.range_m == pytest.approx(1500.0, rel=0.05)
-    assert fitted.point.sill == pytest.approx(4.0, rel=0.05)
-    assert fitted.coarse.range_m > 1.2 * 1500.0 and fitted.coarse.sill < 0.8 * 4.0
+    """From block means the coarse fit is too smooth and too low; the deconvolved one is right."""
+    variograms = fit_variograms(coarse_means(exponential_field(1024, 1500.0, 4.0, seed=9)))
+    assert variograms.point.range_m == pytest.approx(1500.0, rel=0.05)
+    assert variograms.point.sill == pytest.approx(4.0, rel=0.05)
+    assert variograms.coarse.range_m > 1.2 * 1500.0 and variograms.coarse.sill < 0.8 * 4.0
 
 
 @given(st.floats(-6.0, 6.0), st.booleans())
 def test_the_range_does_not_depend_on_the_unit(exponent: float, published: bool) -> None:
     residual_k = coarse_means(exponential_field(80, 3000.0, 4.0, seed=10))
     factor = 10.0**exponent
-    fitted, scaled = fit_variograms(residual_k, published), fit_variograms(factor * residual_k, published)
-    assert scaled.point.range_m == pytest.approx(fitted.point.range_m, rel=1e-5)
-    assert scaled.point.sill == pytest.approx(factor**2 * fitted.point.sill, rel=1e-5)
+    variograms, scaled = fit_variograms(residual_k, published), fit_variograms(factor * residual_k, published)
+    assert scaled.point.range_m == pytest.approx(variograms.point.range_m, rel=1e-5)
+    assert scaled.point.sill == pytest.approx(factor**2 * variograms.point.sill, rel=1e-5)
 
 
 @pytest.mark.parametrize("published", [False, True])
@@ -206,19 +205,21 @@ def test_residuals_without_structure_or_without_end_keep_a_usable_range(publishe
     slope = np.add.outer(np.arange(64.0), np.zeros(64))
     checkerboard = (np.indices((64, 64)).sum(axis=0) % 2).astype(float)
     for residual_k in (white, slope, checkerboard):
-        fitted = fit_variograms(residual_k, published)
-        assert RANGES_M[0] * 0.999 < fitted.point.range_m < RANGES_M[1] * 1.001
-        assert np.isfinite([fitted.point.sill, fitted.coarse.sill]).all() and fitted.point.sill > 0.0
-        assert np.isfinite(fitted.regularised_k2).all()
+        variograms = fit_variograms(residual_k, published)
+        assert RANGES_M[0] * 0.999 < variograms.point.range_m < RANGES_M[1] * 1.001
+        assert (
+            np.isfinite([variograms.point.sill, variograms.coarse.sill]).all() and variograms.point.sill > 0.0
+        )
+        assert np.isfinite(variograms.regularised_k2).all()
 
 
 def test_distances_without_pairs_are_left_out() -> None:
     residual_k = np.full((20, 20), np.nan)
     residual_k[:2] = np.random.default_rng(12).normal(size=(2, 20))
-    fitted = fit_variograms(residual_k)
+    variograms = fit_variograms(residual_k)
     expected = COARSE_PIXEL_M * np.sqrt([1, 2, 4, 5, 9, 10, 16, 17])
-    np.testing.assert_allclose(fitted.distances_m, expected)
-    assert fitted.empirical_k2.shape == fitted.regularised_k2.shape == expected.shape
+    np.testing.assert_allclose(variograms.distances_m, expected)
+    assert variograms.empirical_k2.shape == variograms.regularised_k2.shape == expected.shape
 
 
 @pytest.mark.parametrize(

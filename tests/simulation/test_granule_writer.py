@@ -1,5 +1,4 @@
-"""Every product's granule against GDAL's own HDF4 reader; and that
-what is drawn at a place is found at that place."""
+"""Every product's granule against GDAL's HDF4 reader; each landmark lies where it was drawn."""
 
 import dataclasses
 import datetime
@@ -139,8 +138,8 @@ def test_gdal_reads_mod11a1(tmp_path: Path) -> None:
     listed = subprocess.run(["gdalinfo", str(path)], check=True, capture_output=True, text=True).stdout
     names = re.findall(rf"SUBDATASET_\d+_NAME=.*{grid}:(\w+)", listed)
     assert names == [
-        "LST_Day_1km", "QC_Day", "Day_view_time", "Day_view_angl", "LST_Night_1km", "QC_Night", "Night_view_time",
-        "Night_view_angl", "Emis_31", "Emis_32", "Clear_day_cov", "Clear_night_cov",
+        "LST_Day_1km", "QC_Day", "Day_view_time", "Day_view_angl", "LST_Night_1km", "QC_Night",
+        "Night_view_time", "Night_view_angl", "Emis_31", "Emis_32", "Clear_day_cov", "Clear_night_cov",
     ]  # fmt: skip
 
 
@@ -245,8 +244,7 @@ def quarry(land: Landscape, square: tuple[slice, slice]) -> Landscape:
 
 
 def mark_box_m(tile: Tile) -> tuple[float, float, float, float]:
-    """Left, bottom, right and top of the landmark, in the projection's
-    metres, from the definition of the tiles alone."""
+    """The landmark's left, bottom, right and top in metres, from the definition of tiles alone."""
     tile_m = 6371007.181 * np.pi / 18.0
     pixel_m = tile_m / 1200.0
     left = (tile.horizontal - 18) * tile_m + (4 * 64 + MARK_COLUMN) * pixel_m

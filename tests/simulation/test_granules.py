@@ -1,5 +1,4 @@
-"""The sample's granules: one landscape and one overpass in every product,
-at the tile's place, with sea, clouds and gaps."""
+"""The sample's granules: one landscape and overpass in all products, with sea, clouds and gaps."""
 
 import datetime
 import hashlib

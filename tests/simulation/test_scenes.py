@@ -1,5 +1,4 @@
-"""The simulator: what it writes is readable, consistent with its own
-truth, repeatable, and like the published pairs."""
+"""The simulator: readable, consistent with its truth, repeatable, and like the published pairs."""
 
 import dataclasses
 import datetime

@@ -83,8 +83,8 @@ def test_a_changed_pair_is_drawn_again_and_the_others_are_not(
     run = tmp_path / "run"
     for name in ("10", "9"):
         write_pair(replace(synthetic_pair, id=name), run / "01_download" / "pairs")
-    kept = atlas_stages.kept_scenes(atlas_of(run))
-    shutil.copytree(atlas_stages.kept_scenes(atlas_of(drawn[0])), kept, copy_function=os.link)
+    scenes = atlas_stages.kept_scenes(atlas_of(run))
+    shutil.copytree(atlas_stages.kept_scenes(atlas_of(drawn[0])), scenes, copy_function=os.link)
     colder = replace(
         synthetic_pair, id="9", aster=synthetic_pair.aster.with_values(synthetic_pair.aster.values - 1.0)
     )
@@ -93,7 +93,7 @@ def test_a_changed_pair_is_drawn_again_and_the_others_are_not(
     atlas_stages.draw_scenes(atlas_of(run))
     ours, theirs = inodes(run), inodes(drawn[0])
     assert ours["10"] == theirs["10"] and ours["9"] != theirs["9"]
-    assert len(list(kept.iterdir())) == 2
+    assert len(list(scenes.iterdir())) == 2
 
 
 def test_scenes_are_described_from_the_other_notebooks_tables(drawn: tuple[Path, pd.DataFrame]) -> None:
@@ -112,8 +112,8 @@ def test_scenes_are_described_from_the_other_notebooks_tables(drawn: tuple[Path,
     metrics = pd.read_csv(run / "11_atlas" / "metrics.csv", dtype={"scene": str})
     whole = pd.read_csv(run / "06_aster_evaluation" / "metrics.csv", dtype={"scene": str})
     pd.testing.assert_frame_equal(metrics, whole)
-    chosen = metrics[(metrics["method"] == "tsharp") & (metrics["protocol"] == "georeferenced")]
-    assert chosen["rows"].tolist() == table["rows"].tolist()
+    rows = metrics[(metrics["method"] == "tsharp") & (metrics["protocol"] == "georeferenced")]
+    assert rows["rows"].tolist() == table["rows"].tolist()
     shown = atlas_stages.scene_places(scenes)
     assert shown.index.tolist() == ["9", "10"] and len(shown.columns) == 6
 
@@ -123,7 +123,7 @@ def test_a_scene_that_the_published_protocol_leaves_out_has_the_reason(
 ) -> None:
     run, table = drawn
     path = run / "06_aster_evaluation" / "metrics.csv"
-    kept = path.read_bytes()
+    content = path.read_bytes()
     metrics = pd.read_csv(path, dtype={"scene": str})
     left_out = (
         (metrics["scene"] == "9") & (metrics["protocol"] == "published") & (metrics["method"] == "tsharp")
@@ -131,7 +131,7 @@ def test_a_scene_that_the_published_protocol_leaves_out_has_the_reason(
     metrics.loc[left_out, "status"] = "too small"
     metrics[metrics["scene"] != "10"].to_csv(path, index=False)
     scenes = atlas_stages.describe_scenes(atlas_of(run), table)
-    path.write_bytes(kept)
+    path.write_bytes(content)
     assert scenes["published_status"].tolist() == ["too small", ""]
 
 

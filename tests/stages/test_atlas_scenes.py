@@ -44,11 +44,13 @@ def test_under_either_protocol_all_images_share_one_grid(synthetic_pair: Pair) -
         assert scene.lst is not None
         images = [
             raster
-            for found in scene.comparisons.values()
-            for raster in (found.product, found.aster, found.ndvi)
+            for comparison in scene.comparisons.values()
+            for raster in (comparison.product, comparison.aster, comparison.ndvi)
         ]
         assert {image.values.shape for image in [scene.lst, *images]} == {images[0].values.shape}
-        assert {found.product.transform for found in scene.comparisons.values()} == {scene.lst.transform}
+        assert {comparison.product.transform for comparison in scene.comparisons.values()} == {
+            scene.lst.transform
+        }
 
 
 def test_a_product_with_a_gap_cuts_the_others_to_what_all_cover(synthetic_pair: Pair) -> None:
@@ -64,9 +66,9 @@ def test_a_product_with_a_gap_cuts_the_others_to_what_all_cover(synthetic_pair: 
     aster = synthetic_pair.aster  # whose pixels, where the cut one lies, are those of the cut one
     down = round((aster.top_m - bicubic.aster.top_m) / aster.pixel_width_m)
     right = round((bicubic.aster.left_m - aster.left_m) / aster.pixel_width_m)
-    for found in (bicubic, tsharp):
-        there = aster.values[down : down + found.aster.rows, right : right + found.aster.columns]
-        np.testing.assert_array_equal(found.aster.values, there)
+    for comparison in (bicubic, tsharp):
+        there = aster.values[down : down + comparison.aster.rows, right : right + comparison.aster.columns]
+        np.testing.assert_array_equal(comparison.aster.values, there)
 
 
 def test_the_coarse_lst_keeps_its_own_values_on_the_fine_grid(synthetic_pair: Pair) -> None:
@@ -83,8 +85,8 @@ def test_nearest_takes_the_pixel_that_a_point_lies_in(synthetic_pair: Pair) -> N
     fine = Raster(
         np.zeros((4 * lst.rows, 4 * lst.columns)), lst.transform @ lst.transform.scale(0.25), lst.crs
     )
-    found = nearest_onto(numbered, fine)
-    np.testing.assert_array_equal(found.values, numbered.values.repeat(4, axis=0).repeat(4, axis=1))
+    numbers = nearest_onto(numbered, fine)
+    np.testing.assert_array_equal(numbers.values, numbered.values.repeat(4, axis=0).repeat(4, axis=1))
 
 
 def test_a_drawn_scene_has_its_figures_and_tells_of_them(drawn: Path) -> None:

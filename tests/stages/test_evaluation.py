@@ -37,8 +37,7 @@ def coarse_bias_k(run: Path) -> float:
 def test_modis_is_as_far_from_aster_as_the_pair_was_made(
     tmp_path: Path, synthetic_pair: Pair, synthetic_pair_with_bias: Callable[[float], Pair]
 ) -> None:
-    """ASTER colder by b kelvin: MODIS is warmer by b, and the
-    mean square difference grows by b² + 2 b · bias."""
+    """ASTER colder by b: MODIS is warmer by b, and the mean square grows by b² + 2 b · bias."""
     assert coarse_bias_k(bicubic_run(tmp_path / "none", synthetic_pair)) == pytest.approx(0.0, abs=0.02)
     for bias_k in (1.5, -2.25):
         directory = bicubic_run(tmp_path / str(bias_k), synthetic_pair_with_bias(bias_k))
@@ -65,8 +64,8 @@ def test_pairs_are_evaluated_and_summarised(sharpened: Path) -> None:
     rows = table[["scene", "method"]].to_numpy().tolist()
     assert rows == [[scene, method] for scene in ("9", "10") for method in ("bicubic", "tsharp", "sc-unet")]
     summary = pd.read_csv(sharpened / "06_aster_evaluation" / "summary.csv")
-    counted = summary[summary["metric"] == "rmse_k"].set_index("method")["scenes"].to_dict()
-    assert counted == {"bicubic": 2, "tsharp": 2, "sc-unet": 0}
+    counts = summary[summary["metric"] == "rmse_k"].set_index("method")["scenes"].to_dict()
+    assert counts == {"bicubic": 2, "tsharp": 2, "sc-unet": 0}
     mean = summary.set_index(["method", "metric"]).loc[("tsharp", "rmse_k"), "mean"]
     assert mean == pytest.approx(table[table["method"] == "tsharp"]["rmse_k"].astype(float).mean(), abs=1e-6)
 

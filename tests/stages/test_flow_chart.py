@@ -1,5 +1,4 @@
-"""The flow between notebooks: edges as the runner has them, counts
-as the files are, and a chart that can be read."""
+"""The flow between notebooks: the runner's edges, the files' counts, a chart that can be read."""
 
 from __future__ import annotations
 

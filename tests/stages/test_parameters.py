@@ -267,9 +267,9 @@ DAYS = [(parameters, name) for parameters in ALL for name, field in parameters.m
 SWITCHES = [(parameters, name) for parameters in ALL for name, field in parameters.model_fields.items()
             if field.annotation is bool]  # fmt: skip
 TEXTS = [
-    "", "~", "null", "none", "0", "1", "-1", "010", "4", "'4'", "4.0", "1e-3", ".nan", "-.inf", "57:30", "0x1f", "1_000",
-    "yes", "off", "true", "first", "all", "2018-07-19", "2018-02-30", "2018-07-19 10:00:00", "[]", "[4]", "[all]",
-    "[2018-07-19]", "[[]]", "{}", "{a: 1}", "&a [*a]", "3,43,4,44", "nan,nan,nan,nan",
+    "", "~", "null", "none", "0", "1", "-1", "010", "4", "'4'", "4.0", "1e-3", ".nan", "-.inf", "57:30",
+    "0x1f", "1_000", "yes", "off", "true", "first", "all", "2018-07-19", "2018-02-30", "2018-07-19 10:00:00",
+    "[]", "[4]", "[all]", "[2018-07-19]", "[[]]", "{}", "{a: 1}", "&a [*a]", "3,43,4,44", "nan,nan,nan,nan",
     "é×≤", "a b", "9" * 400, "georeferenced", "[null]", "[1e999]",
 ]  # fmt: skip
 
@@ -292,8 +292,8 @@ def test_every_day_is_taken_as_it_is_written(
     parameters: type[NotebookParameters], name: str, quote: str
 ) -> None:
     day, listed = f"{quote}2018-07-19{quote}", name == "days"
-    found = getattr(set_to(parameters, name, f"[{day}]" if listed else day), name)
-    assert found == (["2018-07-19"] if listed else "2018-07-19")
+    value = getattr(set_to(parameters, name, f"[{day}]" if listed else day), name)
+    assert value == (["2018-07-19"] if listed else "2018-07-19")
 
 
 @pytest.mark.parametrize(("parameters", "name"), DAYS)

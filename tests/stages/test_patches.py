@@ -35,8 +35,8 @@ def test_patches_are_cut_once_and_shown_in_every_run(tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in settings.directory.glob("patches/*")} == files
     assert len(read_table(settings.directory / "night")) == 4
 
-    kept = patch_stages.share_kept(settings)
-    assert kept[["layer", "month", "granules", "windows", "kept", "share_kept"]].values.tolist() == [
+    shares = patch_stages.share_kept(settings)
+    assert shares[["layer", "month", "granules", "windows", "kept", "share_kept"]].values.tolist() == [
         ["day", "2018-04", 1, 2, 2, 1.0], ["day", "2018-05", 1, 2, 2, 1.0],
         ["night", "2018-04", 1, 2, 2, 1.0], ["night", "2018-05", 1, 2, 2, 1.0],
     ]  # fmt: skip

@@ -1,5 +1,4 @@
-"""Profiles: a file says what differs, for one notebook or for
-all, and nothing that a notebook does not have."""
+"""Profiles: a file says what differs, for one notebook or all, by names that notebooks have."""
 
 from __future__ import annotations
 
@@ -95,7 +94,7 @@ def test_a_file_of_comments_alone_changes_nothing(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         (
             "05_spectra: {seed: 1}\n",
@@ -117,8 +116,8 @@ def test_a_file_of_comments_alone_changes_nothing(folder: Path) -> None:
         ),
     ],
 )
-def test_what_is_wrong_is_one_line(folder: Path, text: str, told: str) -> None:
-    assert told in refusal(folder, text)
+def test_what_is_wrong_is_one_line(folder: Path, text: str, message: str) -> None:
+    assert message in refusal(folder, text)
 
 
 @pytest.mark.parametrize("name", ["tiny", "../params/sample", "", "sample.yaml"])

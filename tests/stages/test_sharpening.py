@@ -69,8 +69,8 @@ def test_every_product_of_every_protocol_is_written(run: Path) -> None:
     pair = read_pair(run / "01_download" / "pairs", "10")
     for protocol in PROTOCOLS.values():
         placement = protocol(pair)
-        made = Products(settings.options).product(placement, "dms")
-        np.testing.assert_array_equal(written.product(placement, "dms").values, made.values)
+        product = Products(settings.options).product(placement, "dms")
+        np.testing.assert_array_equal(written.product(placement, "dms").values, product.values)
 
 
 def test_what_was_written_is_taken_as_it_is_also_where_the_notebooks_directory_is_lost(run: Path) -> None:
@@ -88,17 +88,17 @@ def test_what_was_written_is_taken_as_it_is_also_where_the_notebooks_directory_i
 def test_a_killed_run_goes_on_where_it_was(tmp_path: Path, synthetic_pair: Pair) -> None:
     for number in range(8):
         write_pair(replace(synthetic_pair, id=str(number)), tmp_path / "01_download" / "pairs")
-    kept = tmp_path / ".products"
+    folder = tmp_path / ".products"
     command = [sys.executable, "-c", SHARPEN, str(tmp_path), ",".join(CHEAP)]
     started = subprocess.Popen(command, cwd=PROJECT, env={**os.environ, "PYTHONPATH": str(PROJECT)})
     deadline = time.monotonic() + 120.0
-    while len(inodes(kept)) < 9 and time.monotonic() < deadline and started.poll() is None:
+    while len(inodes(folder)) < 9 and time.monotonic() < deadline and started.poll() is None:
         time.sleep(0.005)
     started.send_signal(signal.SIGKILL)
     assert started.wait() == -signal.SIGKILL
-    left = inodes(kept)
+    left = inodes(folder)
     assert 9 <= len(left) < 48 and not (tmp_path / "04_sharpening" / "products.json").exists()
     settings = sharpening_of(tmp_path, methods=CHEAP)
     sharpening_stages.sharpen_pairs(settings)
-    whole = inodes(kept)
+    whole = inodes(folder)
     assert len(whole) == 48 and {name: whole[name] for name in left} == left

@@ -35,11 +35,11 @@ def test_layers_are_written_and_add_up(tmp_path: Path) -> None:
 def test_blocks_are_summed_and_their_output_told(tmp_path: Path, side: int) -> None:
     blocks = structure_stages.sum_blocks(structure_stages.measure_layers(settings(tmp_path, side=side)))
     assert blocks.loc["downs.1", "output"] == f"64 × {side // 4} × {side // 4}"
-    own = sum(tensor.numel() for name, tensor in STATE.items() if name.startswith("downs.1."))
-    assert blocks.loc["downs.1", "numbers"] == own
+    count = sum(tensor.numel() for name, tensor in STATE.items() if name.startswith("downs.1."))
+    assert blocks.loc["downs.1", "numbers"] == count
     assert blocks.loc["all", "numbers"] == 283_906 and blocks.loc["all", "tensors"] == 104
     shares = blocks["numbers (%)"].astype(float)
-    assert shares["downs.1"] == pytest.approx(100 * own / 283_906) and shares.drop(
+    assert shares["downs.1"] == pytest.approx(100 * count / 283_906) and shares.drop(
         "all"
     ).sum() == pytest.approx(shares["all"])
     assert blocks["multiply-adds (millions)"].drop("all").sum() == pytest.approx(
@@ -66,25 +66,25 @@ def test_the_drawing_is_of_the_chosen_upsampling(tmp_path: Path) -> None:
 
 
 def test_what_was_written_is_counted_by_notebook(tmp_path: Path) -> None:
-    chosen = settings(a_run(tmp_path))
-    flow = structure_stages.measure_flow(chosen)
+    structure = settings(a_run(tmp_path))
+    flow = structure_stages.measure_flow(structure)
     written = structure_stages.written(flow)
     assert sorted(written.index) == UPSTREAM["12_structure"] and set(written.columns) <= KINDS.keys()
     assert written["tables"].tolist() == list(range(1, len(written) + 1)) and (written["figures"] == 1).all()
-    pd.testing.assert_frame_equal(flow, pd.read_csv(chosen.directory / "flow.csv", keep_default_na=False))
+    pd.testing.assert_frame_equal(flow, pd.read_csv(structure.directory / "flow.csv", keep_default_na=False))
 
 
 def test_files_are_the_same_each_time_whatever_the_runs_clock_says(tmp_path: Path) -> None:
     digests = []
     for turn in ("first", "second"):
-        chosen = settings(a_run(tmp_path / turn))
-        (chosen.run / "provenance.json").write_text(
+        structure = settings(a_run(tmp_path / turn))
+        (structure.run / "provenance.json").write_text(
             f'{{"01_download": {{"parameters": {{}}, "seconds": {len(digests)}}}}}'
         )
-        structure_stages.measure_layers(chosen)
-        structure_stages.show_architecture(chosen)
-        structure_stages.show_flow_chart(chosen, structure_stages.measure_flow(chosen))
-        files = sorted(chosen.directory.iterdir())
+        structure_stages.measure_layers(structure)
+        structure_stages.show_architecture(structure)
+        structure_stages.show_flow_chart(structure, structure_stages.measure_flow(structure))
+        files = sorted(structure.directory.iterdir())
         digests.append([(path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in files])
     assert digests[0] == digests[1]
     assert {"architecture.png", "flow_chart.svg", "layers.csv", "flow.csv"} <= {

@@ -55,13 +55,13 @@ TERMS = ("reconstruction", "texture")
 
 
 def training(run: Path, **values: object) -> Training:
-    given = {
+    entries = {
         "run_directory": str(run),
         "settings": str(run / "mine.yaml"),
         "models": ["sif-cnn-sr1"],
         **values,
     }
-    return Training.check(given)
+    return Training.check(entries)
 
 
 def test_the_tables_split_is_what_trains(run: Path) -> None:
@@ -111,8 +111,8 @@ def test_a_run_killed_after_a_training_trains_no_network_twice(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, copies: int
 ) -> None:
     """Whatever was copied already is lost with the notebook's directory; what was trained is not."""
-    given = {"run_directory": str(tmp_path), "settings": "sample", "models": ["sif-cnn-sr1", "sif-cnn-sr2"]}
-    settings = Training.check({**given, "epochs": 1, "threads": 1})
+    values = {"run_directory": str(tmp_path), "settings": "sample", "models": ["sif-cnn-sr1", "sif-cnn-sr2"]}
+    settings = Training.check({**values, "epochs": 1, "threads": 1})
     shutil.copytree(run / "02_patches", tmp_path / "02_patches")
     epochs: list[str] = []
     done = 0

@@ -1,2 +1,1 @@
-"""What tests stand on: pairs, granules, runs, archives, books. Builders are
-here; the session's fixtures are in conftest.py."""
+"""What tests stand on: builders of pairs, granules, runs, archives, books; fixtures: conftest.py."""

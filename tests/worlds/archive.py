@@ -1,5 +1,4 @@
-"""An archive of small granules on this machine: NASA's catalogue and
-data hosts, the Data Pool's layout, their faults."""
+"""An archive of small granules: NASA's catalogue and data hosts, the Data Pool, their faults."""
 
 from __future__ import annotations
 

@@ -24,18 +24,20 @@ METHODS = ["bicubic", "tsharp"]
 
 
 def write_atlas_results(run: Path) -> None:
-    """Scenes 0 and 57, of whose metrics the run's
-    06_aster_evaluation tells; their footprints go to 01_download."""
+    """Scenes 0 and 57, which the run's 06_aster_evaluation has; footprints go to 01_download."""
     atlas = run / "11_atlas"
-    known = {
-        "scene": ["0", "57"], "longitude": [4.5, -0.25], "latitude": [44.0, 45.5], "utm_zone": 31, "ndvi_rows_down": [0, 3],
-        "ndvi_columns_right": [0, 1], "season": "unknown", "coarse_bias_k": [0.5, -1.25], "coarse_rmse_k": [1.0, 1.5],
-        "rows": 120, "columns": 160, "products": 2, "status": "ok", "published_status": "",
+    columns = {
+        "scene": ["0", "57"], "longitude": [4.5, -0.25], "latitude": [44.0, 45.5], "utm_zone": 31,
+        "ndvi_rows_down": [0, 3], "ndvi_columns_right": [0, 1], "season": "unknown",
+        "coarse_bias_k": [0.5, -1.25], "coarse_rmse_k": [1.0, 1.5], "rows": 120, "columns": 160,
+        "products": 2, "status": "ok", "published_status": "",
     }  # fmt: skip
-    pd.DataFrame(known).to_csv(atlas / "scenes.csv", index=False)
+    pd.DataFrame(columns).to_csv(atlas / "scenes.csv", index=False)
     (atlas / "metrics.csv").write_bytes((run / "06_aster_evaluation" / "metrics.csv").read_bytes())
     features = []
-    for scene, longitude, latitude in zip(known["scene"], known["longitude"], known["latitude"], strict=True):  # type: ignore[call-overload]
+    for scene, longitude, latitude in zip(
+        columns["scene"], columns["longitude"], columns["latitude"], strict=True
+    ):  # type: ignore[call-overload]
         _write_scene(atlas / "scenes" / scene, scene)
         west, east, south, north = longitude - 0.4, longitude + 0.4, latitude - 0.3, latitude + 0.3
         outline = [[west, south], [east, south], [east, north], [west, north], [west, south]]
@@ -71,10 +73,10 @@ def read_script(script: str) -> dict[str, Any]:
     """What a script sets ``window.lstsrScenes[…]`` to."""
     first, second, rest = script.split("\n")
     assert first == "window.lstsrScenes = window.lstsrScenes || {};" and rest == ""
-    found = re.fullmatch(r'window\.lstsrScenes\[("[^"]*")\] = (\{.*\});', second)
-    assert found is not None
-    content: dict[str, Any] = json.loads(found[2])
-    assert content["scene"] == json.loads(found[1])
+    match = re.fullmatch(r'window\.lstsrScenes\[("[^"]*")\] = (\{.*\});', second)
+    assert match is not None
+    content: dict[str, Any] = json.loads(match[2])
+    assert content["scene"] == json.loads(match[1])
     return content
 
 

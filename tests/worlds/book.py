@@ -23,14 +23,13 @@ PIXEL = base64.b64encode(
 ).decode()
 
 
-def notebook(title: str, alt: str = "One grey pixel.", **told: Any) -> dict[str, Any]:
-    """One with a figure cell; `told` is the figure's metadata over
-    "figure_<title's number>", a caption and a table."""
+def notebook(title: str, alt: str = "One grey pixel.", **metadata: Any) -> dict[str, Any]:
+    """One with a figure cell; `metadata` is the figure's, over a name, a caption and a table."""
     described = {
         "figure": f"figure_{title[-2:]}",
         "caption": "What to see: *grey*, R².",
         "data": ["numbers.csv"],
-    } | told
+    } | metadata
     figure = {
         "output_type": "display_data",
         "metadata": {},
@@ -56,9 +55,10 @@ def notebook(title: str, alt: str = "One grey pixel.", **told: Any) -> dict[str,
         "metadata": {},
         "source": [f"# {title}\n", "\n", "What it does."],
     }
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     return {
         "nbformat": 4, "nbformat_minor": 5, "cells": [heading, parameters, code, table],
-        "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}, "papermill": {"a": 1}},
+        "metadata": {"kernelspec": kernel, "papermill": {"a": 1}},
     }  # fmt: skip
 
 
@@ -100,8 +100,9 @@ def make_book_run(run: Path, synthetic: bool = True) -> Path:
         (run / "notebooks" / f"{name}.ipynb").write_text(json.dumps(notebook(f"Notebook {name[:2]}")))
         write_figure(run / name, f"figure_{name[:2]}")
         records[name] = {
-            "inputs": {"01_download/pairs.csv": "ab" * 32}, "parameters": {"methods": ["all"]}, **records.get(name, {}),
-            "git_revision": "0123456789abcdef", "versions": {"numpy": "2.4.6"}, "seconds": 3.2, "seed": 42,
+            "inputs": {"01_download/pairs.csv": "ab" * 32}, "parameters": {"methods": ["all"]},
+            **records.get(name, {}), "git_revision": "0123456789abcdef", "versions": {"numpy": "2.4.6"},
+            "seconds": 3.2, "seed": 42,
         }  # fmt: skip
     (run / "provenance.json").write_text(json.dumps(records))
     return run
@@ -140,14 +141,17 @@ def change(
 def write_findings(directory: Path) -> None:
     """What 08_findings leaves: TsHARP gains by aligning, bicubic's change may be chance."""
     placed = [
-        {"scene": scene, "method": method, "placement": placement, "rows_down": scene, "columns_right": 0, "status": "ok",
-         "r_squared": r_squared, "slope_k_per_ndvi": -20.0, "rmse_k": 2.0 + (0.25 * scene if placement == "as paired" else 0.0)}
+        {"scene": scene, "method": method, "placement": placement, "rows_down": scene, "columns_right": 0,
+         "status": "ok", "r_squared": r_squared, "slope_k_per_ndvi": -20.0,
+         "rmse_k": 2.0 + (0.25 * scene if placement == "as paired" else 0.0)}
         for scene in (0, 1, 3) for method in ("bicubic", "tsharp")
         for placement, r_squared in (("as paired", 0.52), ("aligned", 0.65))
     ]  # fmt: skip
     gains = [change("tsharp", "rmse_k", 2.4, 2.2, -1), change("bicubic", "rmse_k", 2.1, 2.09, 0)]
-    varied = {"gssim": 0.2, "gssim_published": 0.25, "attenuation_rmse_db": 2.0, "attenuation_rmse_published_db": 2.0, "frr": 0.9,
-              "frr_published": 0.9}  # fmt: skip
+    varied = {
+        "gssim": 0.2, "gssim_published": 0.25, "frr": 0.9, "frr_published": 0.9,
+        "attenuation_rmse_db": 2.0, "attenuation_rmse_published_db": 2.0,
+    }  # fmt: skip
     variants = [
         {
             "scene": 0,
@@ -174,7 +178,8 @@ def write_findings(directory: Path) -> None:
     tables = {
         "misregistration": placed, "misregistration_gains": gains, "variants": variants,
         "variant_differences": [change("tsharp", "rmse_k", 2.2, 2.3, 1, protocol="georeferenced")],
-        "back_projection": projected, "back_projection_costs": [change("tsharp", "consistency_k", 0.7, 0.2, -1)],
+        "back_projection": projected,
+        "back_projection_costs": [change("tsharp", "consistency_k", 0.7, 0.2, -1)],
     }  # fmt: skip
     for name, rows in tables.items():
         pd.DataFrame(rows).to_csv(directory / f"{name}.csv", index=False)

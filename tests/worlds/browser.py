@@ -1,5 +1,4 @@
-"""Chromium over a built book, as a reader meets it: served
-from this machine, without Chromium's own errands."""
+"""Chromium over a built book: served from this machine, without Chromium's own errands."""
 
 from __future__ import annotations
 
@@ -52,8 +51,7 @@ def chromium() -> Iterator[Browser]:
 
 
 def page_names(html: Path) -> list[str]:
-    """Every page of a built book, relative to its folder; templates
-    that the theme leaves in ``_static`` are none."""
+    """Every page of a built book, relative to its folder, without the theme's templates."""
     return sorted(
         path.relative_to(html).as_posix() for path in html.rglob("*.html") if "_static" not in path.parts
     )
@@ -74,14 +72,16 @@ class Source(HTMLParser):
         self.feed(self.text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = dict(attrs)
+        attributes = dict(attrs)
         self.ids |= {value for key, value in attrs if key in ("id", "name") and value}
         self.headings += tag == "h1"
-        if tag == "a" and found.get("href"):
-            self.links.append(str(found["href"]))
+        if tag == "a" and attributes.get("href"):
+            self.links.append(str(attributes["href"]))
         elif tag != "a":
             self.resources += [
-                str(found[key]) for key in ("src", "href", "data", "poster", "data-script") if found.get(key)
+                str(attributes[key])
+                for key in ("src", "href", "data", "poster", "data-script")
+                if attributes.get(key)
             ]
         if tag == "img":
-            self.images.append(found)
+            self.images.append(attributes)

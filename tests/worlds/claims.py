@@ -25,8 +25,7 @@ FIGURES = {
 def metrics_rows(
     figures: dict[str, dict[str, float]], scenes: tuple[str, ...] = ("0", "57")
 ) -> list[dict[str, object]]:
-    """One row a scene and method; the first scene lies `step`
-    below the figure and the last as much above it."""
+    """A row for each scene and method; the first scene lies `step` below, the last above."""
     rows: list[dict[str, object]] = []
     plain = {
         "psnr_db": 21.0,
@@ -82,8 +81,8 @@ def make_run(
     pd.DataFrame(metrics_rows(FIGURES) if rows is None else rows, columns=COLUMNS).to_csv(
         evaluated / "metrics.csv", index=False
     )
-    counted = [("0", "sif-cnn-sr1", 6, 1), ("57", "sif-cnn-sr1", 4, 1)] if inversion is None else inversion
-    pd.DataFrame(counted, columns=["scene", "method", "tiles_rising", "tiles_inverted"]).to_csv(
+    counts = [("0", "sif-cnn-sr1", 6, 1), ("57", "sif-cnn-sr1", 4, 1)] if inversion is None else inversion
+    pd.DataFrame(counts, columns=["scene", "method", "tiles_rising", "tiles_inverted"]).to_csv(
         evaluated / "inversion.csv", index=False
     )
     weights = {

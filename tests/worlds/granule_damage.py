@@ -1,5 +1,4 @@
-"""Damage to granules, of eleven kinds; and a soak in which each
-damaged one must be read rightly or refused by name."""
+"""Damage to granules, of eleven kinds; in a soak each is read rightly or refused by name."""
 
 from __future__ import annotations
 
@@ -107,8 +106,7 @@ def lie_in_description(content: bytearray, whole: Whole, chance: random.Random) 
 
 
 def lie_in_dimensions(content: bytearray, whole: Whole, chance: random.Random) -> None:
-    """In the dimension record of a dataset, or in the table of one value
-    that holds a dimension, which the library goes by."""
+    """In a dataset's dimension record, or in the one-value table that the library goes by."""
     records = [
         entry.offset + 2 + 4 * axis
         for entry in whole.entries

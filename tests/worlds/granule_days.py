@@ -57,11 +57,11 @@ def write_day(
     rest = f"A{day}.{tile}.061.2020001000000.hdf"
     lst_k = tile_lst() if lst_k is None else lst_k
     write_lst_granule(directory / f"{product}.{rest}", cut(lst_k, COARSE_PIXEL_M, ROWS, COLUMNS, tile))
-    given = (
+    names = (
         band if band is not None else usual
         for band, usual in zip((red, nir), tile_reflectances(), strict=True)
     )
-    bands = (cut(band, FINE_PIXEL_M, fine(ndvi_part[0]), fine(ndvi_part[1]), tile) for band in given)
+    bands = (cut(band, FINE_PIXEL_M, fine(ndvi_part[0]), fine(ndvi_part[1]), tile) for band in names)
     write_reflectance_granule(directory / f"MOD09GQ.{rest}", *bands)
 
 

@@ -38,17 +38,17 @@ def write_granules(
     place = Affine.translation(FIRST_COLUMN, FIRST_ROW)
     lst = Raster(lst_k, Tile.parse(tile).transform(COARSE_PIXEL_M) @ place, SINUSOIDAL)
     fine = lst.transform @ Affine.scale(0.25)
-    found = Granules(
+    granules = Granules(
         directory / str(GranuleName("MOD21A1D", day, Tile.parse(tile))),
         directory / str(GranuleName("MOD09GQ", ndvi_day, Tile.parse(tile))),
     )
-    write_lst_granule(found.lst, lst)
+    write_lst_granule(granules.lst, lst)
     red, nir = (
         Raster(np.where(np.isnan(ndvi), np.nan, band), fine, SINUSOIDAL)
         for band in (0.2 * (1 - ndvi), 0.2 * (1 + ndvi))
     )
-    write_reflectance_granule(found.reflectance, red, nir)
-    return found
+    write_reflectance_granule(granules.reflectance, red, nir)
+    return granules
 
 
 def smooth(size: int, seed: int, width: float = 2.0) -> FloatArray:

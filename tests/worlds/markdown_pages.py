@@ -43,14 +43,14 @@ class Block:
 def blocks_of(path: Path) -> list[Block]:
     """The fenced blocks of a Markdown file, in order."""
     content = path.read_text(encoding="utf-8")
-    found = []
+    tables = []
     for match in _FENCE.finditer(content):
         marker = _MARKER.search(content[: match.start()])
         line = content.count("\n", 0, match.start()) + 1
-        found.append(
+        tables.append(
             Block(path.name, line, match["language"], match["text"], marker["reason"] if marker else None)
         )
-    return found
+    return tables
 
 
 def all_blocks() -> list[Block]:

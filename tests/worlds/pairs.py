@@ -23,8 +23,7 @@ NDVI_DOWN, NDVI_RIGHT = 2, 1
 
 
 def _fractal(size: int, slope: float, generator: np.random.Generator) -> np.ndarray:
-    """Gaussian field of shape (size, size) with amplitude
-    spectrum f^−slope, mean 0 and standard deviation 1."""
+    """Gaussian field (size, size) with amplitude spectrum f^−slope, mean 0, standard deviation 1."""
     frequency = np.hypot(np.fft.fftfreq(size)[:, None], np.fft.fftfreq(size)[None, :])
     frequency[0, 0] = np.inf
     field = np.fft.ifft2(np.fft.fft2(generator.standard_normal((size, size))) * frequency**-slope).real

@@ -1,5 +1,4 @@
-"""A copy of the project that runs on its own, small; two of them
-run at the same time, once for the whole session."""
+"""A small copy of the project that runs on its own; two run at once, once a session."""
 
 from __future__ import annotations
 
@@ -28,12 +27,13 @@ NAMES = [
     "07_map",
 ]
 NAMES += ["08_findings", "09_weights", "10_ablation", "11_atlas", "12_structure"]
-SMALL = [
-    "--set", "01_download.windows=2", "--set", "01_download.pairs=2", "--set", '01_download.days=["2018-07-19"]',
-    "--set", "03_training.epochs=1", "--set", "03_training.threads=1", "--set", "06_aster_evaluation.protocol=georeferenced",
-    "--set", "07_map.threads=1", "--set", "08_findings.methods=[bicubic,tsharp]", "--set", "08_findings.steps=1",
-    "--set", "08_findings.protocol=georeferenced", "--set", "11_atlas.methods=[bicubic,tsharp]", "--set", "11_atlas.processes=1",
+SETTINGS = [
+    "01_download.windows=2", "01_download.pairs=2", '01_download.days=["2018-07-19"]', "03_training.epochs=1",
+    "03_training.threads=1", "06_aster_evaluation.protocol=georeferenced", "07_map.threads=1",
+    "08_findings.methods=[bicubic,tsharp]", "08_findings.steps=1", "08_findings.protocol=georeferenced",
+    "11_atlas.methods=[bicubic,tsharp]", "11_atlas.processes=1",
 ]  # fmt: skip
+SMALL = [word for setting in SETTINGS for word in ("--set", setting)]
 COMMITTED = ("params", "training", "training_curves", "own_weights", "ablation")
 PATIENCE_S = 900.0  # beside other work a run takes several times as long as alone
 Completed = subprocess.CompletedProcess[str]
@@ -56,9 +56,9 @@ class ProjectCopy:
 
     @property
     def environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if name != "LSTSR_TERMINAL"}
+        variables = {name: value for name, value in os.environ.items() if name != "LSTSR_TERMINAL"}
         # Two threads that wait for each other beside other work take several times as long.
-        return {**kept, "PYTHONPATH": self.python_path, "OMP_NUM_THREADS": "1"}
+        return {**variables, "PYTHONPATH": self.python_path, "OMP_NUM_THREADS": "1"}
 
     @property
     def python_path(self) -> str:
@@ -68,8 +68,8 @@ class ProjectCopy:
         """``lstsr run`` with the small parameters, in a process group of its own."""
         return subprocess.Popen(
             [sys.executable, "-m", "lstsr_core.cli", "run", *SMALL, *arguments],
-            env=self.environment, cwd=self.root.parent, start_new_session=True, text=True, preexec_fn=_hear_ctrl_c,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env=self.environment, cwd=self.root.parent, start_new_session=True, text=True,
+            preexec_fn=_hear_ctrl_c, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 
     def run(self, *arguments: str) -> Completed:
@@ -98,15 +98,15 @@ class ProjectCopy:
     def kernels(self) -> list[int]:
         """Processes of notebooks that belong to this copy."""
         marker = f"PYTHONPATH={self.python_path}".encode()
-        found = []
+        pids = []
         for process in Path("/proc").iterdir():
             try:
                 if b"ipykernel" in (process / "cmdline").read_bytes():
                     environment = (process / "environ").read_bytes().split(b"\0")
-                    found += [int(process.name)] if marker in environment else []
+                    pids += [int(process.name)] if marker in environment else []
             except OSError:  # no process, or one that has just ended
                 continue
-        return found
+        return pids
 
     def clone(self, root: Path) -> ProjectCopy:
         shutil.copytree(self.root, root)
@@ -192,8 +192,7 @@ class SmallRuns:
 
 
 def start_small_runs(directory: Path) -> SmallRuns:
-    """Run two copies below a directory; the first is finished
-    on return, the other is interrupted meanwhile."""
+    """Run two copies below a directory; one is finished on return, the other interrupted."""
     undisturbed, interrupted = (
         copy_project(directory / name / "project") for name in ("undisturbed", "interrupted")
     )

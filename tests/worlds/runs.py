@@ -33,5 +33,5 @@ def bicubic_run(run: Path, pair: Pair) -> Path:
 
 def evaluation_of(run: Path, **values: Any) -> AsterEvaluation:
     """Georeferenced, unless told otherwise."""
-    given = {"run_directory": str(run), "protocol": "georeferenced"}
-    return AsterEvaluation.check({**given, **values})
+    settings = {"run_directory": str(run), "protocol": "georeferenced"}
+    return AsterEvaluation.check({**settings, **values})

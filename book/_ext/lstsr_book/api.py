@@ -1,5 +1,4 @@
-"""The API reference: what the package's public names are for, read from
-signatures and docstrings without running any code.
+"""The API reference: what public names are for, read from the source without running it.
 
 Sphinx's autodoc was tried: five times the processor time for
 Sphinx (26 s in place of 5), twice for a whole book.
@@ -85,9 +84,12 @@ def _modules(part: griffe.Module) -> list[griffe.Module]:
 def _public(holder: griffe.Module | griffe.Class) -> Iterator[griffe.Object]:
     """Members in the order of the source, without what was imported."""
     members = [
-        member for name, member in holder.members.items()
-        if isinstance(member, griffe.Object) and not isinstance(member, griffe.Module) and not name.startswith("_")
-    ]  # fmt: skip
+        member
+        for name, member in holder.members.items()
+        if isinstance(member, griffe.Object)
+        and not isinstance(member, griffe.Module)
+        and not name.startswith("_")
+    ]
     yield from sorted(members, key=lambda member: member.lineno or 0)
 
 
@@ -135,8 +137,8 @@ class _Reference:
         """What a wing is for, and a section on each of its modules."""
         part = self.package.modules[name]
         modules = _modules(part)
-        told = [part.docstring.value] if part.docstring and modules != [part] else []
-        return "\n\n".join([*told, *map(self._section, modules)])
+        introduction = [part.docstring.value] if part.docstring and modules != [part] else []
+        return "\n\n".join([*introduction, *map(self._section, modules)])
 
     def _section(self, module: griffe.Module) -> str:
         members = "\n".join(self._entry(member) for member in _public(module))
@@ -160,7 +162,8 @@ class _Reference:
         default = "" if field.is_required() else f" = {field.get_default(call_default_factory=True)!r}"
         assert isinstance(part, griffe.Attribute)
         shown = self._types(f"{part.name}: {part.annotation}{default}", part)
-        return f'<dt id="{part.path}"><code>{shown}</code></dt>\n<dd>{self._prose(field.description or "", part)}</dd>'
+        meaning = self._prose(field.description or "", part)
+        return f'<dt id="{part.path}"><code>{shown}</code></dt>\n<dd>{meaning}</dd>'
 
     def _term(self, member: griffe.Object) -> str:
         kind = next(
@@ -266,8 +269,7 @@ class _Reference:
 
 
 def _fields(member: griffe.Class) -> dict[str, Any]:
-    """The fields of a pydantic model, whose descriptions are made
-    when the module is imported; nothing for others."""
+    """A pydantic model's fields, whose descriptions are made on import; nothing for others."""
     if not any(str(base) == "BaseModel" for holder in (member, *member.mro()) for base in holder.bases):
         return {}
     model: type[BaseModel] = getattr(importlib.import_module(member.module.path), member.name)

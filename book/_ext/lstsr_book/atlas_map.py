@@ -143,8 +143,8 @@ class FootprintMap:
 
     def _path(self, degrees: FloatArray, closed: bool = True) -> str:
         line = shapely.LineString(np.column_stack(self._place(degrees[:, 0], degrees[:, 1])))
-        drawn = line if closed else line.simplify(_TOLERANCE)
-        points = [f"{x:.1f} {y:.1f}" for x, y in drawn.coords]
+        path = line if closed else line.simplify(_TOLERANCE)
+        points = [f"{x:.1f} {y:.1f}" for x, y in path.coords]
         return f"M{'L'.join(points[:-1] if closed else points)}{'Z' if closed else ''}"
 
 

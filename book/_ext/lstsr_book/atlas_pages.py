@@ -118,8 +118,8 @@ def _places_table(atlas: AtlasResults) -> str:
 
 
 def _choice_table(atlas: AtlasResults, metric: Metric) -> str:
-    judged = atlas.judged("georeferenced")
-    wide = judged.pivot(index="scene", columns="method", values=metric.column).astype(float)
+    scores = atlas.scores("georeferenced")
+    wide = scores.pivot(index="scene", columns="method", values=metric.column).astype(float)
     wide = wide.reindex(index=atlas.ids, columns=atlas.methods)
     rows = [
         row(_scene_cell(atlas, scene), [value_cell(float(value), metric.digits) for value in values])

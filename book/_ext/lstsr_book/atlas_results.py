@@ -69,7 +69,7 @@ class AtlasResults:
         """What the scene's ``scene.json`` holds."""
         return self.files.json(self.file(scene, SCENE_FILE))
 
-    def judged(self, protocol: str) -> pd.DataFrame:
+    def scores(self, protocol: str) -> pd.DataFrame:
         """Rows of the metrics of one protocol that hold figures."""
         return self.metrics[(self.metrics["protocol"] == protocol) & (self.metrics["status"] == "ok")]
 

@@ -154,11 +154,11 @@ def _landscape(statistics: dict[Any, Any]) -> dict[str, str]:
 
 
 def _best(atlas: AtlasResults, scene: str) -> str:
-    judged = atlas.judged("georeferenced")
-    judged = judged[judged["scene"] == scene].set_index("method")
-    if judged.empty:
+    scores = atlas.scores("georeferenced")
+    scores = scores[scores["scene"] == scene].set_index("method")
+    if scores.empty:
         return ""
-    rmse_k, frr = judged[RMSE.column].astype(float), judged[FRR.column].astype(float)
+    rmse_k, frr = scores[RMSE.column].astype(float), scores[FRR.column].astype(float)
     nearest = f"{LABELS[str(rmse_k.idxmin())]} ({number(rmse_k.min(), RMSE.digits)} K)"
     sentence = f"Nearest to ASTER by RMSE is {nearest}"
     if frr.max() > 0.0:
@@ -225,14 +225,14 @@ def _metrics_table(records: pd.DataFrame) -> Table:
     return Table(["method", *(metric.heading for metric in RESULT_METRICS)], rows, "results sortable")
 
 
-def _downloads(scene: str, drawn: bool) -> dict[str, str]:
+def _downloads(scene: str, has_viewer: bool) -> dict[str, str]:
     """What each file holds, by its address."""
     files = {
         f"../{RESULTS_FOLDER}/{ATLAS}/{METRICS_FILE}": "every metric of every pair (CSV)",
         f"../{RESULTS_FOLDER}/{ATLAS}/{SCENES_FILE}": "what is known of every pair (CSV)",
         f"../{RESULTS_FOLDER}/05_fourier/spectra.csv": "spectra of every pair (CSV)",
     }
-    if drawn:
+    if has_viewer:
         files[f"../{STATIC_FOLDER}/{scene}.js"] = (
             "this pair's temperatures to 0.1 K, as the viewer reads them"
         )

@@ -76,7 +76,7 @@ class Finding:
     figures: tuple[Figure, ...] = ()
 
 
-class Judged:
+class Scores:
     """The rows of the metrics table under one protocol."""
 
     def __init__(self, table: pd.DataFrame, protocol: str = "georeferenced") -> None:
@@ -90,14 +90,14 @@ class Judged:
         statuses = self._rows.loc[self._rows["method"] == method, "status"].dropna()
         return ABSENT if statuses.empty else str(statuses.mode()[0])
 
-    def judged(self, methods: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    def availability(self, methods: Sequence[str]) -> tuple[list[str], dict[str, str]]:
         """Those of `methods` that have figures, and for the others label and reason."""
         reasons = {name: self.reason(name) for name in methods}
         return [name for name in methods if reasons[name] is None], {
             LABELS[n]: r for n, r in reasons.items() if r is not None
         }
 
-    def paired(self, methods: Sequence[str], metric: str) -> pd.DataFrame:
+    def by_scene(self, methods: Sequence[str], metric: str) -> pd.DataFrame:
         """A metric by scene (rows) and method (columns), over the scenes for which all methods have it."""
         table = self._good.pivot_table(index="scene", columns="method", values=metric, sort=False)
         return table.reindex(columns=list(methods)).dropna()
@@ -123,14 +123,14 @@ class Judged:
         """
         table = self._shared([name, *others], metric)
         values = oriented(metric, table[name])
-        named = {other: f"{LABELS[name]} − {LABELS[other]}" for other in others}
+        titles = {other: f"{LABELS[name]} − {LABELS[other]}" for other in others}
         return {
-            other: _figure(metric, named[other], values - oriented(metric, table[other]), True)
+            other: _figure(metric, titles[other], values - oriented(metric, table[other]), True)
             for other in others
         }
 
     def _shared(self, methods: Sequence[str], metric: Metric) -> pd.DataFrame:
-        table = self.paired(methods, metric.column)
+        table = self.by_scene(methods, metric.column)
         if table.empty:
             raise NoResult(
                 f"no scene has {metric.label} for all of {', '.join(LABELS[name] for name in methods)}"
@@ -154,9 +154,9 @@ class Evidence:
     metrics: pd.DataFrame
     registry: dict[str, str]
 
-    def judged(self, protocol: str) -> Judged:
+    def scores(self, protocol: str) -> Scores:
         """The metrics under a protocol."""
-        return Judged(self.metrics, protocol)
+        return Scores(self.metrics, protocol)
 
     def published_weights(self, method: str) -> bool:
         """Whether the file that a network was filled from is the published checkpoint, by its sha256."""

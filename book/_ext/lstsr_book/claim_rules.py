@@ -108,19 +108,19 @@ def _mean_of(figures: dict[str, Figure]) -> str:
 
 
 def _consistency(evidence: Evidence, protocol: str) -> Finding:
-    judged = evidence.judged(protocol)
-    present, missing = judged.judged(SIF_NETWORKS)
+    scores = evidence.scores(protocol)
+    present, missing = scores.availability(SIF_NETWORKS)
     if not present:
         return Finding(NO_FIGURE, verdict_of({}, missing))
-    means = judged.means(present + judged.judged(["bicubic"])[0], CONSISTENCY)
+    means = scores.means(present + scores.availability(["bicubic"])[0], CONSISTENCY)
     checks = {LABELS[name]: means[name].mean <= LARGEST_CONSISTENCY_K for name in present}
     ours = f"{_texts(means)} ({_mean_of(means)}){evidence.other_weights(present)}"
     return Finding(ours, verdict_of(checks, missing), tuple(means.values()))
 
 
 def _textures(evidence: Evidence, protocol: str) -> Finding:
-    judged = evidence.judged(protocol)
-    present, missing = judged.judged([*SIF_NETWORKS, "bicubic"])
+    scores = evidence.scores(protocol)
+    present, missing = scores.availability([*SIF_NETWORKS, "bicubic"])
     networks = [name for name in present if name in SIF_NETWORKS]
     if "bicubic" not in present or not networks:
         return Finding(NO_FIGURE, verdict_of({}, missing))
@@ -128,10 +128,10 @@ def _textures(evidence: Evidence, protocol: str) -> Finding:
     parts: list[str] = []
     figures: list[Figure] = []
     for metric in (FRR, ATTENUATION):
-        means = judged.means(present, metric)
+        means = scores.means(present, metric)
         parts.append(f"{metric.label}: {_texts(means)}")
         for name in networks:
-            difference = judged.differences(name, ["bicubic"], metric)["bicubic"]
+            difference = scores.differences(name, ["bicubic"], metric)["bicubic"]
             checks[f"{LABELS[name]} in {metric.label}"] = difference.sign == metric.sign
             figures.append(difference)
     ours = f"{'; '.join(parts)} ({_mean_of(means)}){evidence.other_weights(networks)}"
@@ -139,18 +139,18 @@ def _textures(evidence: Evidence, protocol: str) -> Finding:
 
 
 def _against_rivals(evidence: Evidence, protocol: str, metrics: Sequence[Metric]) -> Finding:
-    judged, best = evidence.judged(protocol), SIF_NETWORKS[0]
-    own_reason = judged.reason(best)
-    if own_reason is not None:
-        return Finding(NO_FIGURE, verdict_of({}, {LABELS[best]: own_reason}))
-    rivals, untested = judged.judged(RIVALS)
+    scores, best = evidence.scores(protocol), SIF_NETWORKS[0]
+    reason = scores.reason(best)
+    if reason is not None:
+        return Finding(NO_FIGURE, verdict_of({}, {LABELS[best]: reason}))
+    rivals, untested = scores.availability(RIVALS)
     if not rivals:
         return Finding(NO_FIGURE, verdict_of({}, untested))
     checks: dict[str, bool] = {}
     parts: list[str] = []
     figures: list[Figure] = []
     for metric in metrics:
-        differences = judged.differences(best, rivals, metric)
+        differences = scores.differences(best, rivals, metric)
         # Where nearer to zero is better, the difference is of magnitudes, so that less is better.
         better_sign = metric.sign or -1
         worse, open_against = (
@@ -164,7 +164,7 @@ def _against_rivals(evidence: Evidence, protocol: str, metrics: Sequence[Metric]
         outcomes = [f"better than {better} of {len(rivals)}"]
         outcomes += [f"worse than {', '.join(worse)}"] if worse else []
         outcomes += [f"not told apart from {', '.join(open_against)}"] if open_against else []
-        means = judged.means([best, *rivals], metric)
+        means = scores.means([best, *rivals], metric)
         parts.append(f"{metric.label} {means[best].text}: {', '.join(outcomes)}")
         figures += differences.values()
     ours = f"{'; '.join(parts)} ({_mean_of(means)}){evidence.other_weights([best, *rivals])}"
@@ -172,10 +172,10 @@ def _against_rivals(evidence: Evidence, protocol: str, metrics: Sequence[Metric]
 
 
 def _lpips(evidence: Evidence, protocol: str) -> Finding:
-    judged = evidence.judged(protocol)
-    if judged.paired(SIF_NETWORKS[:1], LPIPS.column).empty:
+    scores = evidence.scores(protocol)
+    if scores.by_scene(SIF_NETWORKS[:1], LPIPS.column).empty:
         reason = (
-            judged.reason(SIF_NETWORKS[0])
+            scores.reason(SIF_NETWORKS[0])
             or "the weights of the LPIPS network are not distributed with this book"
         )
         return Finding(NO_FIGURE, f"{UNTESTABLE}: {reason}")
@@ -255,12 +255,12 @@ def _architecture(evidence: Evidence, protocol: str) -> Finding:
     state = SharpeningUNet().state_dict()
     numbers, tensors = sum(tensor.numel() for tensor in state.values()), len(state)
     checks = {"numbers": numbers == NETWORK_NUMBERS, "tensors": tensors == NETWORK_TENSORS}
-    judged = evidence.judged("georeferenced")
+    scores = evidence.scores("georeferenced")
     # A method has figures only after load_model has found every tensor of the file to fit.
     loaded = [
         name
         for name in PUBLISHED_CHECKPOINTS
-        if judged.reason(name) is None and evidence.published_weights(name)
+        if scores.reason(name) is None and evidence.published_weights(name)
     ]
     checkpoints = f"{len(loaded)} of {len(PUBLISHED_CHECKPOINTS)} published checkpoints loaded"
     ours = f"{thousands(numbers)} numbers in {tensors} tensors; {checkpoints}"
@@ -272,15 +272,15 @@ def _architecture(evidence: Evidence, protocol: str) -> Finding:
 
 def _scale_invariance(evidence: Evidence, protocol: str) -> Finding:
     best, other = SIF_NETWORKS[0], "sc-unet"
-    judged = evidence.judged(protocol)
-    present, missing = judged.judged([best, other])
+    scores = evidence.scores(protocol)
+    present, missing = scores.availability([best, other])
     if len(present) < 2:
         return Finding(NO_FIGURE, verdict_of({}, missing))
     checks: dict[str, bool] = {}
     parts: list[str] = []
     figures: list[Figure] = []
     for metric in (FRR, ATTENUATION):
-        means, differences = judged.means([other, best], metric), judged.differences(best, [other], metric)
+        means, differences = scores.means([other, best], metric), scores.differences(best, [other], metric)
         difference = differences[other]
         if difference.samples < 2:
             return Finding(NO_FIGURE, verdict_of({}, {"bootstrap": "fewer than two scenes"}))
@@ -293,7 +293,7 @@ def _scale_invariance(evidence: Evidence, protocol: str) -> Finding:
 
 def _inversion(evidence: Evidence, protocol: str) -> Finding:
     table = evidence.files.table(INVERSION, ["scene", "method", "tiles_rising", "tiles_inverted"])
-    judged = evidence.judged(protocol)
+    scores = evidence.scores(protocol)
     checks: dict[str, bool] = {}
     parts: list[str] = []
     missing: dict[str, str] = {}
@@ -304,7 +304,7 @@ def _inversion(evidence: Evidence, protocol: str) -> Finding:
             if parts and rising:
                 parts.append(f"for comparison Bicubic {_share(inverted, rising)}")
         elif rising == 0:
-            missing[LABELS[name]] = judged.reason(name) or "no tile where ASTER rises with NDVI"
+            missing[LABELS[name]] = scores.reason(name) or "no tile where ASTER rises with NDVI"
         else:
             checks[LABELS[name]] = inverted / rising >= SMALLEST_INVERTED_SHARE
             parts.append(f"{LABELS[name]} {_share(inverted, rising)}")

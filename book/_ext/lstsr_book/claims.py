@@ -110,11 +110,11 @@ def claims(files: RunFiles, registry: Path = REGISTRY) -> list[Claim]:
     rows = []
     for number, rule in enumerate(RULES, start=1):
         deciding, *others = rule.protocols or ("",)
-        finding = _judged(rule, evidence, deciding)
+        finding = _finding(rule, evidence, deciding)
         verdict = finding.verdict
         beside = []
         for protocol in others:
-            other = _judged(rule, evidence, protocol)
+            other = _finding(rule, evidence, protocol)
             beside.append(Beside(protocol, other.ours, _beside(other.verdict, verdict), other.figures))
         if synthetic and not rule.synthetic:
             verdict = _on_synthetic(verdict)
@@ -127,7 +127,7 @@ def claims(files: RunFiles, registry: Path = REGISTRY) -> list[Claim]:
     return rows
 
 
-def _judged(rule: Rule, evidence: Evidence, protocol: str) -> Finding:
+def _finding(rule: Rule, evidence: Evidence, protocol: str) -> Finding:
     try:
         return rule.judge(evidence, protocol)
     except NoResult as error:

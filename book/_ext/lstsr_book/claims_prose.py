@@ -9,13 +9,13 @@ from lstsr_book.claims import AGREES, Claim
 from lstsr_book.markup import in_words, listed, part
 
 
-def claims_sentence(rows: Sequence[Claim], judged_on: str) -> str:
+def claims_sentence(rows: Sequence[Claim], scenes: str) -> str:
     """How many claims came out how.
 
     Parameters
     ----------
     rows : sequence of Claim
-    judged_on : str
+    scenes : str
         What they were judged on, such as "62 of the 83 published ASTER–MODIS pairs".
     """
     counts = {
@@ -23,7 +23,7 @@ def claims_sentence(rows: Sequence[Claim], judged_on: str) -> str:
         for outcome in (REPRODUCED, PARTLY, NOT_REPRODUCED, UNTESTABLE)
     }
     return (
-        f"Of the paper's {in_words(len(rows))} claims, judged on {judged_on}, {counts[REPRODUCED]} came out "
+        f"Of the paper's {in_words(len(rows))} claims, judged on {scenes}, {counts[REPRODUCED]} came out "
         f"as "
         f"reproduced, {counts[PARTLY]} as partly reproduced and {counts[NOT_REPRODUCED]} as not reproduced; "
         f"{counts[UNTESTABLE]} cannot be tested here."

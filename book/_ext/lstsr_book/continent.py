@@ -1,5 +1,4 @@
-"""A continent on paper: what a year of maps of many tiles would
-take, from what one tile was measured to take."""
+"""A continent on paper: what maps of many tiles would take, from the measurement of one tile."""
 
 from __future__ import annotations
 
@@ -41,28 +40,28 @@ def continent_substitutions(path: Path) -> dict[str, str]:
         ) from error
 
 
-def _substitutions(measured: dict[str, Any]) -> dict[str, str]:
+def _substitutions(measurement: dict[str, Any]) -> dict[str, str]:
     maps = len(EUROPE_TILES) * DAYS
     hours = {
-        workers: -(-maps // workers) * measured["seconds"] / 3600 for workers in WORKERS
+        workers: -(-maps // workers) * measurement["seconds"] / 3600 for workers in WORKERS
     }  # in whole rounds
     rows = [
-        row(workers, [number(hours[workers], 1), f"{workers * measured['peak_bytes'] / 1e9:,.0f}"])
+        row(workers, [number(hours[workers], 1), f"{workers * measurement['peak_bytes'] / 1e9:,.0f}"])
         for workers in WORKERS
     ]
     return {
-        "map_method": measured["method"],
-        "map_seconds": number(measured["seconds"], 0),
-        "map_memory_gb": number(measured["peak_bytes"] / 1e9, 1),
-        "map_megabytes_in": number(measured["bytes_in"] / 1e6, 0),
-        "map_megabytes_out": number(measured["bytes_out"] / 1e6, 0),
-        "map_computer": measured["computer"],
-        "map_two_workers": number(measured["two_workers"], 2),
+        "map_method": measurement["method"],
+        "map_seconds": number(measurement["seconds"], 0),
+        "map_memory_gb": number(measurement["peak_bytes"] / 1e9, 1),
+        "map_megabytes_in": number(measurement["bytes_in"] / 1e6, 0),
+        "map_megabytes_out": number(measurement["bytes_out"] / 1e6, 0),
+        "map_computer": measurement["computer"],
+        "map_two_workers": number(measurement["two_workers"], 2),
         "continent_tiles": str(len(EUROPE_TILES)),
         "continent_days": str(DAYS),
         "continent_maps": f"{maps:,}",
-        "continent_terabytes_in": number(maps * measured["bytes_in"] / 1e12, 1),
-        "continent_terabytes_out": number(maps * measured["bytes_out"] / 1e12, 1),
-        "continent_processor_hours": f"{maps * measured['seconds'] / 3600:,.0f}",
+        "continent_terabytes_in": number(maps * measurement["bytes_in"] / 1e12, 1),
+        "continent_terabytes_out": number(maps * measurement["bytes_out"] / 1e12, 1),
+        "continent_processor_hours": f"{maps * measurement['seconds'] / 3600:,.0f}",
         "continent_table": table(["workers", "hours", "memory in all, GB"], rows),
     }

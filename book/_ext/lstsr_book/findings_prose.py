@@ -89,8 +89,10 @@ def _misregistration(files: RunFiles) -> dict[str, str]:
 
 
 def _by_offset(placements: pd.DataFrame) -> str:
-    judged = placements[placements["status"] == "ok"]
-    wide = judged.pivot(index=["scene", "method"], columns="placement", values="rmse_k").reset_index()
+    valid = placements["status"] == "ok"
+    wide = (
+        placements[valid].pivot(index=["scene", "method"], columns="placement", values="rmse_k").reset_index()
+    )
     wide["gain_k"] = wide["as paired"] - wide["aligned"]
     offsets = (
         placements.drop_duplicates("scene").set_index("scene")[["rows_down", "columns_right"]].astype(float)

@@ -81,10 +81,10 @@ class KeptResults:
 
     def claims(self) -> list[Claim]:
         """The ten claims, judged anew from the kept tables."""
-        return self._judged
+        return self._claims
 
     @cached_property
-    def _judged(self) -> list[Claim]:
+    def _claims(self) -> list[Claim]:
         return claims(self.files)  # bootstraps, which several sentences of the book ask for
 
     @property
@@ -125,10 +125,10 @@ def keep(run: Path, directory: Path) -> KeptResults:
             f"or take a clean "
             f"clone, and run again: lstsr run --profile {run.name} --force"
         )
-    judged = files.table(METRICS)["scene"].nunique()
-    if judged != summary["pairs"]:
+    scenes = files.table(METRICS)["scene"].nunique()
+    if scenes != summary["pairs"]:
         raise InputError(
-            f"{run / METRICS}: judges {judged} scenes of {summary['pairs']}; run 06_aster_evaluation with "
+            f"{run / METRICS}: judges {scenes} scenes of {summary['pairs']}; run 06_aster_evaluation with "
             f"all pairs."
         )
     new = directory.with_name(f".{directory.name}.new")

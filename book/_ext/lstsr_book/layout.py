@@ -1,5 +1,4 @@
-"""How the code is laid out: its wings, what each is for, and which imports
-which, read from the code when the book is built."""
+"""How the code is laid out: its wings, their purpose and their imports, read from the code."""
 
 from __future__ import annotations
 

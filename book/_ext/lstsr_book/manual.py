@@ -41,18 +41,17 @@ def _written(outputs: Iterable[str], name: str) -> str:
     """Files and folders of a notebook's directory, its figures by their number."""
     paths = [PurePosixPath(path).relative_to(name) for path in outputs]
     figures = {path.stem for path in paths if path.suffix in FIGURE_SUFFIXES and len(path.parts) == 1}
-    named = dict.fromkeys(
+    names = dict.fromkeys(
         f"{path.parts[0]}/" if len(path.parts) > 1 else path.name
         for path in paths
         if len(path.parts) > 1 or path.suffix not in FIGURE_SUFFIXES
     )
-    told = [*named, f"{len(figures)} figure{'s' * (len(figures) > 1)}"] if figures else list(named)
-    return ", ".join(told)
+    parts = [*names, f"{len(figures)} figure{'s' * (len(figures) > 1)}"] if figures else list(names)
+    return ", ".join(parts)
 
 
 def _parameters_tables() -> str:
-    """A folded table for each notebook: every parameter, what it
-    means, what it may be, and each profile's value."""
+    """A folded table for each notebook: each parameter, its meaning, range and value in profiles."""
     profiles = [read_profile(profile) for profile in SHOWN]
     return "\n\n".join(_parameters_table(parameters, profiles) for parameters in BY_NOTEBOOK.values())
 
@@ -63,7 +62,8 @@ def _parameters_table(parameters: type[NotebookParameters], profiles: list[Value
         values = [_yaml(profile[parameters.notebook].get(name, schema["default"])) for profile in profiles]
         rows.append(_words(name, [schema["description"], allowed(schema), *values]))
     head = ["parameter", "meaning", "may be", *SHOWN]
-    return f"<details><summary><code>{text(parameters.notebook)}</code></summary>\n{table(head, rows, 'manual')}\n</details>"
+    summary = f"<summary><code>{text(parameters.notebook)}</code></summary>"
+    return f"<details>{summary}\n{table(head, rows, 'manual')}\n</details>"
 
 
 def allowed(schema: Mapping[str, Any]) -> str:

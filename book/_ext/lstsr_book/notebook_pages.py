@@ -72,13 +72,13 @@ def write_notebook(
         }
 
     by_position = {figure.position: figure for figure in figures if figure.notebook == target.stem}
-    made = origin(target.stem, parameters)
+    note = origin(target.stem, parameters)
     body = []
     for position, cell in enumerate(cells[1:], start=2):
         figure = by_position.get(position)
         body.append(_without_empty_headings(without_image(cell) if figure else cell))
         if figure:
-            body.append(markdown(f"figure-{figure.name}", figure.markdown(made)))
+            body.append(markdown(f"figure-{figure.name}", figure.markdown(note)))
     body = with_parameters_used(body, changed_parameters(target.stem, parameters).keys() | _WITHIN_A_RUN)
     last = f"(provenance-{target.stem})=\n" + _provenance_section(provenance)
     notebook["cells"] = [first, markdown("edition", note), *body, markdown("provenance", last)]

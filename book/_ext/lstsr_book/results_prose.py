@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from lstsr_book.claim_evidence import LABELS, Judged
+from lstsr_book.claim_evidence import LABELS, Scores
 from lstsr_book.claim_rules import ATTENUATION, CONSISTENCY, FRR, RMSE
 from lstsr_book.claims import Claim
 from lstsr_book.kept_results import RECORD, TOLERANCE, KeptResults, compare_metrics
@@ -110,7 +110,7 @@ def results_substitutions(results: Results, kept_results: KeptResults) -> dict[s
     kept_results : KeptResults
     """
     real = real_results(results, kept_results)
-    judged = Judged(results.metrics)
+    scores = Scores(results.metrics)
     names = _method_names(results.metrics)
     return {
         "main_result": _main_result(real),
@@ -122,7 +122,7 @@ def results_substitutions(results: Results, kept_results: KeptResults) -> dict[s
         "metric_meanings": meanings_table(),
         "metrics_table": _metrics_table(real, "fig-metrics-table"),
         "edition_results": _edition_results(results, kept_results),
-        "methods_judged": listed([_label(name) for name in names if judged.reason(name) is None]),
+        "methods_judged": listed([_label(name) for name in names if scores.reason(name) is None]),
     }
 
 
@@ -227,15 +227,15 @@ def _mean_text(metrics: pd.DataFrame, name: str, metric: Metric, strong: bool = 
 
 
 def _lead(metrics: pd.DataFrame) -> str | None:
-    judged = Judged(metrics)
-    present = [name for name in _method_names(metrics) if judged.reason(name) is None]
+    scores = Scores(metrics)
+    present = [name for name in _method_names(metrics) if scores.reason(name) is None]
     preferred = ("sif-cnn-sr1", *PUBLISHED_CHECKPOINTS, "tsharp", *present)
     return next((name for name in preferred if name in present), None)
 
 
 def _main_result(real: Results) -> str:
     metrics = real.metrics
-    judged, lead = Judged(metrics), _lead(metrics)
+    scores, lead = Scores(metrics), _lead(metrics)
     if lead is None:
         return "No method could be judged; [the results](results.md) say why."
     parts = [
@@ -246,7 +246,7 @@ def _main_result(real: Results) -> str:
     others = [
         name
         for name in _method_names(metrics)
-        if name not in (lead, "bicubic") and judged.reason(name) is None
+        if name not in (lead, "bicubic") and scores.reason(name) is None
     ]
     if others:
         best = max(others, key=lambda name: _mean(metrics, name, FRR)[0])
@@ -256,8 +256,8 @@ def _main_result(real: Results) -> str:
         else:
             parts.append(f"; the next best, {_label(best)}, recovers {share}")
     parts.append(f". Its RMSE against ASTER is {_mean_text(metrics, lead, RMSE, strong=True)}")
-    if lead != "bicubic" and judged.reason("bicubic") is None:
-        sign = judged.differences(lead, ["bicubic"], RMSE)["bicubic"].sign
+    if lead != "bicubic" and scores.reason("bicubic") is None:
+        sign = scores.differences(lead, ["bicubic"], RMSE)["bicubic"].sign
         against = {
             1: "which is higher than",
             -1: "which is lower than",
@@ -278,10 +278,10 @@ def _label(name: str) -> str:
 
 def _headline_table(real: Results) -> str:
     metrics = real.metrics
-    judged = Judged(metrics)
+    scores = Scores(metrics)
     rows = []
     for name in _method_names(metrics):
-        reason = judged.reason(name)
+        reason = scores.reason(name)
         if reason is not None:
             rows.append(row(_label(name), [missing_cell(reason, len(HEADLINE))]))
             continue
@@ -337,10 +337,10 @@ def _results_tables(results: Results) -> str:
 
 def _results_table(results: Results, metrics: pd.DataFrame, protocol: str, names: Sequence[str]) -> str:
     good = metrics[(metrics["protocol"] == protocol) & (metrics["status"] == "ok")]
-    judged = Judged(metrics, protocol)
+    scores = Scores(metrics, protocol)
     rows = []
     for name in names:
-        reason = judged.reason(name)
+        reason = scores.reason(name)
         if reason is not None:
             rows.append(row(_label(name), [missing_cell(reason, 1 + len(RESULT_METRICS))]))
             continue

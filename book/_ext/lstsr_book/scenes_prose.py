@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from lstsr_book.claim_evidence import LABELS, Judged
+from lstsr_book.claim_evidence import LABELS, Scores
 from lstsr_book.claim_rules import ATTENUATION, FRR, RMSE
 from lstsr_book.markup import Row, in_words, listed, row, table, value_cell
 from lstsr_book.results_prose import Results
@@ -74,10 +74,10 @@ def judging_table(metrics: pd.DataFrame) -> str:
     scenes.
     """
     rows = metrics[(metrics["protocol"] == "georeferenced") & (metrics["status"] == "ok")]
-    judged, lines = Judged(metrics), []
+    scores, lines = Scores(metrics), []
     parts = [sorted(rows["scene"].unique()), ids_of_test_scenes(), ids_of_test_scenes(apart=True)]
     counts = [len(set(part) & set(rows["scene"])) for part in parts]
-    for name in [name for name in LABELS if name in set(rows["method"]) and judged.reason(name) is None]:
+    for name in [name for name in LABELS if name in set(rows["method"]) and scores.reason(name) is None]:
         lines.append(_line(LABELS[name], rows[rows["method"] == name], parts))
     weights = pd.read_csv(OWN_WEIGHTS / TEST_TABLE, dtype={"scene": str})
     for method, group in weights[weights["weights"] == PACKAGE].groupby("method", sort=False):
