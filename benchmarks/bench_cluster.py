@@ -38,8 +38,10 @@ WINDOWS = 2
 """Side of a granule in windows of 64×64 coarse pixels; a tile has 18."""
 LOCAL = ["--host", "127.0.0.1", "--no-dashboard"]
 ENVIRONMENT = {
-    **os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(PROJECT), str(Path(__file__).parent)]),
-}  # fmt: skip
+    **os.environ,
+    "OMP_NUM_THREADS": "1",
+    "PYTHONPATH": os.pathsep.join([str(PROJECT), str(Path(__file__).parent)]),
+}
 
 
 @dataclass(frozen=True)

@@ -56,8 +56,9 @@ def whole_tiles(products: np.ndarray, warp: TileWarp) -> np.ndarray:
         tile[FIRST_ROW : FIRST_ROW + SIZE, FIRST_COLUMN : FIRST_COLUMN + SIZE] = product
         target = np.zeros(warp.rows.position.shape, np.float32)
         rasterio.warp.reproject(
-            tile, target, src_transform=TILE.transform(FINE_PIXEL_M), src_crs=SINUSOIDAL, dst_transform=warp.transform,
-            dst_crs=warp.crs, resampling=rasterio.warp.Resampling.bilinear, warp_mem_limit=GDAL_CHUNK_MB,
+            tile, target, src_transform=TILE.transform(FINE_PIXEL_M), src_crs=SINUSOIDAL,
+            dst_transform=warp.transform, dst_crs=warp.crs, resampling=rasterio.warp.Resampling.bilinear,
+            warp_mem_limit=GDAL_CHUNK_MB,
         )  # fmt: skip
         warped.append(target[np.ix_(rows, columns)])
     return np.stack(warped)

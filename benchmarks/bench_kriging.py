@@ -123,8 +123,10 @@ def loop_kriging(residual_k: Array) -> Array:
     rows, columns = residual_k.shape
     range_m = loop_range_m(residual_k)
     between = {
-        (down, right): loop_block_average(down, right, 1.0, range_m) for down in range(5) for right in range(5)
-    }  # fmt: skip
+        (down, right): loop_block_average(down, right, 1.0, range_m)
+        for down in range(5)
+        for right in range(5)
+    }
     to_point = {}
     for down, right, i, j in itertools.product(range(-2, 3), range(-2, 3), range(SCALE), range(SCALE)):
         total = 0.0

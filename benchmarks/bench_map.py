@@ -135,8 +135,8 @@ def test_command(benchmark: BenchmarkFixture, tile: tuple[FloatArray, FloatArray
     write_reflectance_granule(reflectance, red, nir)
     save_model(SharpeningUNet("half-pixel"), STATISTICS, tmp_path / "sif-cnn-sr1.safetensors")
     command = [
-        sys.executable, "-m", "lstsr_core.cli", "predict", "--lst", lst, "--reflectance", reflectance, "--weights", tmp_path,
-        "--out", tmp_path / "map.tif", "--threads", str(THREADS),
+        sys.executable, "-m", "lstsr_core.cli", "predict", "--lst", lst, "--reflectance", reflectance,
+        "--weights", tmp_path, "--out", tmp_path / "map.tif", "--threads", str(THREADS),
     ]  # fmt: skip
 
     def run() -> tuple[int, float, float]:

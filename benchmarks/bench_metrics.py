@@ -14,9 +14,20 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 from scipy import ndimage
 
-from lstsr_core.metrics import images as metrics
 from lstsr_core.metrics import perceptual
 from lstsr_core.metrics.fourier import attenuation_db, compare_spectra
+from lstsr_core.metrics.images import (
+    bias,
+    consistency_k,
+    correlation,
+    gssim,
+    psnr_db,
+    rmse,
+    rmse_by_gradient_k,
+    rmse_gradient,
+    rmse_unbiased,
+    ssim,
+)
 
 ROWS, COLUMNS = 224, 221
 PATCH_FINE, PATCH_COARSE = 252, 63
@@ -118,12 +129,12 @@ def loop_gssim(x: Image, r: Image) -> float:
 
 def all_metrics(images: Images, patches: tuple[Image, Image]) -> dict[str, float]:
     x, r, b = images
-    low, mid, high = metrics.rmse_by_gradient_k(x, r)
+    low, mid, high = rmse_by_gradient_k(x, r)
     return {
-        "psnr": metrics.psnr_db(x, r), "psnr_aster_range": metrics.psnr_db(x, r, float(np.ptp(r))), "ssim": metrics.ssim(x, r),
-        "rmse": metrics.rmse(x, r), "low": low, "mid": mid, "high": high, "gssim": metrics.gssim(x, r),
-        "rmse_gradient": metrics.rmse_gradient(x, r), "bias": metrics.bias(x, r), "unbiased": metrics.rmse_unbiased(x, r),
-        "correlation": metrics.correlation(x, r), "consistency": metrics.consistency_k(*patches),
+        "psnr": psnr_db(x, r), "psnr_aster_range": psnr_db(x, r, float(np.ptp(r))), "ssim": ssim(x, r),
+        "rmse": rmse(x, r), "low": low, "mid": mid, "high": high, "gssim": gssim(x, r),
+        "rmse_gradient": rmse_gradient(x, r), "bias": bias(x, r), "unbiased": rmse_unbiased(x, r),
+        "correlation": correlation(x, r), "consistency": consistency_k(*patches),
         **asdict(compare_spectra(*map(attenuation_db, (x, r, b)))), **perceptual.texture_similarity(x, r),
     }  # fmt: skip
 
@@ -142,24 +153,24 @@ def test_spectrum_by_loops(benchmark: BenchmarkFixture, images: Images) -> None:
 
 @pytest.mark.benchmark(group=f"SSIM, {ROWS}×{COLUMNS}")
 def test_ssim(benchmark: BenchmarkFixture, images: Images) -> None:
-    assert benchmark(metrics.ssim, *images[:2]) < 1.0
+    assert benchmark(ssim, *images[:2]) < 1.0
 
 
 @pytest.mark.benchmark(group=f"SSIM, {ROWS}×{COLUMNS}")
 def test_ssim_by_loops(benchmark: BenchmarkFixture, images: Images) -> None:
     similarity = benchmark.pedantic(loop_ssim, images[:2], rounds=1)
-    assert metrics.ssim(*images[:2]) == pytest.approx(similarity, rel=1e-9)
+    assert ssim(*images[:2]) == pytest.approx(similarity, rel=1e-9)
 
 
 @pytest.mark.benchmark(group=f"GSSIM, {ROWS}×{COLUMNS}")
 def test_gssim(benchmark: BenchmarkFixture, images: Images) -> None:
-    assert benchmark(metrics.gssim, *images[:2]) < 1.0
+    assert benchmark(gssim, *images[:2]) < 1.0
 
 
 @pytest.mark.benchmark(group=f"GSSIM, {ROWS}×{COLUMNS}")
 def test_gssim_by_loops(benchmark: BenchmarkFixture, images: Images) -> None:
     similarity = benchmark.pedantic(loop_gssim, images[:2], rounds=1)
-    assert metrics.gssim(*images[:2]) == pytest.approx(similarity, rel=1e-9)
+    assert gssim(*images[:2]) == pytest.approx(similarity, rel=1e-9)
 
 
 @pytest.mark.benchmark(group=f"each perceptual metric, {ROWS}×{COLUMNS}")

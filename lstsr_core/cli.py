@@ -188,8 +188,8 @@ def make_parser() -> argparse.ArgumentParser:
         "--profile", default="sample", help="sample (default), paper, or another file of data/params"
     )
     run.add_argument("--set", action="append", default=[], metavar="NOTEBOOK.NAME=VALUE", dest="settings",
-                     help="a parameter over the profile's, such as 03_training.epochs=4; without a notebook, of all "
-                     "that have it (may be repeated)")  # fmt: skip
+                     help="a parameter over the profile's, such as 03_training.epochs=4; without a notebook, "
+                     "of all that have it (may be repeated)")  # fmt: skip
     run.add_argument("--from", metavar="NN", dest="start", help="begin with this notebook")
     run.add_argument("--only", metavar="NN", help="run this notebook alone")
     run.add_argument("--force", action="store_true", help="run even what has not changed")
@@ -228,8 +228,10 @@ def make_parser() -> argparse.ArgumentParser:
     download.add_argument(
         "--attempts", type=int, default=6, help="requests for one thing before giving up (default 6)"
     )
-    download.add_argument("--first-wait", type=float, default=2.0, metavar="SECONDS",
-                          help="before the second attempt, doubled before each further one (default 2)")  # fmt: skip
+    download.add_argument(
+        "--first-wait", type=float, default=2.0, metavar="SECONDS",
+        help="before the second attempt, doubled before each further one (default 2)",
+    )  # fmt: skip
     download.add_argument("--seed", type=int, default=42, help="of the simulated granules (default 42)")
     download.add_argument(
         "--dry-run", action="store_true", help="print granules, bytes and time, and fetch nothing"
@@ -246,8 +248,10 @@ def make_parser() -> argparse.ArgumentParser:
     data = train.add_mutually_exclusive_group(required=True)
     data.add_argument("--pairs", type=Path, help="directory of pairs, of which the MODIS side is read alone")
     data.add_argument("--patches", type=Path, help="directory that 02_patches wrote")
-    train.add_argument("--scenes", choices=["development", "all"], default="development",
-                       help="with --pairs: all but the 21 test scenes, which judge (default), or all")  # fmt: skip
+    train.add_argument(
+        "--scenes", choices=["development", "all"], default="development",
+        help="with --pairs: all but the 21 test scenes, which judge (default), or all",
+    )  # fmt: skip
     train.add_argument(
         "--out", type=Path, required=True, help="directory of <model>.safetensors and the curves"
     )
@@ -275,16 +279,23 @@ def make_parser() -> argparse.ArgumentParser:
         help="judge weights on the 21 test scenes and, by folds, on the development scenes, as tables",
     )
     report.set_defaults(command=_report)
-    report.add_argument("--folds", type=Path, help="directory that lstsr train --folds wrote, for all models; without it the "
-                        "test scenes alone are judged")  # fmt: skip
-    report.add_argument("--weights", type=Path, required=True, help="directory of weights trained on the development scenes; "
-                        "their cards get the means")  # fmt: skip
+    report.add_argument(
+        "--folds", type=Path,
+        help="directory that lstsr train --folds wrote, for all models; without it the test scenes alone are "
+        "judged",
+    )  # fmt: skip
+    report.add_argument(
+        "--weights", type=Path, required=True,
+        help="directory of weights trained on the development scenes; their cards get the means",
+    )  # fmt: skip
     report.add_argument("--pairs", type=Path, required=True, help="directory of the pairs, ASTER with them")
     report.add_argument(
         "--published", type=Path, help="directory of the published checkpoints, to compare with"
     )
-    report.add_argument("--out", type=Path, required=True,
-                        help="directory for test_scenes.csv and, with --folds, metrics.csv and curves.csv")  # fmt: skip
+    report.add_argument(
+        "--out", type=Path, required=True,
+        help="directory for test_scenes.csv and, with --folds, metrics.csv and curves.csv",
+    )  # fmt: skip
 
     patches = commands.add_parser(
         "patches", help="cut LST–NDVI patches from granules; again, it cuts what is new or changed"
@@ -330,11 +341,16 @@ def make_parser() -> argparse.ArgumentParser:
     evaluate.add_argument(
         "--pairs", type=Path, required=True, help="directory of <id>_aster_250m.tif with <id>_data_dict.pkl"
     )
-    evaluate.add_argument("--scenes", choices=["development", "test", "all"], default="all",
-                          help="of the published pairs: those to develop on, the 21 that judge, or all (default)")  # fmt: skip
+    evaluate.add_argument(
+        "--scenes", choices=["development", "test", "all"], default="all",
+        help="of the published pairs: those to develop on, the 21 that judge, or all (default)",
+    )  # fmt: skip
     evaluate.add_argument("--methods", default="all", help="names with commas between, or all (default)")
-    evaluate.add_argument("--weights", type=Path, help="directory of <method>.safetensors, of folds that lstsr train "
-                          "wrote, or of the published checkpoints' folders (default: the package's own weights)")  # fmt: skip
+    evaluate.add_argument(
+        "--weights", type=Path,
+        help="directory of <method>.safetensors, of folds that lstsr train wrote, or of the published "
+        "checkpoints' folders (default: the package's own weights)",
+    )  # fmt: skip
     evaluate.add_argument(
         "--protocol", default="georeferenced", help="georeferenced (default), published, or both with a comma"
     )
@@ -362,8 +378,11 @@ def make_parser() -> argparse.ArgumentParser:
     predict.add_argument(
         "--reflectance", type=Path, metavar="HDF", help="MOD09GQ or MYD09GQ granule of the same tile and day"
     )
-    predict.add_argument("--granules", type=Path, metavar="DIR", help="instead of the two: a map of every LST granule below that "
-                         "has its reflectance granule, into the directory --out")  # fmt: skip
+    predict.add_argument(
+        "--granules", type=Path, metavar="DIR",
+        help="instead of the two: a map of every LST granule below that has its reflectance granule, into "
+        "the directory --out",
+    )  # fmt: skip
     predict.add_argument("--product", choices=["MOD21A1", "MOD11A1"], default="MOD21A1",
                          help="family of the LST granules, Terra's and Aqua's (with --granules)")  # fmt: skip
     _add_cluster_options(predict)
@@ -373,8 +392,11 @@ def make_parser() -> argparse.ArgumentParser:
     predict.add_argument(
         "--out", type=Path, required=True, help="the Cloud-Optimised GeoTIFF to write, or its directory"
     )
-    predict.add_argument("--weights", type=Path, metavar="DIR", help="directory of <method>.safetensors or of the published "
-                         "checkpoints' folders (default: the package's own weights)")  # fmt: skip
+    predict.add_argument(
+        "--weights", type=Path, metavar="DIR",
+        help="directory of <method>.safetensors or of the published checkpoints' folders (default: the "
+        "package's own weights)",
+    )  # fmt: skip
     where = predict.add_mutually_exclusive_group()
     where.add_argument(
         "--bounds", metavar="W,S,E,N", help="a box in degrees (--bounds=-1.5,… where it begins with a minus)"
@@ -430,25 +452,25 @@ def _run(options: argparse.Namespace) -> int:
     if options.only and options.start:
         raise InputError("--only and --from exclude each other; give one of them.")
     if options.only:
-        chosen = [notebook_named(options.only)]
+        notebooks = [notebook_named(options.only)]
     else:
-        chosen = names[names.index(notebook_named(options.start)) :] if options.start else names
+        notebooks = names[names.index(notebook_named(options.start)) :] if options.start else names
     announce_terminal()
-    run_profile(options.profile, read_settings(options.settings), chosen, options.force, tqdm.write)
+    run_profile(options.profile, read_settings(options.settings), notebooks, options.force, tqdm.write)
     return 0
 
 
 def _fetch(options: argparse.Namespace) -> int:
-    from lstsr_core.pairs import published as archive
+    from lstsr_core.pairs import published
 
     announce_terminal()
-    base_url = f"{options.url.rstrip('/')}/" if options.url else archive.BASE_URL
-    directory = archive.fetch(archive.user_cache(), base_url)
-    absent = [name for name in archive.registry() if not (directory / name).is_file()]
+    base_url = f"{options.url.rstrip('/')}/" if options.url else published.BASE_URL
+    directory = published.fetch(published.user_cache(), base_url)
+    absent = [name for name in published.registry() if not (directory / name).is_file()]
     print(directory)
     if absent:
         print(
-            f"lstsr: {len(absent)} of {len(archive.registry())} published files are not there yet",
+            f"lstsr: {len(absent)} of {len(published.registry())} published files are not there yet",
             file=sys.stderr,
         )
     return int(bool(absent))
@@ -477,9 +499,9 @@ def _download(options: argparse.Namespace) -> int:
     result = download.download(source, plan, options.out, options.threads, stop)
     for reason in result.failed.values():
         print("lstsr:", " ".join(reason.split()), file=sys.stderr)
-    if result.left:
+    if result.untried:
         print(
-            f"lstsr: {len(result.left)} more granules were not tried, since nothing came any more",
+            f"lstsr: {len(result.untried)} more granules were not tried, since nothing came any more",
             file=sys.stderr,
         )
     if result.unchecked and options.source != "sample":
@@ -488,15 +510,15 @@ def _download(options: argparse.Namespace) -> int:
             " checked"
         )
     print(f"{options.out}: {len(result.fetched)} granules fetched, {len(result.held)} were here, "
-          f"{len(result.failed) + len(result.left)} failed")  # fmt: skip
-    return int(bool(result.failed or result.left))
+          f"{len(result.failed) + len(result.untried)} failed")  # fmt: skip
+    return int(bool(result.failed or result.untried))
 
 
 def _train(options: argparse.Namespace) -> int:
     from lstsr_core.base.outputs import check_outputs
     from lstsr_core.maps.validity import TRAINED_ON
     from lstsr_core.networks import cross_validation
-    from lstsr_core.networks import data as training_data
+    from lstsr_core.networks.data import from_pairs, from_patches
     from lstsr_core.networks.settings import MODELS, MOST_THREADS, settings_of
     from lstsr_core.networks.weights_files import FOLDS_TABLE
     from lstsr_core.pairs.pair import pair_ids
@@ -505,11 +527,11 @@ def _train(options: argparse.Namespace) -> int:
     if options.model not in (*MODELS, "all"):
         raise InputError(f"unknown model '{options.model}'; known models: {', '.join(MODELS)} (or all).")
     models = MODELS if options.model == "all" else [options.model]
-    chosen = [settings_of(model, options.settings) for model in models]
+    trainings = [settings_of(model, options.settings) for model in models]
     if options.threads is not None:
         if not 1 <= options.threads <= MOST_THREADS:
             raise InputError(f"--threads is {options.threads}; expected 1 to {MOST_THREADS}.")
-        chosen = [settings.model_copy(update={"threads": options.threads}) for settings in chosen]
+        trainings = [settings.model_copy(update={"threads": options.threads}) for settings in trainings]
     directory = options.pairs or options.patches
     if not directory.is_dir():
         raise InputError(f"{directory}: no such directory.")
@@ -521,11 +543,11 @@ def _train(options: argparse.Namespace) -> int:
     written = [
         FOLDS_TABLE,
         "ndvi.npy",
-        *(f"{settings.model}.{ending}" for settings in chosen for ending in endings),
+        *(f"{settings.model}.{ending}" for settings in trainings for ending in endings),
     ]
     check_outputs(options, *(options.out / name for name in written))
     if options.pairs:
-        data = training_data.from_pairs(options.pairs, options.scenes)
+        data = from_pairs(options.pairs, options.scenes)
         source = f"MODIS side of {len(data)} ASTER–MODIS pairs, aligned"
         source += f" ({TRAINED_ON})" if are_published(data.digests or []) else ""
         left_out = len(pair_ids(options.pairs)) - len(data)
@@ -534,9 +556,9 @@ def _train(options: argparse.Namespace) -> int:
                 f"{left_out} test scenes are left out, which judge (--scenes all takes them)", file=sys.stderr
             )
     else:
-        data = training_data.from_patches(options.patches, options.out / "ndvi.npy")
+        data = from_patches(options.patches, options.out / "ndvi.npy")
         source = f"{len(data)} patches of MODIS granules"
-    for settings in chosen:
+    for settings in trainings:
         if not options.resume:
             cross_validation.forget(settings.model, options.out)
         if options.folds is not None:
@@ -635,8 +657,8 @@ def _patches(options: argparse.Namespace) -> int:
 def _evaluate(options: argparse.Namespace) -> int:
     from lstsr_core.base.files import check_writable
     from lstsr_core.base.outputs import check_outputs
-    from lstsr_core.evaluation import table as evaluation
     from lstsr_core.evaluation.protocols import check_protocols
+    from lstsr_core.evaluation.table import evaluate, write_table
     from lstsr_core.metrics.perceptual import load_lpips
     from lstsr_core.networks.weights import load_model
     from lstsr_core.networks.weights_files import PUBLISHED_CHECKPOINTS, unseen_weights, weights_file
@@ -666,16 +688,16 @@ def _evaluate(options: argparse.Namespace) -> int:
     for path in {weights_file(directory, name) for directory in directories for name in networks}:
         if path is not None:
             load_model(path)  # refused here if it is damaged or of another network, rather than in every row
-    judged = evaluation.evaluate(
-        options.pairs, bar(ids, "Evaluating", "pair"), methods, protocols, Options(options.weights, options.seed), lpips,
-        options.keep_going,
+    results = evaluate(
+        options.pairs, bar(ids, "Evaluating", "pair"), methods, protocols,
+        Options(options.weights, options.seed), lpips, options.keep_going,
     )  # fmt: skip
-    table = judged.table()
-    evaluation.write_table(table, options.out)
+    table = results.table()
+    write_table(table, options.out)
     if not lpips.available:
         print(f"lpips: empty column. {lpips.reason}", file=sys.stderr)
-    read = table[~table["scene"].isin(list(judged.failures)) & (table["status"] != "ok")]
-    for (protocol, name, status), group in read.groupby(["protocol", "method", "status"], sort=False):
+    empty = table[~table["scene"].isin(list(results.failures)) & (table["status"] != "ok")]
+    for (protocol, name, status), group in empty.groupby(["protocol", "method", "status"], sort=False):
         hint = " (give --weights a directory that has them)" if status == WEIGHTS_MISSING else ""
         scenes = (
             "all scenes" if len(group) == table["scene"].nunique() else f"scene {', '.join(group['scene'])}"
@@ -686,20 +708,20 @@ def _evaluate(options: argparse.Namespace) -> int:
             f"{name!s}: trained on {group['scene'].nunique()} of these scenes; their rows are in-sample",
             file=sys.stderr,
         )
-    for pair_id, remarks in judged.remarks.items():
+    for pair_id, remarks in results.remarks.items():
         print(f"pair {pair_id}: {remarks}", file=sys.stderr)
-    for pair_id, reason in judged.failures.items():
+    for pair_id, reason in results.failures.items():
         print(f"lstsr: pair {pair_id} left out: {reason}", file=sys.stderr)
-    print(f"{options.out}: {len(table)} rows, {len(ids) - len(judged.failures)} of {len(ids)} pairs")
-    return 1 if judged.failures else 0
+    print(f"{options.out}: {len(table)} rows, {len(ids) - len(results.failures)} of {len(ids)} pairs")
+    return 1 if results.failures else 0
 
 
 def _predict(options: argparse.Namespace) -> int:
     from lstsr_core.base.files import check_writable
     from lstsr_core.base.outputs import check_outputs
-    from lstsr_core.maps import plan as prediction_plan
-    from lstsr_core.maps import predict as prediction
     from lstsr_core.maps.area import parse_bounds
+    from lstsr_core.maps.plan import plan_granule
+    from lstsr_core.maps.predict import picture_of, predict_granule
     from lstsr_core.maps.request import Request, default_threads
 
     if (options.granules is None) == (options.lst is None or options.reflectance is None):
@@ -714,19 +736,19 @@ def _predict(options: argparse.Namespace) -> int:
         raise InputError("--workers and --scheduler are for many maps: give --granules a directory.")
     threads = default_threads(options.method) if options.threads is None else options.threads
     request = Request(
-        options.method, options.weights, options.layer, bounds, options.shape, options.water, options.allow_different_days,
-        options.quicklook, options.seed, threads,
+        options.method, options.weights, options.layer, bounds, options.shape, options.water,
+        options.allow_different_days, options.quicklook, options.seed, threads,
     )  # fmt: skip
-    pictures = [prediction.picture_of(options.out)] if options.quicklook else []
+    pictures = [picture_of(options.out)] if options.quicklook else []
     check_outputs(options, options.out, *pictures)
     if options.dry_run:
-        plan = prediction_plan.plan_granule(options.lst, options.reflectance, request)
+        plan = plan_granule(options.lst, options.reflectance, request)
         for warning in plan.warnings:
             print(f"lstsr: {warning}", file=sys.stderr)
         print(plan)
         return 0
     check_writable(options.out)
-    summary = prediction.predict_granule(options.lst, options.reflectance, options.out, request)
+    summary = predict_granule(options.lst, options.reflectance, options.out, request)
     for warning in summary.warnings:
         print(f"lstsr: {warning}", file=sys.stderr)
     print(summary)
@@ -751,8 +773,8 @@ def _predict_many(options: argparse.Namespace, bounds: Extent | None) -> int:
     if options.out.is_file():
         raise InputError(f"{options.out}: is a file; with --granules --out is the maps' directory.")
     request = Request(
-        options.method, options.weights, options.layer, bounds, options.shape, options.water, quicklook=options.quicklook,
-        seed=options.seed,
+        options.method, options.weights, options.layer, bounds, options.shape, options.water,
+        quicklook=options.quicklook, seed=options.seed,
     )  # fmt: skip
     check_outputs(
         options, *(options.out / name for name in (FAILURES_FILE, SETTINGS_FILE, DIGESTS_FILE, NOTHING_FILE))
@@ -773,19 +795,19 @@ def _predict_many(options: argparse.Namespace, bounds: Extent | None) -> int:
         )
     failed = sum(outcome.failed for outcome in outcomes)
     nothing = job.count("nothing") + sum(outcome.nothing for outcome in outcomes)
-    made = sum(getattr(outcome.result, "made", False) for outcome in outcomes)
-    there = len(job.states) - made - failed - nothing
-    told = f"{made} maps made, {there} there already, {failed} failed"
-    print(f"{options.out}: {told}{f', {nothing} with nothing to map' if nothing else ''}")
+    new = sum(getattr(outcome.result, "made", False) for outcome in outcomes)
+    there = len(job.states) - new - failed - nothing
+    summary = f"{new} maps made, {there} there already, {failed} failed"
+    print(f"{options.out}: {summary}{f', {nothing} with nothing to map' if nothing else ''}")
     return int(failed > 0)
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from lstsr_core.pairs import published as archive
+    from lstsr_core.pairs import published
 
     if not options.directory.is_dir():
         raise InputError(f"{options.directory}: no such directory.")
-    files = archive.verify(options.directory)
+    files = published.verify(options.directory)
     for name in files.loc[files["status"] == "differs from the registry", "file"]:
         print(f"{name}: differs from the registry")
     print(files.groupby(["kind", "status"]).size().rename("files").reset_index().to_string(index=False))

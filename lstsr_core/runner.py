@@ -38,7 +38,7 @@ from lstsr_core.stages.profiles import check_profile
 def run_profile(
     profile: str,
     settings: Mapping[str, Mapping[str, Any]],
-    chosen: list[str],
+    notebooks: list[str],
     force: bool,
     say: Callable[[str], None],
 ) -> list[str]:
@@ -50,7 +50,7 @@ def run_profile(
         Such as "sample": ``data/params/<profile>.yaml``.
     settings : mapping
         Notebook → parameter → value, over the file's.
-    chosen : list of str
+    notebooks : list of str
         Notebooks to run, of `UPSTREAM`.
     force : bool
         Run them even if nothing changed.
@@ -74,7 +74,7 @@ def run_profile(
     with alone_in(run, "another lstsr run"):
         for name in checked:  # of all notebooks, for those that are not chosen may be read
             restore_folder(run / name)
-        return [name for name in chosen if _run(run, checked[name], force, say)]
+        return [name for name in notebooks if _run(run, checked[name], force, say)]
 
 
 def _run(run: Path, parameters: NotebookParameters, force: bool, say: Callable[[str], None]) -> bool:

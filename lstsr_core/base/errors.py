@@ -53,5 +53,5 @@ def invalid(error: ValidationError, model: type[BaseModel], kind: str, where: st
         else:
             reasons = lines.setdefault((f"{kind} '{name}' is {detail['input']!r}: ", meaning), [])
             reasons.append(reason[:1].lower() + reason[1:])
-    told = [head + ", or ".join(reasons) + end for (head, end), reasons in lines.items()]
-    return InputError(f"{where}: {'; '.join(told)}")
+    messages = [head + ", or ".join(reasons) + end for (head, end), reasons in lines.items()]
+    return InputError(f"{where}: {'; '.join(messages)}")

@@ -60,8 +60,8 @@ def run_notebook(source: Path, executed: Path, values: dict[str, Any]) -> None:
     running.parent.mkdir(parents=True, exist_ok=True)
     try:
         papermill.execute_notebook(
-            source, running, values, progress_bar={"desc": source.stem}, cwd=str(PROJECT), kernel_name="python3",
-            extra_arguments=["--log-level=50"],
+            source, running, values, progress_bar={"desc": source.stem}, cwd=str(PROJECT),
+            kernel_name="python3", extra_arguments=["--log-level=50"],
         )  # fmt: skip
     except KeyboardInterrupt:
         # It would report the stopped kernel with a traceback.

@@ -385,5 +385,9 @@ def _versions() -> dict[str, str]:
     """Of what decides results; this package's with a digest of its
     modules, since a checkout changes under one version."""
     modules = fingerprint(digests([PROJECT / PACKAGE], PROJECT, "*.py"))
-    own = f"{version('lstsr')} (modules {modules[:12]})"
-    return {"lstsr": own, "python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}
+    lstsr_version = f"{version('lstsr')} (modules {modules[:12]})"
+    return {
+        "lstsr": lstsr_version,
+        "python": platform.python_version(),
+        **{name: version(name) for name in _PACKAGES},
+    }

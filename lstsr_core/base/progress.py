@@ -19,9 +19,9 @@ class _NamedTerminalBar(tqdm):  # type: ignore[type-arg]  # not generic when the
     """Closes the terminal that was opened for it."""
 
     def close(self) -> None:
-        drawn = not self.disable
+        visible = not self.disable
         super().close()
-        if drawn:
+        if visible:
             self.fp.close()
 
 

@@ -75,7 +75,7 @@ def open_source(
 
 
 @dataclass(frozen=True)
-class Plan:
+class DownloadPlan:
     """What a download has to do.
 
     Attributes
@@ -98,7 +98,7 @@ class Result:
         Granules that were brought, and that were here.
     failed : dict of str to str
         Granule → why, in one line.
-    left : list of str
+    untried : list of str
         Granules that were not tried, because nothing came any more.
     unchecked : list of str
         Of those fetched, the ones for which the archive states no checksum.
@@ -107,7 +107,7 @@ class Result:
     fetched: list[str] = field(default_factory=list)
     held: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
-    left: list[str] = field(default_factory=list)
+    untried: list[str] = field(default_factory=list)
     unchecked: list[str] = field(default_factory=list)
 
 
@@ -118,7 +118,7 @@ def make_plan(
     start: datetime.date,
     end: datetime.date,
     directory: Path,
-) -> Plan:
+) -> DownloadPlan:
     """List the granules of a period, both ends included, and compare with what a directory holds.
 
     Raises
@@ -132,7 +132,7 @@ def make_plan(
             f"the period starts on {start} and ends on {end}; expected an end on the same day or later."
         )
     entries = read_manifest(directory)
-    plan = Plan([], [])
+    plan = DownloadPlan([], [])
     for product in dict.fromkeys(products):
         for tile in dict.fromkeys(tiles):
             for granule in source.search(product, tile, start, end):
@@ -142,7 +142,7 @@ def make_plan(
     return plan
 
 
-def estimate(source: Source, plan: Plan, threads: int) -> str:
+def estimate(source: Source, plan: DownloadPlan, threads: int) -> str:
     """What a download would fetch: granules, bytes and minutes, in one line."""
     check_threads(threads)
     with ThreadPoolExecutor(threads) as pool:
@@ -156,7 +156,9 @@ def estimate(source: Source, plan: Plan, threads: int) -> str:
     )
 
 
-def download(source: Source, plan: Plan, directory: Path, threads: int, stop: threading.Event) -> Result:
+def download(
+    source: Source, plan: DownloadPlan, directory: Path, threads: int, stop: threading.Event
+) -> Result:
     """Fetch what a plan says is missing.
 
     Every granule goes into ``<name>.part`` and is renamed when it has the size and the checksum that the
@@ -166,7 +168,7 @@ def download(source: Source, plan: Plan, directory: Path, threads: int, stop: th
     Parameters
     ----------
     source : Source
-    plan : Plan
+    plan : DownloadPlan
     directory : Path
         Made if need be.
     threads : int
@@ -216,7 +218,7 @@ def download(source: Source, plan: Plan, directory: Path, threads: int, stop: th
         except BaseException:
             stop.set()
             raise
-    result.left = [str(granule.name) for granule in waiting]
+    result.untried = [str(granule.name) for granule in waiting]
     return result
 
 
@@ -293,15 +295,15 @@ def check_granule(path: Path, granule: RemoteGranule) -> None:
     size = path.stat().st_size
     if granule.size is not None and size != granule.size:
         raise InputError(f"has {size} bytes, its metadata say {granule.size}.")
-    if granule.checksum is not None and (found := granule.checksum.of(path)) != granule.checksum.value:
+    if granule.checksum is not None and (digest := granule.checksum.of(path)) != granule.checksum.value:
         raise InputError(
-            f"has the {granule.checksum.algorithm} {found}, its metadata say {granule.checksum.value}."
+            f"has the {granule.checksum.algorithm} {digest}, its metadata say {granule.checksum.value}."
         )
-    wanted = Product.parse(f"{granule.name.product}.{COLLECTION}").main_dataset
+    dataset = Product.parse(f"{granule.name.product}.{COLLECTION}").main_dataset
     # Without a checksum of the whole file, the pixels are read: HDF4 keeps one of each compressed dataset.
-    held = read_hdf(path, [] if granule.checksum else [wanted]).names
-    if wanted not in held:
-        raise InputError(f"holds no {wanted}, which every granule of {granule.name.product} has.")
+    datasets = read_hdf(path, [] if granule.checksum else [dataset]).names
+    if dataset not in datasets:
+        raise InputError(f"holds no {dataset}, which every granule of {granule.name.product} has.")
 
 
 def _is_whole(path: Path, granule: RemoteGranule) -> bool:

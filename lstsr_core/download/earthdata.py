@@ -98,9 +98,11 @@ class EarthdataSource:
                     ) from error
             return granules
 
-        found = [_remote_granule(record, product, tile) for record in self._client.insist(catalogue, ask)]
+        candidates = [
+            _remote_granule(record, product, tile) for record in self._client.insist(catalogue, ask)
+        ]
         return newest_of_each_day(
-            [granule for granule in found if granule and first <= granule.name.date <= last]
+            [granule for granule in candidates if granule and first <= granule.name.date <= last]
         )
 
     def connect(self) -> None:

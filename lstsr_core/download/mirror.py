@@ -8,7 +8,6 @@ import os
 import tempfile
 import threading
 import warnings
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
+from xml.etree import ElementTree
 
 import requests
 
@@ -98,9 +98,9 @@ class MirrorSource:
             )
         archive.dirData = days[::-1]
         # pymodis fails when asked for days before the archive's first.
-        chosen = archive.getListDays() if days[0] <= f"{last:%Y.%m.%d}" else []
-        found = []
-        for day in chosen:
+        period = archive.getListDays() if days[0] <= f"{last:%Y.%m.%d}" else []
+        granules = []
+        for day in period:
             address = self._pymodis.urljoin(root, day)
             index = self._read_index(address)
             try:
@@ -114,8 +114,8 @@ class MirrorSource:
                     f"{address}: lists no file of {product}; expected an archive's index of that day's"
                     " granules."
                 )
-            found += _remote_granules(address, of_tile, product, tile)
-        return newest_of_each_day(found)
+            granules += _remote_granules(address, of_tile, product, tile)
+        return newest_of_each_day(granules)
 
     def connect(self) -> None: ...
 
@@ -147,8 +147,8 @@ class MirrorSource:
     def _archive(self, product: Product, tile: Tile, first: datetime.date, last: datetime.date) -> Any:
         with tempfile.TemporaryDirectory() as scratch, _logging_kept():
             archive = self._pymodis.downModis(
-                scratch, token=self._token or "none", url=self._url, path=self._path or DIRECTORIES[product.platform],
-                product=str(product), tiles=[str(tile)],
+                scratch, token=self._token or "none", url=self._url,
+                path=self._path or DIRECTORIES[product.platform], product=str(product), tiles=[str(tile)],
                 today=last.isoformat(), enddate=first.isoformat(), checkgdal=False,
             )  # fmt: skip
             archive.closeFilelist()

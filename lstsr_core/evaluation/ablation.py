@@ -54,7 +54,7 @@ def variants(base: TrainingSettings, values: dict[str, Sequence[Any]]) -> list[V
     InputError
         If a value is not allowed.
     """
-    found = [Variant(BASE, "", base)]
+    all_variants = [Variant(BASE, "", base)]
     for name, choices in values.items():
         for value in choices:
             changed = {**base.model_dump(), name: value}
@@ -62,12 +62,12 @@ def variants(base: TrainingSettings, values: dict[str, Sequence[Any]]) -> list[V
                 changed["gamma_scale"] = 1.0
             settings = TrainingSettings.check(changed, f"ablation over {name}")
             if settings != base:
-                found.append(Variant(name, str(value), settings))
-    return found
+                all_variants.append(Variant(name, str(value), settings))
+    return all_variants
 
 
 def ablate(
-    data: TrainingData, pairs: Path, chosen: Sequence[Variant], folds: int, judged: int, trained: Path
+    data: TrainingData, pairs: Path, variants: Sequence[Variant], folds: int, judged_folds: int, trained: Path
 ) -> pd.DataFrame:
     """Train every variant on all folds but one, for each of the
     first folds, and judge it on the fold left out.
@@ -78,9 +78,9 @@ def ablate(
         The MODIS side of the pairs.
     pairs : Path
         Their directory, read after the training alone, with ASTER.
-    chosen : sequence of Variant
+    variants : sequence of Variant
         Which keep the last epoch, so that no pair of the fold left out has a say in anything.
-    folds, judged : int
+    folds, judged_folds : int
         How many folds there are, and on how many of them each variant is judged.
     trained : Path
         Keeps the networks, so that what has been trained is not trained
@@ -94,16 +94,16 @@ def ablate(
     Raises
     ------
     InputError
-        If `judged` is no number of folds, a variant does not
+        If `judged_folds` is no number of folds, a variant does not
         keep the last epoch, or a training or pair fails.
     """
-    if not 1 <= judged <= folds:
-        raise InputError(f"{judged} folds to judge; expected 1 to {folds}.")
-    if any(variant.settings.keep != "last" for variant in chosen):
+    if not 1 <= judged_folds <= folds:
+        raise InputError(f"{judged_folds} folds to judge; expected 1 to {folds}.")
+    if any(variant.settings.keep != "last" for variant in variants):
         raise InputError("ablation: the settings choose an epoch by validation loss; expected keep: last.")
-    fold_of = group_folds(data.groups, folds, chosen[0].settings.seed)
+    fold_of = group_folds(data.groups, folds, variants[0].settings.seed)
     rows: list[list[Any]] = []
-    for fold, variant in itertools.product(range(judged), chosen):
+    for fold, variant in itertools.product(range(judged_folds), variants):
         training, unseen = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
         settings = variant.settings
         directory = trained / training_key(data, training, unseen, settings)

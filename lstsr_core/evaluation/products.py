@@ -25,7 +25,6 @@ from lstsr_core.evaluation.protocols import Placement
 from lstsr_core.geo.raster import FloatArray, Raster, read_raster, read_tags, write_raster
 from lstsr_core.networks.weights_files import FOLDS_TABLE, PACKAGE_WEIGHTS
 from lstsr_core.pairs.pair import ModisPair, Pair, fine_grid
-from lstsr_core.sharpening import methods as registry
 from lstsr_core.sharpening.methods import (
     METHODS,
     OWN_METHODS,
@@ -197,8 +196,8 @@ class WrittenProducts(Products):
         return str(self._reasons.get(protocol, {}).get(scene, {}).get(method, ""))
 
     def in_sample(self, pair: Pair, method: str) -> bool | None:
-        seen: bool | None = self._in_sample.get(pair.id, {}).get(method)
-        return seen
+        in_sample: bool | None = self._in_sample.get(pair.id, {}).get(method)
+        return in_sample
 
     def check_weights(self) -> None:
         """Refuse to make further products beside these with other weights.
@@ -226,7 +225,7 @@ def write_manifest(
     protocols: list[str],
     methods: list[str],
     reasons: dict[str, dict[str, dict[str, str]]],
-    seen: dict[str, dict[str, bool | None]],
+    in_sample: dict[str, dict[str, bool | None]],
 ) -> None:
     """Write what `WrittenProducts` reads beside the files.
 
@@ -239,13 +238,15 @@ def write_manifest(
     protocols, methods : list of str
     reasons : dict
         By protocol, scene and method, why there is no product.
-    seen : dict
+    in_sample : dict
         By scene and method, whether its network was trained on the scene; all scenes are named.
     """
     content: dict[str, Any] = {
-        "protocols": protocols, "methods": methods, "pairs": list(seen), "reasons": reasons, "in_sample": seen,
-        "seed": options.seed, "weights": _weights_digest(options),
-        "weights_directory": Path(os.path.relpath(options.weights, directory)).as_posix() if options.weights else "",
+        "protocols": protocols, "methods": methods, "pairs": list(in_sample), "reasons": reasons,
+        "in_sample": in_sample, "seed": options.seed, "weights": _weights_digest(options),
+        "weights_directory": (
+            Path(os.path.relpath(options.weights, directory)).as_posix() if options.weights else ""
+        ),
     }  # fmt: skip
     with written_atomically(directory / MANIFEST) as temporary:
         temporary.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
@@ -306,6 +307,7 @@ def code_of_method(method: Method) -> dict[str, str]:
     dict of str to str
         sha256 by the name of a function or module; a constant's value, and a library's version, by its name.
     """
+    registry = Method.__module__
     functions: list[Any] = [method.sharpener]
     modules: set[str] = set()
     constants: dict[str, str] = {}
@@ -315,15 +317,15 @@ def code_of_method(method: Method) -> dict[str, str]:
                 getattr(value, "__module__", None),
                 inspect.unwrap(value) if callable(value) else value,
             )
-            if inspect.isfunction(inner) and home == registry.__name__:
+            if inspect.isfunction(inner) and home == registry:
                 functions += [] if inner in functions else [inner]
-            elif home is not None and home.startswith(f"{PACKAGE}.") and home != registry.__name__:
+            elif home is not None and home.startswith(f"{PACKAGE}.") and home != registry:
                 modules.add(home)
             elif not callable(value) and not inspect.ismodule(value):
                 constants[name] = repr(value)
     sources = {function.__qualname__: fingerprint(inspect.getsource(function)) for function in functions}
     # What a function of the registry imports where it runs is no global of it, but stands in its source.
-    late = [inspect.getsource(function) for function in functions if function.__module__ == registry.__name__]
+    late = [inspect.getsource(function) for function in functions if function.__module__ == registry]
     return (
         sources
         | constants

@@ -152,7 +152,7 @@ def _largest_rectangle(packed: bytes, row_count: int, column_count: int) -> tupl
     bits = np.frombuffer(packed, np.uint8).reshape(row_count, -1)
     mask = np.unpackbits(bits, axis=1, count=column_count)
     heights = np.zeros(column_count + 1, dtype=np.int64)  # the last one stays 0 and closes every run
-    best, found = 0, (slice(0, 0), slice(0, 0))
+    best, rectangle = 0, (slice(0, 0), slice(0, 0))
     for row in range(row_count):
         heights[:-1] = (heights[:-1] + 1) * mask[row]
         open_runs: list[tuple[int, int]] = []  # (first column, height), heights rising
@@ -162,9 +162,9 @@ def _largest_rectangle(packed: bytes, row_count: int, column_count: int) -> tupl
                 start, run_height = open_runs.pop()
                 if run_height * (column - start) > best:
                     best = run_height * (column - start)
-                    found = (slice(row + 1 - run_height, row + 1), slice(start, column))
+                    rectangle = (slice(row + 1 - run_height, row + 1), slice(start, column))
             open_runs.append((start, height))
-    return found
+    return rectangle
 
 
 class Published(Placement):
@@ -232,17 +232,17 @@ class Published(Placement):
 
     def _rectangle(self, product: Raster) -> tuple[slice, slice]:
         corners = [self._aster_corners, strongest_corners(product.values >= PRODUCT_VALID_K)]
-        if min(len(found) for found in corners) < 4:
+        if min(len(points) for points in corners) < 4:
             raise NoResult("fewer than four corners found in a mask")
-        rows, columns = (_between_corners([found[:, axis] for found in corners]) for axis in (0, 1))
+        rows, columns = (_between_corners([points[:, axis] for points in corners]) for axis in (0, 1))
         _check_sides(rows, columns)
         return rows, columns
 
 
 def _between_corners(sorted_by_mask: Iterable[NDArray[np.int64]]) -> slice:
-    positions = [np.sort(found) for found in sorted_by_mask]
-    first = max(int(found[1]) for found in positions) + 1
-    last = min(int(found[2]) for found in positions) - 1
+    positions = [np.sort(points) for points in sorted_by_mask]
+    first = max(int(points[1]) for points in positions) + 1
+    last = min(int(points[2]) for points in positions) - 1
     return slice(first - 1, max(first, last) - 1)
 
 

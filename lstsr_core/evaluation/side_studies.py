@@ -23,7 +23,7 @@ from lstsr_core.evaluation.protocols import (
 from lstsr_core.evaluation.table import spectra_of
 from lstsr_core.geo.operators import block_mean
 from lstsr_core.geo.raster import Raster, warp_onto
-from lstsr_core.metrics import images as metrics
+from lstsr_core.metrics import images
 from lstsr_core.metrics.fourier import attenuation_db, compare_spectra
 from lstsr_core.metrics.line import fit_line
 from lstsr_core.pairs.pair import Pair, as_paired, fine_offset
@@ -108,8 +108,8 @@ def _regression(pair: Pair) -> dict[str, float]:
 def _compared(product: Raster, aster: Raster, bicubic: Raster) -> dict[str, float]:
     fourier = compare_spectra(*(attenuation_db(image.values) for image in (product, aster, bicubic)))
     return {
-        "rmse_k": metrics.rmse(product.values, aster.values),
-        "correlation": metrics.correlation(product.values, aster.values),
+        "rmse_k": images.rmse(product.values, aster.values),
+        "correlation": images.correlation(product.values, aster.values),
         "frr": fourier.frr,
         "attenuation_rmse_db": fourier.attenuation_rmse_db,
     }
@@ -130,16 +130,16 @@ def vary(
     varied = [name for name in methods if name in VARIED_METHODS]
     for protocol in protocols:
         placement = PROTOCOLS[protocol](pair)
-        made: dict[str, Raster] = {}
+        variants: dict[str, Raster] = {}
         for variant, published in (("default", False), ("published", True)):
             if published == placement.published:
                 rasters, reasons = products.of(placement, varied)
             else:
                 options = placement.options(replace(products.options, published=published))
                 rasters, reasons = sharpen_all(placement.pair, varied, options)
-            made |= {f"{name}/{variant}": raster for name, raster in rasters.items()}
+            variants |= {f"{name}/{variant}": raster for name, raster in rasters.items()}
             rows += [_variant_row(pair, protocol, name, variant, reason) for name, reason in reasons.items()]
-        for key, outcome in placement.compare(made).items():
+        for key, outcome in placement.compare(variants).items():
             name, _, variant = key.partition("/")
             rows.append(_variant_row(pair, protocol, name, variant, outcome))
     return rows
@@ -156,14 +156,14 @@ def _variant_row(
     return {
         **row,
         "status": "ok",
-        "rmse_k": metrics.rmse(x, r),
-        "correlation": metrics.correlation(x, r),
+        "rmse_k": images.rmse(x, r),
+        "correlation": images.correlation(x, r),
         "frr": defined.frr,
         "attenuation_rmse_db": defined.attenuation_rmse_db,
         "frr_published": published.frr,
         "attenuation_rmse_published_db": published.attenuation_rmse_db,
-        "gssim": metrics.gssim(x, r),
-        "gssim_published": metrics.gssim(x, r, published=True),
+        "gssim": images.gssim(x, r),
+        "gssim_published": images.gssim(x, r, published=True),
     }
 
 
@@ -178,14 +178,14 @@ def back_project(
         A row for each method and step: scene, method, step, status, consistency_k and `COMPARED`.
     """
     placement = Georeferenced(pair)
-    made, reasons = products.of(placement, methods)
+    rasters, reasons = products.of(placement, methods)
     lst_k = placement.pair.lst.values
     rows: list[dict[str, object]] = [
         {"scene": pair.id, "method": name, "step": 0, "status": reason} for name, reason in reasons.items()
     ]
     steps_of_products = {
         f"{name}/{step}": fine.with_values(values)
-        for name, fine in made.items()
+        for name, fine in rasters.items()
         for step, values in enumerate(back_projected(fine.values, lst_k, steps))
     }
     for key, outcome in placement.compare(steps_of_products).items():
@@ -194,7 +194,7 @@ def back_project(
         if isinstance(outcome, str):
             rows.append({**row, "status": outcome})
             continue
-        consistency_k = metrics.consistency_k(outcome.fine.values, lst_k)
+        consistency_k = images.consistency_k(outcome.fine.values, lst_k)
         rows.append(
             {
                 **row,

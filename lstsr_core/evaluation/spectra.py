@@ -84,10 +84,10 @@ def mean_spectra(spectra: pd.DataFrame) -> pd.DataFrame:
         `MEAN_FREQUENCIES` rows for each protocol and method.
     """
     rows = []
-    for protocol, chosen in spectra.groupby("protocol", sort=False):
-        ends = chosen.groupby(["scene", "method"])["frequency_per_m"].agg(["min", "max"])
+    for protocol, of_protocol in spectra.groupby("protocol", sort=False):
+        ends = of_protocol.groupby(["scene", "method"])["frequency_per_m"].agg(["min", "max"])
         common = np.linspace(ends["min"].max(), ends["max"].min(), MEAN_FREQUENCIES)
-        for name, group in chosen.groupby("method", sort=False):
+        for name, group in of_protocol.groupby("method", sort=False):
             scenes = [
                 np.interp(common, g["frequency_per_m"], g["attenuation_db"])
                 for _, g in group.groupby("scene", sort=False)

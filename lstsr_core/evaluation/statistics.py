@@ -36,8 +36,8 @@ class Interval:
 def _counts(scenes: int, resamples: int, seed: int) -> FloatArray:
     # How often each scene is drawn in each resample, as shares: a
     # resample's mean is then one product of matrices.
-    drawn = np.random.default_rng(seed).multinomial(scenes, np.full(scenes, 1.0 / scenes), size=resamples)
-    return drawn / scenes
+    draws = np.random.default_rng(seed).multinomial(scenes, np.full(scenes, 1.0 / scenes), size=resamples)
+    return draws / scenes
 
 
 def mean_intervals(samples: FloatArray, resamples: int = RESAMPLES, seed: int = SEED) -> list[Interval]:

@@ -17,9 +17,20 @@ from lstsr_core.evaluation.products import Products
 from lstsr_core.evaluation.protocols import PROTOCOLS, Comparison, Georeferenced, Placement, check_protocols
 from lstsr_core.geo.operators import degrade
 from lstsr_core.geo.raster import FloatArray, Raster
-from lstsr_core.metrics import images as metrics
 from lstsr_core.metrics.contrast import Inversion, inversion
 from lstsr_core.metrics.fourier import FourierMetrics, attenuation_db, compare_spectra
+from lstsr_core.metrics.images import (
+    bias,
+    consistency_k,
+    correlation,
+    gssim,
+    psnr_db,
+    rmse,
+    rmse_by_gradient_k,
+    rmse_gradient,
+    rmse_unbiased,
+    ssim,
+)
 from lstsr_core.metrics.names import METRIC_COLUMNS
 from lstsr_core.pairs.pair import Pair, fine_grid, read_pair
 from lstsr_core.sharpening.methods import METHODS, Options, check_methods
@@ -40,9 +51,9 @@ def compare_all(
     """Each method's product under a protocol, beside ASTER; and for each method without one the reason."""
     rasters, reasons = products.of(placement, methods)
     outcomes: Mapping[str, Comparison | str] = {**reasons, **placement.compare(rasters)}
-    found = [(name, outcomes[name]) for name in methods]
-    comparisons = {name: outcome for name, outcome in found if not isinstance(outcome, str)}
-    return comparisons, {name: outcome for name, outcome in found if isinstance(outcome, str)}
+    in_order = [(name, outcomes[name]) for name in methods]
+    comparisons = {name: outcome for name, outcome in in_order if not isinstance(outcome, str)}
+    return comparisons, {name: outcome for name, outcome in in_order if isinstance(outcome, str)}
 
 
 def compared_images(comparisons: Mapping[str, Comparison]) -> dict[str, Raster]:
@@ -54,7 +65,7 @@ def compared_images(comparisons: Mapping[str, Comparison]) -> dict[str, Raster]:
     return {
         "aster": first.aster,
         "ndvi": first.ndvi,
-        **{name: found.product for name, found in comparisons.items()},
+        **{name: comparison.product for name, comparison in comparisons.items()},
     }
 
 
@@ -78,7 +89,7 @@ def product_statistics(fine_k: FloatArray, lst_k: FloatArray, mtf: float) -> dic
     """
     statistics = (np.nanmean(fine_k), np.nanstd(fine_k), np.nanmin(fine_k), np.nanmax(fine_k))
     step_k = np.nanmean(np.abs(np.diff(fine_k, axis=1)))
-    figures = [*(float(value) for value in (*statistics, step_k)), metrics.consistency_k(fine_k, lst_k, mtf)]
+    figures = [*(float(value) for value in (*statistics, step_k)), consistency_k(fine_k, lst_k, mtf)]
     return dict(zip(PRODUCT_STATISTICS, figures, strict=True))
 
 
@@ -92,19 +103,16 @@ def coarse_differences(pair: Pair) -> dict[str, float]:
         `coarse_bias_k`, `coarse_rmse_k` (NaN where no pixel has both) and `coarse_pixels`, how many have.
     """
     placement = Georeferenced(pair)
-    seen = pair.aster.with_values(np.where(placement.aster_valid, pair.aster.values, np.nan))
-    coarse_k = degrade(seen.warp_onto(fine_grid(placement.pair)).values)
+    aster = pair.aster.with_values(np.where(placement.aster_valid, pair.aster.values, np.nan))
+    coarse_k = degrade(aster.warp_onto(fine_grid(placement.pair)).values)
     lst_k = placement.pair.lst.values
     valid = np.isfinite(coarse_k) & np.isfinite(lst_k)
     count = int(valid.sum())
-    found = [
-        measured(lst_k[valid], coarse_k[valid]) if count else float("nan")
-        for measured in (metrics.bias, metrics.rmse)
-    ]
-    return {"coarse_bias_k": found[0], "coarse_rmse_k": found[1], "coarse_pixels": count}
+    values = [metric(lst_k[valid], coarse_k[valid]) if count else float("nan") for metric in (bias, rmse)]
+    return {"coarse_bias_k": values[0], "coarse_rmse_k": values[1], "coarse_pixels": count}
 
 
-def count_inversions(pair: Pair, methods: Sequence[str], products: Products) -> dict[str, Inversion]:
+def inversions_of_pair(pair: Pair, methods: Sequence[str], products: Products) -> dict[str, Inversion]:
     """Where ASTER's detail rises with NDVI's and a product's falls, by
     georeference, for each product on ASTER's grid."""
     comparisons, _ = compare_all(Georeferenced(pair), methods, products)
@@ -144,24 +152,24 @@ def measure(
     )  # torch, which tables that are only read need not load
 
     x, r = comparison.product.values, comparison.aster.values
-    low, mid, high = metrics.rmse_by_gradient_k(x, r)
+    low, mid, high = rmse_by_gradient_k(x, r)
     return {
-        "psnr_db": metrics.psnr_db(x, r),
-        "ssim": metrics.ssim(x, r),
-        "rmse_k": metrics.rmse(x, r),
+        "psnr_db": psnr_db(x, r),
+        "ssim": ssim(x, r),
+        "rmse_k": rmse(x, r),
         "rmse_low_gradient_k": low,
         "rmse_mid_gradient_k": mid,
         "rmse_high_gradient_k": high,
-        "gssim": metrics.gssim(x, r, published),
+        "gssim": gssim(x, r, published),
         "lpips": lpips(x, r) if lpips else float("nan"),
-        "rmse_gradient": metrics.rmse_gradient(x, r),
-        "bias_k": metrics.bias(x, r),
-        "rmse_unbiased_k": metrics.rmse_unbiased(x, r),
-        "correlation": metrics.correlation(x, r),
-        "consistency_k": metrics.consistency_k(comparison.fine.values, lst_k),
+        "rmse_gradient": rmse_gradient(x, r),
+        "bias_k": bias(x, r),
+        "rmse_unbiased_k": rmse_unbiased(x, r),
+        "correlation": correlation(x, r),
+        "consistency_k": consistency_k(comparison.fine.values, lst_k),
         **asdict(spectra_of(comparison, published)),
         **texture_similarity(x, r),
-        "psnr_aster_range_db": metrics.psnr_db(x, r, range_k=float(np.ptp(r))),
+        "psnr_aster_range_db": psnr_db(x, r, range_k=float(np.ptp(r))),
         "rows": x.shape[0],
         "columns": x.shape[1],
     }
@@ -200,8 +208,8 @@ def evaluate_pair(
             if name in reasons:
                 rows.append({**row, "status": reasons[name]})
             else:
-                measured = measure(comparisons[name], placement.pair.lst.values, published, lpips)
-                rows.append({**row, **measured, "status": "ok"})
+                values = measure(comparisons[name], placement.pair.lst.values, published, lpips)
+                rows.append({**row, **values, "status": "ok"})
     return rows
 
 
@@ -269,10 +277,10 @@ def mean_by_method(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     """
     rows, labels = [], []
     for (protocol, name), group in table.groupby(["protocol", "method"], sort=False):
-        judged = group[group["status"] == "ok"]
-        scenes = len(judged) if len(judged) else group["status"].iloc[0]
-        if "in_sample" in judged and judged["in_sample"].eq(True).any():
+        results = group[group["status"] == "ok"]
+        scenes = len(results) if len(results) else group["status"].iloc[0]
+        if "in_sample" in results and results["in_sample"].eq(True).any():
             scenes = f"{scenes}, in-sample"
         labels.append(METHODS[str(name)].label)
-        rows.append([protocol, scenes, *judged[list(columns)].astype(float).mean()])
+        rows.append([protocol, scenes, *results[list(columns)].astype(float).mean()])
     return pd.DataFrame(rows, index=labels, columns=["protocol", "scenes", *columns])

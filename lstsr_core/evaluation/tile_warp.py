@@ -47,8 +47,8 @@ class WarpAxis:
 
     def taps(self, rows: NDArray[np.int64], columns: NDArray[np.int64], first: int) -> Taps:
         """What the warped grid's `rows` × `columns` take; source rows are counted from `first`."""
-        chosen = np.ix_(rows, columns)
-        position, spread = self.position[chosen] / _STEPS, self.spread[chosen]
+        cells = np.ix_(rows, columns)
+        position, spread = self.position[cells] / _STEPS, self.spread[cells]
         middle = np.rint(position)
         mean = position - middle
         before, after = (spread - mean) / 2.0, (spread + mean) / 2.0
@@ -105,9 +105,10 @@ def tile_warp(tile: Tile, crs: CRS) -> TileWarp:
             band[:] = values[:, None] if along_rows else values
         warped = np.zeros((2, height, width))
         rasterio.warp.reproject(
-            moments, warped, src_transform=tile.transform(FINE_PIXEL_M), src_crs=SINUSOIDAL, dst_transform=transform, dst_crs=crs,
-            resampling=rasterio.warp.Resampling.bilinear, num_threads=2,
-            warp_mem_limit=2 * 2 * GDAL_CHUNK_MB,  # two bands of twice a float32's memory: cut into the same chunks
+            moments, warped, src_transform=tile.transform(FINE_PIXEL_M), src_crs=SINUSOIDAL,
+            dst_transform=transform, dst_crs=crs, resampling=rasterio.warp.Resampling.bilinear, num_threads=2,
+            # two bands of twice a float32's memory: cut into the same chunks
+            warp_mem_limit=2 * 2 * GDAL_CHUNK_MB,
         )  # fmt: skip
         position, squared = warped
         nearest = np.floor(position) + 0.5

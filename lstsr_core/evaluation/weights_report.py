@@ -61,8 +61,8 @@ def judge(folds: Path, whole: Path, published: Path | None, pairs: Path) -> pd.D
     parts = []
     for name, directory in ((OUT_OF_FOLD, folds), (IN_SAMPLE, whole), (PUBLISHED, published)):
         if directory is not None:
-            seen = {OUT_OF_FOLD: False, IN_SAMPLE: True}.get(name)
-            parts.append(_judged(pairs, "development", directory, name, seen))
+            in_sample = {OUT_OF_FOLD: False, IN_SAMPLE: True}.get(name)
+            parts.append(_judged(pairs, "development", directory, name, in_sample))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -97,8 +97,8 @@ def judge_test_scenes(whole: Path, published: Path | None, pairs: Path) -> pd.Da
     return table
 
 
-def _judged(pairs: Path, part: Part, directory: Path, name: str, seen: bool | None) -> pd.DataFrame:
-    """Every model of a directory on a part of the pairs; `seen`: what
+def _judged(pairs: Path, part: Part, directory: Path, name: str, in_sample: bool | None) -> pd.DataFrame:
+    """Every model of a directory on a part of the pairs; `in_sample`: what
     is expected of all, None where it is not known."""
     ids = [pair.id for pair in read_part(pairs, part)]
     progress = bar(ids, f"Judging {name}", "pair")
@@ -107,7 +107,7 @@ def _judged(pairs: Path, part: Part, directory: Path, name: str, seen: bool | No
     for model in MODELS:
         rows = table[table["method"] == model]
         count = int(rows["in_sample"].eq(True).sum())
-        if rows.empty or (seen is not None and count != (len(rows) if seen else 0)):
+        if rows.empty or (in_sample is not None and count != (len(rows) if in_sample else 0)):
             raise InputError(
                 f"{directory}: {model} has {len(rows)} judged {part} scenes, {count} of which it was trained"
                 f" on; expected weights that make them all {'unseen' if name == PACKAGE else name}."

@@ -89,7 +89,7 @@ def layers(network: nn.Module, channels: int, rows: int, columns: int) -> list[L
         ShapeProp(traced).propagate(torch.zeros(1, channels, rows, columns))
     modules = dict(network.named_modules())
     names: dict[fx.Node, str] = {}
-    found: list[Layer] = []
+    network_layers: list[Layer] = []
     for node in traced.graph.nodes:
         shape = getattr(node.meta.get("tensor_meta"), "shape", None)
         if (
@@ -104,7 +104,7 @@ def layers(network: nn.Module, channels: int, rows: int, columns: int) -> list[L
         reads = tuple(names[source] for source in node.all_input_nodes if source in names)
         module = modules.get(name)  # a module that is used again has another name, and its weights count once
         state = list(module.state_dict().values()) if module is not None else []
-        found.append(
+        network_layers.append(
             Layer(
                 name, block, _kind(node, modules), int(shape[1]), int(shape[2]), int(shape[3]), reads,
                 tensors=len(state), numbers=sum(tensor.numel() for tensor in state),
@@ -112,7 +112,7 @@ def layers(network: nn.Module, channels: int, rows: int, columns: int) -> list[L
                 multiply_adds=_multiply_adds(modules.get(str(node.target)), shape),
             )
         )  # fmt: skip
-    return found
+    return network_layers
 
 
 def _name(node: fx.Node, block: str, taken: dict[fx.Node, str]) -> str:
@@ -150,34 +150,34 @@ def _multiply_adds(module: nn.Module | None, shape: Sequence[int]) -> int:
     return math.prod(shape[1:]) * module.in_channels // module.groups * math.prod(module.kernel_size)
 
 
-def blocks(found: Sequence[Layer]) -> list[Block]:
+def blocks(layers: Sequence[Layer]) -> list[Block]:
     """The blocks of a network in the order of computation,
     each with the blocks that it reads, in that order."""
-    block_of = {layer.name: layer.block for layer in found}
+    block_of = {layer.name: layer.block for layer in layers}
     names = list(dict.fromkeys(block_of.values()))
     gathered = []
     for name in names:
-        own = tuple(layer for layer in found if layer.block == name)
-        read = {block_of[source] for layer in own for source in layer.reads}
+        members = tuple(layer for layer in layers if layer.block == name)
+        inputs = {block_of[source] for layer in members for source in layer.reads}
         gathered.append(
-            Block(name, own, tuple(source for source in names if source in read and source != name))
+            Block(name, members, tuple(source for source in names if source in inputs and source != name))
         )
     return gathered
 
 
-def skips(found: Sequence[Block]) -> list[tuple[str, str]]:
+def skips(blocks: Sequence[Block]) -> list[tuple[str, str]]:
     """Skip connections, from and to: a block's output that is read by another than the next block."""
-    follows = {block.name: after.name for block, after in pairwise(found)}
+    follows = {block.name: after.name for block, after in pairwise(blocks)}
     return [
-        (source, block.name) for block in found for source in block.reads if follows[source] != block.name
+        (source, block.name) for block in blocks for source in block.reads if follows[source] != block.name
     ]
 
 
-def table(found: Sequence[Layer]) -> pd.DataFrame:
+def table(layers: Sequence[Layer]) -> pd.DataFrame:
     """A row for each layer: name, block, kind, output, state,
     cost, and the names of the layers that it reads."""
     rows: list[dict[str, Any]] = []
-    for layer in found:
+    for layer in layers:
         rows.append({**vars(layer), "reads": " ".join(layer.reads)})
     columns = [
         "name",

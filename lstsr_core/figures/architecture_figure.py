@@ -28,17 +28,17 @@ SKIP_COLOUR = "#D55E00"
 
 
 @styled
-def architecture_figure(found: Sequence[Layer], told: Mapping[str, str]) -> Figure:
+def architecture_figure(layers: Sequence[Layer], notes: Mapping[str, str]) -> Figure:
     """Draw a network that narrows and widens again.
 
     Parameters
     ----------
-    found : sequence of Layer
+    layers : sequence of Layer
         As `figures.architecture.layers` gives them.
-    told : mapping
+    notes : mapping
         Block → a line on what its output is.
     """
-    parts = blocks(found)
+    parts = blocks(layers)
     column, row = _places(parts)
     rows = 1 + max(row.values())
     kinds = list(dict.fromkeys(layer.kind for part in parts for layer in _drawn(part) if layer.kind != INPUT))
@@ -55,18 +55,18 @@ def architecture_figure(found: Sequence[Layer], told: Mapping[str, str]) -> Figu
     colours = dict(zip(kinds, cycle(_COLOURS), strict=False)) | {INPUT: "#777777"}
     bars = {part.name: _drawn(part) for part in parts}
     room = min(
-        (_WIDTH - 0.2 - len(own) * (_BAR_GAP + _THINNEST)) / sum(bar.channels for bar in own)
-        for own in bars.values()
+        (_WIDTH - 0.2 - len(members) * (_BAR_GAP + _THINNEST)) / sum(bar.channels for bar in members)
+        for members in bars.values()
     )
-    most_rows = max(layer.rows for layer in found)
+    most_rows = max(layer.rows for layer in layers)
     for part in parts:
-        _draw_block(axes, boxes[part.name], part, told.get(part.name, ""))
+        _draw_block(axes, boxes[part.name], part, notes.get(part.name, ""))
         _draw_bars(axes, boxes[part.name], bars[part.name], colours, room, most_rows)
     crossing = skips(parts)
     for part in parts:
         for source in part.reads:
             _connect(axes, boxes[source], boxes[part.name], (source, part.name) in crossing)
-    _draw_legend(axes, found, {kind: colours[kind] for kind in kinds}, legend)
+    _draw_legend(axes, layers, {kind: colours[kind] for kind in kinds}, legend)
     return figure
 
 
@@ -94,7 +94,7 @@ def _drawn(block: Block) -> list[Layer]:
     ]
 
 
-def _draw_block(axes: Axes, box: Box, block: Block, told: str) -> None:
+def _draw_block(axes: Axes, box: Box, block: Block, note: str) -> None:
     frame(axes, box)
     output = block.output
     write(axes, box.left + 0.1, box.top - 0.08, block.name, 9.5, weight="bold")
@@ -102,7 +102,7 @@ def _draw_block(axes: Axes, box: Box, block: Block, told: str) -> None:
         write(
             axes, box.right - 0.1, box.top - 0.08, f"{block.numbers:,} numbers".replace(",", " "), ha="right"
         )
-    write(axes, box.right - 0.1, box.bottom + 0.3 + _BAR_HEIGHT / 2, told, ha="right", va="center")
+    write(axes, box.right - 0.1, box.bottom + 0.3 + _BAR_HEIGHT / 2, note, ha="right", va="center")
     write(
         axes,
         box.left + 0.1,
@@ -113,16 +113,16 @@ def _draw_block(axes: Axes, box: Box, block: Block, told: str) -> None:
 
 
 def _draw_bars(
-    axes: Axes, box: Box, own: Sequence[Layer], colours: Mapping[str, str], room: float, most_rows: int
+    axes: Axes, box: Box, members: Sequence[Layer], colours: Mapping[str, str], room: float, most_rows: int
 ) -> None:
     bottom, x = box.bottom + 0.3, box.left + 0.1
     middle: dict[str, float] = {}
-    for layer in own:
+    for layer in members:
         width, height = _THINNEST + room * layer.channels, _BAR_HEIGHT * (layer.rows / most_rows) ** 0.4
         axes.add_patch(Rectangle((x, bottom), width, height, color=colours[layer.kind], linewidth=0))
         middle[layer.name] = x + width / 2
         x += width + _BAR_GAP
-    for before, layer in pairwise(own):
+    for before, layer in pairwise(members):
         for source in layer.reads:
             if source in middle and source != before.name:  # a way around, inside the block
                 top = bottom + _BAR_HEIGHT * (layer.rows / most_rows) ** 0.4
@@ -157,7 +157,7 @@ def _connect(axes: Axes, source: Box, target: Box, skips_over: bool) -> None:
     arrow(axes, points, *((SKIP_COLOUR, "--") if skips_over else ("#777777", "-")))
 
 
-def _draw_legend(axes: Axes, found: Sequence[Layer], colours: Mapping[str, str], height: float) -> None:
+def _draw_legend(axes: Axes, layers: Sequence[Layer], colours: Mapping[str, str], height: float) -> None:
     left, top = _MARGIN, height + _MARGIN - 0.5 * _LEGEND_LINE
     lines = -(-len(colours) // 2)
     for index, (kind, colour) in enumerate(colours.items()):
@@ -168,7 +168,7 @@ def _draw_legend(axes: Axes, found: Sequence[Layer], colours: Mapping[str, str],
     line(axes, [(left, y - 0.07), (left + 0.26, y - 0.07)], SKIP_COLOUR, "--")
     write(axes, left + 0.36, y, "skip connection")
     write(axes, left + _WIDTH + _ACROSS, y, "Bars: width channels, height rows")
-    totals = [sum(getattr(layer, name) for layer in found) for name in ("numbers", "tensors", "trained")]
+    totals = [sum(getattr(layer, name) for layer in layers) for name in ("numbers", "tensors", "trained")]
     numbers, tensors, trained = (f"{total:,}".replace(",", " ") for total in totals)
     write(
         axes,

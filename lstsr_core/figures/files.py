@@ -29,9 +29,10 @@ _MOST_SHAPES = 500  # of a collection; more are drawn as pixels in SVG and PDF
 _VECTOR_DPI = 120  # of what is pixels in SVG and PDF
 _PADDING_IN = 0.08
 _STYLE: Any = {  # matplotlib types the keys as a list of 300 literals
-    "font.size": 10, "axes.titlesize": 10, "axes.titlelocation": "left", "axes.spines.top": False, "axes.spines.right": False,
-    "axes.grid": True, "axes.axisbelow": True, "grid.alpha": 0.3, "legend.frameon": False, "legend.fontsize": 9,
-    "svg.hashsalt": "lstsr", "svg.fonttype": "path", "figure.dpi": PIXELS_PER_INCH, "savefig.facecolor": "auto",
+    "font.size": 10, "axes.titlesize": 10, "axes.titlelocation": "left", "axes.spines.top": False,
+    "axes.spines.right": False, "axes.grid": True, "axes.axisbelow": True, "grid.alpha": 0.3,
+    "legend.frameon": False, "legend.fontsize": 9, "svg.hashsalt": "lstsr", "svg.fonttype": "path",
+    "figure.dpi": PIXELS_PER_INCH, "savefig.facecolor": "auto",
 }  # fmt: skip
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -86,10 +87,10 @@ def show(figure: Figure, directory: Path, name: str) -> Image:
 
 
 def _save_png(figure: Figure, path: Path, box: Bbox) -> None:
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format="png", bbox_inches=box, pil_kwargs={"compress_level": 0})
+    rendering = io.BytesIO()
+    figure.savefig(rendering, format="png", bbox_inches=box, pil_kwargs={"compress_level": 0})
     # 256 colours a figure: none moves by more than some 1 %, and maps become files of a third of the size.
-    picture = in_few_colours(Picture.open(drawn).convert("RGB"), 256)
+    picture = in_few_colours(Picture.open(rendering).convert("RGB"), 256)
     picture.save(path, "PNG", optimize=True)
 
 

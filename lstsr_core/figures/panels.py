@@ -34,11 +34,15 @@ NO_VALUE_COLOUR = "#C4C4C4"
 """Of the pixels of a map that have no value."""
 ASTER_LABEL, NDVI_LABEL = "ASTER", "NDVI"
 MARKERS = "o^sDvPX*hp"
-# Okabe and Ito's colours and three of Tol's; with them a dash pattern each, so that lines are told apart without colour.
-_COLOURS = ["#000000", "#E69F00", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#999933", "#882255", "#332288"]
+# Okabe and Ito's colours and three of Tol's; with them a dash pattern each, so that lines are told apart
+# without colour.
+_COLOURS = [
+    "#000000", "#E69F00", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#999933", "#882255",
+    "#332288",
+]  # fmt: skip
 _DASHES: list[tuple[int, tuple[float, ...]]] = [
-    (0, ()), (0, (6, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (3, 1)), (0, (8, 2, 1, 2, 1, 2)), (0, (2, 3)), (0, (10, 3)),
-    (0, (4, 1, 1, 1)), (0, (12, 2, 1, 2)),
+    (0, ()), (0, (6, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (3, 1)), (0, (8, 2, 1, 2, 1, 2)),
+    (0, (2, 3)), (0, (10, 3)), (0, (4, 1, 1, 1)), (0, (12, 2, 1, 2)),
 ]  # fmt: skip
 
 
@@ -119,14 +123,14 @@ def study_area(footprints: Mapping[str, FloatArray], tile: Tile, swaths: str = "
     swaths : str
         What the outlines are.
     """
-    drawn = tile_map([tile])
+    base_map = tile_map([tile])
     outlines = LineCollection(
         [project(outline) for outline in footprints.values()], colors="#D55E00", linewidths=1.0, zorder=3.5
     )
     outlines.set_label(f"{swaths} ({len(footprints)})")
-    drawn.axes.add_collection(outlines, autolim=False)
-    drawn.explain()
-    return drawn.figure
+    base_map.axes.add_collection(outlines, autolim=False)
+    base_map.explain()
+    return base_map.figure
 
 
 @styled
@@ -141,22 +145,22 @@ def patch_places(places: pd.DataFrame) -> Figure:
     middles = zip(
         (places["left_m"] + places["right_m"]) / 2, (places["top_m"] + places["bottom_m"]) / 2, strict=True
     )
-    drawn = tile_map(sorted({Tile.at(x_m, y_m) for x_m, y_m in middles}, key=str))
+    base_map = tile_map(sorted({Tile.at(x_m, y_m) for x_m, y_m in middles}, key=str))
     squares = [
         Rectangle((left_m, bottom_m), right_m - left_m, top_m - bottom_m)
         for left_m, top_m, right_m, bottom_m in places[["left_m", "top_m", "right_m", "bottom_m"]].to_numpy()
     ]
     norm = Normalize(0.0, float(places["patches"].max()))
-    counted = PatchCollection(
+    collection = PatchCollection(
         squares, cmap="viridis", norm=norm, edgecolor="white", linewidth=0.4, alpha=0.85
     )
-    counted.set_array(places["patches"].to_numpy(dtype=float))
-    drawn.axes.add_collection(counted, autolim=False)
-    drawn.figure.colorbar(
-        counted, ax=drawn.axes, label="patches", shrink=0.8, ticks=MaxNLocator(integer=True)
+    collection.set_array(places["patches"].to_numpy(dtype=float))
+    base_map.axes.add_collection(collection, autolim=False)
+    base_map.figure.colorbar(
+        collection, ax=base_map.axes, label="patches", shrink=0.8, ticks=MaxNLocator(integer=True)
     )
-    drawn.explain()
-    return drawn.figure
+    base_map.explain()
+    return base_map.figure
 
 
 @styled
@@ -192,7 +196,7 @@ def seasons(dates: Sequence[str], mean_lst_k: Sequence[float], trains: Sequence[
     months = np.array([int(date[5:7]) if isinstance(date, str) and date else 0 for date in dates])
     training = np.asarray(trains, dtype=bool)
     if months.any():
-        train, validate = (np.bincount(months[chosen], minlength=13)[1:] for chosen in (training, ~training))
+        train, validate = (np.bincount(months[part], minlength=13)[1:] for part in (training, ~training))
         colours = [_season_colour(month) for month in range(1, 13)]
         axes.bar(range(1, 13), train, color=colours)
         axes.bar(
@@ -201,7 +205,8 @@ def seasons(dates: Sequence[str], mean_lst_k: Sequence[float], trains: Sequence[
         axes.set(xlabel="month", ylabel="patches", title="Patches by month and season", xticks=range(1, 13))
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         totals = [
-            f"{name} ({sum((train + validate)[month - 1] for month in own)})" for name, own, _ in _SEASONS
+            f"{name} ({sum((train + validate)[month - 1] for month in of_season)})"
+            for name, of_season, _ in _SEASONS
         ]
         handles = [
             LegendPatch(color=colour, label=total)
@@ -238,15 +243,15 @@ def _season_colour(month: int) -> str:
 
 
 @styled
-def share_kept(kept: pd.DataFrame) -> Figure:
+def share_kept(shares: pd.DataFrame) -> Figure:
     """What became of the windows of each month: kept, or left out for their LST or their NDVI.
 
     Parameters
     ----------
-    kept : DataFrame
+    shares : DataFrame
         With columns layer, month (YYYY-MM), windows, lst_bad, ndvi_bad and kept.
     """
-    layers = kept["layer"].unique()
+    layers = shares["layer"].unique()
     figure, panels = _panels(len(layers), columns=1, width_in=7.2, height_in=3.2)
     fates = [
         ("kept", "patches", "#009E73", None),
@@ -254,7 +259,7 @@ def share_kept(kept: pd.DataFrame) -> Figure:
         ("lst_bad", "LST bad", "#BBBBBB", None),
     ]
     for axes, layer in zip(panels, layers, strict=True):
-        months = kept[kept["layer"] == layer].set_index("month")
+        months = shares[shares["layer"] == layer].set_index("month")
         bottom = np.zeros(len(months))
         for column, name, colour, hatch in fates:
             percent = (100.0 * months[column] / months["windows"]).to_numpy()
@@ -291,13 +296,13 @@ def regressions(ndvi: FloatArray, lst_k: FloatArray, fits: pd.DataFrame) -> Figu
     title = f"LST = {line.intercept:.1f} K {sign} {abs(line.slope):.1f} K · NDVI, R² = {line.r_squared:.2f}"
     axes[0].set(xlabel="NDVI at 1 km", ylabel="LST (K)", title=f"All pixels\n{title}")
     figure.colorbar(density, ax=axes[0], label="pixels")
-    found: list[tuple[str, str, tuple[float, float] | None, str]]
-    found = [
+    rows: list[tuple[str, str, tuple[float, float] | None, str]]
+    rows = [
         ("slope_k_per_ndvi", "slope (K per unit NDVI)", None, "+.1f"),
         ("intercept_k", "intercept (K)", None, ".1f"),
     ]
-    found += [("r_squared", "R²", (0.0, 1.0), ".2f")]
-    for panel, (column, quantity, limits, digits) in zip(axes[1:], found, strict=True):
+    rows += [("r_squared", "R²", (0.0, 1.0), ".2f")]
+    for panel, (column, quantity, limits, digits) in zip(axes[1:], rows, strict=True):
         values = fits[column].to_numpy()
         panel.hist(values, bins=15, range=limits, color="#0072B2")
         panel.axvline(float(np.median(values)), color="#D55E00", linewidth=1.8)
@@ -330,11 +335,11 @@ def training_curves(curves: pd.DataFrame) -> Figure:
             panel = axes[row * len(groups) + column]
             panel.set_xlim(group["epoch"].min() - 1, group["epoch"].max() + 1)
             panel.set_ylabel(quantity_label if column == 0 else "")
-            drawn = [split for split in _SPLITS if _has_values(group, f"{split}_{quantity}")]
-            for split in drawn:
+            splits = [split for split in _SPLITS if _has_values(group, f"{split}_{quantity}")]
+            for split in splits:
                 name, dash, colour = _SPLITS[split]
                 panel.plot(group["epoch"], group[f"{split}_{quantity}"], dash, color=colour, label=name)
-            if drawn:
+            if splits:
                 panel.axvline(best, color="#555555", linewidth=0.8, linestyle=":")
             else:
                 panel.set_axis_off()
@@ -346,7 +351,7 @@ def training_curves(curves: pd.DataFrame) -> Figure:
                     ha="center",
                     va="center",
                 )
-            if drawn and quantity.endswith("loss"):
+            if splits and quantity.endswith("loss"):
                 panel.set_yscale("log")
                 panel.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
                 panel.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
@@ -384,19 +389,19 @@ def ablation(summary: pd.DataFrame, bases: Mapping[str, Mapping[str, object]]) -
     )
     for column, (model, varied) in enumerate(groups):
         of_model = summary[summary["model"] == model]
-        own = str(bases[model][varied])
+        base_value = str(bases[model][varied])
         for row, metric in enumerate(metrics):
             panel = axes[row * len(groups) + column]
             shown = of_model[of_model["metric"] == metric.column]
             group, base = shown[shown["varied"] == varied], shown[shown["varied"] == "base"]
-            places = _places([*group["value"].astype(str), own])
+            places = _places([*group["value"].astype(str), base_value])
             panel.axhspan(base["low"].iloc[0], base["high"].iloc[0], color="#555555", alpha=0.12, linewidth=0)
             for points, x, face in ((group, places[:-1], "#0072B2"), (base, places[-1:], "none")):
                 errors = [points["mean"] - points["low"], points["high"] - points["mean"]]
                 panel.errorbar(
                     x, points["mean"], yerr=errors, fmt="o", color="#0072B2", markerfacecolor=face, capsize=3
                 )
-            ticks = [textwrap.fill(value, 12) for value in [*group["value"].astype(str), own]]
+            ticks = [textwrap.fill(value, 12) for value in [*group["value"].astype(str), base_value]]
             panel.set_xticks(places, ticks, fontsize=7, rotation=90 if len(ticks) > 3 else 0)
             panel.margins(x=0.2)
             panel.tick_params(labelbottom=metric == metrics[-1])
@@ -450,34 +455,36 @@ def added_texture(fine: Mapping[str, Raster]) -> Figure:
 
 
 @styled
-def variograms(fitted: Mapping[str, FittedVariograms]) -> Figure:
+def variograms(fits: Mapping[str, FittedVariograms]) -> Figure:
     """The residual's semivariance at 1 km with its fit, the deconvolved
     curve of points, and what that gives back at 1 km."""
-    figure, axes = _panels(len(fitted), columns=2, width_in=3.6, height_in=3.2)
-    for panel, (name, found) in zip(axes, fitted.items(), strict=True):
-        distances_m = np.linspace(0.0, 1.1 * found.distances_m.max(), 200)
+    figure, axes = _panels(len(fits), columns=2, width_in=3.6, height_in=3.2)
+    for panel, (name, fit) in zip(axes, fits.items(), strict=True):
+        distances_m = np.linspace(0.0, 1.1 * fit.distances_m.max(), 200)
         panel.plot(
-            distances_m / 1000.0, found.point(distances_m), "-", color="#D55E00", label="points, deconvolved"
+            distances_m / 1000.0,
+            fit.point(distances_m),
+            "-",
+            color="#D55E00",
+            label="points, deconvolved",
         )
+        panel.plot(distances_m / 1000.0, fit.coarse(distances_m), "--", color="#0072B2", label="1 km, fitted")
         panel.plot(
-            distances_m / 1000.0, found.coarse(distances_m), "--", color="#0072B2", label="1 km, fitted"
-        )
-        panel.plot(
-            found.distances_m / 1000.0,
-            found.regularised_k2,
+            fit.distances_m / 1000.0,
+            fit.regularised_k2,
             "x",
             color="#D55E00",
             label="1 km, from the points",
         )
         panel.plot(
-            found.distances_m / 1000.0,
-            found.empirical_k2,
+            fit.distances_m / 1000.0,
+            fit.empirical_k2,
             "o",
             color="black",
             label="1 km, measured",
             markersize=4,
         )
-        title = f"{label(name)}: sill {found.point.sill:.1f} K²,\nrange {found.point.range_m / 1000.0:.1f} km"
+        title = f"{label(name)}: sill {fit.point.sill:.1f} K²,\nrange {fit.point.range_m / 1000.0:.1f} km"
         panel.set(xlabel="distance (km)", ylabel="semivariance (K²)", title=title, ylim=(0.0, None))
     axes[0].legend()
     return figure
@@ -621,9 +628,9 @@ def differences(table: pd.DataFrame) -> Figure:
     figure, axes = _panels(len(metrics), columns=2, width_in=3.6, height_in=1.1 + 0.22 * len(names))
     for panel, metric in zip(axes, metrics, strict=True):
         values = np.full((len(names), len(names)), np.nan)
-        chosen = table[table["metric"] == metric.column]
+        of_metric = table[table["metric"] == metric.column]
         for name, other, difference, sign in zip(
-            *(chosen[c] for c in ("method", "other", "difference", "sign")), strict=True
+            *(of_metric[c] for c in ("method", "other", "difference", "sign")), strict=True
         ):
             i, j = names.index(name), names.index(other)
             values[i, j], values[j, i] = difference, -difference
@@ -677,9 +684,9 @@ def offsets(placed: pd.DataFrame) -> Figure:
     )
     axes[0].set(xticks=range(last_column + 1), yticks=range(last_row + 1))
     axes[0].grid(visible=False)
-    judged = placed[placed["status"] == "ok"]
-    methods = list(judged["method"].unique())
-    wide = judged.pivot(index=["method", "scene"], columns="placement", values="rmse_k")
+    results = placed[placed["status"] == "ok"]
+    methods = list(results["method"].unique())
+    wide = results.pivot(index=["method", "scene"], columns="placement", values="rmse_k")
     away = scenes.set_index("scene")[["rows_down", "columns_right"]].astype(float)
     distance = (away["rows_down"] ** 2 + away["columns_right"] ** 2) ** 0.5
     for index, (marker, name) in enumerate(zip(MARKERS, methods, strict=False)):
@@ -710,8 +717,8 @@ def distortion(projected: pd.DataFrame) -> Figure:
         As `evaluation.side_studies.back_project` gives its rows.
     """
     figure, axes = _panels(2, columns=2, width_in=3.6, height_in=3.8)
-    judged = projected[projected["status"] == "ok"]
-    for marker, (name, group) in zip(MARKERS, judged.groupby("method", sort=False), strict=False):
+    results = projected[projected["status"] == "ok"]
+    for marker, (name, group) in zip(MARKERS, results.groupby("method", sort=False), strict=False):
         means = group.groupby("step")[["rmse_k", "frr", "consistency_k"]].mean()
         style = _line(str(name))
         for panel, x, y in ((axes[0], "rmse_k", "frr"), (axes[1], "consistency_k", "rmse_k")):

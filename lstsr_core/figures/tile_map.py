@@ -120,9 +120,9 @@ def tile_map(tiles: Sequence[Tile]) -> TileMap:
     axes.set(xlim=(view.west_m, view.east_m), ylim=(view.south_m, view.north_m))
     _draw_coasts(axes, view.extent, "i", 0.8)
     for tile in view.tiles():
-        chosen = tile in tiles
-        _draw_tile(axes, tile, chosen)
-        _name_tile(axes, tile, view, chosen)
+        highlight = tile in tiles
+        _draw_tile(axes, tile, highlight)
+        _name_tile(axes, tile, view, highlight)
     _label_degrees(axes)
     world, key = below.subplots(1, 2, width_ratios=[3, 2], subplot_kw={"projection": _PROJECTION})
     _draw_world(world, tiles)
@@ -140,9 +140,9 @@ def _draw_coasts(axes: Axes, extent: Extent, resolution: str, width: float) -> N
         axes.plot(points[:, 0], points[:, 1], color="#333333", linewidth=width, scalex=False, scaley=False)
 
 
-def _draw_tile(axes: Axes, tile: Tile, chosen: bool) -> None:
-    colour, width, layer = (TILE_COLOUR, 1.8, 3.0) if chosen else (_GRID_COLOUR, 0.6, 1.5)
-    label = f"MODIS tile {tile}" if chosen else None
+def _draw_tile(axes: Axes, tile: Tile, highlight: bool) -> None:
+    colour, width, layer = (TILE_COLOUR, 1.8, 3.0) if highlight else (_GRID_COLOUR, 0.6, 1.5)
+    label = f"MODIS tile {tile}" if highlight else None
     axes.add_patch(
         Rectangle(*_square(tile), fill=False, edgecolor=colour, linewidth=width, zorder=layer, label=label)
     )
@@ -157,12 +157,12 @@ def _half_width_m(y_m: float) -> float:
     return math.pi * SPHERE_RADIUS_M * math.cos(min(abs(y_m) / SPHERE_RADIUS_M, math.pi / 2))
 
 
-def _name_tile(axes: Axes, tile: Tile, view: View, chosen: bool) -> None:
+def _name_tile(axes: Axes, tile: Tile, view: View, highlight: bool) -> None:
     """In the middle of what is seen of a neighbour, if there is room; of a
     chosen tile on its edge nearest to the equator."""
     left_m, right_m = max(tile.left_m, view.west_m), min(tile.left_m + TILE_SIZE_M, view.east_m)
     bottom_m, top_m = max(tile.top_m - TILE_SIZE_M, view.south_m), min(tile.top_m, view.north_m)
-    if chosen:
+    if highlight:
         north, gap_m = tile.top_m > 0.0, 0.02 * TILE_SIZE_M
         y_m = bottom_m + gap_m if north else top_m - gap_m
         place = {"x": max(left_m, -_half_width_m(y_m)) + gap_m, "y": y_m}
@@ -180,7 +180,7 @@ def _name_tile(axes: Axes, tile: Tile, view: View, chosen: bool) -> None:
             "rotation": "horizontal" if width_in >= _LABEL_WIDTH_IN else "vertical",
         }
     name = axes.text(
-        place["x"], place["y"], str(tile), color=TILE_COLOUR, fontsize=10 if chosen else 8, zorder=4
+        place["x"], place["y"], str(tile), color=TILE_COLOUR, fontsize=10 if highlight else 8, zorder=4
     )
     name.set(**style)
 

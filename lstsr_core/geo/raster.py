@@ -211,7 +211,8 @@ def write_raster(
     """Write a raster as a float32 GeoTIFF, atomically; its nodata is NaN, or not told with None."""
     profile = {
         "driver": "GTiff", "dtype": "float32", "count": 1, "height": raster.rows, "width": raster.columns,
-        "transform": raster.transform, "crs": raster.crs, "nodata": nodata, "compress": "deflate", "predictor": 3,
+        "transform": raster.transform, "crs": raster.crs, "nodata": nodata, "compress": "deflate",
+        "predictor": 3,
     }  # fmt: skip
     # Through memory: GDAL does not report a write that fails while it closes a file.
     with rasterio.MemoryFile() as memory:

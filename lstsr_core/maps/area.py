@@ -143,7 +143,7 @@ def _polygons(content: Any, crs: pyproj.CRS | None) -> list[shapely.Geometry]:
     if not isinstance(content, dict):
         raise ValueError(f"{json.dumps(content)[:60]} is no object of GeoJSON")
     if content.get("crs") is not None:
-        crs = _told_crs(content["crs"])
+        crs = _member_crs(content["crs"])
     kind = content.get("type")
     if kind in ("Polygon", "MultiPolygon"):
         outlines = content["coordinates"] if kind == "MultiPolygon" else [content["coordinates"]]
@@ -168,16 +168,16 @@ def _shell_and_holes(rings: list[Any]) -> tuple[list[Any], list[list[Any]]]:
     return shell, holes
 
 
-def _told_crs(member: Any) -> pyproj.CRS:
-    told = f"its crs is {json.dumps(member)[:120]}"
+def _member_crs(member: Any) -> pyproj.CRS:
+    subject = f"its crs is {json.dumps(member)[:120]}"
     try:
         properties = member["properties"]
         name = properties["name"] if member["type"] == "name" else f"{member['type']}:{properties['code']}"
         crs = pyproj.CRS.from_user_input(str(name))
     except (KeyError, TypeError, pyproj.exceptions.CRSError):
-        raise InputError(f"{told}, which is not known; expected one such as EPSG:32631.") from None
+        raise InputError(f"{subject}, which is not known; expected one such as EPSG:32631.") from None
     if not (crs.is_geographic or crs.is_projected):
-        raise InputError(f"{told}, a {crs.type_name}; expected one of a map.")
+        raise InputError(f"{subject}, a {crs.type_name}; expected one of a map.")
     return crs
 
 

@@ -110,14 +110,17 @@ def map_bands(area: Area, threads: int) -> Bands:
         fine_k = area.fine_k[fine]
         return (
             float(np.sum(fine_k, where=mapped)), float(np.count_nonzero(mapped)),
-            float(np.min(fine_k, where=mapped, initial=np.inf)), float(np.max(fine_k, where=mapped, initial=-np.inf)),
+            float(np.min(fine_k, where=mapped, initial=np.inf)),
+            float(np.max(fine_k, where=mapped, initial=-np.inf)),
             float(np.sum(counts * residual**2, where=counts > 0)), float(counts.sum()),
         )  # fmt: skip
 
     with ThreadPoolExecutor(threads) as pool:
-        total, pixels, lowest, highest, squares, known = np.array(list(pool.map(fill, area.strips()))).T
+        total, pixels, lowest, highest, squares, coarse_pixels = np.array(
+            list(pool.map(fill, area.strips()))
+        ).T
     with np.errstate(invalid="ignore"):
-        mean_k, consistency_k = total.sum() / pixels.sum(), np.sqrt(squares.sum() / known.sum())
+        mean_k, consistency_k = total.sum() / pixels.sum(), np.sqrt(squares.sum() / coarse_pixels.sum())
     return Bands(
         lst_k, residual_k, validity, float(mean_k), lowest.min(), highest.max(), float(consistency_k)
     )

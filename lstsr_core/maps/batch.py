@@ -101,8 +101,10 @@ class Job:
     @cached_property
     def states(self) -> dict[str, State]:
         """The state of each pair with reflectance when it was first asked for, by the LST granule's name."""
-        paired = [pair for pair in self.pairs if pair.reflectance is not None]
-        return {pair.lst.name: self.outputs.state(pair) for pair in bar(paired, "Comparing", "granule")}
+        with_reflectance = [pair for pair in self.pairs if pair.reflectance is not None]
+        return {
+            pair.lst.name: self.outputs.state(pair) for pair in bar(with_reflectance, "Comparing", "granule")
+        }
 
     def missing(self) -> list[GranulePair]:
         """Pairs with reflectance of which something is to be made."""
@@ -204,10 +206,10 @@ class Job:
         ]
 
     def _older(self) -> list[str]:
-        paired = [pair for pair in self.pairs if pair.reflectance is not None]
+        with_reflectance = [pair for pair in self.pairs if pair.reflectance is not None]
         return [
             f"{path.name}: would go, since {pair.lst.name} replaces its granule"
-            for pair in paired
+            for pair in with_reflectance
             for path in self.outputs.older(pair)
         ]
 
@@ -267,7 +269,7 @@ def do_all(
         As `base.parallel.run_all`.
     """
     check_writable(out / FAILURES_FILE)
-    found: dict[str, Outcome] = {}
+    by_name: dict[str, Outcome] = {}
     with tempfile.NamedTemporaryFile(dir=out, prefix=".seen-") as mark:
         granules = (path for lst, ndvi, *_ in items.values() for path in (lst, ndvi) if is_there(path))
         files = [Path(mark.name).absolute(), *islice(granules, 2)]
@@ -277,7 +279,7 @@ def do_all(
         try:
             with closing(outcomes), bar(items, "Granules", "granule") as progress:
                 for outcome in outcomes:
-                    found[outcome.name] = outcome
+                    by_name[outcome.name] = outcome
                     if outcome.failed:
                         tqdm.write(f"lstsr: {outcome.name} left out: {outcome.reason}", file=sys.stderr)
                     elif not outcome.nothing:
@@ -286,7 +288,7 @@ def do_all(
                         settle(outcome)
                     progress.update()
         finally:
-            done = [found[name] for name in items if name in found]
+            done = [by_name[name] for name in items if name in by_name]
             _write_failures(out / FAILURES_FILE, [outcome for outcome in done if outcome.failed])
     return done
 
@@ -375,22 +377,22 @@ def _keep_settings(path: Path, settings: Any) -> None:
     ------
     InputError
     """
-    given = plain(asdict(settings))
+    current = plain(asdict(settings))
     if not path.exists():
         with written_atomically(path) as temporary:
-            temporary.write_text(json.dumps(given, indent=2) + "\n")
+            temporary.write_text(json.dumps(current, indent=2) + "\n")
         return
     try:
-        kept = json.loads(path.read_text())
+        earlier = json.loads(path.read_text())
     except ValueError as error:
         raise InputError(
             f"{path}: not readable as JSON ({error}); delete it if you know what its directory holds."
         ) from error
-    for name in sorted(given.keys() | kept.keys()):
-        if given.get(name) != kept.get(name):
+    for name in sorted(current.keys() | earlier.keys()):
+        if current.get(name) != earlier.get(name):
             raise InputError(
-                f"{path.parent}: what it holds was made with {name} {kept.get(name)}, now it is"
-                f" {given.get(name)}; choose another directory, or the same settings."
+                f"{path.parent}: what it holds was made with {name} {earlier.get(name)}, now it is"
+                f" {current.get(name)}; choose another directory, or the same settings."
             )
 
 

@@ -57,7 +57,8 @@ def write_cog(
     """
     rows, columns = bands[0].values.shape
     layout = {
-        "driver": "GTiff", "interleave": "band", "tiled": True, "blockxsize": BLOCK_PIXELS, "blockysize": BLOCK_PIXELS,
+        "driver": "GTiff", "interleave": "band", "tiled": True, "blockxsize": BLOCK_PIXELS,
+        "blockysize": BLOCK_PIXELS,
     }  # fmt: skip
     # GDAL's own COG driver interleaves the bands' pixels, which takes half as
     # much space again; rio-cogeo's drops the units.

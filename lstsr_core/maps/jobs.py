@@ -113,13 +113,13 @@ def is_map(path: Path) -> bool:
 
 def _removed(paths: list[Path], why: str) -> list[str]:
     """Delete maps that `predict_granule` made, with their pictures; a line for each."""
-    told = []
+    messages = []
     for path in paths:
         if is_map(path):
             path.unlink()
             picture_of(path).unlink(missing_ok=True)
-            told.append(f"{path}: removed ({why})")
-    return told
+            messages.append(f"{path}: removed ({why})")
+    return messages
 
 
 def _read_nothing(path: Path) -> dict[str, tuple[str, str]]:

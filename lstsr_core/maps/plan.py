@@ -12,7 +12,7 @@ from lstsr_core.maps.request import Request
 
 
 @dataclass(frozen=True)
-class Plan:
+class MapPlan:
     """What a map would take.
 
     Attributes
@@ -55,7 +55,7 @@ _SEAMLESS_S_PER_MEGAPIXEL, _BLENDED_S_PER_MEGAPIXEL = 0.7, 2.3
 _BYTES_PER_PIXEL, _MEMORY_PER_PIXEL, _MEMORY_BASE = 2.5, 100, 600_000_000
 
 
-def plan_granule(lst_path: Path, reflectance_path: Path, request: Request) -> Plan:
+def plan_granule(lst_path: Path, reflectance_path: Path, request: Request) -> MapPlan:
     """What `predict_granule` would read, write and take, and that it can;
     refuses what it would refuse but damage inside.
 
@@ -83,6 +83,6 @@ def plan_granule(lst_path: Path, reflectance_path: Path, request: Request) -> Pl
         each_s = (_BLENDED_S_PER_MEGAPIXEL if blended else _SEAMLESS_S_PER_MEGAPIXEL) / request.threads
     minutes = pixels / 1e6 * (_OVERHEAD_S_PER_MEGAPIXEL + each_s) / 60.0
     memory = _MEMORY_BASE + _MEMORY_PER_PIXEL * pixels
-    return Plan(
+    return MapPlan(
         granules, rows, columns, round(_BYTES_PER_PIXEL * pixels), memory, minutes, warnings + ground.warnings
     )

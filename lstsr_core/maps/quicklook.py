@@ -72,8 +72,8 @@ def quality_map(path: Path) -> Figure:
     bands, transform, crs = cog.read_reduced(path, LARGEST_PIXELS)
     figure = Figure(figsize=(7.2, 4.4), layout="constrained")
     residual, flags = (figure.add_subplot(1, 2, index, projection=_SINUSOIDAL) for index in (1, 2))
-    known = np.abs(bands[1][np.isfinite(bands[1])])
-    largest = float(np.percentile(known, 99.0)) if known.size else 1.0
+    magnitudes = np.abs(bands[1][np.isfinite(bands[1])])
+    largest = float(np.percentile(magnitudes, 99.0)) if magnitudes.size else 1.0
     image = _draw(
         residual, Raster(bands[1], transform, crs), DIFFERENCE_COLOURS, Normalize(-largest, largest)
     )

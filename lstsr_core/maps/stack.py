@@ -59,33 +59,33 @@ def open_maps(
     tiles = sorted({str(granule.tile) for granule in granules.values()})
     if tile is None and len(tiles) > 1:
         raise InputError(f"{directory}: holds maps of {', '.join(tiles)}; name the tile to open.")
-    chosen = {
+    names = {
         path: granule
         for path, granule in granules.items()
         if tile in (None, str(granule.tile)) and product in (None, granule.product)
     }
-    if not chosen:
+    if not names:
         products = sorted({granule.product for granule in granules.values()})
-        wanted = " and ".join(filter(None, (tile, product)))
+        request = " and ".join(filter(None, (tile, product)))
         held = (
-            f"of {wanted}; it has {', '.join(tiles)}, and {', '.join(products)}"
+            f"of {request}; it has {', '.join(tiles)}, and {', '.join(products)}"
             if tiles
             else "(*.tif); 'lstsr predict --granules' writes them"
         )
         raise InputError(f"{directory}: holds no map {held}.")
-    in_time = sorted(chosen, key=lambda path: chosen[path].date)
+    in_time = sorted(names, key=lambda path: names[path].date)
     for earlier, later in pairwise(in_time):
-        if chosen[earlier].date == chosen[later].date:
+        if names[earlier].date == names[later].date:
             raise InputError(
-                f"{later}: of {chosen[later].date}, as is {earlier.name}; expected one map a day. Name the"
+                f"{later}: of {names[later].date}, as is {earlier.name}; expected one map a day. Name the"
                 " product to open, and keep day and night in directories of their own."
             )
     maps = _on_one_grid({path: _opened(path, chunk_pixels) for path in in_time})
-    days = pd.DatetimeIndex([chosen[path].date for path in in_time], name="time")
+    days = pd.DatetimeIndex([names[path].date for path in in_time], name="time")
     stack = xarray.concat(
         maps, days, data_vars="all", coords="minimal", compat="override", combine_attrs="drop_conflicts"
     )
-    return stack.assign_coords(granule=("time", [str(chosen[path]) for path in in_time]))
+    return stack.assign_coords(granule=("time", [str(names[path]) for path in in_time]))
 
 
 def _granule(path: Path) -> GranuleName:

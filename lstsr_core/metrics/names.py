@@ -78,24 +78,45 @@ def _by_column(*metrics: Metric) -> dict[str, Metric]:
 
 BY_COLUMN = _by_column(
     Metric("psnr_db", "PSNR", "dB", 2, "higher", "the range of both images over the RMSE, as decibels"),
-    Metric("ssim", "SSIM", "", 3, "higher", "likeness of mean, contrast and structure in small windows; at most 1"),
+    Metric(
+        "ssim", "SSIM", "", 3, "higher",
+        "likeness of mean, contrast and structure in small windows; at most 1",
+    ),
     Metric("rmse_k", "RMSE", "K", 2, "lower", "root mean square of product minus ASTER"),
-    Metric("rmse_low_gradient_k", "RMSE low", "K", 2, "lower", "RMSE in the quarter of pixels with least detail"),
-    Metric("rmse_mid_gradient_k", "RMSE mid", "K", 2, "lower", "RMSE in the half of pixels between those quarters"),
-    Metric("rmse_high_gradient_k", "RMSE high", "K", 2, "lower", "RMSE in the quarter of pixels with most detail"),
+    Metric(
+        "rmse_low_gradient_k", "RMSE low", "K", 2, "lower",
+        "RMSE in the quarter of pixels with least detail",
+    ),
+    Metric(
+        "rmse_mid_gradient_k", "RMSE mid", "K", 2, "lower",
+        "RMSE in the half of pixels between those quarters",
+    ),
+    Metric(
+        "rmse_high_gradient_k", "RMSE high", "K", 2, "lower",
+        "RMSE in the quarter of pixels with most detail",
+    ),
     Metric("gssim", "GSSIM", "", 3, "higher", "SSIM on gradients: whether edges lie where ASTER has them"),
     Metric("lpips", "LPIPS", "", 3, "lower", "distance in the features of a network trained on photographs"),
-    Metric("rmse_gradient", "gradient RMSE", "", 2, "lower", "RMSE of the gradients' magnitudes", "grad. RMSE"),
+    Metric(
+        "rmse_gradient", "gradient RMSE", "", 2, "lower",
+        "RMSE of the gradients' magnitudes", "grad. RMSE",
+    ),
     Metric("bias_k", "bias", "K", 2, "zero", "mean of product minus ASTER"),
     Metric("rmse_unbiased_k", "unbiased RMSE", "K", 2, "lower", "the RMSE when the bias is taken off"),
-    Metric("correlation", "correlation", "", 3, "higher", "Pearson's correlation of product and ASTER", "corr."),
+    Metric(
+        "correlation", "correlation", "", 3, "higher",
+        "Pearson's correlation of product and ASTER", "corr.",
+    ),
     Metric(
         "consistency_k", "consistency", "K", 2, "lower",
         "RMSE of the product, degraded to 1 km, against the LST that it was made from", "consist.",
     ),
     Metric("pfr_db", "PFR", "dB", 1, "neither", "detail of ASTER's spectrum that Bicubic leaves to recover"),
     Metric("afr_db", "AFR", "dB", 1, "higher", "what the product recovers of that detail"),
-    Metric("frr", "FRR", "", 3, "higher", "AFR over PFR: the share of the detail that is recovered; 1 is all of it"),
+    Metric(
+        "frr", "FRR", "", 3, "higher",
+        "AFR over PFR: the share of the detail that is recovered; 1 is all of it",
+    ),
     Metric("fro", "FRO", "", 3, "lower", "share by which a product has more fine detail than ASTER"),
     Metric("fru", "FRU", "", 3, "zero", "share by which a product has less detail than even Bicubic"),
     Metric(
@@ -105,7 +126,10 @@ BY_COLUMN = _by_column(
     Metric("gmsd", "GMSD", "", 3, "lower", "how much the likeness of local gradients varies over the image"),
     Metric("haarpsi", "HaarPSI", "", 3, "higher", "likeness of Haar wavelets; at most 1"),
     Metric("vif", "VIF", "", 3, "higher", "share of ASTER's information that the product keeps"),
-    Metric("psnr_aster_range_db", "PSNR of ASTER's range", "dB", 2, "higher", "PSNR with the range of ASTER alone"),
+    Metric(
+        "psnr_aster_range_db", "PSNR of ASTER's range", "dB", 2, "higher",
+        "PSNR with the range of ASTER alone",
+    ),
 )  # fmt: skip
 """The metrics of a product against ASTER, in the order of the table's columns."""
 

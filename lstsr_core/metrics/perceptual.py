@@ -220,10 +220,10 @@ def _first_file(candidates: list[Path]) -> Path | None:
 
 @lru_cache(maxsize=2)
 def _load(vgg16: Path, vgg16_modified_ns: int, linear: Path, linear_modified_ns: int) -> Lpips:
-    found = sha256(vgg16)
-    if found != VGG16_SHA256:
+    digest = sha256(vgg16)
+    if digest != VGG16_SHA256:
         raise InputError(
-            f"{vgg16}: sha256 is {found}; expected {VGG16_SHA256}. Fetch it again from {VGG16_URL}."
+            f"{vgg16}: sha256 is {digest}; expected {VGG16_SHA256}. Fetch it again from {VGG16_URL}."
         )
     return Lpips(
         _network=_network(torch.load(vgg16, map_location="cpu", weights_only=True), _linear_layers(linear))
@@ -237,12 +237,12 @@ def _linear_layers(path: Path) -> Tensor:
         stored = torch.load(path, map_location="cpu", weights_only=True)
         layers = stored.values() if isinstance(stored, Mapping) else stored
         numbers = torch.cat([layer.detach().flatten().to(torch.float32) for layer in layers])
-        found = sha256_of_numbers(numbers.numpy())
+        digest = sha256_of_numbers(numbers.numpy())
     except Exception as error:  # torch raises many kinds on a damaged file, pickle's among them
-        found = f"none, for it is unreadable ({type(error).__name__}; its own sha256 is {sha256(path)})"
-    if found != LINEAR_SHA256:
+        digest = f"none, for it is unreadable ({type(error).__name__}; its own sha256 is {sha256(path)})"
+    if digest != LINEAR_SHA256:
         raise InputError(
-            f"{path}: sha256 of the layers' numbers is {found}; expected {LINEAR_SHA256}. Fetch {LINEAR_URL}"
+            f"{path}: sha256 of the layers' numbers is {digest}; expected {LINEAR_SHA256}. Fetch {LINEAR_URL}"
             " again."
         )
     return numbers

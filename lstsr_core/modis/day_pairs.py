@@ -188,15 +188,15 @@ def _nearness(
 
 def other_origin(lst: GranuleName, reflectance: GranuleName) -> list[str]:
     """A line for each way in which a reflectance granule is of another origin than the LST it goes with."""
-    told = []
+    remarks = []
     if reflectance.platform != lst.platform:
-        told.append(
+        remarks.append(
             f"LST is of {lst.platform} ({lst.product}), reflectance of {reflectance.platform}"
             f" ({reflectance.product})"
         )
     if reflectance.collection != lst.collection:
-        told.append(f"LST is of collection {lst.collection}, reflectance of {reflectance.collection}")
-    return told
+        remarks.append(f"LST is of collection {lst.collection}, reflectance of {reflectance.collection}")
+    return remarks
 
 
 def tell_other_origins(pairs: Sequence[GranulePair]) -> None:

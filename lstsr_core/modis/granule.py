@@ -171,12 +171,12 @@ def read_lst_granule(
     """Everything about a layer of a LST granule, with or without times of view; else as `read_lst`."""
     check_policy(policy)
     candidates = (_21A1, _11A1[layer])
-    wanted = [
+    names = [
         name
         for each in candidates
         for name in (each.lst, each.qc, each.view_time)[: 3 if with_view_time else 2]
     ]
-    file = read_hdf(path, wanted)
+    file = read_hdf(path, names)
     origin = _origin(path, file)
     _check_kind(path, origin, ("21A1D", "21A1N", "11A1"))
     datasets, warnings = _lst_datasets(path, file, origin, layer)
@@ -275,17 +275,17 @@ def read_ndvi_over(path: Path, grounds: Sequence[Raster]) -> list[Raster | None]
         As `read_ndvi`.
     """
     grid, (red, nir), _ = _read_bands(path, "09GQ", _NDVI_BANDS, FINE_PIXEL_M)
-    found: list[Raster | None] = []
+    rasters: list[Raster | None] = []
     for ground in grounds:
         left, top = (round(index) for index in ~grid.transform @ (ground.left_m, ground.top_m))
         right, bottom = (round(index) for index in ~grid.transform @ (ground.right_m, ground.bottom_m))
         if min(top, left) < 0 or bottom > grid.rows or right > grid.columns:
-            found.append(None)
+            rasters.append(None)
             continue
         window = (slice(top, bottom), slice(left, right))
         corner = Affine.translation(left, top)
-        found.append(Raster(_ndvi(red[window], nir[window]), grid.transform @ corner, SINUSOIDAL))
-    return found
+        rasters.append(Raster(_ndvi(red[window], nir[window]), grid.transform @ corner, SINUSOIDAL))
+    return rasters
 
 
 def read_rgb(path: Path) -> tuple[Raster, Raster, Raster]:
@@ -340,13 +340,13 @@ def read_water_and_origin(path: Path) -> tuple[Raster, Origin]:
         )
     grid = _grid(path, file, "water_mask", FINE_PIXEL_M)
     stored = _pixels(path, file, grid, "water_mask", np.uint8)
-    known = stored <= 1
-    if not known.any():
+    valid = stored <= 1
+    if not valid.any():
         raise InputError(
             f"{path}: knows neither land (0) nor water (1) at any of its {stored.size} pixels; take another"
             " mask."
         )
-    return Raster(np.where(known, stored, np.nan), grid.transform, SINUSOIDAL), origin
+    return Raster(np.where(valid, stored, np.nan), grid.transform, SINUSOIDAL), origin
 
 
 def _read_bands(
@@ -467,8 +467,8 @@ def _origin(path: Path, file: HdfFile) -> Origin:
         product, collection = name.product, name.collection
         start, end = start or midnight, end or midnight + datetime.timedelta(days=1)
     if collection not in (None, *READ_COLLECTIONS):
-        known = " and ".join(READ_COLLECTIONS)
-        warnings.append(f"{path.name}: of collection {collection}; this reader was made for {known}.")
+        collections = " and ".join(READ_COLLECTIONS)
+        warnings.append(f"{path.name}: of collection {collection}; this reader was made for {collections}.")
     return Origin(product, collection, start, end, tuple(warnings))
 
 

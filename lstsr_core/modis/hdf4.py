@@ -86,7 +86,7 @@ def read_hdf(path: Path, names: Sequence[str]) -> HdfFile:
 
 
 def _read(
-    wind: Callable[[], None], name: str, wanted: list[str]
+    wind: Callable[[], None], name: str, dataset_names: list[str]
 ) -> tuple[dict[str, Any], list[IntegerArray]]:
     path = Path(name)
     try:
@@ -95,7 +95,7 @@ def _read(
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}).") from error
     file = SD(name, SDC.READ)
-    held = list(file.datasets())
+    names = list(file.datasets())
     # By number, since pyhdf takes a second for a million characters, and
     # ArchiveMetadata tells nothing that is needed.
     texts = [(text.info()[0], text) for text in (file.attr(number) for number in range(file.info()[1]))]
@@ -103,10 +103,12 @@ def _read(
         key: str(text.get()) for key, text in texts if re.fullmatch(r"(?i)(struct|core)metadata\.[0-9]", key)
     }
     datasets = {
-        dataset: _read_dataset(path, file, dataset, streams, wind) for dataset in wanted if dataset in held
+        dataset: _read_dataset(path, file, dataset, streams, wind)
+        for dataset in dataset_names
+        if dataset in names
     }
     report = {
-        "names": held,
+        "names": names,
         "attributes": attributes,
         "datasets": {name: of for name, (of, _) in datasets.items()},
     }

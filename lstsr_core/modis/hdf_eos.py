@@ -23,7 +23,7 @@ from pyhdf.V import V  # noqa: F401  (vgstart() needs the module loaded)
 from lstsr_core.base.errors import InputError
 from lstsr_core.base.files import written_atomically
 from lstsr_core.geo.grid import GRID_LEFT_M, GRID_TOP_M, SPHERE_RADIUS_M
-from lstsr_core.modis.hdf4 import IntegerArray as IntegerArray
+from lstsr_core.modis.hdf4 import IntegerArray
 from lstsr_core.modis.hdf_directory import GROUP_TAG, descriptors
 
 _NUMBER_TYPES = {
@@ -134,9 +134,9 @@ def write_grids(path: Path, grids: Sequence[Grid], storage: Storage = _PLAIN) ->
             )
         for dataset in grid.datasets:
             if dataset.values.dtype not in _NUMBER_TYPES:
-                known = ", ".join(str(number_type) for number_type in _NUMBER_TYPES)
+                number_types = ", ".join(str(number_type) for number_type in _NUMBER_TYPES)
                 raise InputError(
-                    f"{path}: {dataset.name} is {dataset.values.dtype}; expected one of {known}."
+                    f"{path}: {dataset.name} is {dataset.values.dtype}; expected one of {number_types}."
                 )
         place = grid.transform
         if place.b or place.d or place.a <= 0 or place.e >= 0:
@@ -220,12 +220,12 @@ def grid_of(path: Path, attributes: dict[str, str], dataset: str, pixel_m: float
 
     def numbers(key: str, count: int) -> list[float]:
         try:
-            found = [float(word) for word in entry(key).strip("()").split(",")]
+            values = [float(word) for word in entry(key).strip("()").split(",")]
         except ValueError:
-            found = []
-        if len(found) < count or not np.isfinite(found).all():
+            values = []
+        if len(values) < count or not np.isfinite(values).all():
             raise InputError(f"{path}: its StructMetadata has {key}={entry(key)}; expected {count} numbers.")
-        return found
+        return values
 
     if entry("Projection") not in ("GCTP_SNSOID", "16"):
         raise InputError(

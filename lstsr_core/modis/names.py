@@ -89,4 +89,5 @@ class GranuleName:
         return self.product[3:]
 
     def __str__(self) -> str:
-        return f"{self.product}.A{self.date.year:04d}{self.date:%j}.{self.tile}.{self.collection}.{self.production}.hdf"
+        day = f"A{self.date.year:04d}{self.date:%j}"
+        return f"{self.product}.{day}.{self.tile}.{self.collection}.{self.production}.hdf"

@@ -54,8 +54,8 @@ class Product:
                 f" ask for {short_name}.{COLLECTION}."
             )
         if short_name not in _PRODUCTS or collection != COLLECTION:
-            known = ", ".join(f"{product}.{COLLECTION}" for product in _PRODUCTS)
-            raise InputError(f"'{name}' is no product that can be downloaded; expected one of {known}.")
+            products = ", ".join(f"{product}.{COLLECTION}" for product in _PRODUCTS)
+            raise InputError(f"'{name}' is no product that can be downloaded; expected one of {products}.")
         return cls(short_name)
 
     def __str__(self) -> str:
@@ -82,7 +82,8 @@ class Product:
     def dates(self, start: datetime.date, end: datetime.date) -> Iterator[datetime.date]:
         """Days of the granules for a period, both ends included.
 
-        >>> [str(day) for day in Product("MOD44W").dates(datetime.date(2017, 3, 1), datetime.date(2018, 2, 1))]
+        >>> start, end = datetime.date(2017, 3, 1), datetime.date(2018, 2, 1)
+        >>> [str(day) for day in Product("MOD44W").dates(start, end)]
         ['2017-01-01', '2018-01-01']
         """
         first, last = self.period(start, end)

@@ -125,7 +125,8 @@ class Quality:
         """The code of a bit field, 0 to 3, at every pixel.
 
         >>> quality = Quality(np.array([[0b01_10_00_01]], np.uint8), MOD11A1_QC)
-        >>> [(field.name, field.meanings[quality.code(field.name)[0, 0]]) for field in quality.layout.fields[2:]]
+        >>> fields = quality.layout.fields[2:]
+        >>> [(field.name, field.meanings[quality.code(field.name)[0, 0]]) for field in fields]
         [('emissivity error', '≤ 0.04'), ('LST error', '≤ 2 K')]
 
         Raises
@@ -136,8 +137,8 @@ class Quality:
         for field in self.layout.fields:
             if field.name == name:
                 return np.asarray(self.stored >> field.first_bit & 0b11, np.uint8)
-        known = ", ".join(field.name for field in self.layout.fields)
-        raise InputError(f"This product's QC has no field '{name}'; expected one of {known}.")
+        fields = ", ".join(field.name for field in self.layout.fields)
+        raise InputError(f"This product's QC has no field '{name}'; expected one of {fields}.")
 
     def usable(self, policy: Policy = "produced") -> BoolArray:
         """Where a policy admits the pixel.

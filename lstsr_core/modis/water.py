@@ -89,11 +89,11 @@ def near_water(path: Path, lst: Raster, dilation: int) -> BoolArray:
         round((lst.left_m - transform.c) / FINE_PIXEL_M),
     )
     above, left = max(0, -first_row), max(0, -first_column)
-    known = water[
+    overlap = water[
         first_row + above : max(0, first_row + rows), first_column + left : max(0, first_column + columns)
     ]
     fine = np.ones((rows, columns), dtype=np.bool_)
-    fine[above : above + known.shape[0], left : left + known.shape[1]] = known
+    fine[above : above + overlap.shape[0], left : left + overlap.shape[1]] = overlap
     return np.asarray(fine.reshape(lst.rows, SCALE, lst.columns, SCALE).any(axis=(1, 3)))
 
 

@@ -69,12 +69,12 @@ def write_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
         with written_atomically(path) as temporary:
             temporary.write_bytes(content)
     except InputError as error:
-        kept = (
+        hint = (
             " The checkpoint of an earlier epoch is intact: with space, training goes on from it."
             if path.is_file()
             else ""
         )
-        raise InputError(f"epoch {checkpoint.epoch} is not saved: {error}{kept}") from error
+        raise InputError(f"epoch {checkpoint.epoch} is not saved: {error}{hint}") from error
 
 
 def read_checkpoint(path: Path) -> Checkpoint:

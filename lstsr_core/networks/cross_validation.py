@@ -23,7 +23,7 @@ LICENCE = "MIT"
 CHECKPOINT = "checkpoint.safetensors"
 
 
-def split(data: TrainingData, chosen: IntArray, settings: TrainingSettings) -> tuple[IntArray, IntArray]:
+def split(data: TrainingData, indices: IntArray, settings: TrainingSettings) -> tuple[IntArray, IntArray]:
     """The chosen patches that train and those that validate, as the
     settings say; with a share of 1 none validates.
 
@@ -33,18 +33,18 @@ def split(data: TrainingData, chosen: IntArray, settings: TrainingSettings) -> t
         If there are too few patches or groups of neighbours to split.
     """
     if settings.training_share == 1.0:
-        return chosen, chosen[:0]
+        return indices, indices[:0]
     if settings.split == "table":
         if data.trains is None:
             raise InputError(
                 "'split' is table, but pairs have no table of patches; expected groups or random."
             )
-        trains = data.trains[chosen]
+        trains = data.trains[indices]
     elif settings.split == "random":
-        trains = random_split(len(chosen), settings.training_share, settings.seed)
+        trains = random_split(len(indices), settings.training_share, settings.seed)
     else:
-        trains = group_split(data.groups[chosen], settings.training_share, settings.seed)
-    return chosen[trains], chosen[~trains]
+        trains = group_split(data.groups[indices], settings.training_share, settings.seed)
+    return indices[trains], indices[~trains]
 
 
 def train_weights(data: TrainingData, settings: TrainingSettings, directory: Path, source: str) -> None:
@@ -106,8 +106,13 @@ def cross_validate(
         training, validation = (
             split(data, others, settings) if settings.keep == "best" else (others, held_out)
         )
-        seen = {"source": source, "fold": fold, "folds": folds, "not_seen": table["scene"][held_out].tolist()}
-        train_and_save(data, training, validation, settings, directory / fold_name(fold), seen)
+        data_card = {
+            "source": source,
+            "fold": fold,
+            "folds": folds,
+            "not_seen": table["scene"][held_out].tolist(),
+        }
+        train_and_save(data, training, validation, settings, directory / fold_name(fold), data_card)
     return table
 
 
@@ -127,7 +132,7 @@ def train_and_save(
     validation: IntArray,
     settings: TrainingSettings,
     directory: Path,
-    seen: dict[str, Any],
+    data_card: dict[str, Any],
 ) -> None:
     """Train on some patches and write ``<model>.safetensors`` with its curves;
     what was stopped goes on, what has ended stays.
@@ -138,7 +143,7 @@ def train_and_save(
     training, validation : array of int
     settings : TrainingSettings
     directory : Path
-    seen : dict
+    data_card : dict
         What the patches are, for the model card.
 
     Raises
@@ -158,10 +163,10 @@ def train_and_save(
             " delete it."
         )
     trained = train(data, training, validation, settings, checkpoint, curves)
-    known: dict[str, Any] = {"training_patches": len(training), "validation_patches": len(validation)}
+    patches: dict[str, Any] = {"training_patches": len(training), "validation_patches": len(validation)}
     if data.digests is not None:
-        known["seen"] = [data.digests[index] for index in training]
-    card = {**model_card(trained, settings, {**seen, **known}), "origin": origin}
+        patches["seen"] = [data.digests[index] for index in training]
+    card = {**model_card(trained, settings, {**data_card, **patches}), "origin": origin}
     save_model(trained.network, trained.statistics, weights, card)
     checkpoint.unlink()
 
@@ -193,7 +198,7 @@ def model_card(trained: TrainedModel, settings: TrainingSettings, data: dict[str
     data : dict
         What it was trained on.
     """
-    kept = (
+    metrics = (
         trained.curves[trained.curves["epoch"] == trained.best_epoch]
         .drop(columns="epoch")
         .dropna(axis="columns")
@@ -206,6 +211,6 @@ def model_card(trained: TrainedModel, settings: TrainingSettings, data: dict[str
         "settings": settings.model_dump(),
         "epoch": trained.best_epoch,
         "epochs_run": len(trained.curves),
-        "metrics": kept.round(8).to_dict("records")[0],
+        "metrics": metrics.round(8).to_dict("records")[0],
         "git_revision": git_revision(),
     }

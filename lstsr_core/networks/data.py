@@ -77,10 +77,10 @@ class TrainingData:
     def __len__(self) -> int:
         return len(self.names)
 
-    def statistics(self, chosen: IntArray) -> Statistics:
+    def statistics(self, indices: IntArray) -> Statistics:
         """What z-scores a network's inputs, over the chosen patches."""
-        lst_mean_k, lst_std_k, lst_min_k, lst_max_k = _moments(self.lst_k, chosen)
-        ndvi_mean, ndvi_std, ndvi_min, ndvi_max = _moments(self.ndvi, chosen)
+        lst_mean_k, lst_std_k, lst_min_k, lst_max_k = _moments(self.lst_k, indices)
+        ndvi_mean, ndvi_std, ndvi_min, ndvi_max = _moments(self.ndvi, indices)
         return Statistics(
             lst_mean_k, lst_std_k, ndvi_mean, ndvi_std, lst_min_k, lst_max_k, ndvi_min, ndvi_max
         )
@@ -99,19 +99,19 @@ class TrainingData:
         return slopes
 
 
-def _moments(stack: Stack, chosen: IntArray) -> tuple[float, float, float, float]:
+def _moments(stack: Stack, indices: IntArray) -> tuple[float, float, float, float]:
     # Patch by patch, so that a mapped file is never whole in memory; about the first patch's
     # mean, for precision. Not patches.statistics.joined, whose last digit differs: trained
     # weights and checkpoints would belong to other inputs.
-    centre = float(stack[chosen[0]].mean(dtype=np.float64))
+    centre = float(stack[indices[0]].mean(dtype=np.float64))
     sums = np.zeros(2)
     lowest, highest = np.inf, -np.inf
-    for index in chosen:
+    for index in indices:
         values = stack[index].astype(np.float64)
         lowest, highest = min(lowest, float(values.min())), max(highest, float(values.max()))
         values -= centre
         sums += values.mean(), np.square(values).mean()
-    offset, square = sums / len(chosen)
+    offset, square = sums / len(indices)
     return centre + float(offset), float(np.sqrt(square - offset**2)), lowest, highest
 
 
@@ -132,15 +132,15 @@ def from_pairs(directory: Path, part: Part = "development") -> TrainingData:
     InputError
         If there is no such pair, or one is damaged or has holes.
     """
-    read = read_part(directory, part)
-    pairs = [align(pair) for pair in read]
+    originals = read_part(directory, part)
+    pairs = [align(pair) for pair in originals]
     rows, columns = (min(size) for size in zip(*[pair.lst.values.shape for pair in pairs], strict=True))
     lst_k = np.stack([pair.lst.values[:rows, :columns] for pair in pairs]).astype(np.float32)
     ndvi = np.stack([pair.ndvi.values[: SCALE * rows, : SCALE * columns] for pair in pairs]).astype(
         np.float32
     )
     names, groups = [f"pair_{pair.id}" for pair in pairs], overlapping_groups([pair.lst for pair in pairs])
-    return TrainingData(names, lst_k, ndvi, groups, digests=[pair.digest for pair in read])
+    return TrainingData(names, lst_k, ndvi, groups, digests=[pair.digest for pair in originals])
 
 
 def from_patches(directory: Path, mapped: Path | None = None) -> TrainingData:
@@ -248,11 +248,11 @@ class Batches:
                 " (rows×columns); lower 'crop' or 'jitter'."
             )
 
-    def training(self, chosen: IntArray, epoch: int) -> Iterator[Batch]:
+    def training(self, indices: IntArray, epoch: int) -> Iterator[Batch]:
         """The chosen patches in an order of their own, augmented; the same for the same seed and epoch."""
         settings = self._settings
         random = np.random.default_rng([settings.seed, epoch])
-        order, count = random.permutation(chosen), len(chosen)
+        order, count = random.permutation(indices), len(indices)
         sides = (
             [settings.crop] * 2
             if settings.crop
@@ -270,24 +270,24 @@ class Batches:
             part = slice(start, start + settings.batch_size)
             yield self._batch(order[part], draws[part], sides[0], sides[1])
 
-    def validation(self, chosen: IntArray) -> Iterator[Batch]:
+    def validation(self, indices: IntArray) -> Iterator[Batch]:
         """The chosen patches as they are and in their order."""
-        for start in range(0, len(chosen), self._settings.batch_size):
-            part = chosen[start : start + self._settings.batch_size]
+        for start in range(0, len(indices), self._settings.batch_size):
+            part = indices[start : start + self._settings.batch_size]
             yield self._batch(part, [_Window()] * len(part), self._whole[0], self._whole[1])
 
-    def _batch(self, chosen: IntArray, windows: list[_Window], rows: int, columns: int) -> Batch:
+    def _batch(self, indices: IntArray, windows: list[_Window], rows: int, columns: int) -> Batch:
         s, data = self._statistics, self._data
         cut = [
             window.cut(data.lst_k[i], data.ndvi[i], rows, columns)
-            for i, window in zip(chosen, windows, strict=True)
+            for i, window in zip(indices, windows, strict=True)
         ]
         lst_k, ndvi = (torch.from_numpy(np.stack(images)).unsqueeze(1) for images in zip(*cut, strict=True))
         return Batch(
-            [data.names[i] for i in chosen],
+            [data.names[i] for i in indices],
             lst_k.sub_(s.lst_mean_k).div_(s.lst_std_k),
             ndvi.sub_(s.ndvi_mean).div_(s.ndvi_std),
-            torch.from_numpy(self.gammas[chosen]).view(-1, 1, 1, 1),
+            torch.from_numpy(self.gammas[indices]).view(-1, 1, 1, 1),
         )
 
 

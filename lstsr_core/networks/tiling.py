@@ -122,7 +122,7 @@ def _shares(size: int, largest: int) -> list[slice]:
 
 
 def predict_seamless(
-    network: SharpeningUNet, inputs: Inputs, wanted: BoolArray, largest: int = LARGEST_CORE
+    network: SharpeningUNet, inputs: Inputs, mask: BoolArray, largest: int = LARGEST_CORE
 ) -> Float32Array:
     """A half-pixel network over an image: what one pass over the whole
     would give, to rounding, wherever it is wanted.
@@ -132,7 +132,7 @@ def predict_seamless(
     network : SharpeningUNet
     inputs : callable
         Gives the inputs of a window.
-    wanted : bool array of shape (rows, columns)
+    mask : bool array of shape (rows, columns)
         A window in which it is nowhere true is not computed.
     largest : int
         Side of the windows without their halo, a multiple of 8.
@@ -146,10 +146,10 @@ def predict_seamless(
         raise ValueError(
             f"The network upsamples by {network.upsampling}: its windows differ from one pass; blend them."
         )
-    rows, columns = wanted.shape
+    rows, columns = mask.shape
     fast, halo = for_inference(network), reach(network)
     predicted = np.full((rows, columns), np.nan, dtype=np.float32)
-    windows = [window for window in seamless_windows(rows, columns, largest) if window.of(wanted).any()]
+    windows = [window for window in seamless_windows(rows, columns, largest) if window.of(mask).any()]
     with kept_memory(), torch.inference_mode():
         for window in bar(windows, "Sharpening", "window"):
             around = window.widened(halo, rows, columns)
@@ -158,7 +158,7 @@ def predict_seamless(
 
 
 def predict_blended(
-    network: SharpeningUNet, inputs: Inputs, wanted: BoolArray, first_row: int = 0, first_column: int = 0
+    network: SharpeningUNet, inputs: Inputs, mask: BoolArray, first_row: int = 0, first_column: int = 0
 ) -> Float32Array:
     """A network over windows of the size of its training patches, every
     `BLENDING_STEP` pixels, blended by a raised cosine.
@@ -176,7 +176,7 @@ def predict_blended(
     array of shape (rows, columns)
         Z-scored LST; NaN where no window was computed.
     """
-    rows, columns = wanted.shape
+    rows, columns = mask.shape
     fast = for_inference(network)
     cosine = np.sin(np.pi * (np.arange(TRAINING_SIDE, dtype=np.float32) + 0.5) / TRAINING_SIDE) ** 2
     total, weights = np.zeros((2, rows, columns), dtype=np.float32)
@@ -186,7 +186,7 @@ def predict_blended(
         for column_span in _overlapping(columns, first_column)
     ]
     with kept_memory(), torch.inference_mode():
-        for window in bar([window for window in spans if window.of(wanted).any()], "Sharpening", "window"):
+        for window in bar([window for window in spans if window.of(mask).any()], "Sharpening", "window"):
             output = _run(fast, inputs(window))
             weight = np.outer(cosine[: output.shape[0]], cosine[: output.shape[1]])
             window.of(total)[...] += weight * output

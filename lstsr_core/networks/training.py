@@ -121,12 +121,12 @@ def train(
 
 
 def loss_of_upsampled(
-    data: TrainingData, chosen: IntArray, statistics: Statistics, settings: TrainingSettings
+    data: TrainingData, indices: IntArray, statistics: Statistics, settings: TrainingSettings
 ) -> Loss:
     """What U(y) itself scores, mean over the chosen patches: the figure that a network has to beat."""
     objective = OBJECTIVES[settings.model]
-    everything = settings.model_copy(update={"batch_size": len(chosen)})
-    (batch,) = Batches(data, statistics, everything, objective.block).validation(chosen)
+    everything = settings.model_copy(update={"batch_size": len(indices)})
+    (batch,) = Batches(data, statistics, everything, objective.block).validation(indices)
     return objective.loss(objective.inputs(batch, statistics)[:, :1], batch, settings)
 
 
@@ -135,7 +135,7 @@ def origin_of(
 ) -> str:
     """A fingerprint of all that decides a training but the machine:
     settings, names of the patches, their statistics."""
-    names = [[data.names[i] for i in chosen] for chosen in (training, validation)]
+    names = [[data.names[i] for i in indices] for indices in (training, validation)]
     return fingerprint(settings.model_dump(), names, asdict(data.statistics(training)))
 
 

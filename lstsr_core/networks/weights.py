@@ -59,15 +59,15 @@ class Model:
     def has_seen(self, digest: str) -> bool | None:
         """Whether it was trained on the scene with this
         `ModisPair.digest`; None if its card does not tell."""
-        seen = self.card["data"].get("seen") if isinstance(self.card.get("data"), dict) else None
-        return None if seen is None else digest in seen
+        digests = self.card["data"].get("seen") if isinstance(self.card.get("data"), dict) else None
+        return None if digests is None else digest in digests
 
     def predict_k(
         self,
         coarse_upsampled_k: FloatArray,
         ndvi: FloatArray,
         piece: int | None = None,
-        wanted: BoolArray | None = None,
+        mask: BoolArray | None = None,
     ) -> FloatArray:
         """Run the network over an image of any size, without seams (`windows`).
 
@@ -80,7 +80,7 @@ class Model:
         piece : int, optional
             Side of disjoint pieces to run it over one by one, as was published, which leaves seams. A rest
             that the network is too deep for joins the last piece.
-        wanted : bool array of shape (rows, columns), optional
+        mask : bool array of shape (rows, columns), optional
             Windows in which it is nowhere true are left out, NaN.
 
         Returns
@@ -96,11 +96,11 @@ class Model:
                 np.stack([lst, (window.of(ndvi) - s.ndvi_mean) / s.ndvi_std])[None].astype(np.float32)
             )
 
-        wanted = np.ones((rows, columns), dtype=np.bool_) if wanted is None else wanted
+        mask = np.ones((rows, columns), dtype=np.bool_) if mask is None else mask
         if piece is None and self.network.upsampling == "half-pixel":
-            output = predict_seamless(self.network, scores, wanted)
+            output = predict_seamless(self.network, scores, mask)
         elif piece is None and max(rows, columns) > TRAINING_SIDE:
-            output = predict_blended(self.network, scores, wanted)
+            output = predict_blended(self.network, scores, mask)
         else:
             with torch.inference_mode():
                 output = self._disjoint(

@@ -175,8 +175,8 @@ def _masked_invalid(raster: Raster, name: str, limits: tuple[float, float]) -> t
     """The raster without values that its product cannot have, and a
     remark on them; one that is unscaled stays as it is."""
     invalid = np.isfinite(raster.values) & ~_within(raster.values, limits)
-    count, known = int(invalid.sum()), int(np.isfinite(raster.values).sum())
-    if not count or known - count < _SCALED_SHARE * known:
+    count, valid = int(invalid.sum()), int(np.isfinite(raster.values).sum())
+    if not count or valid - count < _SCALED_SHARE * valid:
         return raster, []
     remark = (
         f"{_counted(raster.values, invalid, name)} outside the valid {limits[0]:g} to {limits[1]:g}, masked"
@@ -315,13 +315,13 @@ def _published_raster(path: Path, content: dict[str, Any], name: str, shape: tup
     for key, size in ((name, shape), (f"geo {name}", (6,))):
         array = content.get(key)
         if not isinstance(array, np.ndarray) or array.shape != size or array.dtype.kind not in "fiu":
-            found = (
+            kind = (
                 f"an array of {array.shape} {array.dtype}"
                 if isinstance(array, np.ndarray)
                 else type(array).__name__
             )
             raise InputError(
-                f"{path}: '{key}' is {'missing' if array is None else found}; expected a numeric array of"
+                f"{path}: '{key}' is {'missing' if array is None else kind}; expected a numeric array of"
                 f" {size}. Fetch the pair again from the published database."
             )
     values = content[name].astype(np.float64)

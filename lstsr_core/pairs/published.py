@@ -122,10 +122,10 @@ def fetch(directory: Path, base_url: str = BASE_URL) -> Path:
             ValueError,
         ) as error:  # requests' errors are OSErrors; pooch's checksum error is a ValueError
             # Not "is the folder there": pooch makes it before it asks the server.
-            if any((directory / known).is_file() for known in digests if known.startswith(_PAIR_FOLDER)):
-                left = len(missing) - count
+            if any((directory / file).is_file() for file in digests if file.startswith(_PAIR_FOLDER)):
+                remainder = len(missing) - count
                 print(
-                    f"{left} published files could not be fetched ({error}); going on with those here.",
+                    f"{remainder} published files could not be fetched ({error}); going on with those here.",
                     file=sys.stderr,
                 )
                 return directory
@@ -161,13 +161,15 @@ def verify(directory: Path) -> pd.DataFrame:
     rows = []
     for name, digest in registry().items():
         path = _locate(directory, name)
-        found = sha256(path) if path else None
-        status = "absent" if path is None else "verified" if found == digest else "differs from the registry"
+        file_digest = sha256(path) if path else None
+        status = (
+            "absent" if path is None else "verified" if file_digest == digest else "differs from the registry"
+        )
         pair = name.startswith(_PAIR_FOLDER)
         scene = Path(name).name.split("_")[0] if pair else ""
         size = path.stat().st_size if path else 0
         rows.append(
-            [name, "pair" if pair else "checkpoint", scene, size, found or "", status, str(path or "")]
+            [name, "pair" if pair else "checkpoint", scene, size, file_digest or "", status, str(path or "")]
         )
     return pd.DataFrame(rows, columns=["file", "kind", "scene", "bytes", "sha256", "status", "path"])
 

@@ -65,10 +65,10 @@ def read_part(directory: Path, part: Part) -> list[ModisPair]:
     if part not in PARTS:
         raise InputError(f"scenes are '{part}'; expected {', '.join(PARTS)}.")
     pairs = [read_modis(directory, pair_id) for pair_id in pair_ids(directory)]
-    chosen = [pair for pair in pairs if part == "all" or is_test_scene(pair) == (part == TEST)]
-    if not chosen:
+    of_part = [pair for pair in pairs if part == "all" or is_test_scene(pair) == (part == TEST)]
+    if not of_part:
         raise InputError(
             f"{directory}: none of its {len(pairs)} pairs is a {part} scene; bring some, or take scenes"
             " 'all'."
         )
-    return chosen
+    return of_part

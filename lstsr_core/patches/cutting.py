@@ -302,8 +302,8 @@ def collect(
             status = status.replace(str(granule), granule.name) if granule else status
         counts = record["counts"] if record and status == _OK else {}
         reflectance = pair.reflectance.name if pair.reflectance else None
-        granules.append({"date": pair.date.isoformat(), "tile": str(pair.tile), "lst": pair.lst.name, "reflectance": reflectance,
-                         **counts, "status": status})  # fmt: skip
+        granules.append({"date": pair.date.isoformat(), "tile": str(pair.tile), "lst": pair.lst.name,
+                         "reflectance": reflectance, **counts, "status": status})  # fmt: skip
         if record and status == _OK:
             rows += record["rows"]
             used.append(record["sources"]["settings"])

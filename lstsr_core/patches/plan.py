@@ -20,7 +20,7 @@ REHEARSED = 3
 
 
 @dataclass(frozen=True)
-class Plan:
+class CuttingPlan:
     """What `update` would do.
 
     Attributes
@@ -52,7 +52,7 @@ class Plan:
         )
 
 
-def plan(granules: Path, directory: Path, settings: PatchSettings, product: str = "MOD21A1") -> Plan:
+def plan(granules: Path, directory: Path, settings: PatchSettings, product: str = "MOD21A1") -> CuttingPlan:
     """Find out what `update` would do, and how long it would take by cutting
     a few of the pairs into a temporary directory.
 
@@ -63,15 +63,15 @@ def plan(granules: Path, directory: Path, settings: PatchSettings, product: str 
     """
     pairs = granule_pairs(granules, product, settings.layer)
     tell_other_origins(pairs)
-    paired = [pair for pair in pairs if pair.reflectance is not None]
-    due = [pair for pair in paired if not is_cut(pair, directory, settings)]
-    chosen = (
+    with_reflectance = [pair for pair in pairs if pair.reflectance is not None]
+    due = [pair for pair in with_reflectance if not is_cut(pair, directory, settings)]
+    sample = (
         [due[index] for index in sorted({round(x) for x in np.linspace(0, len(due) - 1, REHEARSED)})]
         if due
         else []
     )
     written, started, tried = 0, time.monotonic(), 0
-    for lst, reflectance in (pair.paths for pair in chosen):
+    for lst, reflectance in (pair.paths for pair in sample):
         with tempfile.TemporaryDirectory() as scratch:
             try:
                 cut_granule(lst, reflectance, Path(scratch), settings)
@@ -81,10 +81,10 @@ def plan(granules: Path, directory: Path, settings: PatchSettings, product: str 
             written += sum(path.stat().st_size for path in Path(scratch).rglob("*") if path.is_file())
     times = len(due) / max(tried, 1)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return Plan(
-        pairs=len(paired),
-        unchanged=len(paired) - len(due),
-        unpaired=len(pairs) - len(paired),
+    return CuttingPlan(
+        pairs=len(with_reflectance),
+        unchanged=len(with_reflectance) - len(due),
+        unpaired=len(pairs) - len(with_reflectance),
         bytes_to_read=sum(pair.size for pair in due),
         bytes_to_write=round(written * times),
         seconds=(time.monotonic() - started) * times,

@@ -86,9 +86,9 @@ def random_split(count: int, training_share: float, seed: int) -> BoolArray:
     """
     if count < 2:
         raise InputError(f"{count} patches cannot be split; at least 2 are needed.")
-    wanted = max(1, min(count - 1, round(training_share * count)))
+    training_count = max(1, min(count - 1, round(training_share * count)))
     trains = np.zeros(count, dtype=bool)
-    trains[np.random.default_rng(seed).permutation(count)[:wanted]] = True
+    trains[np.random.default_rng(seed).permutation(count)[:training_count]] = True
     return trains
 
 
@@ -146,11 +146,11 @@ def group_split(groups: IntArray, training_share: float, seed: int) -> BoolArray
             f"{len(groups)} patches lie in {len(numbers)} group of neighbours, and cannot be split; bring"
             " more."
         )
-    wanted = (1.0 - training_share) * len(groups)
+    validation_count = (1.0 - training_share) * len(groups)
     validates: list[int] = []
     taken = 0
     for index in np.random.default_rng(seed).permutation(len(numbers))[: len(numbers) - 1]:
-        if not validates or abs(taken + sizes[index] - wanted) < abs(taken - wanted):
+        if not validates or abs(taken + sizes[index] - validation_count) < abs(taken - validation_count):
             validates.append(int(numbers[index]))
             taken += int(sizes[index])
     return ~np.isin(groups, validates)

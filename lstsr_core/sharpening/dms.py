@@ -148,8 +148,8 @@ def bootstrap_counts(samples: int, seed: int) -> Iterator[tuple[int, NDArray[np.
     """
     for state in np.random.RandomState(seed).randint(_SEED_BOUND, size=TREES).tolist():
         tree_seed = np.random.RandomState(state).randint(_SEED_BOUND)
-        drawn = np.random.RandomState(state).randint(0, samples, samples)
-        yield tree_seed, np.bincount(drawn, minlength=samples)
+        draws = np.random.RandomState(state).randint(0, samples, samples)
+        yield tree_seed, np.bincount(draws, minlength=samples)
 
 
 @dataclass(frozen=True)
@@ -292,9 +292,9 @@ class _Blocks:
 
 
 def _known_mean(laid: FloatArray) -> FloatArray:
-    known = ~np.isnan(laid)
-    count = known.sum(axis=(1, 3))
-    total = np.where(known, laid, 0.0).sum(axis=(1, 3), dtype=np.float64)
+    valid = ~np.isnan(laid)
+    count = valid.sum(axis=(1, 3))
+    total = np.where(valid, laid, 0.0).sum(axis=(1, 3), dtype=np.float64)
     mean: FloatArray = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
     return mean
 

@@ -125,10 +125,10 @@ def _neighbours(padded: FloatArray, pixels: NDArray[np.int64], columns: int) -> 
     """The 25 neighbours of coarse pixels given by their flat index: (pixels, 25)."""
     row, column = np.divmod(pixels, columns)
     corner = row * padded.shape[1] + column
-    found: FloatArray = padded.ravel()[
+    neighbours: FloatArray = padded.ravel()[
         corner[:, None] + (_NEIGHBOUR_ROW * padded.shape[1] + _NEIGHBOUR_COLUMN)
     ]
-    return found
+    return neighbours
 
 
 def _fine_residual(residual_k: FloatArray, published: bool) -> FloatArray:

@@ -111,9 +111,11 @@ def method(name: str, label: str, source: Source = "user") -> Callable[[Sharpene
         If the name cannot be used, or another method has it or the label.
     """
     if not re.fullmatch(r"[a-z][a-z0-9-]*", name) or name in RESERVED_NAMES:
-        raise InputError(f"'{name}' cannot name a method; expected lower-case letters, digits and hyphens, and none of "
-                         f"{', '.join(RESERVED_NAMES)}.")  # fmt: skip
-    if name in METHODS or label in {known.label for known in METHODS.values()}:
+        raise InputError(
+            f"'{name}' cannot name a method; expected lower-case letters, digits and hyphens, and none of"
+            f" {', '.join(RESERVED_NAMES)}."
+        )
+    if name in METHODS or label in {other.label for other in METHODS.values()}:
         raise InputError(
             f"there is a method '{name}' ({label}) already; give yours a name and a label of its own."
         )
@@ -133,7 +135,7 @@ def check_methods(names: list[str]) -> list[str]:
     ------
     InputError
     """
-    every = [known.name for known in METHODS.values() if known.source != "companion"]
+    every = [other.name for other in METHODS.values() if other.source != "companion"]
     names = [name for word in names for name in (every if word == "all" else [word])]
     unknown = [name for name in names if name not in METHODS]
     if unknown or not names:
@@ -287,12 +289,12 @@ def _network(
     path = weights_file(options.weights, name)
     if path is None:
         raise NoResult(WEIGHTS_MISSING)
-    known = repeated(np.isfinite(lst_k)) & np.isfinite(ndvi)
-    if not known.any():
+    valid = repeated(np.isfinite(lst_k)) & np.isfinite(ndvi)
+    if not valid.any():
         raise NoResult("no pixel has both an LST and an NDVI.")
     model = _model(path, path.stat().st_mtime_ns)
-    fine_k = model.predict_k(upsample(fill_nearest(lst_k)), fill_nearest(ndvi), piece, known)
-    fine_k[~known] = np.nan
+    fine_k = model.predict_k(upsample(fill_nearest(lst_k)), fill_nearest(ndvi), piece, valid)
+    fine_k[~valid] = np.nan
     return fine_k
 
 
@@ -328,7 +330,7 @@ def _own_methods() -> dict[str, str]:
     named = os.environ.get(OWN_METHODS_VARIABLE)
     if not named:
         return {}
-    path, known = resolve(named), len(METHODS)
+    path, built_in = resolve(named), len(METHODS)
     try:
         code = sha256(path)
     except InputError as error:
@@ -341,11 +343,11 @@ def _own_methods() -> dict[str, str]:
         raise InputError(
             f"{path}: stopped with {type(error).__name__}: {error} ({OWN_METHODS_VARIABLE} names it)."
         ) from error
-    if len(METHODS) == known:
+    if len(METHODS) == built_in:
         raise InputError(
             f'{path}: registers no method; put @method("name", "Label") above a function of yours.'
         )
-    return dict.fromkeys(list(METHODS)[known:], code)
+    return dict.fromkeys(list(METHODS)[built_in:], code)
 
 
 OWN_METHODS = _own_methods()

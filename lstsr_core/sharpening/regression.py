@@ -110,13 +110,13 @@ def fit_scene(lst_k: FloatArray, coarse_ndvi: FloatArray) -> Line:
     NoResult
         If fewer than ten coarse pixels are valid or their NDVI is constant.
     """
-    fitted = _fitted(lst_k, coarse_ndvi)
-    if fitted.sum() < SMALLEST_SAMPLE:
+    sample = _fitted(lst_k, coarse_ndvi)
+    if sample.sum() < SMALLEST_SAMPLE:
         raise NoResult(
-            f"{int(fitted.sum())} coarse pixels are valid above {COLDEST_FITTED_K:g} K; a regression needs at"
+            f"{int(sample.sum())} coarse pixels are valid above {COLDEST_FITTED_K:g} K; a regression needs at"
             f" least {SMALLEST_SAMPLE}."
         )
-    x, y = coarse_ndvi[fitted].astype(np.float64), lst_k[fitted].astype(np.float64)
+    x, y = coarse_ndvi[sample].astype(np.float64), lst_k[sample].astype(np.float64)
     if np.ptp(x) < SMALLEST_NDVI_SPAN:
         raise NoResult("the NDVI of all valid coarse pixels is the same; LST cannot be regressed on it.")
     return fit_line(x, y)
@@ -140,7 +140,7 @@ def fit_windows(lst_k: FloatArray, coarse_ndvi: FloatArray) -> LocalLines:
     """
     scene = fit_scene(lst_k, coarse_ndvi)
     slope, intercept = np.full(lst_k.shape, scene.slope), np.full(lst_k.shape, scene.intercept)
-    fitted = _fitted(lst_k, coarse_ndvi)
+    sample = _fitted(lst_k, coarse_ndvi)
     rows, columns = lst_k.shape
     if min(rows, columns) < WINDOW:
         return LocalLines(slope, intercept)
@@ -148,7 +148,7 @@ def fit_windows(lst_k: FloatArray, coarse_ndvi: FloatArray) -> LocalLines:
     for first in range(0, rows - 2 * MARGIN, _ROWS_AT_A_TIME):
         strip = slice(first, min(first + _ROWS_AT_A_TIME, rows - 2 * MARGIN) + 2 * MARGIN)
         window_slope, window_intercept, usable = _window_lines(
-            lst_k[strip], coarse_ndvi[strip], fitted[strip]
+            lst_k[strip], coarse_ndvi[strip], sample[strip]
         )
         inside = np.s_[strip.start + MARGIN : strip.stop - MARGIN, MARGIN:-MARGIN]
         slope[inside] = np.where(usable, window_slope, scene.slope)
@@ -162,12 +162,12 @@ def _windows(image: FloatArray | BoolArray) -> FloatArray:
 
 
 def _window_lines(
-    lst_k: FloatArray, ndvi: FloatArray, fitted: BoolArray
+    lst_k: FloatArray, ndvi: FloatArray, sample: BoolArray
 ) -> tuple[FloatArray, FloatArray, BoolArray]:
     """Slope, intercept and whether they can be used, for every whole window."""
-    weight = _windows(fitted)
+    weight = _windows(sample)
     count = np.maximum(weight.sum(axis=-1), 1.0)
-    x, y = _windows(np.where(fitted, ndvi, 0.0)), _windows(np.where(fitted, lst_k, 0.0))
+    x, y = _windows(np.where(sample, ndvi, 0.0)), _windows(np.where(sample, lst_k, 0.0))
     mean_x, mean_y = x.sum(axis=-1) / count, y.sum(axis=-1) / count
     # Deviations rather than sums of squares, which would lose all digits of a window of almost one NDVI.
     x -= mean_x[..., None]

@@ -170,9 +170,9 @@ def _published_shares() -> FloatArray:
     shares = []
     for distance in (0, *_OFFSETS):
         share, count = 0.0, 0
-        for found in (squared == distance).sum(axis=1):
-            count += int(found)
-            share = (share + float(found)) / max(count, 1)
+        for pixels in (squared == distance).sum(axis=1):
+            count += int(pixels)
+            share = (share + float(pixels)) / max(count, 1)
         shares.append(share)
     return np.array(shares)
 
@@ -245,9 +245,9 @@ def _fit(distances_m: FloatArray, curve: Curve, semivariances_k2: FloatArray) ->
         return np.stack([curve(-np.expm1(-exponent)), curve(by_log_range)], axis=1)
 
     start = sills_k2[best], np.log(ranges_m[best])
-    found = least_squares(misfit, start, jacobian, method="lm", ftol=1e-12, xtol=1e-12, gtol=1e-12)
-    sill_k2, log_range = found.x
-    if not (found.success and sill_k2 > 0.0):
+    solution = least_squares(misfit, start, jacobian, method="lm", ftol=1e-12, xtol=1e-12, gtol=1e-12)
+    sill_k2, log_range = solution.x
+    if not (solution.success and sill_k2 > 0.0):
         raise NoResult(
             f"no exponential semivariogram fits the coarse residual (its sill would be {sill_k2:.3g} K²)."
         )
@@ -270,20 +270,20 @@ def fit_variograms(residual_k: FloatArray, published: bool = False) -> FittedVar
         If the residual is smaller than 5×5, constant or too sparse, or no exponential semivariogram fits it.
     """
     empirical_k2 = empirical_semivariances(residual_k)
-    known = np.isfinite(empirical_k2)
-    if known.sum() < _FEWEST_DISTANCES:
+    finite = np.isfinite(empirical_k2)
+    if finite.sum() < _FEWEST_DISTANCES:
         rows, columns = residual_k.shape
         raise NoResult(
-            f"the coarse residual of {rows}×{columns} has differing pixels at {int(known.sum())} distances"
+            f"the coarse residual of {rows}×{columns} has differing pixels at {int(finite.sum())} distances"
             f" within 5×5 pixels; a semivariogram needs at least {_FEWEST_DISTANCES}."
         )
-    distances_m, empirical_k2 = DISTANCES_M[known], empirical_k2[known]
+    distances_m, empirical_k2 = DISTANCES_M[finite], empirical_k2[finite]
     coarse = _fit(distances_m, lambda semivariance: semivariance, empirical_k2)
     point = _fit(
         _CLASS_DISTANCES_M,
-        lambda semivariance: _regularised(semivariance, published)[..., known],
+        lambda semivariance: _regularised(semivariance, published)[..., finite],
         empirical_k2,
     )
     return FittedVariograms(
-        distances_m, empirical_k2, coarse, point, regularised_semivariances(point, published)[known]
+        distances_m, empirical_k2, coarse, point, regularised_semivariances(point, published)[finite]
     )

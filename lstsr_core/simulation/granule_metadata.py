@@ -143,7 +143,8 @@ def _master(name: str, groups: Mapping[str, str]) -> str:
     inner = "".join(
         f"{_line(1, 'GROUP', key)}\n{text}{_line(1, 'END_GROUP', key)}\n" for key, text in groups.items()
     )
-    return f"\n{_line(0, 'GROUP', name)}{_line(1, 'GROUPTYPE', 'MASTERGROUP')}\n{inner}{_line(0, 'END_GROUP', name)}\nEND\n"
+    head = f"\n{_line(0, 'GROUP', name)}{_line(1, 'GROUPTYPE', 'MASTERGROUP')}\n"
+    return f"{head}{inner}{_line(0, 'END_GROUP', name)}\nEND\n"
 
 
 def _container(key: str, number: int, entries: Mapping[str, str | int | Sequence[str]]) -> str:

@@ -30,7 +30,8 @@ from lstsr_core.modis.granule import (
     VIEW_TIME_SCALE_H,
     VIEW_TIME_VALID_RANGE,
 )  # fmt: skip
-from lstsr_core.modis.hdf_eos import Grid, GridDataset, IntegerArray, Storage, write_granule, write_grids
+from lstsr_core.modis.hdf4 import IntegerArray
+from lstsr_core.modis.hdf_eos import Grid, GridDataset, Storage, write_granule, write_grids
 from lstsr_core.modis.names import GranuleName
 from lstsr_core.simulation.granule_metadata import archive_texts
 
@@ -95,8 +96,8 @@ def write_lst_granule(
     datasets = [
         _lst_dataset(path, observation, "LST_1KM", "Daily 1km Land-surface Temperature", {"add_offset": 0.0}),
         GridDataset(
-            "QC", _qc(path, observation, np.uint16), 0, (0, 65535), None, "Daily QC for LST and emissivity", "n/a",
-            {"scale_factor": "n/a", "add_offset": "n/a"},
+            "QC", _qc(path, observation, np.uint16), 0, (0, 65535), None, "Daily QC for LST and emissivity",
+            "n/a", {"scale_factor": "n/a", "add_offset": "n/a"},
         ),
         *(_emissivity_dataset(observation, band) for band in (29, 31, 32)),
         _angle_dataset(observation, "View_Angle", "View zenith angle of Land-surface Temperature"),
@@ -348,8 +349,9 @@ def _band_dataset(path: Path, number: int, band: Raster, resolution: str) -> Gri
     ).astype(np.int16)
     title = f"{resolution} Surface Reflectance Band {number} - first layer"
     return GridDataset(
-        f"sur_refl_b{number:02d}_1", stored, REFLECTANCE_FILL, REFLECTANCE_VALID_RANGE, 1.0 / REFLECTANCE_SCALE, title,
-        "reflectance", {"add_offset": 0.0, **_CALIBRATION, "Nadir Data Resolution": resolution},
+        f"sur_refl_b{number:02d}_1", stored, REFLECTANCE_FILL, REFLECTANCE_VALID_RANGE,
+        1.0 / REFLECTANCE_SCALE, title, "reflectance",
+        {"add_offset": 0.0, **_CALIBRATION, "Nadir Data Resolution": resolution},
     )  # fmt: skip
 
 

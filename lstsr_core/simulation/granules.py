@@ -190,10 +190,10 @@ def _overpass(ground: _Ground, request: _Request, lst: Raster, cloud: BoolArray,
     missing = beyond | ground.outside
     longitude = np.clip(ground.longitude, -180.0, 180.0)
     utc_h = local_h + random.uniform(-0.8, 0.8) - longitude[lst.rows // 2, lst.columns // 2] / 15.0
-    seen = ~(cloud | missing | ground.offshore)
-    view_time_h = np.where(seen, (utc_h + longitude / 15.0) % 24.0, np.nan)
+    clear = ~(cloud | missing | ground.offshore)
+    view_time_h = np.where(clear, (utc_h + longitude / 15.0) % 24.0, np.nan)
     return _Overpass(
-        local_h, lst.with_values(np.where(seen, lst.values, np.nan)), cloud, missing, view_time_h
+        local_h, lst.with_values(np.where(clear, lst.values, np.nan)), cloud, missing, view_time_h
     )
 
 

@@ -16,10 +16,10 @@ from lstsr_core.base.fingerprint import code_of, key, sha256, versions
 from lstsr_core.base.parallel import run_all
 from lstsr_core.base.progress import counter
 from lstsr_core.evaluation.products import FOLDER
-from lstsr_core.figures import panels as figures
+from lstsr_core.figures import panels
 from lstsr_core.simulation.landscape import TILE
 from lstsr_core.stages import atlas_figures
-from lstsr_core.stages.atlas_scenes import SCENE_FILE, Request, draw_scene, drawn_scenes
+from lstsr_core.stages.atlas_scenes import SCENE_FILE, AtlasRequest, draw_scene, drawn_scenes
 from lstsr_core.stages.common import (
     Choice,
     choice_of,
@@ -59,19 +59,19 @@ def draw_scenes(settings: Atlas) -> pd.DataFrame:
         If a scene cannot be drawn; the others are kept.
     """
     choice = choice_of(settings, [settings.protocol])
-    ids, request = choice.pairs, Request(tuple(choice.methods), settings.protocol, choice.products)
+    ids, request = choice.pairs, AtlasRequest(tuple(choice.methods), settings.protocol, choice.products)
     common = [
         choice.methods,
         settings.protocol,
         versions(),
         code_of(["from lstsr_core.stages import atlas_scenes as atlas"]),
     ]
-    kept = {
+    directories = {
         scene: kept_scenes(settings) / f"{scene}-{key(common, _files(settings, choice, scene))}"
         for scene in ids
     }
-    waiting = [scene for scene in ids if not (kept[scene] / SCENE_FILE).is_file()]
-    items = {scene: (pairs_directory(settings), scene, kept[scene], request) for scene in waiting}
+    waiting = [scene for scene in ids if not (directories[scene] / SCENE_FILE).is_file()]
+    items = {scene: (pairs_directory(settings), scene, directories[scene], request) for scene in waiting}
     reasons = []
     with (
         closing(run_all(draw_scene, items, workers=settings.processes)) as outcomes,
@@ -86,7 +86,7 @@ def draw_scenes(settings: Atlas) -> pd.DataFrame:
         raise InputError(
             f"{settings.notebook}: {'; '.join(reasons[:_REASONS_SHOWN])}{more}. Leave them out of 'pairs'."
         )
-    for scene, directory in kept.items():
+    for scene, directory in directories.items():
         _forget_others(directory, scene)
         for path in sorted(directory.iterdir()):
             link_or_copy(path, settings.directory / SCENES_FOLDER / scene / path.name)
@@ -113,14 +113,14 @@ def _forget_others(directory: Path, scene: str) -> None:
             shutil.rmtree(older, ignore_errors=True)
 
 
-def describe_scenes(settings: Atlas, drawn: pd.DataFrame) -> pd.DataFrame:
+def describe_scenes(settings: Atlas, scenes: pd.DataFrame) -> pd.DataFrame:
     """Write ``scenes.csv``, what is known of each scene, and
     ``metrics.csv``, its rows of 06_aster_evaluation's table.
 
     Parameters
     ----------
     settings : Atlas
-    drawn : DataFrame
+    scenes : DataFrame
         As `draw_scenes` gives it.
 
     Returns
@@ -135,12 +135,12 @@ def describe_scenes(settings: Atlas, drawn: pd.DataFrame) -> pd.DataFrame:
     modis = _read(settings, AsterEvaluation.notebook, "modis.csv")
     metrics = _read(settings, AsterEvaluation.notebook, "metrics.csv")
     place = pairs[["scene", "longitude", "latitude", "utm_zone", "ndvi_rows_down", "ndvi_columns_right"]]
-    table = drawn[["scene"]].merge(place, on="scene", how="left").assign(season=SEASON)
+    table = scenes[["scene"]].merge(place, on="scene", how="left").assign(season=SEASON)
     table = table.merge(modis[["scene", "coarse_bias_k", "coarse_rmse_k"]], on="scene", how="left")
-    table = table.merge(drawn, on="scene")
+    table = table.merge(scenes, on="scene")
     published = metrics[metrics["protocol"] == "published"]
-    told = published.groupby("scene")["status"].agg(_published_status)
-    table["published_status"] = table["scene"].map(told).fillna("")
+    statuses = published.groupby("scene")["status"].agg(_published_status)
+    table["published_status"] = table["scene"].map(statuses).fillna("")
     write_csv(settings, METRICS_FILE, metrics[metrics["scene"].isin(table["scene"])])
     return write_csv(settings, SCENES_FILE, table)
 
@@ -171,21 +171,21 @@ def scene_places(scenes: pd.DataFrame) -> pd.DataFrame:
     return scenes.set_index("scene")[columns].round(3)
 
 
-def scene_sizes(settings: Atlas, drawn: pd.DataFrame) -> pd.DataFrame:
+def scene_sizes(settings: Atlas, scenes: pd.DataFrame) -> pd.DataFrame:
     """Pixels compared, products and kilobytes of each scene's files."""
     folder = settings.directory / SCENES_FOLDER
     sizes = [
-        sum(path.stat().st_size for path in (folder / scene).iterdir()) / 1000.0 for scene in drawn["scene"]
+        sum(path.stat().st_size for path in (folder / scene).iterdir()) / 1000.0 for scene in scenes["scene"]
     ]
-    return drawn.set_index("scene").assign(kilobytes=np.round(sizes).astype(int))
+    return scenes.set_index("scene").assign(kilobytes=np.round(sizes).astype(int))
 
 
 def show_scene_map(settings: Atlas, scenes: pd.DataFrame) -> Image:
     """Where the scenes lie, coloured by how far MODIS is from ASTER."""
-    chosen = {
+    rasters = {
         scene: outline
         for scene, outline in read_footprints(settings.run).items()
         if scene in set(scenes["scene"])
     }
-    figure = atlas_figures.scene_map(chosen, scenes.set_index("scene")["coarse_bias_k"], TILE)
-    return figures.show(figure, settings.directory, "scene_map")
+    figure = atlas_figures.scene_map(rasters, scenes.set_index("scene")["coarse_bias_k"], TILE)
+    return panels.show(figure, settings.directory, "scene_map")

@@ -71,10 +71,10 @@ def scene_script(scene: str, products: Mapping[str, Raster], labels: Mapping[str
             for name, raster in products.items()
         ],
     }
-    told = json.dumps(content, ensure_ascii=False)
+    literal = json.dumps(content, ensure_ascii=False)
     return (
         f"window.lstsrScenes = window.lstsrScenes || {{}};\nwindow.lstsrScenes[{json.dumps(scene)}] ="
-        f" {told};\n"
+        f" {literal};\n"
     )
 
 

@@ -84,22 +84,26 @@ def scene_map(footprints: Mapping[str, FloatArray], biases_k: pd.Series[float], 
         By scene, in kelvin.
     tile : Tile
     """
-    drawn = tile_map([tile])
-    known = biases_k[biases_k.notna()]
-    largest_k = float(known.abs().max()) if len(known) else 1.0
+    base_map = tile_map([tile])
+    finite_k = biases_k[biases_k.notna()]
+    largest_k = float(finite_k.abs().max()) if len(finite_k) else 1.0
     polygons = {scene: Polygon(project(outline)) for scene, outline in footprints.items()}
     unknown = PatchCollection(
-        [polygons[scene] for scene in polygons if scene not in known.index], facecolor="#BBBBBB"
+        [polygons[scene] for scene in polygons if scene not in finite_k.index], facecolor="#BBBBBB"
     )
-    coloured = PatchCollection([polygons[scene] for scene in polygons if scene in known.index], cmap="PuOr")
+    coloured = PatchCollection(
+        [polygons[scene] for scene in polygons if scene in finite_k.index], cmap="PuOr"
+    )
     coloured.set_norm(Normalize(-largest_k, largest_k))
-    coloured.set_array(np.array([known[scene] for scene in polygons if scene in known.index]))
+    coloured.set_array(np.array([finite_k[scene] for scene in polygons if scene in finite_k.index]))
     for outlines in (unknown, coloured):
         outlines.set(edgecolor="black", linewidth=0.6, alpha=0.75, zorder=3.5)
-        drawn.axes.add_collection(outlines, autolim=False)
-    drawn.figure.colorbar(coloured, ax=drawn.axes, label=COARSE_METRICS["coarse_bias_k"].axis, shrink=0.8)
-    drawn.explain()
-    return drawn.figure
+        base_map.axes.add_collection(outlines, autolim=False)
+    base_map.figure.colorbar(
+        coloured, ax=base_map.axes, label=COARSE_METRICS["coarse_bias_k"].axis, shrink=0.8
+    )
+    base_map.explain()
+    return base_map.figure
 
 
 @styled

@@ -13,11 +13,11 @@ import pandas as pd
 import rasterio.warp
 
 from lstsr_core.base.files import written_atomically
-from lstsr_core.evaluation import table as evaluation
 from lstsr_core.evaluation.products import Products
 from lstsr_core.evaluation.protocols import PROTOCOLS, Comparison
 from lstsr_core.evaluation.spectra import spectra_of_images
-from lstsr_core.figures import panels as figures
+from lstsr_core.evaluation.table import compare_all, compared_images
+from lstsr_core.figures import panels
 from lstsr_core.geo.raster import Raster
 from lstsr_core.pairs.pair import Pair, read_pair
 from lstsr_core.stages import atlas_figures
@@ -34,7 +34,7 @@ _MAP_QUALITY = 50
 
 
 @dataclass(frozen=True)
-class Request:
+class AtlasRequest:
     """What a scene is drawn from beside its pair; alike for all of an atlas.
 
     Attributes
@@ -52,7 +52,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Scene:
+class SceneComparison:
     """Everything of a pair on one grid, that of the comparison with ASTER.
 
     Attributes
@@ -75,14 +75,14 @@ class Scene:
     published: bool
 
 
-def compare_scene(pair: Pair, request: Request) -> Scene:
+def compare_scene(pair: Pair, request: AtlasRequest) -> SceneComparison:
     """Cut all products of a pair, ASTER and the 1 km LST to one grid."""
     placement = PROTOCOLS[request.protocol](pair)
-    found, reasons = evaluation.compare_all(placement, request.methods, request.products)
-    comparisons = _shared_extent(found)
+    whole, reasons = compare_all(placement, request.methods, request.products)
+    comparisons = _shared_extent(whole)
     grid = next((comparison.product for comparison in comparisons.values()), None)
     lst = None if grid is None else nearest_onto(placement.pair.lst, grid)
-    return Scene(pair.id, lst, comparisons, reasons, placement.published)
+    return SceneComparison(pair.id, lst, comparisons, reasons, placement.published)
 
 
 def _shared_extent(comparisons: dict[str, Comparison]) -> dict[str, Comparison]:
@@ -113,13 +113,14 @@ def nearest_onto(raster: Raster, grid: Raster) -> Raster:
     """The raster on another grid, each pixel with the value of the nearest one; NaN outside."""
     values = np.full(grid.values.shape, np.nan)
     rasterio.warp.reproject(
-        raster.values.astype(np.float64), values, src_transform=raster.transform, src_crs=raster.crs, src_nodata=np.nan,
-        dst_transform=grid.transform, dst_crs=grid.crs, dst_nodata=np.nan, resampling=rasterio.warp.Resampling.nearest,
+        raster.values.astype(np.float64), values, src_transform=raster.transform, src_crs=raster.crs,
+        src_nodata=np.nan, dst_transform=grid.transform, dst_crs=grid.crs, dst_nodata=np.nan,
+        resampling=rasterio.warp.Resampling.nearest,
     )  # fmt: skip
     return grid.with_values(values)
 
 
-def draw_scene(pairs: Path, scene_id: str, directory: Path, request: Request) -> dict[str, object]:
+def draw_scene(pairs: Path, scene_id: str, directory: Path, request: AtlasRequest) -> dict[str, object]:
     """Write a scene's figures, ``viewer.js`` and ``scene.json``
     into a directory, which appears when complete.
 
@@ -130,7 +131,7 @@ def draw_scene(pairs: Path, scene_id: str, directory: Path, request: Request) ->
     scene_id : str
     directory : Path
         Replaced if it is there.
-    request : Request
+    request : AtlasRequest
 
     Returns
     -------
@@ -158,22 +159,22 @@ def draw_scene(pairs: Path, scene_id: str, directory: Path, request: Request) ->
     return content
 
 
-def _write_scene(scene: Scene, lst: Raster, directory: Path) -> dict[str, dict[str, int]]:
-    comparisons, images = scene.comparisons, evaluation.compared_images(scene.comparisons)
+def _write_scene(scene: SceneComparison, lst: Raster, directory: Path) -> dict[str, dict[str, int]]:
+    comparisons, images = scene.comparisons, compared_images(scene.comparisons)
     spectra = spectra_of_images(images, scene.published)
     drawn = {
         "maps": (atlas_figures.scene_maps(lst, comparisons), _MAP_QUALITY),
         "differences": (atlas_figures.differences_from_aster(lst, comparisons), _MAP_QUALITY),
-        "distributions": (figures.distributions(comparisons), None),
-        "densities": (figures.densities(comparisons), None),
-        "spectra": (figures.spectra(spectra, "The nearer to ASTER, the better"), None),
+        "distributions": (panels.distributions(comparisons), None),
+        "densities": (panels.densities(comparisons), None),
+        "spectra": (panels.spectra(spectra, "The nearer to ASTER, the better"), None),
     }
     sizes = {
         name: atlas_figures.write_image(figure, directory / f"{name}.webp", _DPI, quality)
         for name, (figure, quality) in drawn.items()
     }
     rasters = {"aster": images["aster"], "modis": lst, **{name: images[name] for name in comparisons}}
-    labels = {name: atlas_figures.LST_LABEL if name == "modis" else figures.label(name) for name in rasters}
+    labels = {name: atlas_figures.LST_LABEL if name == "modis" else panels.label(name) for name in rasters}
     with written_atomically(directory / SCRIPT_FILE) as temporary:
         temporary.write_text(scene_script(scene.id, rasters, labels), encoding="utf-8")
     return sizes

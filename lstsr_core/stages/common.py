@@ -17,9 +17,9 @@ import pandas as pd
 from lstsr_core.base.errors import InputError
 from lstsr_core.base.files import written_atomically
 from lstsr_core.base.progress import bar
-from lstsr_core.evaluation import table as evaluation
 from lstsr_core.evaluation.products import WrittenProducts
 from lstsr_core.evaluation.protocols import PROTOCOLS, Placement
+from lstsr_core.evaluation.table import write_table
 from lstsr_core.geo.raster import FloatArray
 from lstsr_core.pairs.pair import Pair, pair_ids, read_pair
 from lstsr_core.sharpening.methods import METHODS, WEIGHTS_MISSING
@@ -45,7 +45,7 @@ def write_json(settings: NotebookParameters, name: str, content: Mapping[str, An
 
 def write_csv(settings: NotebookParameters, name: str, table: pd.DataFrame) -> pd.DataFrame:
     """Write a table into the notebook's directory and give it back."""
-    evaluation.write_table(table, settings.directory / name)
+    write_table(table, settings.directory / name)
     return table
 
 

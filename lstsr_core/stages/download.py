@@ -22,12 +22,12 @@ from lstsr_core.download.sources import Source
 from lstsr_core.download.transfer import Patience
 from lstsr_core.evaluation.pair_statistics import pair_statistics
 from lstsr_core.evaluation.protocols import ASTER_VALID_K
-from lstsr_core.figures import panels as figures
+from lstsr_core.figures import panels
 from lstsr_core.geo.grid import Tile
 from lstsr_core.geo.raster import FloatArray
 from lstsr_core.modis.products import Product
-from lstsr_core.pairs import published as archive
 from lstsr_core.pairs.pair import PUBLISHED_PAIRS, Pair, align, fine_offset, pair_ids, read_pair
+from lstsr_core.pairs.published import link_verified, published_directory, verify
 from lstsr_core.simulation.landscape import TILE
 from lstsr_core.simulation.scenes import simulate
 from lstsr_core.stages.common import pairs_of, read_footprints, write_csv, write_json
@@ -71,8 +71,8 @@ def bring_data(settings: Download) -> pd.DataFrame:
         ]
         manifest = pd.DataFrame(rows, columns=["file", "kind", "bytes", "sha256", "status"])
     else:
-        files = archive.verify(archive.published_directory())
-        archive.link_verified(files, directory / "pairs", directory / "weights")
+        files = verify(published_directory())
+        link_verified(files, directory / "pairs", directory / "weights")
         manifest = files[["file", "kind", "bytes", "sha256", "status"]]
     if settings.archive != "none":
         manifest = pd.concat([manifest, download_granules(settings)])
@@ -141,14 +141,14 @@ def show_study_area(settings: Download) -> Image:
     """Figure 3: the tile and the ASTER footprints."""
     outlines = read_footprints(settings.run)
     swaths = "simulated ASTER swaths" if settings.source == "sample" else "ASTER swaths"
-    return figures.show(figures.study_area(outlines, TILE, swaths), settings.directory, "study_area")
+    return panels.show(panels.study_area(outlines, TILE, swaths), settings.directory, "study_area")
 
 
 def show_example_pair(settings: Download) -> Image:
     """Figure 4: the first pair."""
     directory = settings.directory / "pairs"
     pair = read_pair(directory, pair_ids(directory)[0])
-    return figures.show(figures.example_pair(pair), settings.directory, "example_pair")
+    return panels.show(panels.example_pair(pair), settings.directory, "example_pair")
 
 
 def download_granules(settings: Download) -> pd.DataFrame:
@@ -196,6 +196,6 @@ def link_granules(settings: Download, source: Source, stop: threading.Event) -> 
         (linked / name).symlink_to(shared / name)
         rows.append([f"granules/{name}", "granule", entries[name].bytes, entries[name].sha256, "downloaded"])
     rows += [
-        [f"granules/{name}", "granule", 0, "", "failed"] for name in sorted([*result.failed, *result.left])
+        [f"granules/{name}", "granule", 0, "", "failed"] for name in sorted([*result.failed, *result.untried])
     ]
     return pd.DataFrame(rows, columns=["file", "kind", "bytes", "sha256", "status"])

@@ -12,10 +12,18 @@ from IPython.display import HTML, Image
 
 from lstsr_core.base.errors import InputError
 from lstsr_core.base.project import resolve
-from lstsr_core.evaluation import table as evaluation
 from lstsr_core.evaluation.protocols import Comparison, Georeferenced
 from lstsr_core.evaluation.statistics import differences_between_methods, summarise
-from lstsr_core.figures import panels as figures
+from lstsr_core.evaluation.table import (
+    Evaluation,
+    coarse_differences,
+    compare_all,
+    compared_images,
+    evaluate_pair,
+    inversions_of_pair,
+    mean_by_method,
+)
+from lstsr_core.figures import panels
 from lstsr_core.figures.data import distributions
 from lstsr_core.geo.operators import low_pass
 from lstsr_core.geo.raster import FloatArray
@@ -27,7 +35,8 @@ from lstsr_core.stages.common import choice_of, pairs_of, shown_placement, why_a
 from lstsr_core.stages.parameters import AsterEvaluation
 
 MAIN_METRICS = [
-    "rmse_k", "bias_k", "rmse_unbiased_k", "correlation", "psnr_db", "ssim", "consistency_k", "frr", "fro", "attenuation_rmse_db",
+    "rmse_k", "bias_k", "rmse_unbiased_k", "correlation", "psnr_db", "ssim", "consistency_k", "frr", "fro",
+    "attenuation_rmse_db",
 ]  # fmt: skip
 
 
@@ -38,8 +47,8 @@ def evaluate_pairs(settings: AsterEvaluation) -> pd.DataFrame:
     choice = choice_of(settings, settings.protocols)
     rows: list[dict[str, object]] = []
     for pair in pairs_of(settings, choice.pairs):
-        rows += evaluation.evaluate_pair(pair, choice.methods, settings.protocols, choice.products, lpips)
-    table = write_csv(settings, "metrics.csv", evaluation.Evaluation(rows).table())
+        rows += evaluate_pair(pair, choice.methods, settings.protocols, choice.products, lpips)
+    table = write_csv(settings, "metrics.csv", Evaluation(rows).table())
     write_csv(settings, "summary.csv", summarise(table, METRIC_COLUMNS))
     write_csv(settings, "differences.csv", differences_between_methods(table, METRIC_COLUMNS))
     return table
@@ -48,22 +57,22 @@ def evaluate_pairs(settings: AsterEvaluation) -> pd.DataFrame:
 def lpips_availability(settings: AsterEvaluation) -> HTML:
     """Whether LPIPS can be computed, or what is missing and how to get it."""
     lpips = load_lpips(resolve(settings.lpips_directory) if settings.lpips_directory else None)
-    told = lpips.reason.replace(str(Path.home()), "~") or "LPIPS: weights found."
-    return HTML(f"<p>{html.escape(told)}</p>")  # type: ignore[no-untyped-call]
+    state = lpips.reason.replace(str(Path.home()), "~") or "LPIPS: weights found."
+    return HTML(f"<p>{html.escape(state)}</p>")  # type: ignore[no-untyped-call]
 
 
 def quantiles(settings: AsterEvaluation) -> pd.DataFrame:
     """Mean, standard deviation, 10 %, Q1, median, Q3 and 90
     % of the main metrics under the first protocol."""
     summary = pd.read_csv(settings.directory / "summary.csv")
-    chosen = summary[
+    rows = summary[
         (summary["protocol"] == settings.protocols[0])
         & summary["metric"].isin(MAIN_METRICS)
         & (summary["scenes"] > 0)
     ]
-    chosen = chosen.assign(method=[figures.label(name) for name in chosen["method"]]).drop(columns="protocol")
-    order = [(metric, label) for metric in MAIN_METRICS for label in chosen["method"].unique()]
-    return chosen.set_index(["metric", "method"]).reindex(order).dropna(how="all")
+    rows = rows.assign(method=[panels.label(name) for name in rows["method"]]).drop(columns="protocol")
+    order = [(metric, label) for metric in MAIN_METRICS for label in rows["method"].unique()]
+    return rows.set_index(["metric", "method"]).reindex(order).dropna(how="all")
 
 
 def show_differences(settings: AsterEvaluation) -> Image | None:
@@ -73,13 +82,13 @@ def show_differences(settings: AsterEvaluation) -> Image | None:
     table = table[table["protocol"] == settings.protocols[0]]
     if table.empty:
         return None
-    return figures.show(figures.differences(table), settings.directory, "differences")
+    return panels.show(panels.differences(table), settings.directory, "differences")
 
 
 def against_aster(settings: AsterEvaluation) -> pd.DataFrame:
     """Write ``modis.csv``: how far the 1 km LST itself lies from ASTER degraded to 1 km, for each scene."""
     pairs = pairs_of(settings, choice_of(settings, settings.protocols).pairs)
-    rows = [{"scene": pair.id, **evaluation.coarse_differences(pair)} for pair in pairs]
+    rows = [{"scene": pair.id, **coarse_differences(pair)} for pair in pairs]
     return write_csv(settings, "modis.csv", pd.DataFrame(rows))
 
 
@@ -96,22 +105,24 @@ def count_inversions(settings: AsterEvaluation) -> pd.DataFrame:
     choice = choice_of(settings, [Georeferenced.name])
     rows = []
     for pair in pairs_of(settings, choice.pairs):
-        for name, counts in evaluation.count_inversions(pair, choice.methods, choice.products).items():
+        for name, counts in inversions_of_pair(pair, choice.methods, choice.products).items():
             rows.append([pair.id, name, counts.cells, counts.rising, counts.inverted])
-    counted = ["tiles", "tiles_rising", "tiles_inverted"]
-    table = write_csv(settings, "inversion.csv", pd.DataFrame(rows, columns=["scene", "method", *counted]))
-    totals = table.groupby("method", sort=False)[counted].sum()
+    count_columns = ["tiles", "tiles_rising", "tiles_inverted"]
+    table = write_csv(
+        settings, "inversion.csv", pd.DataFrame(rows, columns=["scene", "method", *count_columns])
+    )
+    totals = table.groupby("method", sort=False)[count_columns].sum()
     shares = totals.assign(inverted_share=totals["tiles_inverted"] / totals["tiles_rising"].clip(lower=1))
     absent = [name for name in choice.methods if name not in shares.index]
     shares.insert(0, "scenes", table.groupby("method", sort=False).size().astype(object))
     for name in absent:
         shares.loc[name, "scenes"] = why_absent(choice, Georeferenced.name, name)
-    return shares.rename(index=figures.label).rename_axis(None)
+    return shares.rename(index=panels.label).rename_axis(None)
 
 
 def mean_metrics(table: pd.DataFrame) -> pd.DataFrame:
     """The main metrics per method, means over the scenes; a method that was not judged shows why."""
-    return evaluation.mean_by_method(table, MAIN_METRICS)
+    return mean_by_method(table, MAIN_METRICS)
 
 
 def shown_comparisons(settings: AsterEvaluation) -> dict[str, Comparison]:
@@ -124,7 +135,7 @@ def shown_comparisons(settings: AsterEvaluation) -> dict[str, Comparison]:
     """
     choice = choice_of(settings, settings.protocols)
     placement = shown_placement(settings, choice.pairs)
-    comparisons, reasons = evaluation.compare_all(placement, choice.methods, choice.products)
+    comparisons, reasons = compare_all(placement, choice.methods, choice.products)
     if not comparisons:
         why = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
         raise InputError(f"pair {placement.pair.id} has no product to show ({why}); choose another 'scene'.")
@@ -132,7 +143,7 @@ def shown_comparisons(settings: AsterEvaluation) -> dict[str, Comparison]:
 
 
 def _compared_k(comparisons: dict[str, Comparison]) -> dict[str, FloatArray]:
-    images = evaluation.compared_images(comparisons)
+    images = compared_images(comparisons)
     return {name: image.values for name, image in images.items() if name != "ndvi"}
 
 
@@ -140,7 +151,7 @@ def show_maps(settings: AsterEvaluation) -> Image:
     """Figure 8: ASTER and every product of the chosen scene; their statistics in ``maps.csv``."""
     comparisons = shown_comparisons(settings)
     write_csv(settings, "maps.csv", distributions(_compared_k(comparisons)))
-    return figures.show(figures.maps(comparisons), settings.directory, "maps")
+    return panels.show(panels.maps(comparisons), settings.directory, "maps")
 
 
 def show_distributions(settings: AsterEvaluation) -> Image:
@@ -152,7 +163,7 @@ def show_distributions(settings: AsterEvaluation) -> Image:
     quantities: dict[str, dict[str, FloatArray]] = {"LST (K)": lst_k, "fine detail T − G T (K)": detail_k}
     parts = [distributions(images).assign(quantity=quantity) for quantity, images in quantities.items()]
     write_csv(settings, "distributions.csv", pd.concat(parts))
-    return figures.show(figures.distributions(comparisons), settings.directory, "distributions")
+    return panels.show(panels.distributions(comparisons), settings.directory, "distributions")
 
 
 def show_densities(settings: AsterEvaluation) -> Image:
@@ -165,10 +176,10 @@ def show_densities(settings: AsterEvaluation) -> Image:
         differences = {"bias_k": bias(product_k, aster_k), "rmse_k": rmse(product_k, aster_k)}
         rows.append({"method": name, **asdict(fit_line(aster_k, product_k)), **differences})
     write_csv(settings, "densities.csv", pd.DataFrame(rows))
-    return figures.show(figures.densities(comparisons), settings.directory, "densities")
+    return panels.show(panels.densities(comparisons), settings.directory, "densities")
 
 
 def show_against_bias(settings: AsterEvaluation, table: pd.DataFrame, modis: pd.DataFrame) -> Image:
     """Figure 12: metrics against MODIS–ASTER bias and RMSE at 1 km."""
-    chosen = table[table["protocol"] == settings.protocols[0]]
-    return figures.show(figures.against_bias(chosen, modis), settings.directory, "against_bias")
+    rows = table[table["protocol"] == settings.protocols[0]]
+    return panels.show(panels.against_bias(rows, modis), settings.directory, "against_bias")

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import pandas as pd
 from IPython.display import Image
 
-from lstsr_core.evaluation import side_studies as findings
+from lstsr_core.evaluation import side_studies
 from lstsr_core.evaluation.protocols import Georeferenced
 from lstsr_core.evaluation.statistics import difference_of_states
-from lstsr_core.figures import panels as figures
+from lstsr_core.figures import panels
 from lstsr_core.stages.common import Choice, choice_of, pairs_of, write_csv
 from lstsr_core.stages.parameters import Findings
 
@@ -28,7 +28,7 @@ def place_both_ways(settings: Findings) -> pd.DataFrame:
     rows: list[dict[str, object]] = []
     choice = _choice(settings, [Georeferenced.name])
     for pair in pairs_of(settings, choice.pairs):
-        rows += findings.place_both_ways(pair, choice.methods, choice.products)
+        rows += side_studies.place_both_ways(pair, choice.methods, choice.products)
     columns = [
         "scene",
         "method",
@@ -39,14 +39,14 @@ def place_both_ways(settings: Findings) -> pd.DataFrame:
         "slope_k_per_ndvi",
         "status",
     ]
-    columns += findings.COMPARED
+    columns += side_studies.COMPARED
     return write_csv(settings, "misregistration.csv", pd.DataFrame(rows, columns=columns))
 
 
 def gains(settings: Findings, placed: pd.DataFrame) -> pd.DataFrame:
     """Write ``misregistration_gains.csv``: what each method gains
     when placed rightly, with intervals over scenes."""
-    table = difference_of_states(placed, "placement", "as paired", "aligned", findings.COMPARED)
+    table = difference_of_states(placed, "placement", "as paired", "aligned", side_studies.COMPARED)
     return by_label(write_csv(settings, "misregistration_gains.csv", table))
 
 
@@ -55,11 +55,19 @@ def vary(settings: Findings) -> pd.DataFrame:
     rows: list[dict[str, object]] = []
     choice = _choice(settings, settings.protocols)
     for pair in pairs_of(settings, choice.pairs):
-        rows += findings.vary(pair, choice.methods, settings.protocols, choice.products)
-    columns = ["scene", "protocol", "method", "variant", "status", *findings.COMPARED, *findings.AS_PUBLISHED]
+        rows += side_studies.vary(pair, choice.methods, settings.protocols, choice.products)
+    columns = [
+        "scene",
+        "protocol",
+        "method",
+        "variant",
+        "status",
+        *side_studies.COMPARED,
+        *side_studies.AS_PUBLISHED,
+    ]
     table = write_csv(settings, "variants.csv", pd.DataFrame(rows, columns=columns))
     changed = difference_of_states(
-        table, "variant", "default", "published", findings.COMPARED, ["protocol", "method"]
+        table, "variant", "default", "published", side_studies.COMPARED, ["protocol", "method"]
     )
     return by_label(write_csv(settings, "variant_differences.csv", changed))
 
@@ -69,14 +77,14 @@ def back_project(settings: Findings) -> pd.DataFrame:
     rows: list[dict[str, object]] = []
     choice = choice_of(settings, [Georeferenced.name])
     for pair in pairs_of(settings, choice.pairs):
-        rows += findings.back_project(pair, choice.methods, choice.products, settings.steps)
-    columns = ["scene", "method", "step", "status", "consistency_k", *findings.COMPARED]
+        rows += side_studies.back_project(pair, choice.methods, choice.products, settings.steps)
+    columns = ["scene", "method", "step", "status", "consistency_k", *side_studies.COMPARED]
     return write_csv(settings, "back_projection.csv", pd.DataFrame(rows, columns=columns))
 
 
 def costs(settings: Findings, projected: pd.DataFrame) -> pd.DataFrame:
     """Write ``back_projection_costs.csv``: the last step against none, with intervals over scenes."""
-    metrics = ["consistency_k", *findings.COMPARED]
+    metrics = ["consistency_k", *side_studies.COMPARED]
     table = difference_of_states(projected, "step", 0, settings.steps, metrics)
     return by_label(write_csv(settings, "back_projection_costs.csv", table))
 
@@ -84,7 +92,7 @@ def costs(settings: Findings, projected: pd.DataFrame) -> pd.DataFrame:
 def by_label(table: pd.DataFrame) -> pd.DataFrame:
     """A table of differences to show, by the methods' labels."""
     return (
-        table.assign(method=[figures.label(name) for name in table["method"]])
+        table.assign(method=[panels.label(name) for name in table["method"]])
         .set_index("method")
         .rename_axis(None)
     )
@@ -92,9 +100,9 @@ def by_label(table: pd.DataFrame) -> pd.DataFrame:
 
 def show_offsets(settings: Findings, placed: pd.DataFrame) -> Image:
     """How far apart the patches' origins are, and what each scene gains from placing them rightly."""
-    return figures.show(figures.offsets(placed), settings.directory, "offsets")
+    return panels.show(panels.offsets(placed), settings.directory, "offsets")
 
 
 def show_distortion(settings: Findings, projected: pd.DataFrame) -> Image:
     """RMSE against FRR: each method, and the way that back-projection takes it."""
-    return figures.show(figures.distortion(projected), settings.directory, "distortion")
+    return panels.show(panels.distortion(projected), settings.directory, "distortion")

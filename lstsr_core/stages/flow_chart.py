@@ -166,10 +166,10 @@ def _lines(table: pd.DataFrame, name: str, reads_all: bool) -> list[str]:
     directories = dict.fromkeys(
         source for source in table.loc[table["to"] == name, "from"] if source not in BY_NOTEBOOK
     )
-    told = [
+    texts = [
         purpose(name),
         f"wrote: {written}" if written else "",
         "reads what all the others wrote" if reads_all else "",
     ]
-    told += ["also reads " + ", ".join(directories) if directories and not reads_all else ""]
-    return [part for text in told if text for part in textwrap.wrap(text, _LETTERS, subsequent_indent="   ")]
+    texts += ["also reads " + ", ".join(directories) if directories and not reads_all else ""]
+    return [part for text in texts if text for part in textwrap.wrap(text, _LETTERS, subsequent_indent="   ")]

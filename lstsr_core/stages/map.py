@@ -10,7 +10,7 @@ import pandas as pd
 from IPython.display import Image
 
 from lstsr_core.base.errors import InputError
-from lstsr_core.figures import panels as figures
+from lstsr_core.figures import panels
 from lstsr_core.maps import quicklook
 from lstsr_core.maps.area import to_degrees
 from lstsr_core.maps.predict import predict_granule, read_area
@@ -71,7 +71,8 @@ def describe_area(settings: Map) -> pd.DataFrame:
         "upper left longitude (degrees)": west, "upper left latitude (degrees)": north,
         "lower right longitude (degrees)": east, "lower right latitude (degrees)": south,
         "share of LST pixels without cloud or fill": float(np.isfinite(part.values).mean()),
-        "lowest LST at 1 km (K)": float(np.nanmin(part.values)), "highest LST at 1 km (K)": float(np.nanmax(part.values)),
+        "lowest LST at 1 km (K)": float(np.nanmin(part.values)),
+        "highest LST at 1 km (K)": float(np.nanmax(part.values)),
     }  # fmt: skip
     return pd.DataFrame({"value": rows | {name: f"{value:.4f}" for name, value in numbers.items()}})
 
@@ -86,7 +87,7 @@ def make_map(settings: Map) -> pd.DataFrame:
     content = {name: value for name, value in asdict(summary).items() if name not in ("out", "made")}
     write_json(settings, "map.json", {"made": True, "method": settings.method, **content})
     rows = {
-        "method": figures.label(settings.method),
+        "method": panels.label(settings.method),
         "pixels of 250 m (rows × columns)": f"{summary.rows} × {summary.columns}",
     }
     rows |= {f"share: {meaning}": f"{share:.4f}" for meaning, share in summary.shares.items() if share}
@@ -100,15 +101,13 @@ def make_map(settings: Map) -> pd.DataFrame:
 def show_map(settings: Map) -> Image | None:
     """The map's LST with shorelines; nothing if there is no map."""
     path = settings.directory / "map.tif"
-    return figures.show(quicklook.lst_map(path), settings.directory, "map") if path.is_file() else None
+    return panels.show(quicklook.lst_map(path), settings.directory, "map") if path.is_file() else None
 
 
 def show_map_quality(settings: Map) -> Image | None:
     """The map's consistency residual and its validity flag; nothing if there is no map."""
     path = settings.directory / "map.tif"
-    return (
-        figures.show(quicklook.quality_map(path), settings.directory, "quality") if path.is_file() else None
-    )
+    return panels.show(quicklook.quality_map(path), settings.directory, "quality") if path.is_file() else None
 
 
 def show_true_colour(settings: Map) -> Image | None:
@@ -125,6 +124,6 @@ def show_true_colour(settings: Map) -> Image | None:
             " map."
         )
         return None
-    return figures.show(
+    return panels.show(
         quicklook.true_colour_map(path, read_rgb(same_day[0])), settings.directory, "true_colour"
     )

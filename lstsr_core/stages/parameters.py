@@ -121,7 +121,7 @@ Protocols = Annotated[
         )
     ),
 ]
-Scene = Annotated[
+SceneName = Annotated[
     str, BeforeValidator(_as_text), Field(description="id of the pair that figures show, or first")
 ]
 Day = Annotated[str, BeforeValidator(_as_day), AfterValidator(_existing_day)]
@@ -167,9 +167,9 @@ class NotebookParameters(BaseModel):
         InputError
             Naming each wrong parameter, its value and what is allowed.
         """
-        chosen = {name: values[name] for name in cls.model_fields if name in values}
+        fields = {name: values[name] for name in cls.model_fields if name in values}
         try:
-            return cls.model_validate(chosen)
+            return cls.model_validate(fields)
         except ValidationError as error:
             raise invalid(error, cls, "parameter", cls.notebook) from None
 
@@ -281,13 +281,15 @@ class _Trained(NotebookParameters):
         ------
         InputError
         """
-        own = {
+        parameters = {
             name: getattr(self, name)
             for name in type(self).model_fields.keys() & TrainingSettings.model_fields.keys()
         }
-        given = {name: value for name, value in own.items() if value is not None and name != "model"}
+        overrides = {
+            name: value for name, value in parameters.items() if value is not None and name != "model"
+        }
         return TrainingSettings.check(
-            {**settings_of(model, self.settings).model_dump(), **given}, self.notebook
+            {**settings_of(model, self.settings).model_dump(), **overrides}, self.notebook
         )
 
 
@@ -378,7 +380,7 @@ class Sharpening(_Protocols):
     pairs: Pairs = ["all"]
     weights_directory: WeightsDirectory = ""
     seed: Seed = 0
-    scene: Scene = "first"
+    scene: SceneName = "first"
     mtf: Mtf = 0.1
 
     @property
@@ -400,14 +402,14 @@ class Fourier(Judging, _Protocols):
 
     notebook = "05_fourier"
     protocol: Protocols = "georeferenced"
-    scene: Scene = "first"
+    scene: SceneName = "first"
 
 
 class AsterEvaluation(Judging, _Protocols):
     """06_aster_evaluation: the table of all metrics."""
 
     notebook = "06_aster_evaluation"
-    scene: Scene = "first"
+    scene: SceneName = "first"
     lpips_directory: OptionalText = Field(
         "",
         description=(

@@ -15,7 +15,7 @@ from IPython.display import Image
 from lstsr_core.base.errors import InputError
 from lstsr_core.base.progress import bar
 from lstsr_core.base.project import resolve
-from lstsr_core.figures import panels as figures
+from lstsr_core.figures import panels
 from lstsr_core.geo.operators import block_mean
 from lstsr_core.geo.raster import read_raster
 from lstsr_core.metrics.line import fit_line
@@ -81,8 +81,10 @@ def granules_of(settings: Patches) -> pd.DataFrame:
         layer: settings.directory / folder / "granules.csv"
         for layer, folder in (("day", ""), ("night", "night"))
     }
-    read = [pd.read_csv(path).assign(layer=layer) for layer, path in tables.items() if path.is_file()]
-    return pd.concat(read, ignore_index=True) if read else pd.DataFrame(columns=[*GRANULE_COLUMNS, "layer"])
+    frames = [pd.read_csv(path).assign(layer=layer) for layer, path in tables.items() if path.is_file()]
+    return (
+        pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=[*GRANULE_COLUMNS, "layer"])
+    )
 
 
 def share_kept(settings: Patches) -> pd.DataFrame:
@@ -107,7 +109,7 @@ def granules_not_cut(settings: Patches) -> pd.DataFrame:
 def show_places(settings: Patches) -> Image:
     """Where the patches lie, and how many on each place; writes ``places.csv``."""
     table = write_csv(settings, "places.csv", patch_places(settings))
-    return figures.show(figures.patch_places(table), settings.directory, "places")
+    return panels.show(panels.patch_places(table), settings.directory, "places")
 
 
 def patch_places(settings: Patches) -> pd.DataFrame:
@@ -129,7 +131,7 @@ def show_share_kept(settings: Patches) -> Image | None:
     if table.empty:
         return None
     write_csv(settings, "share_kept.csv", table)
-    return figures.show(figures.share_kept(table), settings.directory, "share_kept")
+    return panels.show(panels.share_kept(table), settings.directory, "share_kept")
 
 
 def _each_patch(settings: Patches, table: pd.DataFrame) -> Iterator[PatchSet]:
@@ -151,10 +153,10 @@ def regress_patches(settings: Patches) -> pd.DataFrame:
 def show_seasons(settings: Patches, regressions: pd.DataFrame) -> Image:
     """Figure 5: patches by month."""
     patches = read_table(settings.directory)
-    drawn = figures.seasons(
+    figure = panels.seasons(
         patches["date"].tolist(), regressions["lst_mean_k"].tolist(), (patches["split"] == "train").tolist()
     )
-    return figures.show(drawn, settings.directory, "seasons")
+    return panels.show(figure, settings.directory, "seasons")
 
 
 def show_regressions(settings: Patches, regressions: pd.DataFrame) -> Image:
@@ -163,14 +165,14 @@ def show_regressions(settings: Patches, regressions: pd.DataFrame) -> Image:
     Writes the line over their pixels into ``regression_of_all.csv``.
     """
     table = read_table(settings.directory)
-    chosen = np.unique(np.linspace(0, len(table) - 1, HEXBIN_PATCHES).round().astype(int))
+    sample = np.unique(np.linspace(0, len(table) - 1, HEXBIN_PATCHES).round().astype(int))
     pixels = [
         (patch.lst_k.ravel(), block_mean(patch.ndvi).ravel())
-        for patch in _each_patch(settings, table.iloc[chosen])
+        for patch in _each_patch(settings, table.iloc[sample])
     ]
     lst_k, ndvi = (np.concatenate(values) for values in zip(*pixels, strict=True))
     valid = np.isfinite(lst_k) & np.isfinite(ndvi)
     write_csv(settings, "regression_of_all.csv", pd.DataFrame([fit_line(ndvi, lst_k)]))
-    return figures.show(
-        figures.regressions(ndvi[valid], lst_k[valid], regressions), settings.directory, "regressions"
+    return panels.show(
+        panels.regressions(ndvi[valid], lst_k[valid], regressions), settings.directory, "regressions"
     )

@@ -7,11 +7,10 @@ import shutil
 import pandas as pd
 from IPython.display import Image
 
-from lstsr_core.evaluation import table as evaluation
 from lstsr_core.evaluation.products import FOLDER, MANIFEST, KeptProducts, product_file, write_manifest
 from lstsr_core.evaluation.protocols import PROTOCOLS
-from lstsr_core.evaluation.table import PRODUCT_STATISTICS, product_statistics
-from lstsr_core.figures import panels as figures
+from lstsr_core.evaluation.table import PRODUCT_STATISTICS, mean_by_method, product_statistics
+from lstsr_core.figures import panels
 from lstsr_core.figures.data import distributions
 from lstsr_core.geo.raster import Raster
 from lstsr_core.pairs.pair import Pair
@@ -50,14 +49,14 @@ def sharpen_pairs(settings: Sharpening) -> pd.DataFrame:
         missing_ok=True
     )  # or, stopped here, old words would stand beside new files
     shutil.rmtree(settings.directory / FOLDER, ignore_errors=True)
-    kept, rows = kept_products(settings), []
+    products, rows = kept_products(settings), []
     reasons_by_scene: dict[str, dict[str, dict[str, str]]] = {protocol: {} for protocol in settings.protocols}
-    seen: dict[str, dict[str, bool | None]] = {}
+    in_sample: dict[str, dict[str, bool | None]] = {}
     for pair in pairs_of(settings, pairs_to_sharpen(settings)):
-        seen[pair.id] = {name: kept.in_sample(pair, name) for name in settings.methods}
+        in_sample[pair.id] = {name: products.in_sample(pair, name) for name in settings.methods}
         for protocol in settings.protocols:
             placement = PROTOCOLS[protocol](pair)
-            rasters, reasons = kept.of(placement, settings.methods)
+            rasters, reasons = products.of(placement, settings.methods)
             reasons_by_scene[protocol][pair.id] = reasons
             for name in settings.methods:
                 row: dict[str, object] = {
@@ -70,35 +69,42 @@ def sharpen_pairs(settings: Sharpening) -> pd.DataFrame:
                     row |= product_statistics(rasters[name].values, placement.pair.lst.values, settings.mtf)
                     files = (
                         product_file(place, placement, name)
-                        for place in (kept.directory, settings.directory / FOLDER)
+                        for place in (products.directory, settings.directory / FOLDER)
                     )
                     link_or_copy(*files)
                 rows.append(row)
     write_manifest(
-        settings.directory, settings.options, settings.protocols, settings.methods, reasons_by_scene, seen
+        settings.directory,
+        settings.options,
+        settings.protocols,
+        settings.methods,
+        reasons_by_scene,
+        in_sample,
     )
     table = write_csv(settings, "products.csv", pd.DataFrame(rows, columns=PRODUCT_COLUMNS))
-    return evaluation.mean_by_method(table, PRODUCT_STATISTICS)
+    return mean_by_method(table, PRODUCT_STATISTICS)
 
 
 def show_products(settings: Sharpening) -> Image:
     """The chosen scene: the 1 km LST with every product."""
     pair, rasters = shown_products(settings)
-    return figures.show(figures.products(pair.lst, rasters), settings.directory, "products")
+    return panels.show(panels.products(pair.lst, rasters), settings.directory, "products")
 
 
 def show_added_texture(settings: Sharpening) -> Image | None:
     """The chosen scene: what each product adds to bicubic, and
     ``added_texture.csv``; nothing if bicubic is the only one."""
-    pair, made = shown_products(settings)
-    made |= {"bicubic": sharpen(pair, "bicubic")}
-    if len(made) == 1:
+    pair, rasters = shown_products(settings)
+    rasters |= {"bicubic": sharpen(pair, "bicubic")}
+    if len(rasters) == 1:
         return None
     added_k = {
-        name: raster.values - made["bicubic"].values for name, raster in made.items() if name != "bicubic"
+        name: raster.values - rasters["bicubic"].values
+        for name, raster in rasters.items()
+        if name != "bicubic"
     }
     write_csv(settings, "added_texture.csv", distributions(added_k, "method"))
-    return figures.show(figures.added_texture(made), settings.directory, "added_texture")
+    return panels.show(panels.added_texture(rasters), settings.directory, "added_texture")
 
 
 def show_variograms(settings: Sharpening) -> Image:
@@ -109,17 +115,17 @@ def show_variograms(settings: Sharpening) -> Image:
     residuals = {
         name: coarse_residual_k(lst_k, ndvi, name == "aatprk", published) for name in ("atprk", "aatprk")
     }
-    fitted = {name: fit_variograms(residual_k, published) for name, residual_k in residuals.items()}
+    fits = {name: fit_variograms(residual_k, published) for name, residual_k in residuals.items()}
     parts = [
         pd.DataFrame(
             {
-                "method": name, "distance_m": found.distances_m, "measured_k2": found.empirical_k2,
-                "fitted_k2": found.coarse(found.distances_m), "from_points_k2": found.regularised_k2,
-                "point_k2": found.point(found.distances_m), "point_sill_k2": found.point.sill,
-                "point_range_m": found.point.range_m,
+                "method": name, "distance_m": fit.distances_m, "measured_k2": fit.empirical_k2,
+                "fitted_k2": fit.coarse(fit.distances_m), "from_points_k2": fit.regularised_k2,
+                "point_k2": fit.point(fit.distances_m), "point_sill_k2": fit.point.sill,
+                "point_range_m": fit.point.range_m,
             }
         )
-        for name, found in fitted.items()
+        for name, fit in fits.items()
     ]  # fmt: skip
     write_csv(settings, "variograms.csv", pd.concat(parts))
-    return figures.show(figures.variograms(fitted), settings.directory, "variograms")
+    return panels.show(panels.variograms(fits), settings.directory, "variograms")

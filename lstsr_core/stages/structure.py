@@ -6,9 +6,9 @@ import pandas as pd
 from IPython.display import Image
 
 from lstsr_core.figures import architecture
-from lstsr_core.figures import files as figures
 from lstsr_core.figures.architecture import INPUT, Layer
 from lstsr_core.figures.architecture_figure import architecture_figure
+from lstsr_core.figures.files import show
 from lstsr_core.networks.settings import UPSAMPLINGS, Upsampling
 from lstsr_core.networks.unet import SharpeningUNet
 from lstsr_core.stages import flow_chart
@@ -53,9 +53,9 @@ def compare_upsamplings(settings: Structure) -> pd.DataFrame:
 
 def show_architecture(settings: Structure) -> Image:
     """Figure 1: the network."""
-    found = _layers(settings, settings.upsampling)
-    told = {INPUT: "upsampled LST\nand NDVI, z-scores", found[-1].block: "LST, z-scores"}
-    return figures.show(architecture_figure(found, told), settings.directory, "architecture")
+    network_layers = _layers(settings, settings.upsampling)
+    notes = {INPUT: "upsampled LST\nand NDVI, z-scores", network_layers[-1].block: "LST, z-scores"}
+    return show(architecture_figure(network_layers, notes), settings.directory, "architecture")
 
 
 def measure_flow(settings: Structure) -> pd.DataFrame:
@@ -78,4 +78,4 @@ def written(flow: pd.DataFrame) -> pd.DataFrame:
 
 def show_flow_chart(settings: Structure, flow: pd.DataFrame) -> Image:
     """Figure 2: from notebook to notebook."""
-    return figures.show(flow_chart.flow_chart(flow), settings.directory, "flow_chart")
+    return show(flow_chart.flow_chart(flow), settings.directory, "flow_chart")

@@ -15,7 +15,7 @@ from IPython.display import Image
 from lstsr_core.base.errors import InputError
 from lstsr_core.base.project import TRAINING_CURVES, resolve
 from lstsr_core.evaluation import ablation, weights_report
-from lstsr_core.figures import panels as figures
+from lstsr_core.figures import panels
 from lstsr_core.metrics.names import MAIN_COLUMNS
 from lstsr_core.networks.cross_validation import split, train_and_save, training_key
 from lstsr_core.networks.data import TrainingData, from_pairs, from_patches
@@ -123,9 +123,9 @@ def _published_curves() -> pd.DataFrame:
 def summarise_curves(settings: Training, curves: pd.DataFrame) -> pd.DataFrame:
     """Write ``training.json`` and give back, for each curve, the best
     epoch, epochs run and the lowest validation loss."""
-    judged = curves.dropna(subset=["val_loss"])
-    best = judged.loc[judged.groupby(["model", "source"], sort=False)["val_loss"].idxmin()]
-    epochs = judged.groupby(["model", "source"], sort=False)["epoch"].max().to_numpy()
+    with_loss = curves.dropna(subset=["val_loss"])
+    best = with_loss.loc[with_loss.groupby(["model", "source"], sort=False)["val_loss"].idxmin()]
+    epochs = with_loss.groupby(["model", "source"], sort=False)["epoch"].max().to_numpy()
     summary = (
         best[["model", "source", "epoch", "val_loss"]]
         .rename(columns={"epoch": "best_epoch"})
@@ -146,7 +146,7 @@ def show_curves(settings: Training, curves: pd.DataFrame, source: str) -> Image 
     group = curves[curves["source"] == source]
     if group.empty:
         return None
-    return figures.show(figures.training_curves(group), settings.directory, f"curves_{source}")
+    return panels.show(panels.training_curves(group), settings.directory, f"curves_{source}")
 
 
 def training_figures(settings: Training) -> pd.DataFrame:
@@ -243,13 +243,15 @@ def own_against_published(settings: Weights, table: pd.DataFrame) -> pd.DataFram
         A row for each network and metric: both means, the difference
         with its interval, and what chance says of it.
     """
-    found = write_csv(settings, "differences.csv", weights_report.differences(table, MAIN_COLUMNS))
+    differences = write_csv(settings, "differences.csv", weights_report.differences(table, MAIN_COLUMNS))
     names = pd.MultiIndex.from_arrays(
-        [[METHODS[name].label for name in found["method"]], found["metric"]], names=["", ""]
+        [[METHODS[name].label for name in differences["method"]], differences["metric"]], names=["", ""]
     )
-    interval = [f"{row.difference:+.3f} [{row.low:+.3f}, {row.high:+.3f}]" for row in found.itertuples()]
-    chance = found["sign"].map({0: "may be chance", 1: "beyond chance", -1: "beyond chance"})
-    shown = pd.DataFrame({"own": found["first"].round(3), "published": found["second"].round(3)})
+    interval = [
+        f"{row.difference:+.3f} [{row.low:+.3f}, {row.high:+.3f}]" for row in differences.itertuples()
+    ]
+    chance = differences["sign"].map({0: "may be chance", 1: "beyond chance", -1: "beyond chance"})
+    shown = pd.DataFrame({"own": differences["first"].round(3), "published": differences["second"].round(3)})
     return shown.assign(difference=interval, **{"": chance}).set_index(names)
 
 
@@ -266,10 +268,10 @@ def means_by_weights(settings: Weights, table: pd.DataFrame) -> pd.DataFrame:
 def show_own_curves(settings: Weights, model: str) -> Image:
     """Training curves of a network of the own weights, mean over the
     folds, beside the published ones; also as CSV."""
-    own = _table(settings, "curves.csv").assign(source=weights_report.OUT_OF_FOLD)
-    both = pd.concat([own, _published_curves()], ignore_index=True)
-    chosen = write_csv(settings, f"curves_{model}.csv", both[both["model"] == model])
-    return figures.show(figures.training_curves(chosen), settings.directory, f"curves_{model}")
+    curves = _table(settings, "curves.csv").assign(source=weights_report.OUT_OF_FOLD)
+    both = pd.concat([curves, _published_curves()], ignore_index=True)
+    rows = write_csv(settings, f"curves_{model}.csv", both[both["model"] == model])
+    return panels.show(panels.training_curves(rows), settings.directory, f"curves_{model}")
 
 
 def cards(settings: Weights) -> pd.DataFrame:
@@ -318,11 +320,11 @@ def ablate(settings: Ablation) -> pd.DataFrame:
         "upsampling": settings.upsamplings,
     }
     directory = settings.run / Download.notebook / "pairs"
-    chosen = ablation.variants(base, values)
+    variants = ablation.variants(base, values)
     scores = ablation.ablate(
         from_pairs(directory, settings.scenes),
         directory,
-        chosen,
+        variants,
         settings.folds,
         settings.judged,
         unfinished_trainings(settings),
@@ -363,4 +365,4 @@ def show_ablation(settings: Ablation, summary: pd.DataFrame) -> Image:
     for values in bases.values():
         if values["gamma"] == "scene":
             values["gamma"] = f"scene × {values['gamma_scale']:g}"
-    return figures.show(figures.ablation(summary, bases), settings.directory, "ablation")
+    return panels.show(panels.ablation(summary, bases), settings.directory, "ablation")

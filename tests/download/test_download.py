@@ -122,7 +122,7 @@ def test_everything_listed_is_fetched_and_entered(
     result = fetch(archive, tmp_path / "out")
     assert named(tmp_path / "out") == contents
     assert sorted(result.fetched) == sorted(contents) and not (
-        result.held or result.failed or result.left or result.unchecked
+        result.held or result.failed or result.untried or result.unchecked
     )
     assert Counter(archive.asked_for_granules) == dict.fromkeys(contents, 1)
     assert leftovers(tmp_path / "out") == []
@@ -286,7 +286,7 @@ def test_an_archive_that_is_down_is_not_asked_for_every_granule(archive: Archive
     result = fetch(
         archive, tmp_path, Patience(2, 0.001), threads=4, days=[first_day, datetime.date(2017, 12, 31)]
     )
-    assert len(result.failed) + len(result.left) == 63 and not result.fetched
+    assert len(result.failed) + len(result.untried) == 63 and not result.fetched
     assert 8 <= len(result.failed) <= 8 + 4
     assert len(archive.asked(".hdf")) == 2 * len(result.failed)
     assert named(tmp_path) == {}

@@ -77,7 +77,7 @@ def pairs(tmp_path_factory: pytest.TempPathFactory, synthetic_pair: Pair) -> Pat
 def test_variants_are_judged_on_the_fold_left_out_and_trained_once(pairs: Path, tmp_path: Path) -> None:
     data, base = from_pairs(pairs), settings()
     rows = variants(base, {"alpha": [0.5]})
-    table = ablate(data, pairs, rows, folds=3, judged=3, trained=tmp_path)
+    table = ablate(data, pairs, rows, folds=3, judged_folds=3, trained=tmp_path)
     assert list(table.columns) == SCORES_COLUMNS
     assert set(table["scene"]) == {"3"}  # the others' ASTER lies elsewhere
     assert table["varied"].tolist() == [BASE, "alpha"] and table["epochs"].tolist() == [1, 1]
@@ -98,16 +98,16 @@ def test_variants_are_judged_on_the_fold_left_out_and_trained_once(pairs: Path, 
             row = mine[mine["varied"] == varied].iloc[0]
             assert [row[name] for name in MAIN_COLUMNS] == [expected[name] for name in MAIN_COLUMNS]
             assert not expected["in_sample"]
-    pd.testing.assert_frame_equal(ablate(data, pairs, rows, folds=3, judged=3, trained=tmp_path), table)
+    pd.testing.assert_frame_equal(ablate(data, pairs, rows, folds=3, judged_folds=3, trained=tmp_path), table)
     assert {path: path.stat().st_mtime_ns for path in weights} == written
 
 
 def test_an_epoch_chosen_by_validation_is_refused(pairs: Path, tmp_path: Path) -> None:
     choosing = variants(settings(keep="best", training_share=0.6), {})
     with pytest.raises(InputError, match="expected keep: last"):
-        ablate(from_pairs(pairs), pairs, choosing, folds=3, judged=1, trained=tmp_path)
+        ablate(from_pairs(pairs), pairs, choosing, folds=3, judged_folds=1, trained=tmp_path)
     with pytest.raises(InputError, match="4 folds to judge; expected 1 to 3"):
-        ablate(from_pairs(pairs), pairs, variants(settings(), {}), folds=3, judged=4, trained=tmp_path)
+        ablate(from_pairs(pairs), pairs, variants(settings(), {}), folds=3, judged_folds=4, trained=tmp_path)
 
 
 def test_differences_are_taken_scene_by_scene() -> None:

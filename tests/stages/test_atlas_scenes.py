@@ -16,10 +16,10 @@ from lstsr_core.evaluation.table import compare_all
 from lstsr_core.geo.raster import Raster
 from lstsr_core.pairs.pair import Pair, read_pair, write_pair
 from lstsr_core.sharpening.methods import Options, sharpen
-from lstsr_core.stages.atlas_scenes import FIGURES, Request, compare_scene, draw_scene, nearest_onto
+from lstsr_core.stages.atlas_scenes import FIGURES, AtlasRequest, compare_scene, draw_scene, nearest_onto
 from worlds.atlas import decoded_k, read_script
 
-REQUEST = Request(("bicubic", "tsharp"), "georeferenced", Products(Options()))
+REQUEST = AtlasRequest(("bicubic", "tsharp"), "georeferenced", Products(Options()))
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +144,7 @@ def test_a_scene_of_which_nothing_can_be_compared_says_why(synthetic_pair: Pair,
 
 
 def test_a_method_without_weights_is_left_out_with_its_reason(synthetic_pair: Pair, tmp_path: Path) -> None:
-    request = Request(("bicubic", "sc-unet"), "georeferenced", Products(Options(weights=tmp_path)))
+    request = AtlasRequest(("bicubic", "sc-unet"), "georeferenced", Products(Options(weights=tmp_path)))
     scene = compare_scene(synthetic_pair, request)
     assert list(scene.comparisons) == ["bicubic"] and scene.reasons == {"sc-unet": "weights missing"}
 
