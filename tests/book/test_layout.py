@@ -34,7 +34,8 @@ def test_names_on_the_page_stand_in_their_files() -> None:
     for path, line in (
         ("metrics/fourier.py", "def compare_spectra("), ("metrics/fourier.py", "def attenuation_db("),
         ("metrics/names.py", "BY_COLUMN = "), ("evaluation/table.py", "def measure("),
-        ("evaluation/products.py", "class KeptProducts("), ("evaluation/products.py", "class WrittenProducts("),
+        ("evaluation/products.py", "class KeptProducts("),
+        ("evaluation/products.py", "class WrittenProducts("),
         ("base/locks.py", "def alone_in("),
     ):  # fmt: skip
         name = line.removeprefix("def ").removeprefix("class ").rstrip("( =")
