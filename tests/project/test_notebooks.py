@@ -86,10 +86,11 @@ def test_parameters_are_those_of_the_sample(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_parameter_has_a_comment_above_it(name: str) -> None:
-    lines = source_of(parameters_cell(name)).splitlines()
-    comments, assignments = lines[0::2], lines[1::2]
-    assert all(re.match(r"# [A-Z\"].*\.$", line) for line in comments), comments
-    assert [line.partition(":")[0] for line in assignments] == list(parameters_of(name))
+    # A comment of a line or more, then its parameter.
+    parts = re.findall(r"((?:^# .*\n)+)^(\w+):", source_of(parameters_cell(name)), flags=re.MULTILINE)
+    comments = [" ".join(comment.split()).replace(" # ", " ") for comment, _ in parts]
+    assert all(re.fullmatch(r"# [A-Z\"].*\.", comment) for comment in comments), comments
+    assert [parameter for _, parameter in parts] == list(parameters_of(name))
 
 
 # Code
