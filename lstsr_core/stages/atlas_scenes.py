@@ -162,7 +162,7 @@ def draw_scene(pairs: Path, scene_id: str, directory: Path, request: AtlasReques
 def _write_scene(scene: SceneComparison, lst: Raster, directory: Path) -> dict[str, dict[str, int]]:
     comparisons, images = scene.comparisons, compared_images(scene.comparisons)
     spectra = spectra_of_images(images, scene.published)
-    drawn = {
+    figures = {
         "maps": (atlas_figures.scene_maps(lst, comparisons), _MAP_QUALITY),
         "differences": (atlas_figures.differences_from_aster(lst, comparisons), _MAP_QUALITY),
         "distributions": (panels.distributions(comparisons), None),
@@ -171,7 +171,7 @@ def _write_scene(scene: SceneComparison, lst: Raster, directory: Path) -> dict[s
     }
     sizes = {
         name: atlas_figures.write_image(figure, directory / f"{name}.webp", _DPI, quality)
-        for name, (figure, quality) in drawn.items()
+        for name, (figure, quality) in figures.items()
     }
     rasters = {"aster": images["aster"], "modis": lst, **{name: images[name] for name in comparisons}}
     labels = {name: atlas_figures.LST_LABEL if name == "modis" else panels.label(name) for name in rasters}
