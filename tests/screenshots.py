@@ -28,9 +28,8 @@ def take(run: Path, names: list[str]) -> Path:
                 for name in names:
                     page.goto(f"{address}{name}.html", wait_until="networkidle")
                     height = min(page.evaluate("document.documentElement.scrollHeight"), LONGEST)
-                    page.set_viewport_size(
-                        {"width": width, "height": height}
-                    )  # brings in what loads near the view
+                    # Brings in what loads near the view.
+                    page.set_viewport_size({"width": width, "height": height})
                     page.wait_for_load_state("networkidle")
                     page.screenshot(path=target / f"{name.replace('/', '-')}-{width}-{scheme}.png")
                     page.set_viewport_size({"width": width, "height": 900})

@@ -83,11 +83,12 @@ def test_progress_is_shown_for_each_notebook_and_cell(
 
 def test_nothing_leaves_the_run_directory(undisturbed: ProjectCopy) -> None:
     written = {path.name for path in undisturbed.run_directory.iterdir()}
+    # Patches and scenes that are not made again, and networks that are being trained.
     times = {
         ".patches",
         ".atlas",
         "trainings",
-    }  # patches and scenes that are not made again, and networks that are being trained
+    }
     assert written == {*NAMES, "notebooks", "provenance.json", ".lock"} | times
     assert not list((undisturbed.run_directory / "trainings").iterdir())
     assert {path.name for path in (undisturbed.root / "data" / "runs").iterdir()} == {"sample"}

@@ -269,9 +269,8 @@ def test_what_scrolls_sideways_fades_where_more_is_hidden(browser: Browser, addr
     wide.evaluate("box => box.scrollTo(box.scrollWidth, 0)")
     page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     assert wide.evaluate(HIDDEN_RIGHT) == "0px"
-    assert (
-        wide.evaluate("box => getComputedStyle(box).getPropertyValue('--hidden-below')") == "0px"
-    )  # it has its whole height
+    # It has its whole height.
+    assert wide.evaluate("box => getComputedStyle(box).getPropertyValue('--hidden-below')") == "0px"
     page.set_viewport_size({"width": 2600, "height": 900})
     page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     assert wide.evaluate("box => box.scrollWidth <= box.clientWidth") and wide.evaluate(HIDDEN_RIGHT) == "0px"

@@ -115,9 +115,8 @@ Source = Callable[[Archive], None]
 def refusal(source: Source, archive: Archive, capfd: pytest.CaptureFixture[str]) -> str:
     with pytest.raises(InputError) as caught:
         source(archive)
-    shown = "".join(
-        [*traceback.format_exception(caught.value), *capfd.readouterr()]
-    )  # with LSTSR_TRACEBACK, all of it
+    # With LSTSR_TRACEBACK, all of it.
+    shown = "".join([*traceback.format_exception(caught.value), *capfd.readouterr()])
     assert SECRET not in shown and "\n" not in str(caught.value)
     return str(caught.value)
 

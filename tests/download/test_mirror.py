@@ -101,9 +101,8 @@ def test_an_archive_is_fetched_once(
         "",
     ) and "8 granules fetched, 0 were here, 0 failed" in result.stdout
     assert named(out) == contents
-    assert sorted(path.name for path in out.iterdir()) == sorted(
-        [*contents, "manifest.csv"]
-    )  # pymodis left nothing behind
+    # Pymodis left nothing behind.
+    assert sorted(path.name for path in out.iterdir()) == sorted([*contents, "manifest.csv"])
     assert Counter(archive.asked_for_granules) == dict.fromkeys(contents, 1)
     assert {request.authorization for request in archive.requests} == {f"Bearer {TOKEN}"}
     archive.requests.clear()

@@ -34,9 +34,8 @@ def test_the_axis_of_an_image_ends_at_its_nyquist_frequency(synthetic_pair: Pair
     first, second = (
         table[table["method"] == name]["attenuation_db"].to_numpy() for name in ("ndvi", "twice")
     )
-    np.testing.assert_allclose(
-        first, second, atol=1e-9
-    )  # relative to the mean, so that a gain changes nothing
+    # Relative to the mean, so that a gain changes nothing.
+    np.testing.assert_allclose(first, second, atol=1e-9)
 
 
 def test_a_pair_has_spectra_of_aster_ndvi_and_each_product(synthetic_pair: Pair, tmp_path: Path) -> None:
@@ -46,12 +45,13 @@ def test_a_pair_has_spectra_of_aster_ndvi_and_each_product(synthetic_pair: Pair,
     assert table.columns.tolist() == SPECTRA_COLUMNS
     for protocol in PROTOCOLS:
         of_protocol = table[table["protocol"] == protocol]
+        # No weights for the network.
         assert of_protocol["method"].unique().tolist() == [
             "aster",
             "ndvi",
             "bicubic",
             "tsharp",
-        ]  # no weights for the network
+        ]
         fine = of_protocol.groupby("method")["attenuation_db"].apply(
             lambda found: found.iloc[len(found) // 2 :].mean()
         )

@@ -388,9 +388,8 @@ def test_a_pair_that_cannot_be_used_is_noted_and_passed(pairs_directory: Path) -
     )
     assert list(table["status"][8:]) == 4 * ["ok"]
     assert table["status"][:8].str.startswith("pair refused: ").all()
-    assert (
-        not table["status"].str.contains(str(pairs_directory), regex=False).any()
-    )  # tables are the same wherever they are made
+    # Tables are the same wherever they are made.
+    assert not table["status"].str.contains(str(pairs_directory), regex=False).any()
     assert table.loc[:7, METRIC_COLUMNS].isna().all().all()
 
 

@@ -331,9 +331,8 @@ def test_files_are_whole(name: str, tmp_path: Path) -> None:
     with Image.open(tmp_path / f"{name}.png") as picture:
         pixels = np.asarray(picture.convert("RGB"))
     assert min(pixels.shape[:2]) > 200
-    assert (
-        pixels.shape[1] <= 8.0 * PIXELS_PER_INCH
-    )  # wider figures would have smaller letters than the others on a page
+    # Wider figures would have smaller letters than the others on a page.
+    assert pixels.shape[1] <= 8.0 * PIXELS_PER_INCH
     assert (pixels < 128).any(axis=-1).mean() > 0.002  # something is drawn on the white page
     assert (pixels[:3] > 250).all()  # and nothing reaches over its edge
 
@@ -542,9 +541,8 @@ def test_study_area_holds_the_whole_tile_and_the_swaths_where_they_are() -> None
     (outlines,) = [drawn for drawn in axes.collections if str(drawn.get_label()).startswith("ASTER")]
     longitudes, latitudes = FOOTPRINT.T
     x, y = transform("EPSG:4326", SINUSOIDAL, longitudes.tolist(), latitudes.tolist())
-    np.testing.assert_allclose(
-        outlines.get_paths()[0].vertices, np.column_stack([x, y]), atol=1500.0
-    )  # sphere against ellipsoid
+    # Sphere against ellipsoid.
+    np.testing.assert_allclose(outlines.get_paths()[0].vertices, np.column_stack([x, y]), atol=1500.0)
 
 
 def test_study_area_says_what_the_outlines_are() -> None:

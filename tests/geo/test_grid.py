@@ -33,9 +33,8 @@ def test_tiles_are_ten_degrees_high_from_the_north_pole(tile: Tile) -> None:
 def test_tiles_are_ten_degrees_wide_at_the_equator(tile: Tile) -> None:
     left_m, _ = to_sinusoidal(-180.0 + 10.0 * tile.horizontal, 0.0)
     assert abs(tile.left_m) == pytest.approx(abs(left_m), abs=0.05)
-    assert (
-        tile.left_m * left_m >= 0.0 or abs(left_m) < 0.05 or tile.horizontal == 0
-    )  # −180° may be given as +180°
+    # −180° may be given as +180°.
+    assert tile.left_m * left_m >= 0.0 or abs(left_m) < 0.05 or tile.horizontal == 0
 
 
 def test_h18v04_starts_at_50_degrees_north_on_the_prime_meridian() -> None:

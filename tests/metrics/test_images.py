@@ -67,9 +67,8 @@ def slow_gssim(x: np.ndarray, r: np.ndarray, published: bool) -> float:
         for j in range(image_x.shape[1] - 6):
             window = np.s_[i : i + 7, j : j + 7]
             mean_x, mean_r = image_x[window].mean(), image_r[window].mean()
-            covariance = np.cov(
-                gradient_x[window].ravel(), gradient_r[window].ravel()
-            )  # over 48, like 49/48 of the mean
+            # Over 48, like 49/48 of the mean.
+            covariance = np.cov(gradient_x[window].ravel(), gradient_r[window].ravel())
             deviation_x, deviation_r = math.sqrt(covariance[0, 0]), math.sqrt(covariance[1, 1])
             luminance = (2 * mean_x * mean_r + c1) / (mean_x**2 + mean_r**2 + c1)
             contrast = (2 * deviation_x * deviation_r + c2) / (covariance[0, 0] + covariance[1, 1] + c2)

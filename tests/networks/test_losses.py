@@ -265,6 +265,5 @@ def test_published_weights_score_the_published_losses(
         sums += [float(loss.total), float(loss.reconstruction), float(loss.texture)]
     assert len(pairs) == 62
     for mean, figure in zip(sums / len(pairs), expected, strict=True):
-        assert mean == pytest.approx(
-            figure, abs=6e-5 if figure > 0.1 else 6e-6
-        )  # as many digits as are known
+        # As many digits as are known.
+        assert mean == pytest.approx(figure, abs=6e-5 if figure > 0.1 else 6e-6)

@@ -139,9 +139,8 @@ def test_total_is_the_weighted_sum_of_its_terms(long_run: TrainedModel) -> None:
 def test_the_best_epochs_weights_are_the_ones_kept(long_run: TrainedModel) -> None:
     losses = long_run.curves.set_index("epoch")["val_loss"]
     assert long_run.best_epoch == losses.idxmin()
-    assert (
-        long_run.best_epoch < losses.index.max() and losses.iloc[-1] > 1.05 * losses.min()
-    )  # else any weights would do
+    # Else any weights would do.
+    assert long_run.best_epoch < losses.index.max() and losses.iloc[-1] > 1.05 * losses.min()
     assert not long_run.network.training
     predicted, _ = predictions(long_run, REVERSED)
     lst, ndvi = z_scores(REVERSED, TRAINING)

@@ -106,9 +106,8 @@ def test_a_landscape_linear_in_pieces_is_recovered_away_from_its_breaks() -> Non
     predictor = level * np.random.default_rng(1).uniform(0.95, 1.05, level.shape)
     truth_k = np.interp(predictor, [0.0, 300.0, 1000.0], [290.0, 320.0, 299.0])
     error_k = np.abs(dms(emitted_block_means(truth_k), predictor) - truth_k)
-    away = slice(
-        80, 140
-    )  # from the break and, at the right, from predictors beyond what any coarse pixel has
+    # From the break and, at the right, from predictors beyond what any coarse pixel has.
+    away = slice(80, 140)
     assert predictor[:, away].min() > 300.0 > predictor.min()
     assert error_k[:, away].max() < 0.01
     assert np.abs(np.diff(truth_k[:, away])).mean() > 0.5  # there was detail to recover
@@ -147,9 +146,8 @@ def test_pixels_of_bad_quality_do_not_train(moving_window: int) -> None:
     poisoned_k = np.where(quality, clean_k, 650.0 - clean_k)
     without_k = np.where(quality, clean_k, np.nan)
 
-    away = slice(
-        4 * 15, None
-    )  # upsampling, of the windows' shares and of the residual, reaches two coarse pixels each
+    # Upsampling, of the windows' shares and of the residual, reaches two coarse pixels each.
+    away = slice(4 * 15, None)
     fine_k = dms(poisoned_k, predictor, quality=quality, moving_window=moving_window)
     np.testing.assert_array_equal(fine_k[away], dms(without_k, predictor, moving_window=moving_window)[away])
     assert np.isfinite(fine_k).all()
@@ -353,9 +351,8 @@ def test_weights_rise_with_homogeneity_and_are_halved_for_the_most_heterogeneous
 def test_bootstraps_that_hold_weightless_pixels_alone_still_train() -> None:
     """Nine of ten pixels weigh nothing, so that a third of the bootstraps has no weight."""
     level = np.full((4, 4), np.nan)
-    level.ravel()[:10] = 2.0 ** np.arange(
-        10
-    )  # powers of two keep the coefficients of variation exactly alike
+    # Powers of two keep the coefficients of variation exactly alike.
+    level.ravel()[:10] = 2.0 ** np.arange(10)
     pattern = np.where(np.arange(16) % 2, 0.75, 1.25)
     predictor = over_blocks(level) * pattern
     predictor[:4, :4] = np.where(pattern[:4] > 1.0, 1.125, 0.875)

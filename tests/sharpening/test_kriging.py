@@ -231,9 +231,8 @@ def test_valid_pixels_and_no_others_get_a_value_and_keep_their_mean(
 @pytest.mark.parametrize("published", [False, True])
 @given(slope=st.floats(-30.0, 30.0))
 def test_a_landscape_that_follows_ndvi_is_recovered(method: str, published: bool, slope: float) -> None:
-    ndvi = repeated(
-        np.random.default_rng(4).uniform(0.1, 0.9, (9, 8))
-    )  # equal within blocks: both aggregations are right
+    # Equal within blocks: both aggregations are right.
+    ndvi = repeated(np.random.default_rng(4).uniform(0.1, 0.9, (9, 8)))
     truth_k = 310.0 + slope * ndvi
     np.testing.assert_allclose(METHODS[method](block_means(truth_k), ndvi, published), truth_k, atol=1e-8)
 

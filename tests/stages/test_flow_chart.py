@@ -99,9 +99,8 @@ def test_the_chart_has_a_box_for_each_notebook_and_an_arrow_for_each_edge(tmp_pa
     names = [text.get_text() for text in texts(figure) if text.get_text() in BY_NOTEBOOK]
     assert len(boxes) == len(names) and names == list(UPSTREAM)
     arrows = [patch for patch in figure.axes[0].patches if isinstance(patch, FancyArrowPatch)]
-    assert (
-        len(arrows) == sum(len(sources) for name, sources in UPSTREAM.items() if name != LAST) + 1
-    )  # one bracket for the last
+    # One bracket for the last.
+    assert len(arrows) == sum(len(sources) for name, sources in UPSTREAM.items() if name != LAST) + 1
 
 
 def test_arrows_end_at_the_readers_in_the_colour_of_what_they_read(tmp_path: Path) -> None:

@@ -81,9 +81,8 @@ def test_a_profile_of_ones_own_runs_in_a_folder_of_its_name(folder: Path) -> Non
     checked = check_profile("mine", {"05_fourier": {"methods": ["tsharp"]}})
     assert {parameters.run for parameters in checked.values()} == {PROJECT / "data" / "runs" / "mine"}
     assert checked["01_download"].model_dump()["seed"] == 7
-    assert (
-        checked["03_training"].model_dump()["seed"] == 8
-    )  # what stands below the notebook's name counts for it
+    # What stands below the notebook's name counts for it.
+    assert checked["03_training"].model_dump()["seed"] == 8
     assert checked["05_fourier"].model_dump()["methods"] == ["tsharp"]
     assert checked["05_fourier"].model_dump()["pairs"] == ["057", "57"]
 

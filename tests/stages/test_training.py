@@ -183,9 +183,8 @@ def test_bicubics_losses_are_of_the_validation_patches(run: Path) -> None:
         float(figures["total loss of bicubic"]),
         [float(figures[f"{n} loss of bicubic"]) for n in TERMS],
     )
-    assert total == pytest.approx(
-        0.99 * parts[0] + 0.01 * parts[1], abs=1.01e-4
-    )  # three numbers of four decimals
+    # Three numbers of four decimals.
+    assert total == pytest.approx(0.99 * parts[0] + 0.01 * parts[1], abs=1.01e-4)
 
 
 def own_tables(directory: Path) -> None:

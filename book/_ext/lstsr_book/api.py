@@ -57,8 +57,8 @@ def fill_pages(folder: Path) -> None:
             if name not in package.modules or name in page_of:
                 fault = "was named before" if name in page_of else f"is no part of {PACKAGE}"
                 raise InputError(
-                    f"{path}: '{name}' {fault}; expected each wing and module once, as {{{{ reference geo"
-                    " }}."
+                    f"{path}: '{name}' {fault}; expected each wing and module once, "
+                    "as {{ reference geo }}."
                 )
             page_of[name] = path.stem
     reference = _Reference(package, page_of)
