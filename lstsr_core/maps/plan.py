@@ -49,8 +49,10 @@ class MapPlan:
 
 
 # Measured on one core that does 170 GFLOP/s in float32 matrices (benchmarks/bench_map.py).
-_OVERHEAD_S_PER_MEGAPIXEL = 0.6
-_S_PER_MEGAPIXEL = {"bicubic": 0.05, "tsharp": 0.03, "atprk": 0.13, "aatprk": 0.2, "dms": 0.75}
+_OVERHEAD_S_PER_MEGAPIXEL = 0.2
+_S_PER_MEGAPIXEL = {
+    "bicubic": 0.05, "tsharp": 0.03, "atprk": 0.13, "aatprk": 0.2, "dms": 0.75, "dms-local": 1.8,
+}  # fmt: skip
 _SEAMLESS_S_PER_MEGAPIXEL, _BLENDED_S_PER_MEGAPIXEL = 0.7, 2.3
 _BYTES_PER_PIXEL, _MEMORY_PER_PIXEL, _MEMORY_BASE = 2.5, 100, 600_000_000
 

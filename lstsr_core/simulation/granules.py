@@ -37,7 +37,7 @@ from lstsr_core.simulation.granule_writer import (
     write_water_granule,
 )  # fmt: skip
 from lstsr_core.simulation.landscape import MARGIN_COARSE_PIXELS, Landscape, landscape, stream
-from lstsr_core.simulation.scenes import simulate_night, simulate_scene
+from lstsr_core.simulation.scenes import simulate_night, simulate_scene, visible_bands
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
@@ -261,16 +261,7 @@ def _write_red_and_nir(request: _Request, path: Path, name: GranuleName) -> None
 def _write_rgb(request: _Request, path: Path, name: GranuleName) -> None:
     overpass, red, nir = _day(request)
     land = _ground_of(request).land
-    red_500m, nir_500m, water_500m = (
-        _halved(values) for values in (red.values, nir.values, _inner(land.water))
-    )
-    clear = ~overpass.cloud.repeat(2, axis=0).repeat(2, axis=1)
-    # Plants are green and deep water is blue; a cloud is white.
-    green = np.where(clear, 0.75 * red_500m + 0.08 * nir_500m, red_500m)
-    blue = np.where(clear, 0.60 * red_500m + 0.03 * water_500m, red_500m)
-    transform = red.transform @ Affine.scale(2)
-    bands = [Raster(values, transform, red.crs) for values in (red_500m, green, blue)]
-    write_rgb_granule(path, bands[0], bands[1], bands[2], name)
+    write_rgb_granule(path, *visible_bands(red, nir, _inner(land.water), overpass.cloud), name)
 
 
 def _write_water(request: _Request, path: Path, name: GranuleName) -> None:
@@ -320,10 +311,3 @@ def _inner_transform(land: Landscape) -> Affine:
 
 def _fine(coarse: NDArray[Scalar]) -> NDArray[Scalar]:
     return coarse.repeat(SCALE, axis=0).repeat(SCALE, axis=1)
-
-
-def _halved(values: FloatArray) -> FloatArray:
-    """Mean over each 2×2 block."""
-    rows, columns = values.shape
-    halved: FloatArray = values.reshape(rows // 2, 2, columns // 2, 2).mean(axis=(1, 3))
-    return halved

@@ -25,11 +25,15 @@ from scipy import ndimage
 from lstsr_core.base.errors import InputError
 from lstsr_core.geo.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SCALE, SINUSOIDAL
 from lstsr_core.geo.operators import DEFAULT_MTF, degrade
-from lstsr_core.geo.raster import BoolArray, Raster
+from lstsr_core.geo.raster import BoolArray, FloatArray, Raster
 from lstsr_core.modis.granule import LST_SCALE_K
 from lstsr_core.modis.names import GranuleName
 from lstsr_core.pairs.pair import PATCH_COARSE_PIXELS, Pair, write_pair
-from lstsr_core.simulation.granule_writer import write_lst_granule, write_reflectance_granule
+from lstsr_core.simulation.granule_writer import (
+    write_lst_granule,
+    write_reflectance_granule,
+    write_rgb_granule,
+)
 from lstsr_core.simulation.landscape import (
     CROPS,
     MARGIN_COARSE_PIXELS,
@@ -178,6 +182,35 @@ def aster_reference(truth: Raster, bias_k: float, noise_k: float, rng: np.random
     return canvas.with_values(np.where(np.isfinite(observed), weight * observed, 0.0))
 
 
+def visible_bands(
+    red: Raster, nir: Raster, water: FloatArray, cloud: BoolArray
+) -> tuple[Raster, Raster, Raster]:
+    """Red, green and blue of an area at 500 m: plants are green, deep water is blue and a cloud is white.
+
+    Parameters
+    ----------
+    red, nir : Raster
+        Surface reflectance at 250 m, of shape (4·rows, 4·columns).
+    water : array of shape (4·rows, 4·columns)
+        Share of each pixel.
+    cloud : bool array of shape (rows, columns)
+    """
+    red_500m, nir_500m, water_500m = (_halved(values) for values in (red.values, nir.values, water))
+    clear = ~cloud.repeat(2, axis=0).repeat(2, axis=1)
+    green = np.where(clear, 0.75 * red_500m + 0.08 * nir_500m, red_500m)
+    blue = np.where(clear, 0.60 * red_500m + 0.03 * water_500m, red_500m)
+    transform = red.transform @ Affine.scale(2)
+    bands = (Raster(values, transform, red.crs) for values in (red_500m, green, blue))
+    return tuple(bands)  # type: ignore[return-value]
+
+
+def _halved(values: FloatArray) -> FloatArray:
+    """Mean over each 2×2 block."""
+    rows, columns = values.shape
+    halved: FloatArray = values.reshape(rows // 2, 2, columns // 2, 2).mean(axis=(1, 3))
+    return halved
+
+
 def simulate(
     directory: Path,
     seed: int = 42,
@@ -191,7 +224,7 @@ def simulate(
     Parameters
     ----------
     directory : Path
-        Receives ``granules/`` (a MOD21A1D and a MOD09GQ file a day) and ``pairs/``
+        Receives ``granules/`` (a MOD21A1D, a MOD09GQ and a MOD09GA file a day) and ``pairs/``
         (three GeoTIFFs a pair: ``<id>_lst_1km.tif`` in kelvin, ``<id>_ndvi_250m.tif``
         and ``<id>_aster_250m.tif`` in tenths of kelvin).
     seed : int
@@ -222,15 +255,17 @@ def simulate(
     for day in days:
         scene = simulate_scene(land, day, mtf)
         production = f"{day.year + 2}001000000"
-        for product in ("MOD21A1D", "MOD09GQ"):
+        red, nir = scene.red.crop(inner, inner), scene.nir.crop(inner, inner)
+        for product in ("MOD21A1D", "MOD09GQ", "MOD09GA"):
             name = GranuleName(product, day, TILE, production=production)
             path = directory / "granules" / str(name)
             if product == "MOD21A1D":
                 write_lst_granule(path, scene.lst, name=name)
+            elif product == "MOD09GQ":
+                write_reflectance_granule(path, red, nir, name=name)
             else:
-                write_reflectance_granule(
-                    path, scene.red.crop(inner, inner), scene.nir.crop(inner, inner), name=name
-                )
+                bands = visible_bands(red, nir, land.water[inner, inner], scene.cloud)
+                write_rgb_granule(path, *bands, name)
         for identifier in range(pairs):
             if summer_days[identifier % len(summer_days)] == day:
                 random = stream(seed, PAIRS_STREAM, identifier)

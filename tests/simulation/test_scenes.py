@@ -20,7 +20,7 @@ from lstsr_core.evaluation.pair_statistics import pair_statistics
 from lstsr_core.geo.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, Tile
 from lstsr_core.geo.operators import degrade
 from lstsr_core.geo.raster import Raster, read_raster
-from lstsr_core.modis.granule import read_lst, read_ndvi
+from lstsr_core.modis.granule import RGB_PIXEL_M, read_lst, read_ndvi, read_rgb
 from lstsr_core.modis.names import GranuleName
 from lstsr_core.pairs.pair import write_aster
 from lstsr_core.simulation.landscape import MARGIN_COARSE_PIXELS, Landscape, landscape
@@ -74,7 +74,7 @@ def test_a_seed_gives_the_same_bytes_twice_and_another_seed_others(simulated: Pa
 def test_a_day_does_not_depend_on_the_days_before_it(simulated: Path, tmp_path: Path) -> None:
     simulate(tmp_path, days=(SUMMER,), windows=2, pairs=3)
     alone, together = digests(tmp_path), digests(simulated)
-    assert len(alone) == 2 + 9
+    assert len(alone) == 3 + 9
     assert alone.items() <= together.items()
 
 
@@ -82,15 +82,15 @@ def test_the_granules_are_on_the_tiles_window_grid(simulated: Path) -> None:
     paths = sorted((simulated / "granules").iterdir())
     names = [GranuleName.parse(path.name) for path in paths]
     assert [(name.product, name.date) for name in names] == [
-        (product, day) for product in ("MOD09GQ", "MOD21A1D") for day in (WINTER, SUMMER)
+        (product, day) for product in ("MOD09GA", "MOD09GQ", "MOD21A1D") for day in (WINTER, SUMMER)
     ]
     for path, name in zip(paths, names, strict=True):
         assert name.tile == Tile(18, 4)
-        raster, pixel_m, side = (
-            (read_lst(path), COARSE_PIXEL_M, 128)
-            if name.product == "MOD21A1D"
-            else (read_ndvi(path), FINE_PIXEL_M, 512)
-        )
+        raster, pixel_m, side = {
+            "MOD21A1D": lambda path: (read_lst(path), COARSE_PIXEL_M, 128),
+            "MOD09GQ": lambda path: (read_ndvi(path), FINE_PIXEL_M, 512),
+            "MOD09GA": lambda path: (read_rgb(path)[0], RGB_PIXEL_M, 256),
+        }[name.product](path)
         assert raster.values.shape == (side, side)
         assert raster.pixel_width_m == pytest.approx(pixel_m, abs=1e-6)
         windows = (
@@ -109,6 +109,13 @@ def test_the_granules_hold_the_scene(simulated: Path) -> None:
     difference = np.abs(ndvi.values - scene.ndvi.values[MARGIN:-MARGIN, MARGIN:-MARGIN])[clear]
     # Reflectance is stored in steps of 1e-4; over water both bands together are only some 0.06.
     assert difference.max() < 4e-3
+    red, _, blue = (
+        band.values for band in read_rgb(next((simulated / "granules").glob("MOD09GA.A2018196.*")))
+    )
+    fine_red = scene.red.values[MARGIN:-MARGIN, MARGIN:-MARGIN]
+    np.testing.assert_allclose(red, fine_red.reshape(256, 2, 256, 2).mean(axis=(1, 3)), atol=6e-5)
+    cloud = scene.cloud.repeat(2, axis=0).repeat(2, axis=1)
+    np.testing.assert_array_equal(blue[cloud], red[cloud])  # white
     assert np.median(difference) < 2e-4
     assert np.abs(ndvi.values[~clear]).max() < 0.05
 
@@ -300,7 +307,7 @@ def test_pairs_need_a_summer_day(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"April to September.*2018-01-15"):
         simulate(tmp_path, days=(WINTER,), windows=1)
     simulate(tmp_path, days=(WINTER,), windows=1, pairs=0)
-    assert len(digests(tmp_path)) == 2
+    assert len(digests(tmp_path)) == 3
 
 
 def test_a_night_is_cooler_than_the_day_and_warm_over_water(land: Landscape, scene: Scene) -> None:
