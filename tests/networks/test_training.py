@@ -18,13 +18,14 @@ from scipy import ndimage
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from lstsr_core.base.errors import InputError
-from lstsr_core.geo.operators import degrade, upsample
+from lstsr_core.geo.operators import degrade
 from lstsr_core.networks import training as training_module
 from lstsr_core.networks.checkpoint import read_checkpoint
 from lstsr_core.networks.curves import CURVE_COLUMNS
 from lstsr_core.networks.data import Batch, TrainingData
 from lstsr_core.networks.losses import Loss, sif_cnn_sr1
 from lstsr_core.networks.objectives import OBJECTIVES
+from lstsr_core.networks.operators import upsample
 from lstsr_core.networks.settings import MODELS, TrainingSettings
 from lstsr_core.networks.training import TrainedModel, loss_of_upsampled, train
 from lstsr_core.networks.weights import load_model, save_model
