@@ -101,10 +101,8 @@ def test_folds_are_trained_and_evaluated_by_what_has_not_seen_them(
         tmp_path / "metrics.csv",
     ]
     assert lstsr(*evaluate, "--keep-going")[0] == 0
-    checks, expected = (
-        [out / f"fold{fold}" / "sc-unet.safetensors" for fold in folds] for folds in (range(3), table["fold"])
-    )
-    assert opened == checks + expected
+    expected = [out / f"fold{fold}" / "sc-unet.safetensors" for fold in table["fold"]]
+    assert opened[-3:] == expected  # before them, the command may have looked whether each can be read
 
 
 def test_a_command_given_again_goes_on_or_starts_afresh(lstsr: Command, pairs: Path, tmp_path: Path) -> None:

@@ -165,7 +165,7 @@ def predict_blended(
 
     Parameters
     ----------
-    network, inputs, wanted
+    network, inputs, mask
         As for `predict_seamless`.
     first_row, first_column : int
         Where the grid of windows begins, in pixels left and above of the
