@@ -72,13 +72,13 @@ def write_notebook(
         }
 
     by_position = {figure.position: figure for figure in figures if figure.notebook == target.stem}
-    note = origin(target.stem, parameters)
+    maker = origin(target.stem, parameters)
     body = []
     for position, cell in enumerate(cells[1:], start=2):
         figure = by_position.get(position)
         body.append(_without_empty_headings(without_image(cell) if figure else cell))
         if figure:
-            body.append(markdown(f"figure-{figure.name}", figure.markdown(note)))
+            body.append(markdown(f"figure-{figure.name}", figure.markdown(maker)))
     body = with_parameters_used(body, changed_parameters(target.stem, parameters).keys() | _WITHIN_A_RUN)
     last = f"(provenance-{target.stem})=\n" + _provenance_section(provenance)
     notebook["cells"] = [first, markdown("edition", note), *body, markdown("provenance", last)]
@@ -93,9 +93,8 @@ def with_parameters_used(cells: Sequence[dict[str, Any]], names: set[str]) -> li
     Parameters
     ----------
     cells : sequence of dict
-        Of a notebook that papermill ran: one tagged "parameters" and, unless none was given, "injected-
-        parameters"
-        after it.
+        Of a notebook that papermill ran: one tagged "parameters" and, unless none was given, one tagged
+        "injected-parameters" after it.
     names : set of str
         Parameters whose given values are shown; the others keep the defaults as they are written, such as
         ``["all"]``.
