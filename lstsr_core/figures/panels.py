@@ -16,7 +16,8 @@ from matplotlib.patches import Patch as LegendPatch
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
-from lstsr_core.evaluation.protocols import ASTER_VALID_K, Comparison
+from lstsr_core.evaluation.protocols import Comparison
+from lstsr_core.pairs.swath import ASTER_VALID_K
 from lstsr_core.figures.files import show as show
 from lstsr_core.figures.files import styled
 from lstsr_core.figures.tile_map import project, tile_map
