@@ -301,6 +301,22 @@ def make_parser() -> argparse.ArgumentParser:
         help="directory for test_scenes.csv and, with --folds, metrics.csv and curves.csv",
     )  # fmt: skip
 
+    calibrate = commands.add_parser(
+        "calibrate",
+        help="fit restored spectra, ASTER's level and the uncertainty to ASTER of the development scenes",
+    )
+    calibrate.set_defaults(command=_calibrate)
+    calibrate.add_argument(
+        "--pairs", type=Path, required=True, help="directory of the pairs, ASTER with them"
+    )
+    calibrate.add_argument(
+        "--folds",
+        type=Path,
+        required=True,
+        help="directory that lstsr train --model aster-unet --folds wrote",
+    )
+    calibrate.add_argument("--out", type=Path, required=True, help="JSON file of coefficients and figures")
+
     patches = commands.add_parser(
         "patches", help="cut LST–NDVI patches from granules; again, it cuts what is new or changed"
     )
@@ -658,6 +674,23 @@ def _report(options: argparse.Namespace) -> int:
     write_table(table, options.out / weights_report.TEST_TABLE)
     weights_report.note_test_scenes(table, options.weights)
     print(f"{options.out}: {', '.join(names)}; means noted in the cards of {options.weights}")
+    return 0
+
+
+def _calibrate(options: argparse.Namespace) -> int:
+    from lstsr_core.base.outputs import check_outputs
+    from lstsr_core.evaluation.calibration import calibrate
+
+    for directory in (options.pairs, options.folds):
+        if not directory.is_dir():
+            raise InputError(f"{directory}: no such directory.")
+    check_outputs(options, options.out)
+    content = calibrate(options.pairs, options.folds, options.out)
+    for network in ("sc-unet", "aster-unet"):
+        for name, means in content[network]["out_of_fold"].items():
+            figures = ", ".join(f"{metric} {value:.3f}" for metric, value in means.items())
+            print(f"{name}, out of fold: {figures}")
+    print(f"{options.out}: coefficients written")
     return 0
 
 

@@ -7,8 +7,9 @@ are out of fold, by whole groups of neighbours. No ASTER of a test scene is open
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -358,10 +359,16 @@ def coverage(errors: Errors, deviation_k: FloatArray) -> dict[str, float]:
     return {"within_1": float((size < 1.0).mean()), "within_1.96": float((size < 1.96).mean())}
 
 
-def fit_gaps(judges: Sequence[Judge], method: str, options: Options) -> tuple[float, float]:
+def fit_gaps(judges: Sequence[Judge], product_k: Callable[[Pair], FloatArray]) -> tuple[float, float]:
     """What gaps do to a product near them: kelvin at the gap, and pixels over which that falls to 1/e.
 
     Gaps of the shape of clouds are cut into whole scenes, and products with and without them compared.
+
+    Parameters
+    ----------
+    judges : sequence of Judge
+    product_k : callable
+        Gives a pair's product.
     """
     random = np.random.default_rng(SEED)
     distances, squares = [], []
@@ -369,8 +376,8 @@ def fit_gaps(judges: Sequence[Judge], method: str, options: Options) -> tuple[fl
         pair = judge.pair
         noise = ndimage.gaussian_filter(random.standard_normal(pair.lst.values.shape), 3.0)
         lst_k = np.where(noise > np.quantile(noise, 1.0 - _GAP_SHARE), np.nan, pair.lst.values)
-        whole = sharpen(pair, method, options).values
-        cut = sharpen(replace(pair, lst=pair.lst.with_values(lst_k)), method, options).values
+        whole = product_k(pair)
+        cut = product_k(replace(pair, lst=pair.lst.with_values(lst_k)))
         both = np.isfinite(cut) & np.isfinite(whole)
         away = uncertainty.distance_to_gap(~np.isfinite(cut), 64.0)
         distances.append(away[both])
@@ -414,11 +421,13 @@ def calibrate(directory: Path, folds: Path, out: Path) -> dict[str, Any]:
     judges = read_judges(directory)
     fold_of = group_folds(np.array([judge.group for judge in judges]), FOLDS, SEED)
     differences = level_differences_k(judges)
-    line, levels_k = fit_level(judges, differences), np.zeros(len(judges))
+    line = fit_level(judges, differences)
+    levels: list[FloatArray] = [np.empty(0)] * len(judges)
     for inside, outside in _splits(fold_of):
         fitted = fit_level([judges[i] for i in inside], differences[inside])
-        features = _level_features([judges[i] for i in outside])
-        levels_k[outside] = fitted(features[:, 0], features[:, 1])
+        for i in outside:
+            levels[i] = level.difference_k(judges[i].pair.lst.values, fitted)
+    levels_k = np.array([float(image.mean()) for image in levels])
     error = float(np.square(differences).mean()), float(np.square(differences - levels_k).mean())
     content: dict[str, Any] = {
         "card": {
@@ -438,16 +447,18 @@ def calibrate(directory: Path, folds: Path, out: Path) -> dict[str, Any]:
             "out_of_fold": {
                 network: _means(judges, products),
                 restored_method: _means(judges, restored_k),
-                f"{network}, level fitted": _means(judges, _added(products, levels_k)),
-                f"{restored_method}, level fitted": _means(judges, _added(restored_k, levels_k)),
+                f"{network}, level fitted": _means(judges, _added(products, levels)),
+                f"{restored_method}, level fitted": _means(judges, _added(restored_k, levels)),
             },
         }
-        gap = fit_gaps(judges[:: max(1, len(judges) // 12)], network, options)
-        outputs = {restored_method: restored_k}
+        some = judges[:: max(1, len(judges) // 12)]
+        gap = fit_gaps(some, partial(_product, network, options, None))
+        restored_gap = fit_gaps(some, partial(_product, network, options, gains))
+        outputs, gaps = {restored_method: restored_k}, {restored_method: restored_gap}
         if network == "aster-unet":
-            outputs |= {network: products, "aster-unet-levelled": _added(products, levels_k)}
+            outputs |= {network: products, "aster-unet-levelled": _added(products, levels)}
         for method, images in outputs.items():
-            content["uncertainty"][method] = _fit_method(judges, images, fold_of, gap)
+            content["uncertainty"][method] = _fit_method(judges, images, fold_of, gaps.get(method, gap))
     with written_atomically(out) as temporary:
         temporary.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return content
@@ -470,8 +481,13 @@ def _fit_network(
     return gains, images
 
 
-def _added(products: Sequence[FloatArray], levels_k: FloatArray) -> list[FloatArray]:
-    return [product + level_k for product, level_k in zip(products, levels_k, strict=True)]
+def _product(network: str, options: Options, gains: Restoration | None, pair: Pair) -> FloatArray:
+    product_k = sharpen(pair, network, options).values
+    return product_k if gains is None else restored(product_k, pair.lst.values, gains)
+
+
+def _added(products: Sequence[FloatArray], levels: Sequence[FloatArray]) -> list[FloatArray]:
+    return [product + level_k for product, level_k in zip(products, levels, strict=True)]
 
 
 def _means(judges: Sequence[Judge], products: Sequence[FloatArray]) -> dict[str, float]:
