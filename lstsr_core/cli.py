@@ -316,6 +316,9 @@ def make_parser() -> argparse.ArgumentParser:
         help="directory that lstsr train --model aster-unet --folds wrote",
     )
     calibrate.add_argument("--out", type=Path, required=True, help="JSON file of coefficients and figures")
+    calibrate.add_argument(
+        "--weights", type=Path, help="aster-unet.safetensors of all scenes, whose card gets the figures"
+    )
 
     patches = commands.add_parser(
         "patches", help="cut LST–NDVI patches from granules; again, it cuts what is new or changed"
@@ -679,13 +682,17 @@ def _report(options: argparse.Namespace) -> int:
 
 def _calibrate(options: argparse.Namespace) -> int:
     from lstsr_core.base.outputs import check_outputs
-    from lstsr_core.evaluation.calibration import calibrate
+    from lstsr_core.evaluation.calibration import calibrate, note_in_card
 
     for directory in (options.pairs, options.folds):
         if not directory.is_dir():
             raise InputError(f"{directory}: no such directory.")
     check_outputs(options, options.out)
+    if options.weights is not None and not options.weights.is_file():
+        raise InputError(f"{options.weights}: no such file; expected aster-unet.safetensors.")
     content = calibrate(options.pairs, options.folds, options.out)
+    if options.weights is not None:
+        note_in_card(content, options.weights)
     for network in ("sc-unet", "aster-unet"):
         for name, means in content[network]["out_of_fold"].items():
             figures = ", ".join(f"{metric} {value:.3f}" for metric, value in means.items())

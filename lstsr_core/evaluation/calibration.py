@@ -26,6 +26,7 @@ from lstsr_core.evaluation.protocols import Georeferenced, largest_rectangle
 from lstsr_core.geo.operators import upsample
 from lstsr_core.geo.raster import FloatArray, fill_nearest, warp_onto
 from lstsr_core.metrics.fourier import attenuation_db, compare_spectra, ring_members
+from lstsr_core.networks.weights import load_model, save_model
 from lstsr_core.networks.weights_files import NETWORKS
 from lstsr_core.pairs.pair import Pair, align, fine_grid
 from lstsr_core.pairs.scenes import read_development
@@ -386,7 +387,7 @@ def fit_gaps(judges: Sequence[Judge], product_k: Callable[[Pair], FloatArray]) -
     edges = np.array([0.0, 4.0, 8.0, 12.0, 16.0, 24.0, 32.0, 48.0])
     bins = np.digitize(distance, edges) - 1
     places = [float(distance[bins == k].mean()) for k in range(len(edges) - 1)]
-    sizes = [float(np.sqrt(square[bins == k].mean())) for k in range(len(edges) - 1)]
+    sizes = [float(np.sqrt(square[bins == k].mean())) + 1e-3 for k in range(len(edges) - 1)]
     slope, size = np.polyfit(places, np.log(sizes), 1, w=np.sqrt(sizes))
     return round(float(np.exp(size)), 3), round(float(-1.0 / slope), 1)
 
@@ -462,6 +463,28 @@ def calibrate(directory: Path, folds: Path, out: Path) -> dict[str, Any]:
     with written_atomically(out) as temporary:
         temporary.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return content
+
+
+def note_in_card(content: Mapping[str, Any], weights: Path) -> None:
+    """Write into the card of a weights file of ``aster-unet`` what its folds gave.
+
+    Parameters
+    ----------
+    content : mapping
+        As `calibrate` gives it.
+    weights : Path
+
+    Raises
+    ------
+    InputError
+        If the file is missing or damaged.
+    """
+    model = load_model(weights)
+    figures_of = content["aster-unet"]["out_of_fold"]
+    card = {**model.card, "out_of_fold": figures_of, "judged_as": content["card"]["out_of_fold"]}
+    if "git_revision" not in card or card["git_revision"] == "unknown":
+        card["git_revision"] = content["card"]["git_revision"]
+    save_model(model.network, model.statistics, weights, card)
 
 
 def _splits(fold_of: IntArray) -> list[tuple[IntArray, IntArray]]:

@@ -17,7 +17,6 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from lstsr_core.evaluation.protocols import Comparison
-from lstsr_core.pairs.swath import ASTER_VALID_K
 from lstsr_core.figures.files import show as show
 from lstsr_core.figures.files import styled
 from lstsr_core.figures.tile_map import project, tile_map
@@ -27,6 +26,7 @@ from lstsr_core.geo.raster import FloatArray, Raster
 from lstsr_core.metrics.line import fit_line
 from lstsr_core.metrics.names import BY_COLUMN, COARSE_METRICS, metrics_of
 from lstsr_core.pairs.pair import Pair
+from lstsr_core.pairs.swath import ASTER_VALID_K
 from lstsr_core.sharpening.methods import METHODS
 from lstsr_core.sharpening.variogram import FittedVariograms
 
@@ -59,10 +59,11 @@ def _line(name: str) -> dict[str, object]:
         return {"color": "#000000", "linewidth": 2.2, "label": ASTER_LABEL}
     if name == "ndvi":
         return {"color": "#777777", "linestyle": "--", "linewidth": 1.2, "label": NDVI_LABEL}
-    index = 1 + list(METHODS).index(name) % (len(_COLOURS) - 1)  # the first is ASTER's
+    turn, place = divmod(list(METHODS).index(name), len(_COLOURS) - 1)
+    dash = 1 + (place + 2 * turn) % (len(_DASHES) - 1)  # colours come again with other dashes
     return {
-        "color": _COLOURS[index],
-        "linestyle": _DASHES[index],
+        "color": _COLOURS[1 + place],  # the first is ASTER's
+        "linestyle": _DASHES[dash],
         "linewidth": 1.6,
         "label": label(name),
     }

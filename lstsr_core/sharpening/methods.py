@@ -197,6 +197,13 @@ def weights_of(scene: str, name: str, options: Options) -> Path | None:
     )
 
 
+def coefficients_of(name: str) -> Path | None:
+    """The file of fitted coefficients that a method reads beside its weights; None if it reads none."""
+    from lstsr_core.sharpening.restoration import COEFFICIENTS
+
+    return COEFFICIENTS if METHODS[name].source == "companion" and name in NETWORKS else None
+
+
 def _for_scene(scene: str, name: str, options: Options) -> Options:
     if options.weights is None or name not in NETWORKS:
         return options
