@@ -2,8 +2,8 @@
 
 σ² = k²·(o² + (w₀ + w₁·t + w₂·n + w₃·r)²) + g²·e^(−2d/l). o is what the level of a scene differs by between
 MODIS and ASTER, one figure for all; t and n are the local deviations of the high-passed product and NDVI,
-r the local size of the residual at 1 km. k was set between what 68 and 95 % of the pixels ask for, out of fold. The
-last term is for pixels at a distance d of a gap, where a network sees the nearest pixel in its place: g and l
+r the local size of the residual at 1 km. k was set between what 68 and 95 % of the pixels ask for. The last
+term is for pixels at a distance d of a gap, where a network sees the nearest pixel in its place: g and l
 were fitted to what gaps cut into whole scenes did to their products.
 """
 
