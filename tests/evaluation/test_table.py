@@ -256,9 +256,12 @@ def test_what_a_pair_lacks_is_masked_or_told(
     assert [row["method"] for row in rows] == list(METHODS)
     bicubic, regressions, dms, networks = EXPECTED[lacking, protocol]
     for row in rows:
-        told = {"bicubic": bicubic, "dms": dms, "dms-local": dms, **dict.fromkeys(RUNS_A_NETWORK, networks)}.get(
-            str(row["method"]), regressions
-        )
+        told = {
+            "bicubic": bicubic,
+            "dms": dms,
+            "dms-local": dms,
+            **dict.fromkeys(RUNS_A_NETWORK, networks),
+        }.get(str(row["method"]), regressions)
         assert str(row["status"]).startswith(told), row["method"]
         assert "\n" not in str(row["status"])
         names = [name for name in METRIC_COLUMNS if name in row]

@@ -130,9 +130,7 @@ def test_methods_of_the_paper_have_three_bands(granules: Granules, tmp_path: Pat
         assert source.descriptions == ("LST", "consistency residual at 1 km", "validity")
 
 
-def test_an_areas_map_and_uncertainty_are_part_of_the_whole(
-    wide_granules: Granules, tmp_path: Path
-) -> None:
+def test_an_areas_map_and_uncertainty_are_part_of_the_whole(wide_granules: Granules, tmp_path: Path) -> None:
     request = Request("aster-unet-restored")
     predict_granule(wide_granules.lst, wide_granules.reflectance, tmp_path / "whole.tif", request)
     with rasterio.open(tmp_path / "whole.tif") as source:
