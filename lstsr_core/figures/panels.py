@@ -34,16 +34,17 @@ LST_COLOURS, NDVI_COLOURS, DIFFERENCE_COLOURS = "inferno", "viridis", "cividis"
 NO_VALUE_COLOUR = "#C4C4C4"
 """Of the pixels of a map that have no value."""
 ASTER_LABEL, NDVI_LABEL = "ASTER", "NDVI"
-MARKERS = "o^sDvPX*hp"
-# Okabe and Ito's colours and three of Tol's; with them a dash pattern each, so that lines are told apart
+MARKERS = "o^sDvPX*hpd<>8"
+# Okabe and Ito's colours and seven of Tol's; with them a dash pattern each, so that lines are told apart
 # without colour.
 _COLOURS = [
     "#000000", "#E69F00", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#999933", "#882255",
-    "#332288",
+    "#332288", "#AA4499", "#117733", "#661100", "#6699CC",
 ]  # fmt: skip
 _DASHES: list[tuple[int, tuple[float, ...]]] = [
     (0, ()), (0, (6, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (3, 1)), (0, (8, 2, 1, 2, 1, 2)),
     (0, (2, 3)), (0, (10, 3)), (0, (4, 1, 1, 1)), (0, (12, 2, 1, 2)),
+    (0, (6, 1, 3, 1)), (0, (1, 3)), (0, (14, 4)), (0, (3, 1, 1, 1, 1, 1)),
 ]  # fmt: skip
 
 
@@ -59,11 +60,10 @@ def _line(name: str) -> dict[str, object]:
         return {"color": "#000000", "linewidth": 2.2, "label": ASTER_LABEL}
     if name == "ndvi":
         return {"color": "#777777", "linestyle": "--", "linewidth": 1.2, "label": NDVI_LABEL}
-    turn, place = divmod(list(METHODS).index(name), len(_COLOURS) - 1)
-    dash = 1 + (place + 2 * turn) % (len(_DASHES) - 1)  # colours come again with other dashes
+    index = 1 + list(METHODS).index(name) % (len(_COLOURS) - 1)  # the first is ASTER's
     return {
-        "color": _COLOURS[1 + place],  # the first is ASTER's
-        "linestyle": _DASHES[dash],
+        "color": _COLOURS[index],
+        "linestyle": _DASHES[index],
         "linewidth": 1.6,
         "label": label(name),
     }
