@@ -241,11 +241,17 @@ def make_parser() -> argparse.ArgumentParser:
         "train", help="train the networks and write their weights; stopped, the same command goes on"
     )
     train.set_defaults(command=_train)
-    train.add_argument("--model", default="all", help="sif-cnn-sr1, sif-cnn-sr2, sc-unet, all three (all, default), or "
-                       "aster-unet, this companion's, with --target aster")  # fmt: skip
-    train.add_argument("--target", choices=["modis", "aster"], default="modis",
-                       help="what is learned from: MODIS alone, as the paper does (default), or ASTER of the development "
-                       "pairs, for aster-unet")  # fmt: skip
+    train.add_argument(
+        "--model",
+        default="all",
+        help="sif-cnn-sr1, sif-cnn-sr2, sc-unet, all three (all, default), or aster-unet with --target aster",
+    )
+    train.add_argument(
+        "--target",
+        choices=["modis", "aster"],
+        default="modis",
+        help="what is learned from: MODIS alone as in the paper (default), or ASTER of development pairs",
+    )
     train.add_argument(
         "--settings", default="pairs", help="pairs (default), paper, or a YAML file for one model"
     )
@@ -776,9 +782,9 @@ def _evaluate(options: argparse.Namespace) -> int:
     directories = {
         options.weights and unseen_weights(options.weights, pair_id) for pair_id in ids if networks
     }
-    for path in {weights_file(directory, NETWORKS[name]) for directory in directories for name in networks}:
-        if path is not None:
-            load_model(path)  # refused here if it is damaged or of another network, rather than in every row
+    files = {weights_file(directory, NETWORKS[name]) for directory in directories for name in networks}
+    for path in sorted(path for path in files if path is not None):
+        load_model(path)  # refused here if it is damaged or of another network, rather than in every row
     results = evaluate(
         options.pairs, bar(ids, "Evaluating", "pair"), methods, protocols,
         Options(options.weights, options.seed), lpips, options.keep_going,

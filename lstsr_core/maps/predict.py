@@ -158,7 +158,8 @@ def predict_granule(
     out : Path
         The Cloud-Optimised GeoTIFF to write: LST in kelvin; D of the map minus the 1 km LST
         over each coarse pixel, NaN where the sensor's footprint holds a masked pixel;
-        `FLAGS`; of the companion's methods that tell it, the uncertainty in kelvin. A quicklook has its name with ``.png``.
+        `FLAGS`; of the companion's methods that tell it, the uncertainty in kelvin. A quicklook has its
+        name with ``.png``.
     request : Request
     shared : dict of str to str, optional
         `request_tags` of the request, where many maps are made by one.

@@ -83,7 +83,8 @@ class Request:
         if path is None:
             where = f"{self.weights} holds" if self.weights else "the package brings"
             raise InputError(
-                f"{self.method}: {where} no weights for it; name a directory with {NETWORKS[self.method]}.safetensors."
+                f"{self.method}: {where} no weights for it; name a directory with"
+                f" {NETWORKS[self.method]}.safetensors."
             )
         return path
 
