@@ -241,7 +241,17 @@ def make_parser() -> argparse.ArgumentParser:
         "train", help="train the networks and write their weights; stopped, the same command goes on"
     )
     train.set_defaults(command=_train)
-    train.add_argument("--model", default="all", help="sif-cnn-sr1, sif-cnn-sr2, sc-unet, or all (default)")
+    train.add_argument(
+        "--model",
+        default="all",
+        help="sif-cnn-sr1, sif-cnn-sr2, sc-unet, all three (all, default), or aster-unet with --target aster",
+    )
+    train.add_argument(
+        "--target",
+        choices=["modis", "aster"],
+        default="modis",
+        help="what is learned from: MODIS alone as in the paper (default), or ASTER of development pairs",
+    )
     train.add_argument(
         "--settings", default="pairs", help="pairs (default), paper, or a YAML file for one model"
     )
@@ -296,6 +306,25 @@ def make_parser() -> argparse.ArgumentParser:
         "--out", type=Path, required=True,
         help="directory for test_scenes.csv and, with --folds, metrics.csv and curves.csv",
     )  # fmt: skip
+
+    calibrate = commands.add_parser(
+        "calibrate",
+        help="fit restored spectra, ASTER's level and the uncertainty to ASTER of the development scenes",
+    )
+    calibrate.set_defaults(command=_calibrate)
+    calibrate.add_argument(
+        "--pairs", type=Path, required=True, help="directory of the pairs, ASTER with them"
+    )
+    calibrate.add_argument(
+        "--folds",
+        type=Path,
+        required=True,
+        help="directory that lstsr train --model aster-unet --folds wrote",
+    )
+    calibrate.add_argument("--out", type=Path, required=True, help="JSON file of coefficients and figures")
+    calibrate.add_argument(
+        "--weights", type=Path, help="aster-unet.safetensors of all scenes, whose card gets the figures"
+    )
 
     patches = commands.add_parser(
         "patches", help="cut LST–NDVI patches from granules; again, it cuts what is new or changed"
@@ -524,6 +553,8 @@ def _train(options: argparse.Namespace) -> int:
     from lstsr_core.pairs.pair import pair_ids
     from lstsr_core.pairs.scenes import are_published
 
+    if options.model == "aster-unet" or options.target == "aster":
+        return _fine_tune(options)
     if options.model not in (*MODELS, "all"):
         raise InputError(f"unknown model '{options.model}'; known models: {', '.join(MODELS)} (or all).")
     models = MODELS if options.model == "all" else [options.model]
@@ -569,6 +600,51 @@ def _train(options: argparse.Namespace) -> int:
     return 0
 
 
+def _fine_tune(options: argparse.Namespace) -> int:
+    if (options.model, options.target) != ("aster-unet", "aster"):
+        raise InputError(
+            f"--model {options.model} with --target {options.target}: aster-unet alone learns from ASTER;"
+            " give --model aster-unet --target aster, or another model without --target."
+        )
+    if options.pairs is None or options.scenes != "development":
+        raise InputError(
+            "--target aster needs --pairs, and takes the development scenes alone: the test scenes judge."
+        )
+    from lstsr_core.base.outputs import check_outputs
+    from lstsr_core.base.text import read_yaml
+    from lstsr_core.networks import cross_validation, fine_tuning
+    from lstsr_core.networks.weights_files import FOLDS_TABLE
+    from lstsr_core.pairs.pair import pair_ids
+
+    values, where = {}, "the settings"
+    if options.settings != "pairs":
+        values, where = (
+            read_yaml(Path(options.settings), "YAML with names and values of settings"),
+            options.settings,
+        )
+    if options.threads is not None:
+        values |= {"threads": options.threads}
+    settings = fine_tuning.FineTuningSettings.check(values, where)
+    if not options.pairs.is_dir():
+        raise InputError(f"{options.pairs}: no such directory.")
+    endings = ("safetensors", cross_validation.CHECKPOINT, "curves.csv")
+    written = [FOLDS_TABLE, *(f"{settings.model}.{ending}" for ending in endings)]
+    check_outputs(options, *(options.out / name for name in written))
+    data = fine_tuning.read_scenes(options.pairs)
+    left_out = len(pair_ids(options.pairs)) - len(data)
+    if left_out:
+        print(f"{left_out} test scenes are left out, which judge", file=sys.stderr)
+    source = f"ASTER and MODIS of {len(data)} development pairs, aligned and registered"
+    if not options.resume:
+        cross_validation.forget(settings.model, options.out)
+    if options.folds is not None:
+        fine_tuning.fine_tune_folds(data, settings, options.folds, options.out, source)
+    else:
+        fine_tuning.fine_tune(data, settings, options.out, source)
+    print(f"{options.out}: {settings.model} trained")
+    return 0
+
+
 def _card(options: argparse.Namespace) -> int:
     if options.weights.suffix == ".pt":
         from lstsr_core.networks.weights import (
@@ -607,6 +683,27 @@ def _report(options: argparse.Namespace) -> int:
     write_table(table, options.out / weights_report.TEST_TABLE)
     weights_report.note_test_scenes(table, options.weights)
     print(f"{options.out}: {', '.join(names)}; means noted in the cards of {options.weights}")
+    return 0
+
+
+def _calibrate(options: argparse.Namespace) -> int:
+    from lstsr_core.base.outputs import check_outputs
+    from lstsr_core.evaluation.calibration import calibrate, note_in_card
+
+    for directory in (options.pairs, options.folds):
+        if not directory.is_dir():
+            raise InputError(f"{directory}: no such directory.")
+    check_outputs(options, options.out)
+    if options.weights is not None and not options.weights.is_file():
+        raise InputError(f"{options.weights}: no such file; expected aster-unet.safetensors.")
+    content = calibrate(options.pairs, options.folds, options.out)
+    if options.weights is not None:
+        note_in_card(content, options.weights)
+    for network in ("sc-unet", "aster-unet"):
+        for name, means in content[network]["out_of_fold"].items():
+            figures = ", ".join(f"{metric} {value:.3f}" for metric, value in means.items())
+            print(f"{name}, out of fold: {figures}")
+    print(f"{options.out}: coefficients written")
     return 0
 
 
@@ -661,7 +758,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     from lstsr_core.evaluation.table import evaluate, write_table
     from lstsr_core.metrics.perceptual import load_lpips
     from lstsr_core.networks.weights import load_model
-    from lstsr_core.networks.weights_files import PUBLISHED_CHECKPOINTS, unseen_weights, weights_file
+    from lstsr_core.networks.weights_files import NETWORKS, unseen_weights, weights_file
     from lstsr_core.pairs.pair import pair_ids
     from lstsr_core.pairs.scenes import read_part
     from lstsr_core.sharpening.methods import WEIGHTS_MISSING, Options, check_methods
@@ -681,13 +778,13 @@ def _evaluate(options: argparse.Namespace) -> int:
         if everything
         else [pair.id for pair in read_part(options.pairs, options.scenes)]
     )
-    networks = [name for name in methods if name in PUBLISHED_CHECKPOINTS]
+    networks = [name for name in methods if name in NETWORKS]
     directories = {
         options.weights and unseen_weights(options.weights, pair_id) for pair_id in ids if networks
     }
-    for path in {weights_file(directory, name) for directory in directories for name in networks}:
-        if path is not None:
-            load_model(path)  # refused here if it is damaged or of another network, rather than in every row
+    files = {weights_file(directory, NETWORKS[name]) for directory in directories for name in networks}
+    for path in sorted(path for path in files if path is not None):
+        load_model(path)  # refused here if it is damaged or of another network, rather than in every row
     results = evaluate(
         options.pairs, bar(ids, "Evaluating", "pair"), methods, protocols,
         Options(options.weights, options.seed), lpips, options.keep_going,

@@ -6,12 +6,13 @@ import numpy as np
 from scipy import ndimage
 
 from lstsr_core.base.errors import InputError
-from lstsr_core.evaluation.protocols import ASTER_EROSIONS, ASTER_VALID_K, largest_rectangle
+from lstsr_core.evaluation.protocols import largest_rectangle
 from lstsr_core.geo.grid import SCALE, check_nested
 from lstsr_core.geo.operators import block_mean
 from lstsr_core.geo.raster import FloatArray
 from lstsr_core.metrics.fourier import attenuation_db
 from lstsr_core.metrics.line import fit_line
+from lstsr_core.pairs.swath import ASTER_EROSIONS, ASTER_VALID_K
 
 BANDS = ("low", "middle", "high")
 

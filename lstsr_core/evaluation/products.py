@@ -30,6 +30,7 @@ from lstsr_core.sharpening.methods import (
     OWN_METHODS,
     Method,
     Options,
+    coefficients_of,
     in_sample,
     sharpen,
     weights_of,
@@ -283,6 +284,9 @@ def _inputs(pair: ModisPair) -> str:
 def _made_from(pair: ModisPair, method: str, options: Options) -> str:
     weights = weights_of(pair.id, method, options)
     digest = weights and _digest_of(weights, weights.stat().st_mtime_ns)
+    coefficients = coefficients_of(method)
+    if coefficients is not None:
+        digest = f"{digest} {_digest_of(coefficients, coefficients.stat().st_mtime_ns)}"
     settings = [options.published, options.seed, options.rows_down, options.columns_right]
     return fingerprint(
         _inputs(pair), settings, digest, code_of_method(METHODS[method]), OWN_METHODS.get(method)

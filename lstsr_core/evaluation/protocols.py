@@ -20,11 +20,10 @@ from lstsr_core.evaluation.tile_warp import TileWarp, nearest_indices, tile_warp
 from lstsr_core.geo.grid import FINE_PIXEL_M, Tile
 from lstsr_core.geo.raster import BoolArray, Raster, warp_onto
 from lstsr_core.pairs.pair import Pair, align, fine_grid, fine_offset
+from lstsr_core.pairs.swath import ASTER_VALID_K, swath
 from lstsr_core.sharpening.methods import Options, sharpen
 
-ASTER_VALID_K = 230.0
 PRODUCT_VALID_K = 200.0
-ASTER_EROSIONS = 4
 PRODUCT_EROSIONS = 2
 SMALLEST_SIDE = 40
 TOO_SMALL = f"overlap with ASTER not over {SMALLEST_SIDE}×{SMALLEST_SIDE} pixels"
@@ -115,8 +114,7 @@ class Georeferenced(Placement):
 
     def __init__(self, pair: Pair) -> None:
         super().__init__(align(pair))
-        swath = np.nan_to_num(pair.aster.values, nan=0.0) >= ASTER_VALID_K
-        self.aster_valid: BoolArray = ndimage.binary_erosion(swath, iterations=ASTER_EROSIONS, border_value=0)
+        self.aster_valid: BoolArray = swath(pair.aster)
 
     def _warp(self, rasters: Sequence[Raster]) -> list[Raster]:
         return warp_onto(rasters, self.pair.aster)

@@ -16,7 +16,7 @@ from matplotlib.patches import Patch as LegendPatch
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
-from lstsr_core.evaluation.protocols import ASTER_VALID_K, Comparison
+from lstsr_core.evaluation.protocols import Comparison
 from lstsr_core.figures.files import show as show
 from lstsr_core.figures.files import styled
 from lstsr_core.figures.tile_map import project, tile_map
@@ -26,6 +26,7 @@ from lstsr_core.geo.raster import FloatArray, Raster
 from lstsr_core.metrics.line import fit_line
 from lstsr_core.metrics.names import BY_COLUMN, COARSE_METRICS, metrics_of
 from lstsr_core.pairs.pair import Pair
+from lstsr_core.pairs.swath import ASTER_VALID_K
 from lstsr_core.sharpening.methods import METHODS
 from lstsr_core.sharpening.variogram import FittedVariograms
 
@@ -33,16 +34,17 @@ LST_COLOURS, NDVI_COLOURS, DIFFERENCE_COLOURS = "inferno", "viridis", "cividis"
 NO_VALUE_COLOUR = "#C4C4C4"
 """Of the pixels of a map that have no value."""
 ASTER_LABEL, NDVI_LABEL = "ASTER", "NDVI"
-MARKERS = "o^sDvPX*hp"
-# Okabe and Ito's colours and three of Tol's; with them a dash pattern each, so that lines are told apart
+MARKERS = "o^sDvPX*hpd<>8"
+# Okabe and Ito's colours and seven of Tol's; with them a dash pattern each, so that lines are told apart
 # without colour.
 _COLOURS = [
     "#000000", "#E69F00", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#999933", "#882255",
-    "#332288",
+    "#332288", "#AA4499", "#117733", "#661100", "#6699CC",
 ]  # fmt: skip
 _DASHES: list[tuple[int, tuple[float, ...]]] = [
     (0, ()), (0, (6, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (3, 1)), (0, (8, 2, 1, 2, 1, 2)),
     (0, (2, 3)), (0, (10, 3)), (0, (4, 1, 1, 1)), (0, (12, 2, 1, 2)),
+    (0, (6, 1, 3, 1)), (0, (1, 3)), (0, (14, 4)), (0, (3, 1, 1, 1, 1, 1)),
 ]  # fmt: skip
 
 

@@ -50,6 +50,8 @@ class Area:
         What a network was trained on.
     water, inside : bool array of shape (4·rows, 4·columns) or None
         Where there is water, and the shape that is asked for.
+    uncertainty_k : array of shape (4·rows, 4·columns) or None
+        One standard deviation of `fine_k`, for methods that tell one.
     """
 
     lst_k: FloatArray
@@ -59,6 +61,7 @@ class Area:
     statistics: Statistics | None
     water: BoolArray | None
     inside: BoolArray | None
+    uncertainty_k: FloatArray | None = None
 
     def strips(self) -> Iterator[tuple[slice, slice]]:
         """Coarse rows with their fine rows."""
@@ -79,6 +82,8 @@ class Bands:
         `validity.FLAGS`.
     mean_k, min_k, max_k, consistency_k : float
         Of the LST before it was rounded, and the RMSE of the residual; NaN where no pixel has one.
+    uncertainty_k : float32 array of shape (4·rows, 4·columns) or None
+        NaN where masked.
     """
 
     lst_k: Float32Array
@@ -88,6 +93,7 @@ class Bands:
     min_k: float
     max_k: float
     consistency_k: float
+    uncertainty_k: Float32Array | None = None
 
 
 def map_bands(area: Area, threads: int) -> Bands:
@@ -97,6 +103,7 @@ def map_bands(area: Area, threads: int) -> Bands:
         np.empty(area.ndvi.shape, dtype=np.float32),
     )
     validity = np.empty(area.ndvi.shape, dtype=np.uint8)
+    uncertainty_k = None if area.uncertainty_k is None else np.empty(area.ndvi.shape, dtype=np.float32)
 
     def fill(strip: tuple[slice, slice]) -> tuple[float, ...]:
         coarse, fine = strip
@@ -104,6 +111,8 @@ def map_bands(area: Area, threads: int) -> Bands:
         mapped, residual = has_lst(flags), area.residual_k[coarse]
         lst_k[fine] = np.where(mapped, _rounded(area.fine_k[fine]), np.float32(np.nan))
         residual_k[fine] = np.where(mapped, repeated(_rounded(residual)), np.float32(np.nan))
+        if uncertainty_k is not None and area.uncertainty_k is not None:
+            uncertainty_k[fine] = np.where(mapped, _rounded(area.uncertainty_k[fine]), np.float32(np.nan))
         counts = np.where(
             np.isfinite(residual), mapped.reshape(-1, SCALE, residual.shape[1], SCALE).sum(axis=(1, 3)), 0
         )
@@ -122,7 +131,14 @@ def map_bands(area: Area, threads: int) -> Bands:
     with np.errstate(invalid="ignore"):
         mean_k, consistency_k = total.sum() / pixels.sum(), np.sqrt(squares.sum() / coarse_pixels.sum())
     return Bands(
-        lst_k, residual_k, validity, float(mean_k), lowest.min(), highest.max(), float(consistency_k)
+        lst_k,
+        residual_k,
+        validity,
+        float(mean_k),
+        lowest.min(),
+        highest.max(),
+        float(consistency_k),
+        uncertainty_k,
     )
 
 

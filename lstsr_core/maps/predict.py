@@ -33,13 +33,14 @@ from lstsr_core.geo.window import Window
 from lstsr_core.maps import area, cog
 from lstsr_core.maps.bands import Area, Bands, map_bands
 from lstsr_core.maps.request import Request
-from lstsr_core.maps.validity import CLOUD, FLAGS, range_warnings, shares_of, unseen_warnings
+from lstsr_core.maps.validity import CLOUD, FLAGS, TRAINED_ON, range_warnings, shares_of, unseen_warnings
 from lstsr_core.modis.day_pairs import LST_KINDS, REFLECTANCE_KIND, check_kind, other_origin
 from lstsr_core.modis.granule import read_lst_granule, read_ndvi_and_origin, read_water_and_origin
 from lstsr_core.modis.names import GranuleName
 from lstsr_core.modis.water import water_granule
 from lstsr_core.networks.weights_files import read_card
-from lstsr_core.sharpening.methods import METHODS, OWN_METHODS, Options
+from lstsr_core.sharpening.methods import METHODS, OWN_METHODS, Options, coefficients_of
+from lstsr_core.sharpening.uncertainty import uncertainty_k, uncertainty_of
 
 if TYPE_CHECKING:
     from lstsr_core.networks.weights import Model
@@ -157,7 +158,8 @@ def predict_granule(
     out : Path
         The Cloud-Optimised GeoTIFF to write: LST in kelvin; D of the map minus the 1 km LST
         over each coarse pixel, NaN where the sensor's footprint holds a masked pixel;
-        `FLAGS`. A quicklook has its name with ``.png``.
+        `FLAGS`; of the companion's methods that tell it, the uncertainty in kelvin. A quicklook has its
+        name with ``.png``.
     request : Request
     shared : dict of str to str, optional
         `request_tags` of the request, where many maps are made by one.
@@ -203,6 +205,10 @@ def predict_granule(
             cog.Band(bands.residual_k, "consistency residual at 1 km", "K"),
             cog.Band(bands.validity, "validity", "", legend),
         ]
+        if bands.uncertainty_k is not None:
+            layers.append(
+                cog.Band(bands.uncertainty_k, "uncertainty", "K", _uncertainty_tags(request.method))
+            )
         corner = scene.ndvi.transform @ Affine.translation(scene.fine.columns.start, scene.fine.rows.start)
         content = {name: value for name, value in asdict(summary).items() if name not in ("out", "made")}
         tags |= {"LSTSR_SUMMARY": json.dumps(content)}
@@ -317,6 +323,9 @@ def request_tags(request: Request) -> dict[str, str]:
         tags["LSTSR_WEIGHTS"] = request.weights_path.name
         tags["LSTSR_WEIGHTS_SHA256"] = sha256(request.weights_path)
         tags["LSTSR_WEIGHTS_GIT_REVISION"] = str(card_of(request.weights_path).get("git_revision", "unknown"))
+    coefficients = coefficients_of(request.method)
+    if coefficients is not None:
+        tags["LSTSR_COEFFICIENTS_SHA256"] = sha256(coefficients)
     if request.method in OWN_METHODS:
         tags["LSTSR_METHOD_SHA256"] = OWN_METHODS[request.method]
     return tags
@@ -480,9 +489,12 @@ def _sharpened(scene: _Scene, inside: BoolArray | None, request: Request, model:
     with _torch_threads(request.threads):
         fine_k = METHODS[request.method].sharpener(lst_k, ndvi, options)
     residual_k = degrade(fine_k) - lst_k
+    coefficients = uncertainty_of(request.method)
+    deviation_k = None if coefficients is None else uncertainty_k(fine_k, lst_k, ndvi, coefficients)
     area = Area(
         scene.coarse.of(lst_k), scene.fine.of(ndvi), scene.fine.of(fine_k), scene.coarse.of(residual_k),
         model.statistics if model is not None else None, scene.water, inside,
+        None if deviation_k is None else scene.fine.of(deviation_k),
     )  # fmt: skip
     bands = map_bands(area, request.threads)
     if not np.isfinite(bands.mean_k):
@@ -491,6 +503,19 @@ def _sharpened(scene: _Scene, inside: BoolArray | None, request: Request, model:
         )
         raise NoResult(_nothing(shares))
     return bands
+
+
+def _uncertainty_tags(method: str) -> dict[str, str]:
+    coefficients = uncertainty_of(method)
+    assert coefficients is not None
+    return {
+        "MEANING": "one standard deviation of the LST's difference from ASTER's at 250 m, the difference of"
+        " level between the two sensors included; near gaps widened by what gaps did to whole scenes",
+        "LEVEL_PART_K": f"{coefficients.offset_part_k:.3f}",
+        "LEVEL_PART": "of it by level alone, the same all over a map: the rest is sqrt(uncertainty^2 -"
+        " LEVEL_PART_K^2)",
+        "CALIBRATED_ON": f"development scenes out of fold, {TRAINED_ON}",
+    }
 
 
 def _water(path: Path, grid: Raster) -> tuple[BoolArray, tuple[str, ...]]:

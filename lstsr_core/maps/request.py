@@ -13,7 +13,7 @@ from lstsr_core.geo.shorelines import Extent
 from lstsr_core.maps import area
 from lstsr_core.modis.granule import Layer
 from lstsr_core.networks.settings import MOST_THREADS
-from lstsr_core.networks.weights_files import PUBLISHED_CHECKPOINTS, weights_file
+from lstsr_core.networks.weights_files import NETWORKS, weights_file
 from lstsr_core.sharpening.methods import METHODS
 
 
@@ -77,13 +77,14 @@ class Request:
         InputError
             If there are none for this network.
         """
-        if self.method not in PUBLISHED_CHECKPOINTS:
+        if self.method not in NETWORKS:
             return None
-        path = weights_file(self.weights, self.method)
+        path = weights_file(self.weights, NETWORKS[self.method])
         if path is None:
             where = f"{self.weights} holds" if self.weights else "the package brings"
             raise InputError(
-                f"{self.method}: {where} no weights for it; name a directory with {self.method}.safetensors."
+                f"{self.method}: {where} no weights for it; name a directory with"
+                f" {NETWORKS[self.method]}.safetensors."
             )
         return path
 
@@ -97,7 +98,7 @@ class Request:
 
 def default_threads(method: str) -> int:
     """How many threads of the CPU a method takes if nobody says: for a network as many as torch would."""
-    if method in PUBLISHED_CHECKPOINTS:
+    if method in NETWORKS:
         import torch  # for networks alone
 
         return int(torch.get_num_threads())

@@ -45,6 +45,12 @@ def _ring_count(rows: int, columns: int) -> int:
     return min(rows // 2 - 1, columns // 2 - 1)
 
 
+def ring_members(rows: int, columns: int) -> tuple[IntArray, IntArray, FloatArray]:
+    """Of an image's half plane of `rfft2`, flat: the rings' pixels, each one's ring, and its weight."""
+    rings = _rings(rows, columns)
+    return rings.pixel, rings.ring, rings.weight
+
+
 def attenuation_db(image: FloatArray, published: bool = False) -> FloatArray:
     """Ring averages of the amplitude spectrum relative to its centre.
 

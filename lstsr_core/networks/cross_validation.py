@@ -100,7 +100,7 @@ def cross_validate(
     """
     fold_of = group_folds(data.groups, folds, settings.seed)
     table = pd.DataFrame({"scene": [name.removeprefix("pair_") for name in data.names], "fold": fold_of})
-    _write_folds(table, directory / FOLDS_TABLE)
+    write_folds(table, directory / FOLDS_TABLE)
     for fold in range(folds):
         others, held_out = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
         training, validation = (
@@ -116,7 +116,13 @@ def cross_validate(
     return table
 
 
-def _write_folds(table: pd.DataFrame, path: Path) -> None:
+def write_folds(table: pd.DataFrame, path: Path) -> None:
+    """Write which scene is in which fold; a directory that holds other folds is refused.
+
+    Raises
+    ------
+    InputError
+    """
     content = table.to_csv(index=False, lineterminator="\n")
     if path.is_file() and path.read_text(encoding="utf-8") != content:
         raise InputError(

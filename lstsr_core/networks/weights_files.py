@@ -31,6 +31,16 @@ PUBLISHED_CHECKPOINTS = {
 }
 
 
+NETWORKS = {
+    **{name: name for name in PUBLISHED_CHECKPOINTS},
+    "sc-unet-restored": "sc-unet",
+    "aster-unet": "aster-unet",
+    "aster-unet-levelled": "aster-unet",
+    "aster-unet-restored": "aster-unet",
+}
+"""Every method that runs a network, with the name of the weights that it takes."""
+
+
 def weights_file(directory: Path | None, method: str) -> Path | None:
     """The weights of a method below a directory, or None if it holds none.
 

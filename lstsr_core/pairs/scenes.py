@@ -12,7 +12,7 @@ import pandas as pd
 
 from lstsr_core.base.errors import InputError
 from lstsr_core.base.project import SCENES
-from lstsr_core.pairs.pair import ModisPair, pair_ids, read_modis
+from lstsr_core.pairs.pair import ModisPair, Pair, pair_ids, read_modis, read_pair
 
 TEST: Literal["test"] = "test"
 
@@ -72,3 +72,14 @@ def read_part(directory: Path, part: Part) -> list[ModisPair]:
             " 'all'."
         )
     return of_part
+
+
+def read_development(directory: Path) -> list[Pair]:
+    """The development pairs of a directory with their ASTER; of a test scene no ASTER file is opened.
+
+    Raises
+    ------
+    InputError
+        As `read_part`, or as `pairs.pair.read_pair`.
+    """
+    return [read_pair(directory, pair.id) for pair in read_part(directory, "development")]

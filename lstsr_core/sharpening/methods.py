@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from lstsr_core.base.errors import InputError, NoResult
 from lstsr_core.base.fingerprint import sha256
@@ -27,7 +28,7 @@ from lstsr_core.base.project import resolve
 from lstsr_core.geo.grid import SCALE
 from lstsr_core.geo.operators import upsample
 from lstsr_core.geo.raster import FloatArray, Pixel, Raster, fill_nearest
-from lstsr_core.networks.weights_files import PUBLISHED_CHECKPOINTS, unseen_weights, weights_file
+from lstsr_core.networks.weights_files import NETWORKS, unseen_weights, weights_file
 from lstsr_core.pairs.pair import PATCH_COARSE_PIXELS, ModisPair, fine_grid
 from lstsr_core.sharpening.regression import aggregate_ndvi, blocks, fit_scene
 
@@ -41,6 +42,9 @@ OWN_METHODS_VARIABLE = "LSTSR_METHODS"
 """Names a Python file with methods of the user's own, relative to the project."""
 
 RESERVED_NAMES = ("all", "aster", "modis", "ndvi")
+
+LEVEL_SIGMA = 10.0
+"""Fine pixels: what of the ASTER U-Net's product is smoother is put back to the 1 km LST."""
 
 LOCAL_DMS_COARSE_PIXELS = 30
 """Side of the windows of `dms-local`, as pyDMS, its authors' code, sets it."""
@@ -189,14 +193,19 @@ def in_sample(pair: ModisPair, name: str, options: Options) -> bool | None:
 def weights_of(scene: str, name: str, options: Options) -> Path | None:
     """The weights file that a method takes for a scene; None if it takes none, or there is none."""
     return (
-        weights_file(_for_scene(scene, name, options).weights, name)
-        if name in PUBLISHED_CHECKPOINTS
-        else None
+        weights_file(_for_scene(scene, name, options).weights, NETWORKS[name]) if name in NETWORKS else None
     )
 
 
+def coefficients_of(name: str) -> Path | None:
+    """The file of fitted coefficients that a method reads beside its weights; None if it reads none."""
+    from lstsr_core.sharpening.restoration import COEFFICIENTS
+
+    return COEFFICIENTS if METHODS[name].source == "companion" and name in NETWORKS else None
+
+
 def _for_scene(scene: str, name: str, options: Options) -> Options:
-    if options.weights is None or name not in PUBLISHED_CHECKPOINTS:
+    if options.weights is None or name not in NETWORKS:
         return options
     return replace(options, weights=unseen_weights(options.weights, scene))
 
@@ -322,6 +331,60 @@ def dms_local(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArr
     """DMS as its authors wrote it: blended with regressions in moving
     windows of 30×30 coarse pixels, beside the paper's."""
     return _dms(lst_k, ndvi, options, moving_window=LOCAL_DMS_COARSE_PIXELS)
+
+
+@method("sc-unet-restored", "SC-Unet, restored", "companion")
+def sc_unet_restored(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
+    """SC-Unet with its spectrum restored: ASTER's texture, from a network that has seen none of it.
+
+    The gains alone know ASTER (`sharpening.restoration`). The level stays MODIS's.
+    """
+    return _restored("sc-unet", sc_unet(lst_k, ndvi, options), lst_k)
+
+
+@method("aster-unet", "ASTER U-Net", "companion")
+def aster_unet(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
+    """SC-Unet trained on with ASTER as its target (`networks.fine_tuning`): the lowest error.
+
+    What is smooth comes from the 1 km LST again, P + G₁₀(U(LST) − P), so that the coarse LST stays: whoever
+    maps MODIS's LST wants no other level, and the sensors' difference in one tile by day holds for no other.
+    """
+    fine_k = _network("aster-unet", lst_k, ndvi, options)
+    gaps = np.isnan(fine_k)
+    difference_k = upsample(fill_nearest(lst_k)) - fine_k
+    difference_k[gaps] = 0.0
+    low_k, weight = (
+        ndimage.gaussian_filter(image.astype(np.float32), LEVEL_SIGMA, truncate=3.0)
+        for image in (difference_k, ~gaps)
+    )
+    fine_k += low_k / np.maximum(weight, 1e-3)
+    return fine_k
+
+
+@method("aster-unet-levelled", "ASTER U-Net, ASTER's level", "companion")
+def aster_unet_levelled(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
+    """The ASTER U-Net moved to the level that ASTER would have, told by the mean and spread of the LST.
+
+    Out of fold this lowers the error against ASTER; it fits tile h18v04 by day, and the map degraded is the
+    1 km LST no more, so that it is a method beside the other and not a part of it.
+    """
+    from lstsr_core.sharpening import level
+
+    fine_k = aster_unet(lst_k, ndvi, options)
+    fine_k += level.difference_k(lst_k)
+    return fine_k
+
+
+@method("aster-unet-restored", "ASTER U-Net, restored", "companion")
+def aster_unet_restored(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
+    """The ASTER U-Net with its spectrum restored: ASTER's texture at the lowest error that has it."""
+    return _restored("aster-unet", aster_unet(lst_k, ndvi, options), lst_k)
+
+
+def _restored(network: str, fine_k: FloatArray, lst_k: FloatArray) -> FloatArray:
+    from lstsr_core.sharpening import restoration
+
+    return restoration.restored(fine_k, lst_k, restoration.restoration_of(network))
 
 
 def _own_methods() -> dict[str, str]:

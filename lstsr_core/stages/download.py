@@ -21,13 +21,13 @@ from lstsr_core.download.manifest import read_manifest
 from lstsr_core.download.sources import Source
 from lstsr_core.download.transfer import Patience
 from lstsr_core.evaluation.pair_statistics import pair_statistics
-from lstsr_core.evaluation.protocols import ASTER_VALID_K
 from lstsr_core.figures import panels
 from lstsr_core.geo.grid import Tile
 from lstsr_core.geo.raster import FloatArray
 from lstsr_core.modis.products import Product
 from lstsr_core.pairs.pair import PUBLISHED_PAIRS, Pair, align, fine_offset, pair_ids, read_pair
 from lstsr_core.pairs.published import link_verified, published_directory, verify
+from lstsr_core.pairs.swath import ASTER_VALID_K
 from lstsr_core.simulation.landscape import TILE
 from lstsr_core.simulation.scenes import simulate
 from lstsr_core.stages.common import pairs_of, read_footprints, write_csv, write_json

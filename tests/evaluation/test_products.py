@@ -29,6 +29,7 @@ from lstsr_core.evaluation.table import evaluate_pair
 from lstsr_core.geo.raster import FloatArray
 from lstsr_core.networks.unet import SharpeningUNet
 from lstsr_core.networks.weights import PUBLISHED_STATISTICS, save_model
+from lstsr_core.networks.weights_files import NETWORKS
 from lstsr_core.pairs.pair import Pair, read_pair
 from lstsr_core.sharpening.methods import METHODS, Method, Options
 
@@ -166,7 +167,7 @@ def test_the_code_of_a_method_is_what_it_calls() -> None:
         "aatprk",
     }
     networks = {name for name in modules if "lstsr_core.networks.unet" in modules[name]}
-    assert networks == {"sc-unet", "sif-cnn-sr1", "sif-cnn-sr2"}
+    assert networks == set(NETWORKS)
     assert {"_network", "_model", "PATCH_COARSE_PIXELS"} <= modules["sc-unet"]
     assert "sc_unet" not in modules["sif-cnn-sr1"] and "PATCH_COARSE_PIXELS" not in modules["sif-cnn-sr1"]
 

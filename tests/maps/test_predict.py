@@ -36,7 +36,7 @@ from lstsr_core.modis.granule import Layer
 from lstsr_core.modis.hdf_eos import GridDataset, write_granule
 from lstsr_core.modis.names import GranuleName
 from lstsr_core.networks.weights import load_model
-from lstsr_core.networks.weights_files import PUBLISHED_CHECKPOINTS
+from lstsr_core.networks.weights_files import NETWORKS
 from lstsr_core.sharpening.methods import METHODS, OWN_METHODS
 from lstsr_core.simulation.granule_writer import write_lst_granule
 from worlds.granules import DAY, FIRST_COLUMN, FIRST_ROW, SIZE, Granules, fields, smooth, write_granules
@@ -71,7 +71,7 @@ class Map:
 
 def read_map(path: Path) -> Map:
     with rasterio.open(path) as source:
-        return Map(*source.read().astype(np.float64), source.transform, source.tags())
+        return Map(*source.read([1, 2, 3]).astype(np.float64), source.transform, source.tags())
 
 
 # Every method
@@ -94,10 +94,56 @@ def test_every_method_maps_a_granule(
     place = Tile(18, 4).transform(FINE_PIXEL_M) @ Affine.translation(4 * FIRST_COLUMN, 4 * FIRST_ROW)
     assert bands.transform.almost_equals(place, 1e-4)
     assert summary.made and summary.shares["cloud or fill in the LST"] == pytest.approx(cloud.mean())
-    if method not in PUBLISHED_CHECKPOINTS:  # an untrained network's LST is no temperature
+    if method not in NETWORKS:  # an untrained network's LST is no temperature
         lst_k, _ = fields()
         assert np.nanmax(np.abs(degrade(bands.lst_k) - lst_k)) < 5.0
         assert summary.consistency_k < 0.6
+
+
+COMPANIONS = ["sc-unet-restored", "aster-unet", "aster-unet-levelled", "aster-unet-restored"]
+
+
+@pytest.mark.parametrize("method", COMPANIONS)
+def test_the_companions_networks_tell_how_sure_a_map_is(
+    granules: Granules, tmp_path: Path, method: str
+) -> None:
+    """With the package's weights, and away from the formula: by the file that a user opens."""
+    predict_granule(granules.lst, granules.reflectance, tmp_path / "map.tif", Request(method))
+    with rasterio.open(tmp_path / "map.tif") as source:
+        lst_k, _, _, deviation_k = source.read()
+        tags = source.tags(4)
+        assert source.descriptions[3] == "uncertainty" and source.units[3] == "K"
+        assert "LSTSR_COEFFICIENTS_SHA256" in source.tags()
+    np.testing.assert_array_equal(np.isnan(deviation_k), np.isnan(lst_k))
+    level_k = float(tags["LEVEL_PART_K"])
+    assert 0.5 < level_k < 2.0 and "one standard deviation" in tags["MEANING"]
+    assert np.nanmin(deviation_k) >= level_k - 2e-3 and np.nanmedian(deviation_k) < 10.0
+    # Beside gaps it is wider than away from them.
+    masked = np.isnan(lst_k)
+    away = ndimage.distance_transform_edt(~masked)
+    assert np.nanmedian(deviation_k[(away > 0) & (away <= 2)]) > np.nanmedian(deviation_k[away > 16])
+
+
+def test_methods_of_the_paper_have_three_bands(granules: Granules, tmp_path: Path) -> None:
+    predict_granule(granules.lst, granules.reflectance, tmp_path / "map.tif", Request("sc-unet"))
+    with rasterio.open(tmp_path / "map.tif") as source:
+        assert source.descriptions == ("LST", "consistency residual at 1 km", "validity")
+
+
+def test_an_areas_map_and_uncertainty_are_part_of_the_whole(wide_granules: Granules, tmp_path: Path) -> None:
+    request = Request("aster-unet-restored")
+    predict_granule(wide_granules.lst, wide_granules.reflectance, tmp_path / "whole.tif", request)
+    with rasterio.open(tmp_path / "whole.tif") as source:
+        whole, transform = source.read([1, 4]), source.transform
+    bounds = degrees_of(transform, slice(500, 620), slice(530, 700))
+    predict_granule(
+        wide_granules.lst, wide_granules.reflectance, tmp_path / "part.tif", replace(request, bounds=bounds)
+    )
+    with rasterio.open(tmp_path / "part.tif") as source:
+        part = source.read([1, 4])
+        left, top = (round(index) for index in ~transform @ (source.transform.c, source.transform.f))
+    expected = whole[:, top : top + part.shape[1], left : left + part.shape[2]]
+    np.testing.assert_allclose(part, expected, atol=3e-3)
 
 
 def test_the_residual_is_the_degraded_map_minus_the_lst(granules: Granules, tmp_path: Path) -> None:

@@ -265,8 +265,9 @@ def test_method_names_are_expanded_and_kept_in_order() -> None:
     assert check_methods(["all"]) == papers == ["bicubic", "tsharp", "atprk", "aatprk", "dms", *NETWORKS]
     assert check_methods(["all", "dms-local"]) == [*papers, "dms-local"]
     assert check_methods(["tsharp", "bicubic", "tsharp"]) == ["tsharp", "bicubic"]
-    assert [name for name in METHODS if name not in papers] == ["dms-local"]
-    assert METHODS["dms-local"].source == "companion"
+    companions = ["dms-local", "sc-unet-restored", "aster-unet", "aster-unet-levelled", "aster-unet-restored"]
+    assert [name for name in METHODS if name not in papers] == companions
+    assert {METHODS[name].source for name in companions} == {"companion"}
     labels = [method.label for method in METHODS.values()]
     assert labels == [
         "Bicubic",
@@ -278,6 +279,10 @@ def test_method_names_are_expanded_and_kept_in_order() -> None:
         "SIF-CNN-SR1",
         "SIF-CNN-SR2",
         "DMS, local",
+        "SC-Unet, restored",
+        "ASTER U-Net",
+        "ASTER U-Net, ASTER's level",
+        "ASTER U-Net, restored",
     ]
 
 

@@ -237,7 +237,8 @@ def test_days_become_dates() -> None:
 
 
 def test_all_methods_are_the_known_ones_and_none_comes_twice() -> None:
-    assert Sharpening.check({"methods": ["all"]}).methods == [name for name in METHODS if name != "dms-local"]
+    papers = [name for name, method in METHODS.items() if method.source == "paper"]
+    assert Sharpening.check({"methods": ["all"]}).methods == papers
     assert Sharpening.check({"methods": ["tsharp", "bicubic", "tsharp"]}).methods == ["tsharp", "bicubic"]
 
 

@@ -8,14 +8,14 @@ import torch
 
 from lstsr_core.networks.unet import SharpeningUNet
 from lstsr_core.networks.weights import PUBLISHED_STATISTICS, save_model
-from lstsr_core.networks.weights_files import PUBLISHED_CHECKPOINTS
+from lstsr_core.networks.weights_files import NETWORKS
 from lstsr_core.patches.statistics import Statistics
 
 
 def write_random(directory: Path) -> Path:
     """Write a file for every network into a directory, and return it."""
     torch.manual_seed(9)
-    for name in PUBLISHED_CHECKPOINTS:
+    for name in dict.fromkeys(NETWORKS.values()):
         save_model(SharpeningUNet(), PUBLISHED_STATISTICS, directory / f"{name}.safetensors")
     return directory
 
@@ -26,7 +26,7 @@ def write_half_pixel(directory: Path) -> Path:
         303.0, 8.0, 0.6, 0.17, lst_min_k=280.0, lst_max_k=330.0, ndvi_min=-0.2, ndvi_max=1.0
     )
     torch.manual_seed(5)
-    for name in PUBLISHED_CHECKPOINTS:
+    for name in dict.fromkeys(NETWORKS.values()):
         save_model(
             SharpeningUNet("half-pixel"),
             statistics,

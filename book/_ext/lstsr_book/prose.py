@@ -40,6 +40,7 @@ from lstsr_core.geo.grid import (
 )
 from lstsr_core.geo.operators import BICUBIC_A, DEFAULT_MTF, psf_kernel, psf_sigma
 from lstsr_core.metrics import images as metrics
+from lstsr_core.pairs import swath
 from lstsr_core.pairs.pair import PATCH_COARSE_PIXELS
 from lstsr_core.pairs.published import read_registry
 from lstsr_core.patches.statistics import read_statistics
@@ -198,8 +199,8 @@ def _definitions() -> dict[str, str]:
         "bicubic_a": number(BICUBIC_A, 2),
         "network_numbers": thousands(NETWORK_NUMBERS),
         "network_tensors": str(NETWORK_TENSORS),
-        "aster_valid_k": f"{placement.ASTER_VALID_K:g}",
-        "aster_erosions": str(placement.ASTER_EROSIONS),
+        "aster_valid_k": f"{swath.ASTER_VALID_K:g}",
+        "aster_erosions": str(swath.ASTER_EROSIONS),
         "product_erosions": str(placement.PRODUCT_EROSIONS),
         "smallest_side": str(placement.SMALLEST_SIDE),
         "window": str(metrics.WINDOW),

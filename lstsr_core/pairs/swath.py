@@ -1,0 +1,60 @@
+"""Which of ASTER's pixels can be trusted: warm enough, and away from the swath's edge."""
+
+from __future__ import annotations
+
+import numpy as np
+from affine import Affine
+from scipy import ndimage
+
+from lstsr_core.geo.raster import BoolArray, Raster
+from lstsr_core.geo.registration import shift_of
+
+ASTER_VALID_K = 230.0
+ASTER_EROSIONS = 4
+
+
+def swath(aster: Raster) -> BoolArray:
+    """Where ASTER is valid, `ASTER_EROSIONS` pixels inside of its swath (Method 5)."""
+    valid = np.nan_to_num(aster.values, nan=0.0) >= ASTER_VALID_K
+    inside: BoolArray = ndimage.binary_erosion(valid, iterations=ASTER_EROSIONS, border_value=0)
+    return inside
+
+
+def registered(aster: Raster, product: Raster) -> Raster:
+    """ASTER on a product's grid, moved so that its texture lies on the product's; NaN outside the swath.
+
+    Parameters
+    ----------
+    aster : Raster
+        Kelvin, as a pair holds it.
+    product : Raster
+        Any 250 m LST of the same scene; it tells the shift, which is taken in ASTER's pixels.
+
+    Raises
+    ------
+    ValueError
+        If the two show nothing in common (`geo.registration.shift_of`).
+    """
+    return moved(inside_swath(aster), shift_from(aster, product)).warp_onto(product)
+
+
+def inside_swath(aster: Raster) -> Raster:
+    """ASTER with NaN outside of `swath`."""
+    return aster.with_values(np.where(swath(aster), aster.values, np.nan))
+
+
+def shift_from(aster: Raster, product: Raster) -> tuple[float, float]:
+    """ASTER's pixels, down and right, by which it lies from a product of the same scene.
+
+    Raises
+    ------
+    ValueError
+        As `geo.registration.shift_of`.
+    """
+    return shift_of(inside_swath(aster).values, product.warp_onto(aster).values)
+
+
+def moved(aster: Raster, shift: tuple[float, float]) -> Raster:
+    """The same pixels placed where a product has what they show; none is resampled."""
+    down, right = shift
+    return Raster(aster.values, aster.transform @ Affine.translation(-right, -down), aster.crs)
