@@ -337,9 +337,10 @@ def dms_local(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArr
 def sc_unet_restored(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
     """SC-Unet with its spectrum restored: ASTER's texture, from a network that has seen none of it.
 
-    The gains alone know ASTER (`sharpening.restoration`). The level stays MODIS's.
+    The gains alone know ASTER (`sharpening.restoration`). The level stays MODIS's. The network works on the
+    whole image under every protocol, for the seams of published pieces are no texture to restore.
     """
-    return _restored("sc-unet", sc_unet(lst_k, ndvi, options), lst_k)
+    return _restored("sc-unet", _network("sc-unet", lst_k, ndvi, options), lst_k)
 
 
 @method("aster-unet", "ASTER U-Net", "companion")
