@@ -117,9 +117,8 @@ def _output_is_refused() -> bool:
     try:
         sys.stdout.flush()
     except OSError:
-        os.dup2(
-            os.open(os.devnull, os.O_WRONLY), descriptor
-        )  # or Python would try, and tell, once more at its exit
+        # Or Python would try, and tell, once more at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
         refused = True
     return refused
 
@@ -647,9 +646,8 @@ def _fine_tune(options: argparse.Namespace) -> int:
 
 def _card(options: argparse.Namespace) -> int:
     if options.weights.suffix == ".pt":
-        from lstsr_core.networks.weights import (
-            load_model,
-        )  # torch, without which a published checkpoint cannot be read
+        # torch, without which a published checkpoint cannot be read
+        from lstsr_core.networks.weights import load_model
 
         model = load_model(options.weights)
         card = {"statistics": asdict(model.statistics), **model.card}

@@ -53,6 +53,5 @@ def locked(path: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            path.unlink(
-                missing_ok=True
-            )  # whoever waits finds that the file lost its name, and takes a new one
+            # Whoever waits finds that the file lost its name, and takes a new one.
+            path.unlink(missing_ok=True)

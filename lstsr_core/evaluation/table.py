@@ -147,9 +147,8 @@ def measure(
     lpips : Lpips, optional
         Without it, or without its weights, `lpips` is NaN.
     """
-    from lstsr_core.metrics.perceptual import (
-        texture_similarity,
-    )  # torch, which tables that are only read need not load
+    # torch, which tables that are only read need not load
+    from lstsr_core.metrics.perceptual import texture_similarity
 
     x, r = comparison.product.values, comparison.aster.values
     low, mid, high = rmse_by_gradient_k(x, r)

@@ -15,13 +15,8 @@ from lstsr_core.figures.diagram import Box, arrow, frame, line, page, write
 from lstsr_core.figures.files import styled
 
 _COLOURS = ["#0072B2", "#999999", "#E69F00", "#CC79A7", "#009E73", "#D55E00", "#56B4E9", "#882255"]
-_MARGIN, _WIDTH, _HEIGHT, _ACROSS, _BETWEEN = (
-    0.1,
-    2.42,
-    1.12,
-    0.76,
-    0.26,
-)  # inches: page, box, box, gap sideways, gap downwards
+# Inches: page, box, box, gap sideways, gap downwards.
+_MARGIN, _WIDTH, _HEIGHT, _ACROSS, _BETWEEN = 0.1, 2.42, 1.12, 0.76, 0.26
 _BAR_HEIGHT, _BAR_GAP, _THINNEST = 0.44, 0.035, 0.04
 _LEGEND_LINE = 0.22
 SKIP_COLOUR = "#D55E00"

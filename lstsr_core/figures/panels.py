@@ -693,9 +693,8 @@ def offsets(placed: pd.DataFrame) -> Figure:
     distance = (away["rows_down"] ** 2 + away["columns_right"] ** 2) ** 0.5
     for index, (marker, name) in enumerate(zip(MARKERS, methods, strict=False)):
         gain = wide.loc[name, "as paired"] - wide.loc[name, "aligned"]
-        beside = distance.loc[gain.index] + 0.04 * (
-            index - len(methods) / 2
-        )  # so that methods do not hide each other
+        # Moved a little, so that methods do not hide each other.
+        beside = distance.loc[gain.index] + 0.04 * (index - len(methods) / 2)
         colour = str(_line(str(name))["color"])
         axes[1].scatter(beside, gain, s=12, marker=marker, color=colour, label=label(str(name)), alpha=0.75)
     axes[1].axhline(0.0, color="#555555", linewidth=0.8)

@@ -199,9 +199,8 @@ def _run(
     arrays: list[NDArray[Any]] = []
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # a library that dies says so there
-        signal.signal(
-            signal.SIGALRM, signal.SIG_DFL
-        )  # the default ends the process, whatever the library is at
+        # The default ends the process, whatever the library is at.
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         with suppress(ValueError, OSError):  # not every system has this limit
             resource.setrlimit(

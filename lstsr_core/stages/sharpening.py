@@ -45,9 +45,8 @@ def sharpen_pairs(settings: Sharpening) -> pd.DataFrame:
     DataFrame
         Per protocol and method, means over the scenes.
     """
-    (settings.directory / MANIFEST).unlink(
-        missing_ok=True
-    )  # or, stopped here, old words would stand beside new files
+    # Or, stopped here, old words would stand beside new files.
+    (settings.directory / MANIFEST).unlink(missing_ok=True)
     shutil.rmtree(settings.directory / FOLDER, ignore_errors=True)
     products, rows = kept_products(settings), []
     reasons_by_scene: dict[str, dict[str, dict[str, str]]] = {protocol: {} for protocol in settings.protocols}
