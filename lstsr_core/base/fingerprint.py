@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -74,9 +74,9 @@ def sha256(path: Path) -> str:
         raise _unreadable(path, error) from error
 
 
-def sha256_of_numbers(values: np.ndarray[Any, Any]) -> str:
-    """Hex digest of an array's numbers in single precision, row by row."""
-    return hashlib.sha256(np.ascontiguousarray(values, dtype="<f4").tobytes()).hexdigest()
+def sha256_of_numbers(values: np.ndarray[Any, Any], precision: Literal["<f4", "<f8"] = "<f4") -> str:
+    """Hex digest of an array's numbers in single or double precision, row by row."""
+    return hashlib.sha256(np.ascontiguousarray(values, dtype=precision).tobytes()).hexdigest()
 
 
 def digests(places: Iterable[Path], relative_to: Path, pattern: str = "*") -> dict[str, str]:

@@ -6,7 +6,6 @@ file that changes; ``products.json`` beside them holds what they were made with 
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import json
 import os
@@ -20,7 +19,15 @@ import numpy as np
 
 from lstsr_core.base.errors import InputError, NoResult
 from lstsr_core.base.files import written_atomically
-from lstsr_core.base.fingerprint import PACKAGE, code_of, digests, fingerprint, sha256, versions
+from lstsr_core.base.fingerprint import (
+    PACKAGE,
+    code_of,
+    digests,
+    fingerprint,
+    sha256,
+    sha256_of_numbers,
+    versions,
+)
 from lstsr_core.evaluation.protocols import Placement
 from lstsr_core.geo.raster import FloatArray, Raster, read_raster, read_tags, write_raster
 from lstsr_core.networks.weights_files import FOLDS_TABLE, PACKAGE_WEIGHTS
@@ -270,7 +277,7 @@ def _read_whole(path: Path) -> tuple[FloatArray, dict[str, str]]:
 def _values(raster: Raster) -> str:
     """A digest of pixels; all NaN are alike."""
     values = np.where(np.isnan(raster.values), np.nan, raster.values)
-    return hashlib.sha256(values.astype("<f8").tobytes()).hexdigest()
+    return sha256_of_numbers(values, "<f8")
 
 
 def _inputs(pair: ModisPair) -> str:

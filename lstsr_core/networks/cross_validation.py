@@ -161,13 +161,8 @@ def train_and_save(
         directory / f"{settings.model}.{end}" for end in ("safetensors", CHECKPOINT, "curves.csv")
     )
     origin = origin_of(data, training, validation, settings)
-    if weights.is_file():
-        if load_model(weights).card.get("origin") == origin:
-            return
-        raise InputError(
-            f"{weights}: comes from a training with other settings or patches. Take another directory, or"
-            " delete it."
-        )
+    if has_ended(weights, origin, "patches"):
+        return
     trained = train(data, training, validation, settings, checkpoint, curves)
     patches: dict[str, Any] = {"training_patches": len(training), "validation_patches": len(validation)}
     if data.digests is not None:
@@ -175,6 +170,32 @@ def train_and_save(
     card = {**model_card(trained, settings, {**data_card, **patches}), "origin": origin}
     save_model(trained.network, trained.statistics, weights, card)
     checkpoint.unlink()
+
+
+def has_ended(weights: Path, origin: str, examples: str) -> bool:
+    """Whether a training's weights are there already.
+
+    Parameters
+    ----------
+    weights : Path
+    origin : str
+        What the training's card would say.
+    examples : str
+        What is trained on, for the message.
+
+    Raises
+    ------
+    InputError
+        If the weights are those of another training.
+    """
+    if not weights.is_file():
+        return False
+    if load_model(weights).card.get("origin") == origin:
+        return True
+    raise InputError(
+        f"{weights}: comes from a training with other settings or {examples}. Take another directory, or"
+        " delete it."
+    )
 
 
 def training_key(

@@ -30,7 +30,7 @@ from lstsr_core.geo.operators import upsample
 from lstsr_core.geo.raster import BoolArray, FloatArray, fill_nearest
 from lstsr_core.geo.registration import smoothed_within
 from lstsr_core.networks.checkpoint import Checkpoint, copied, read_checkpoint, write_checkpoint
-from lstsr_core.networks.cross_validation import CHECKPOINT, LICENCE, write_folds
+from lstsr_core.networks.cross_validation import CHECKPOINT, LICENCE, has_ended, write_folds
 from lstsr_core.networks.data import SYMMETRIES, Stack, symmetric
 from lstsr_core.networks.settings import MOST_THREADS, Number
 from lstsr_core.networks.training import write_curves
@@ -212,13 +212,8 @@ def _tune_and_save(
     )
     scenes = [data.scenes[index] for index in training]
     origin = origin_of(data.start, scenes, settings)
-    if weights.is_file():
-        if load_model(weights).card.get("origin") == origin:
-            return
-        raise InputError(
-            f"{weights}: comes from a training with other settings or pairs. Take another directory, or"
-            " delete it."
-        )
+    if has_ended(weights, origin, "pairs"):
+        return
     network, rows = tune(data.start, scenes, settings, checkpoint)
     write_curves(pd.DataFrame(rows, columns=["step", "train_loss"]).astype({"step": int}), curves)
     card = {

@@ -28,7 +28,7 @@ from lstsr_core.download.transfer import Patience
 from lstsr_core.modis.granule import read_lst
 from lstsr_core.modis.names import GranuleName
 from lstsr_core.modis.products import Product
-from worlds.archive import HTML, HTML_PAGE, TILE, Archive, Fault, serving, small_granule
+from worlds.archive import HTML, HTML_PAGE, TILE, Archive, Fault, forget_logins, serving, small_granule
 
 LST, NDVI = Product("MOD21A1D"), Product("MOD09GQ")
 DAYS = [datetime.date(2017, 1, 1) + datetime.timedelta(days=number) for number in range(3)]
@@ -67,11 +67,8 @@ def contents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 @pytest.fixture(autouse=True)
 def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A token, no ~/.netrc, no proxy."""
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    forget_logins(tmp_path / "home", monkeypatch)
     monkeypatch.setenv("EARTHDATA_TOKEN", TOKEN)
-    for name in ("NETRC", "EARTHDATA_USERNAME", "EARTHDATA_PASSWORD", "EARTHDATA_TOKEN_FILE"):
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture

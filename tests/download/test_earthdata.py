@@ -18,7 +18,7 @@ from lstsr_core.download.sources import RemoteGranule
 from lstsr_core.download.transfer import Patience, TransferError
 from lstsr_core.geo.grid import Tile
 from lstsr_core.modis.products import Product
-from worlds.archive import HTML, TILE, Archive, Fault, serving
+from worlds.archive import HTML, TILE, Archive, Fault, forget_logins, serving
 
 FIRST, LAST = datetime.date(2017, 1, 1), datetime.date(2017, 1, 31)
 SECRET = "secret-that-nobody-may-read"
@@ -28,16 +28,7 @@ SECRET = "secret-that-nobody-may-read"
 def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No login, no proxy."""
     (tmp_path / "home").mkdir()
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    for name in (
-        "NETRC",
-        "EARTHDATA_TOKEN",
-        "EARTHDATA_USERNAME",
-        "EARTHDATA_PASSWORD",
-        "EARTHDATA_TOKEN_FILE",
-    ):
-        monkeypatch.delenv(name, raising=False)
+    forget_logins(tmp_path / "home", monkeypatch)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from lstsr_core.download.earthdata import EarthdataSource
 from lstsr_core.download.logins import check_netrc_is_text, checked_token
 from lstsr_core.download.mirror import MirrorSource
 from lstsr_core.download.transfer import Client, Patience, TransferError
-from worlds.archive import Archive, serving
+from worlds.archive import Archive, forget_logins, serving
 
 SECRET = "secret-that-nobody-may-read"
 HOST = "127.0.0.1"
@@ -73,17 +73,7 @@ LACKING = {
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No login, no proxy."""
     (tmp_path / "home").mkdir()
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    for name in (
-        "NETRC",
-        "EARTHDATA_TOKEN",
-        "EARTHDATA_USERNAME",
-        "EARTHDATA_PASSWORD",
-        "EARTHDATA_TOKEN_FILE",
-        "LSTSR_MIRROR_TOKEN",
-    ):
-        monkeypatch.delenv(name, raising=False)
+    forget_logins(tmp_path / "home", monkeypatch)
     return tmp_path / "home"
 
 

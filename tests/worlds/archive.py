@@ -22,6 +22,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import earthaccess
 import numpy as np
+import pytest
 
 from lstsr_core.base.project import PROJECT
 from lstsr_core.geo.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, Tile
@@ -305,3 +306,21 @@ def small_granule(
         red, nir = (Raster(band, TILE.transform(FINE_PIXEL_M), SINUSOIDAL) for band in bands)
         write_reflectance_granule(path, red, nir)
     return name, path.read_bytes()
+
+
+LOGIN_VARIABLES = (
+    "NETRC",
+    "EARTHDATA_TOKEN",
+    "EARTHDATA_USERNAME",
+    "EARTHDATA_PASSWORD",
+    "EARTHDATA_TOKEN_FILE",
+    "LSTSR_MIRROR_TOKEN",
+)
+
+
+def forget_logins(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a login nor a proxy: another home, and no variable that holds one."""
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    for name in LOGIN_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
