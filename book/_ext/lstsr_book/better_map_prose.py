@@ -94,7 +94,7 @@ def _comparison_table(comparison: pd.DataFrame) -> str:
             rows.append(row(told, [missing_cell("not judged yet", len(columns) + 1)]))
         for name in [name for name in METHODS if name in set(of_part["method"])]:
             of_method = of_part[of_part["method"] == name].set_index(["metric", "protocol"])
-            intervals = of_method.loc[columns, ["mean", "low", "high"]].to_numpy(dtype=float).tolist()
+            intervals = of_method[["mean", "low", "high"]].reindex(columns).to_numpy(dtype=float).tolist()
             cells = [
                 _cell(interval, BY_COLUMN[metric].digits)
                 for interval, (metric, _) in zip(intervals, columns, strict=True)
