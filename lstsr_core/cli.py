@@ -302,6 +302,12 @@ def make_parser() -> argparse.ArgumentParser:
         "--published", type=Path, help="directory of the published checkpoints, to compare with"
     )
     report.add_argument(
+        "--protocol",
+        choices=["georeferenced", "published", "registered"],
+        default="georeferenced",
+        help="how products are placed on ASTER (default georeferenced, the only one that cards get means of)",
+    )
+    report.add_argument(
         "--out", type=Path, required=True,
         help="directory for test_scenes.csv and, with --folds, metrics.csv and curves.csv",
     )  # fmt: skip
@@ -323,6 +329,18 @@ def make_parser() -> argparse.ArgumentParser:
     calibrate.add_argument("--out", type=Path, required=True, help="JSON file of coefficients and figures")
     calibrate.add_argument(
         "--weights", type=Path, help="aster-unet.safetensors of all scenes, whose card gets the figures"
+    )
+
+    register = commands.add_parser(
+        "register", help="find how far ASTER lies from MODIS in the development scenes, as tables"
+    )
+    register.set_defaults(command=_register)
+    register.add_argument("--pairs", type=Path, required=True, help="directory of the pairs, ASTER with them")
+    register.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        help="directory for registration.csv, registration.json and groups.csv",
     )
 
     patches = commands.add_parser(
@@ -380,7 +398,10 @@ def make_parser() -> argparse.ArgumentParser:
         "checkpoints' folders (default: the package's own weights)",
     )  # fmt: skip
     evaluate.add_argument(
-        "--protocol", default="georeferenced", help="georeferenced (default), published, or both with a comma"
+        "--protocol",
+        default="georeferenced",
+        help="georeferenced (default), published, registered (as georeferenced, ASTER moved back to its"
+        " place), or some with commas between",
     )
     evaluate.add_argument(
         "--lpips-weights",
@@ -669,18 +690,40 @@ def _report(options: argparse.Namespace) -> int:
 
     written = (weights_report.TEST_TABLE, weights_report.DEVELOPMENT_TABLE, "curves.csv")
     check_outputs(options, *(options.out / name for name in written))
-    names = [weights_report.TEST_TABLE]
+    names, noted = [weights_report.TEST_TABLE], options.protocol == weights_report.PROTOCOL
     if options.folds is not None:
         curves = weights_report.mean_curves(options.folds)
-        table = weights_report.judge(options.folds, options.weights, options.published, options.pairs)
+        table = weights_report.judge(
+            options.folds, options.weights, options.published, options.pairs, options.protocol
+        )
         write_table(table, options.out / weights_report.DEVELOPMENT_TABLE)
         write_table(curves, options.out / "curves.csv", decimals=8)
-        weights_report.note_in_cards(table, options.weights)
+        if noted:
+            weights_report.note_in_cards(table, options.weights)
         names += [weights_report.DEVELOPMENT_TABLE, "curves.csv"]
-    table = weights_report.judge_test_scenes(options.weights, options.published, options.pairs)
+    table = weights_report.judge_test_scenes(
+        options.weights, options.published, options.pairs, options.protocol
+    )
     write_table(table, options.out / weights_report.TEST_TABLE)
-    weights_report.note_test_scenes(table, options.weights)
-    print(f"{options.out}: {', '.join(names)}; means noted in the cards of {options.weights}")
+    if noted:
+        weights_report.note_test_scenes(table, options.weights)
+    cards = f"; means noted in the cards of {options.weights}" if noted else ""
+    print(f"{options.out}: {', '.join(names)}{cards}")
+    return 0
+
+
+def _register(options: argparse.Namespace) -> int:
+    from lstsr_core.base.outputs import check_outputs
+    from lstsr_core.evaluation import registration_report as report
+
+    if not options.pairs.is_dir():
+        raise InputError(f"{options.pairs}: no such directory; expected ASTER–MODIS pairs there.")
+    check_outputs(
+        options,
+        *(options.out / name for name in (report.SHIFTS_TABLE, report.CONSTANT_FILE, report.GROUPS_TABLE)),
+    )
+    rows, columns = report.write(options.pairs, options.out)
+    print(f"{options.out}: ASTER lies {rows:.2f} rows down and {columns:.2f} columns to the right")
     return 0
 
 

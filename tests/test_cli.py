@@ -490,7 +490,7 @@ def test_a_checkpoint_of_another_architecture_is_refused(
         (["--methods", ""], ("unknown method ''",)),
         (
             ["--protocol", "pixelwise"],
-            ("unknown protocol 'pixelwise'; known protocols: georeferenced, published.",),
+            ("unknown protocol 'pixelwise'; known protocols: georeferenced, published, registered.",),
         ),
         (["--protocol", "published,pixelwise"], ("unknown protocol 'pixelwise'",)),
         (["--protocol", ""], ("unknown protocol ''",)),

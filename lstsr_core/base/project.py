@@ -14,6 +14,8 @@ TRAINING_SETTINGS = PROJECT / "data" / "training"
 TRAINING_CURVES = PROJECT / "data" / "training_curves"
 OWN_WEIGHTS = PROJECT / "data" / "own_weights"
 ABLATION = PROJECT / "data" / "ablation"
+BETTER_MAP = PROJECT / "data" / "better_map"
+REGISTRATION = BETTER_MAP / "registration.json"
 RUNS = PROJECT / "data" / "runs"
 
 

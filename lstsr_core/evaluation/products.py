@@ -184,7 +184,7 @@ class WrittenProducts(Products):
             ) from error
 
     def product(self, placement: Placement, method: str) -> Raster:
-        reason = self.reason(placement.name, placement.pair.id, method)
+        reason = self.reason(placement.products_of, placement.pair.id, method)
         if reason:
             raise NoResult(reason)
         path = product_file(self.directory / FOLDER, placement, method)
@@ -224,7 +224,7 @@ class WrittenProducts(Products):
 
 def product_file(directory: Path, placement: Placement, method: str) -> Path:
     """Where a product lies below a directory of products."""
-    return directory / placement.name / placement.pair.id / f"{method}.tif"
+    return directory / placement.products_of / placement.pair.id / f"{method}.tif"
 
 
 def write_manifest(

@@ -16,10 +16,12 @@ from rasterio.windows import Window, from_bounds
 from scipy import ndimage
 
 from lstsr_core.base.errors import InputError, NoResult
+from lstsr_core.evaluation.registration import constant
 from lstsr_core.evaluation.tile_warp import TileWarp, nearest_indices, tile_warp, weigh
 from lstsr_core.geo.grid import FINE_PIXEL_M, Tile
 from lstsr_core.geo.raster import BoolArray, Raster, warp_onto
 from lstsr_core.pairs.pair import Pair, align, fine_grid, fine_offset
+from lstsr_core.pairs.scenes import are_published
 from lstsr_core.pairs.swath import ASTER_VALID_K, swath
 from lstsr_core.sharpening.methods import Options, sharpen
 
@@ -61,10 +63,13 @@ class Placement(ABC):
         What the methods are given.
     published : bool
         Whether the published variants of methods and metrics belong to the protocol.
+    products_of : str
+        The protocol whose products it judges: its own name, unless another gives its methods the same input.
     """
 
     name: str
     published: bool
+    products_of: str
 
     def __init__(self, pair: Pair) -> None:
         self.pair = pair
@@ -109,7 +114,7 @@ class Georeferenced(Placement):
     """Every product where its own georeference puts it, on ASTER's
     grid, inside the largest rectangle of valid pixels."""
 
-    name = "georeferenced"
+    name = products_of = "georeferenced"
     published = False
 
     def __init__(self, pair: Pair) -> None:
@@ -131,6 +136,28 @@ class Georeferenced(Placement):
             raster.crop(rows, columns) for raster in (product, self.pair.aster, bicubic, ndvi)
         )
         return Comparison(product, aster, bicubic, ndvi, fine)
+
+
+class Registered(Georeferenced):
+    """As georeferenced, after ASTER has been moved to where MODIS saw the same ground.
+
+    It is this companion's, not the paper's: in the published database ASTER lies some 0.8 pixels of its grid
+    south and 0.9 east of every image of MODIS (`evaluation.registration`). ASTER's transform is moved by that
+    constant, which was fitted to the development scenes alone; no pixel of ASTER is resampled for it. A pair
+    that is not of the published database stays as it is, for the constant says nothing of it.
+    """
+
+    name = "registered"
+
+    def __init__(self, pair: Pair) -> None:
+        super().__init__(register(pair) if are_published([pair.digest]) else pair)
+
+
+def register(pair: Pair) -> Pair:
+    """The pair with ASTER moved back by the constant of `evaluation.registration`."""
+    rows, columns = constant()
+    transform = pair.aster.transform @ Affine.translation(-columns, -rows)
+    return replace(pair, aster=replace(pair.aster, transform=transform))
 
 
 def largest_rectangle(mask: BoolArray) -> tuple[slice, slice]:
@@ -169,7 +196,7 @@ class Published(Placement):
     """LST and NDVI both at the NDVI's place in an otherwise zero
     tile, ASTER drawn over the warped tile's grid."""
 
-    name = "published"
+    name = products_of = "published"
     published = True
 
     @cached_property
@@ -297,8 +324,10 @@ def _read_aster(aster: Raster, window: Window, grid: TileWarp) -> Raster:
     return Raster(values.astype(np.float64), corner @ scale, aster.crs)
 
 
-PROTOCOLS: dict[str, type[Placement]] = {protocol.name: protocol for protocol in (Georeferenced, Published)}
-"""How products are placed on ASTER, by name; the first is the default."""
+PROTOCOLS: dict[str, type[Placement]] = {
+    protocol.name: protocol for protocol in (Georeferenced, Published, Registered)
+}
+"""How products are placed on ASTER, by name; the first is the default, the first two are the paper's."""
 
 
 def check_protocols(names: Sequence[str]) -> list[str]:
@@ -312,3 +341,8 @@ def check_protocols(names: Sequence[str]) -> list[str]:
     if unknown or not names:
         raise InputError(f"unknown protocol '{', '.join(unknown)}'; known protocols: {', '.join(PROTOCOLS)}.")
     return list(dict.fromkeys(names))
+
+
+def product_protocols(names: Sequence[str]) -> list[str]:
+    """The protocols whose products are judged under others; two that give methods the same share them."""
+    return list(dict.fromkeys(PROTOCOLS[name].products_of for name in names))

@@ -1,17 +1,19 @@
 """Means over scenes, how they spread, and whether a difference is
-more than chance: bootstrap intervals over scenes."""
+more than chance: bootstrap intervals over scenes, or over groups of them."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from lstsr_core.geo.raster import FloatArray
+from lstsr_core.patches.splits import IntArray
 
 RESAMPLES = 10_000
 SEED = 0
@@ -40,41 +42,57 @@ def _counts(scenes: int, resamples: int, seed: int) -> FloatArray:
     return draws / scenes
 
 
-def mean_intervals(samples: FloatArray, resamples: int = RESAMPLES, seed: int = SEED) -> list[Interval]:
-    """Mean of each column with its percentile interval over resampled rows.
+def _shares(groups: IntArray, resamples: int, seed: int) -> FloatArray:
+    # A group is drawn with all its scenes, so that resamples differ in how many they have.
+    _, group_of = np.unique(groups, return_inverse=True)
+    drawn = _counts(int(group_of.max()) + 1, resamples, seed)[:, group_of]
+    shares: FloatArray = drawn / drawn.sum(axis=1, keepdims=True)
+    return shares
+
+
+def mean_intervals(
+    samples: FloatArray, resamples: int = RESAMPLES, seed: int = SEED, groups: IntArray | None = None
+) -> list[Interval]:
+    """Mean of each column with its percentile interval over resampled rows, or groups of rows.
 
     Parameters
     ----------
     samples : array of shape (scenes, quantities)
         No NaN. All quantities are resampled alike, so that their intervals belong together.
     resamples, seed : int
+    groups : array of shape (scenes,), optional
+        Each scene's group, such as those of one day: whole groups are drawn, for scenes that share weather
+        and ground are no independent witnesses.
 
     Returns
     -------
     list of Interval
-        With `COVERAGE`; one scene has an interval of NaN.
+        With `COVERAGE`; one scene, or one group, has an interval of NaN.
 
     Raises
     ------
     ValueError
-        If there is no scene, or a NaN.
+        If there is no scene, a NaN, or another number of groups than of scenes.
     """
     if samples.ndim != 2 or not len(samples) or not np.isfinite(samples).all():
         raise ValueError(
             f"samples have shape {samples.shape}; expected (scenes, quantities) without NaN and one scene at"
             " least."
         )
+    if groups is not None and np.shape(groups) != (len(samples),):
+        raise ValueError(f"groups have shape {np.shape(groups)}; expected ({len(samples)},), one a scene.")
     means = samples.mean(axis=0)
-    if len(samples) == 1:
+    if len(samples if groups is None else np.unique(groups)) == 1:
         return [Interval(float(mean), float("nan"), float("nan")) for mean in means]
     tail = 50.0 * (1.0 - COVERAGE)
-    low, high = np.percentile(_counts(len(samples), resamples, seed) @ samples, [tail, 100.0 - tail], axis=0)
+    shares = _counts(len(samples), resamples, seed) if groups is None else _shares(groups, resamples, seed)
+    low, high = np.percentile(shares @ samples, [tail, 100.0 - tail], axis=0)
     return [Interval(*map(float, row)) for row in zip(means, low, high, strict=True)]
 
 
-def mean_interval(sample: FloatArray | pd.Series[float]) -> Interval:
+def mean_interval(sample: FloatArray | pd.Series[float], groups: IntArray | None = None) -> Interval:
     """`mean_intervals` of one quantity, shape (scenes,)."""
-    (interval,) = mean_intervals(np.asarray(sample, dtype=float)[:, None])
+    (interval,) = mean_intervals(np.asarray(sample, dtype=float)[:, None], groups=groups)
     return interval
 
 
@@ -106,13 +124,19 @@ DIFFERENCE_COLUMNS = ["difference", "low", "high", "sign"]
 zero, 0 where chance may have made the difference."""
 
 
-def paired_difference(values: pd.Series[float], others: pd.Series[float]) -> PairedDifference | None:
+def paired_difference(
+    values: pd.Series[float], others: pd.Series[float], groups: Mapping[Any, int] | None = None
+) -> PairedDifference | None:
     """Mean of `values` less `others` over the scenes (their
-    index) that have both; None without such a scene."""
+    index) that have both; None without such a scene.
+
+    With each scene's group, its interval is over groups.
+    """
     both = pd.DataFrame({"values": values.astype(float), "others": others.astype(float)}).dropna()
     if both.empty:
         return None
-    interval = mean_interval(both["values"] - both["others"])
+    drawn = None if groups is None else np.array([groups[scene] for scene in both.index])
+    interval = mean_interval(both["values"] - both["others"], drawn)
     return PairedDifference(len(both), float(both["values"].mean()), float(both["others"].mean()), interval)
 
 

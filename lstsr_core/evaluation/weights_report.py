@@ -33,7 +33,9 @@ CARD_METRICS = [
 ]
 
 
-def judge(folds: Path, whole: Path, published: Path | None, pairs: Path) -> pd.DataFrame:
+def judge(
+    folds: Path, whole: Path, published: Path | None, pairs: Path, protocol: str = PROTOCOL
+) -> pd.DataFrame:
     """Judge every model on the development scenes: by the networks that have
     not seen each, by the one that has, as published.
 
@@ -46,6 +48,7 @@ def judge(folds: Path, whole: Path, published: Path | None, pairs: Path) -> pd.D
     published : Path, optional
         Directory of the published checkpoints.
     pairs : Path
+    protocol : str
 
     Returns
     -------
@@ -62,11 +65,13 @@ def judge(folds: Path, whole: Path, published: Path | None, pairs: Path) -> pd.D
     for name, directory in ((OUT_OF_FOLD, folds), (IN_SAMPLE, whole), (PUBLISHED, published)):
         if directory is not None:
             in_sample = {OUT_OF_FOLD: False, IN_SAMPLE: True}.get(name)
-            parts.append(_judged(pairs, "development", directory, name, in_sample))
+            parts.append(_judged(pairs, "development", directory, name, in_sample, protocol))
     return pd.concat(parts, ignore_index=True)
 
 
-def judge_test_scenes(whole: Path, published: Path | None, pairs: Path) -> pd.DataFrame:
+def judge_test_scenes(
+    whole: Path, published: Path | None, pairs: Path, protocol: str = PROTOCOL
+) -> pd.DataFrame:
     """Judge every model on the test scenes, which nothing was
     trained, fitted or chosen on: the figures to quote.
 
@@ -77,6 +82,7 @@ def judge_test_scenes(whole: Path, published: Path | None, pairs: Path) -> pd.Da
     published : Path, optional
         Directory of the published checkpoints.
     pairs : Path
+    protocol : str
 
     Returns
     -------
@@ -89,20 +95,22 @@ def judge_test_scenes(whole: Path, published: Path | None, pairs: Path) -> pd.Da
     InputError
         If there is no test scene, weights are missing or have seen one, or a pair cannot be used.
     """
-    parts = [_judged(pairs, TEST, whole, PACKAGE, False)]
+    parts = [_judged(pairs, TEST, whole, PACKAGE, False, protocol)]
     if published is not None:
-        parts.append(_judged(pairs, TEST, published, PUBLISHED, None))
+        parts.append(_judged(pairs, TEST, published, PUBLISHED, None, protocol))
     table = pd.concat(parts, ignore_index=True)
     table.insert(3, "apart", table["scene"].isin(ids_of_test_scenes(apart=True)))
     return table
 
 
-def _judged(pairs: Path, part: Part, directory: Path, name: str, in_sample: bool | None) -> pd.DataFrame:
+def _judged(
+    pairs: Path, part: Part, directory: Path, name: str, in_sample: bool | None, protocol: str
+) -> pd.DataFrame:
     """Every model of a directory on a part of the pairs; `in_sample`: what
     is expected of all, None where it is not known."""
     ids = [pair.id for pair in read_part(pairs, part)]
     progress = bar(ids, f"Judging {name}", "pair")
-    table = evaluate(pairs, progress, list(MODELS), [PROTOCOL], Options(directory)).table()
+    table = evaluate(pairs, progress, list(MODELS), [protocol], Options(directory)).table()
     table = table[table["status"] == "ok"]
     for model in MODELS:
         rows = table[table["method"] == model]

@@ -733,3 +733,80 @@ def distortion(projected: pd.DataFrame) -> Figure:
     )
     _legend_below(figure, axes[0])
     return figure
+
+
+@styled
+def shifts(table: pd.DataFrame, constant: tuple[float, float]) -> Figure:
+    """How far ASTER's features lie from those of each image, scene by scene, and the constant.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With columns image, rows and columns, in ASTER's pixels.
+    constant : tuple of float
+        Rows and columns.
+    """
+    figure, (axes,) = _panels(1, columns=1, width_in=4.4, height_in=3.8)
+    for marker, (name, group) in zip(MARKERS, table.groupby("image", sort=False), strict=False):
+        style = _line(str(name))
+        told = "1 km LST" if name == "bicubic" else style["label"]
+        axes.plot(
+            group["columns"],
+            group["rows"],
+            marker,
+            color=str(style["color"]),
+            markersize=4,
+            alpha=0.6,
+            label=told,
+        )
+    axes.plot(*constant[::-1], "+", color="#000000", markersize=14, markeredgewidth=2, label="the constant")
+    axes.axhline(0.0, color="#777777", linewidth=0.8)
+    axes.axvline(0.0, color="#777777", linewidth=0.8)
+    axes.set(xlabel="columns to the right (pixels)", ylabel="rows down (pixels)", aspect="equal")
+    axes.set(title="ASTER, from where MODIS saw the same")
+    axes.invert_yaxis()
+    _legend_below(figure, axes)
+    return figure
+
+
+@styled
+def trade(comparison: pd.DataFrame, parts: Mapping[str, str], protocols: Sequence[str]) -> Figure:
+    """Mean RMSE against mean FRR of each method, with 95 % intervals, in a panel for each part and protocol.
+
+    Parameters
+    ----------
+    comparison : DataFrame
+        As `evaluation.trade.compare` gives it.
+    parts : mapping of str to str
+        What the parts are called.
+    protocols : sequence of str
+        From left to right.
+    """
+    present = [part for part in parts if part in set(comparison["part"])]
+    columns = len(protocols)
+    figure, panels = _panels(len(present) * columns, columns=columns, width_in=3.6, height_in=3.2)
+    for index, axes in enumerate(panels):
+        part, protocol = present[index // columns], protocols[index % columns]
+        rows = comparison[(comparison["part"] == part) & (comparison["protocol"] == protocol)]
+        by_metric = {
+            metric: rows[rows["metric"] == metric].set_index("method") for metric in ("rmse_k", "frr")
+        }
+        for name in [name for name in METHODS if name in by_metric["rmse_k"].index]:
+            x, y = (by_metric[metric].loc[name] for metric in ("rmse_k", "frr"))
+            whiskers = [[[cell["mean"] - cell["low"]], [cell["high"] - cell["mean"]]] for cell in (x, y)]
+            marker = MARKERS[list(METHODS).index(name) % len(MARKERS)]
+            axes.errorbar(
+                x["mean"], y["mean"], xerr=whiskers[0], yerr=whiskers[1], fmt=marker, markersize=6,
+                color=str(_line(name)["color"]), elinewidth=0.8, alpha=0.9, label=label(name),
+            )  # fmt: skip
+        axes.set(xlabel=BY_COLUMN["rmse_k"].axis, ylabel=BY_COLUMN["frr"].axis)
+        axes.set(title=f"{parts[part]}\n{protocol}")
+    for row in range(len(present)):  # both protocols on one scale
+        first, *others = panels[row * columns : (row + 1) * columns]
+        for other in others:
+            other.sharex(first)
+            other.sharey(first)
+            first.autoscale()
+    _label_outer(panels, columns)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure

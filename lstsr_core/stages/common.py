@@ -18,7 +18,7 @@ from lstsr_core.base.errors import InputError
 from lstsr_core.base.files import written_atomically
 from lstsr_core.base.progress import bar
 from lstsr_core.evaluation.products import WrittenProducts
-from lstsr_core.evaluation.protocols import PROTOCOLS, Placement
+from lstsr_core.evaluation.protocols import PROTOCOLS, Placement, product_protocols
 from lstsr_core.evaluation.table import write_table
 from lstsr_core.geo.raster import FloatArray
 from lstsr_core.pairs.pair import Pair, pair_ids, read_pair
@@ -106,7 +106,8 @@ def choice_of(settings: Judging, protocols: Sequence[str]) -> Choice:
     """
     present = _downloaded_pairs(settings)
     products = WrittenProducts(settings.run / Sharpening.notebook)
-    _check_written(settings, "protocol", protocols, products.protocols, ",".join(PROTOCOLS))
+    every = ",".join(product_protocols(list(PROTOCOLS)))
+    _check_written(settings, "protocol", product_protocols(protocols), products.protocols, every)
     pairs = products.pairs if settings.pairs == ["all"] else settings.pairs
     _check_downloaded(settings, pairs, present)
     _check_written(settings, "pairs", pairs, products.pairs, "[all]")
@@ -160,7 +161,8 @@ def shown_placement(settings: Sharpening | AsterEvaluation, ids: Sequence[str]) 
 
 def why_absent(choice: Choice, protocol: str, name: str) -> str:
     """Why a method is in no row of a table."""
-    reasons = {choice.products.reason(protocol, scene, name) for scene in choice.pairs}
+    (written,) = product_protocols([protocol])
+    reasons = {choice.products.reason(written, scene, name) for scene in choice.pairs}
     return WEIGHTS_MISSING if WEIGHTS_MISSING in reasons else "no scene could be compared"
 
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lstsr_core.base.project import ABLATION, OWN_WEIGHTS, SCENES, TRAINING_CURVES, TRAINING_SETTINGS
+from lstsr_core.base.project import (
+    ABLATION,
+    BETTER_MAP,
+    OWN_WEIGHTS,
+    REGISTRATION,
+    SCENES,
+    TRAINING_CURVES,
+    TRAINING_SETTINGS,
+)
 from lstsr_core.networks.weights_files import PACKAGE_WEIGHTS
 from lstsr_core.stages.parameters import NotebookParameters, Training
 
@@ -20,18 +28,21 @@ UPSTREAM = {
     "09_weights": [],
     "10_ablation": ["01_download"],
     "11_atlas": ["01_download", "04_sharpening", "06_aster_evaluation"],
+    "13_better_map": ["01_download", "04_sharpening"],
 }
-UPSTREAM["12_structure"] = list(UPSTREAM)  # it counts the files of all the others
+UPSTREAM["12_structure"] = list(UPSTREAM)  # it runs last, for it counts the files of all the others
 """The notebooks in order, each with those whose results it may read."""
 
 COMMITTED = {
     "02_patches": [SCENES],
     "03_training": [SCENES, TRAINING_SETTINGS, TRAINING_CURVES],
-    "05_fourier": [],
-    "06_aster_evaluation": [],
+    "05_fourier": [REGISTRATION],
+    "06_aster_evaluation": [REGISTRATION],
+    "08_findings": [REGISTRATION, PACKAGE_WEIGHTS],
     "09_weights": [OWN_WEIGHTS, PACKAGE_WEIGHTS, TRAINING_CURVES],
     "10_ablation": [SCENES, TRAINING_SETTINGS, ABLATION],
     "11_atlas": [],
+    "13_better_map": [SCENES, BETTER_MAP, PACKAGE_WEIGHTS],
 }
 COMMITTED["12_structure"] = list(
     dict.fromkeys(directory for directories in COMMITTED.values() for directory in directories)

@@ -117,7 +117,7 @@ Protocols = Annotated[
     AfterValidator(_known_protocols),
     Field(
         description=(
-            f"{' or '.join(PROTOCOLS)}, or both with a comma between; where one is shown, it is the first"
+            f"{', '.join(PROTOCOLS)}, or some with commas between; where one is shown, it is the first"
         )
     ),
 ]
@@ -486,6 +486,30 @@ class Structure(NotebookParameters):
     side: int = Field(256, ge=SMALLEST_INPUT, le=4096, description="rows and columns of the network's input")
 
 
+def _with_companions(names: list[str]) -> list[str]:
+    return list(METHODS) if "all" in names else check_methods(names)
+
+
+class BetterMap(NotebookParameters):
+    """13_better_map: where ASTER lies, and error against texture, of the companion's methods too."""
+
+    notebook = "13_better_map"
+    results: OptionalText = Field(
+        "",
+        description=(
+            "directory of tables made before, relative to the project (data/better_map); empty: judge the"
+            " run's pairs here"
+        ),
+    )
+    methods: Annotated[
+        list[str],
+        AfterValidator(_with_companions),
+        Field(description=f"any of {', '.join(METHODS)}; or [all], the companion's among them"),
+    ] = ["all"]
+    pairs: Pairs = ["all"]
+    seed: Seed = 0
+
+
 _NOTEBOOKS: list[type[NotebookParameters]] = [
     Download,
     Patches,
@@ -494,5 +518,5 @@ _NOTEBOOKS: list[type[NotebookParameters]] = [
     Fourier,
     AsterEvaluation,
 ]
-_NOTEBOOKS += [Map, Findings, Weights, Ablation, Atlas, Structure]
+_NOTEBOOKS += [Map, Findings, Weights, Ablation, Atlas, BetterMap, Structure]
 BY_NOTEBOOK = {parameters.notebook: parameters for parameters in _NOTEBOOKS}

@@ -8,7 +8,7 @@ import pandas as pd
 from IPython.display import Image
 
 from lstsr_core.evaluation.products import FOLDER, MANIFEST, KeptProducts, product_file, write_manifest
-from lstsr_core.evaluation.protocols import PROTOCOLS
+from lstsr_core.evaluation.protocols import PROTOCOLS, product_protocols
 from lstsr_core.evaluation.table import PRODUCT_STATISTICS, mean_by_method, product_statistics
 from lstsr_core.figures import panels
 from lstsr_core.figures.data import distributions
@@ -49,11 +49,12 @@ def sharpen_pairs(settings: Sharpening) -> pd.DataFrame:
     (settings.directory / MANIFEST).unlink(missing_ok=True)
     shutil.rmtree(settings.directory / FOLDER, ignore_errors=True)
     products, rows = kept_products(settings), []
-    reasons_by_scene: dict[str, dict[str, dict[str, str]]] = {protocol: {} for protocol in settings.protocols}
+    protocols = product_protocols(settings.protocols)
+    reasons_by_scene: dict[str, dict[str, dict[str, str]]] = {protocol: {} for protocol in protocols}
     in_sample: dict[str, dict[str, bool | None]] = {}
     for pair in pairs_of(settings, pairs_to_sharpen(settings)):
         in_sample[pair.id] = {name: products.in_sample(pair, name) for name in settings.methods}
-        for protocol in settings.protocols:
+        for protocol in protocols:
             placement = PROTOCOLS[protocol](pair)
             rasters, reasons = products.of(placement, settings.methods)
             reasons_by_scene[protocol][pair.id] = reasons
@@ -75,7 +76,7 @@ def sharpen_pairs(settings: Sharpening) -> pd.DataFrame:
     write_manifest(
         settings.directory,
         settings.options,
-        settings.protocols,
+        protocols,
         settings.methods,
         reasons_by_scene,
         in_sample,

@@ -46,7 +46,7 @@ UPSTREAM = (
     | {name: ["01_download"] for name in ("04_sharpening", "07_map")}
     | {
         name: ["01_download", "04_sharpening"]
-        for name in ("05_fourier", "06_aster_evaluation", "08_findings")
+        for name in ("05_fourier", "06_aster_evaluation", "08_findings", "13_better_map")
     }
     | {"11_atlas": ["01_download", "04_sharpening", "06_aster_evaluation"]}
     | {"12_structure": NAMES[:-1]}

@@ -22,7 +22,7 @@ from lstsr_core.evaluation.products import (
     product_file,
     write_manifest,
 )
-from lstsr_core.evaluation.protocols import PROTOCOLS, Georeferenced
+from lstsr_core.evaluation.protocols import PROTOCOLS, Georeferenced, product_protocols
 from lstsr_core.evaluation.side_studies import place_both_ways, vary
 from lstsr_core.evaluation.spectra import spectra_of_pair
 from lstsr_core.evaluation.table import evaluate_pair
@@ -33,7 +33,7 @@ from lstsr_core.networks.weights_files import NETWORKS
 from lstsr_core.pairs.pair import Pair, read_pair
 from lstsr_core.sharpening.methods import METHODS, Method, Options
 
-BOTH = list(PROTOCOLS)
+BOTH = product_protocols(list(PROTOCOLS))
 
 
 def make(products: KeptProducts, pair: Pair, methods: list[str]) -> dict[Path, int]:

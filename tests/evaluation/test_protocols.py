@@ -96,7 +96,7 @@ def test_protocols_are_known_by_their_names() -> None:
     assert {name: placement.name for name, placement in PROTOCOLS.items()} == {
         name: name for name in PROTOCOLS
     }
-    assert list(PROTOCOLS) == ["georeferenced", "published"]
+    assert list(PROTOCOLS) == ["georeferenced", "published", "registered"]
 
 
 # Georeferenced

@@ -6,11 +6,12 @@ import itertools
 from dataclasses import astuple
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from lstsr_core.evaluation.statistics import Interval, mean_intervals
+from lstsr_core.evaluation.statistics import Interval, mean_interval, mean_intervals, paired_difference
 
 
 def column(values: list[float]) -> np.ndarray:
@@ -111,3 +112,49 @@ def test_samples_that_cannot_be_resampled_are_refused(samples: np.ndarray) -> No
     with pytest.raises(ValueError, match=r"samples have shape \(") as caught:
         mean_intervals(samples)
     assert str(samples.shape) in str(caught.value)
+
+
+GROUPS = np.array([0, 0, 0, 4, 4, 7])
+
+
+def test_an_interval_over_groups_is_that_of_all_resamples_of_whole_groups() -> None:
+    values = np.array([0.0, 1.0, 3.0, 4.5, 7.0, -2.0])
+    members = [values[number == GROUPS] for number in np.unique(GROUPS)]
+    means = [np.concatenate(drawn).mean() for drawn in itertools.product(members, repeat=3)]
+    low, high = np.percentile(np.repeat(means, 1000), [2.5, 97.5])
+    (interval,) = mean_intervals(values[:, None], resamples=200_000, groups=GROUPS)
+    assert interval.mean == pytest.approx(values.mean())
+    assert (interval.low, interval.high) == pytest.approx((low, high), abs=0.05)
+
+
+def test_scenes_that_are_groups_of_their_own_have_the_interval_over_scenes() -> None:
+    samples = np.random.default_rng(53).normal(0.0, 1.0, (20, 3))
+    over_groups = mean_intervals(samples, groups=np.arange(20) * 3 + 5)
+    for plain, grouped in zip(mean_intervals(samples), over_groups, strict=True):
+        assert astuple(grouped) == pytest.approx(astuple(plain), rel=1e-12)
+
+
+def test_scenes_of_a_day_that_are_alike_count_as_one() -> None:
+    days = np.random.default_rng(54).normal(0.0, 1.0, 40)
+    four_times, groups = days.repeat(4), np.arange(40).repeat(4)
+    one, plain, grouped = mean_interval(days), mean_interval(four_times), mean_interval(four_times, groups)
+    assert grouped.high - grouped.low == pytest.approx(one.high - one.low, rel=1e-9)
+    assert plain.high - plain.low == pytest.approx((one.high - one.low) / 2.0, rel=0.1)
+
+
+def test_one_group_has_a_mean_and_no_interval_and_every_scene_needs_a_group() -> None:
+    interval = mean_interval(np.array([1.0, 2.0]), np.array([3, 3]))
+    assert interval.mean == 1.5 and np.isnan([interval.low, interval.high]).all()
+    with pytest.raises(ValueError, match=r"groups have shape \(3,\); expected \(2,\)"):
+        mean_interval(np.array([1.0, 2.0]), np.array([1, 2, 3]))
+
+
+def test_a_paired_difference_draws_the_groups_of_the_scenes_that_have_both() -> None:
+    scenes = list("abcdef")
+    values = pd.Series([1.0, 2.0, 4.0, 8.0, 9.0, np.nan], index=scenes)
+    others = pd.Series([0.5, 1.0, 1.0, 2.0, 4.0, 5.0], index=scenes)
+    groups = dict(zip(scenes, GROUPS.tolist(), strict=True))
+    difference = paired_difference(values, others, groups)
+    assert difference is not None and difference.scenes == 5
+    expected = mean_interval((values - others).dropna(), GROUPS[:5])
+    assert astuple(difference.interval) == pytest.approx(astuple(expected))

@@ -215,6 +215,25 @@ def ablation_summary() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def compared() -> pd.DataFrame:
+    """Two methods on two parts under two protocols, as `evaluation.trade.compare` gives them."""
+    rows = [
+        [part, protocol, method, metric, 8, 3, mean, mean - 0.1, mean + 0.2]
+        for part in ("development", "test")
+        for protocol in ("georeferenced", "registered")
+        for method, error in (("bicubic", 2.0), ("sc-unet", 1.75))
+        for metric, mean in (("rmse_k", error), ("frr", 2.0 - error))
+    ]
+    columns = ["part", "protocol", "method", "metric", "scenes", "groups", "mean", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def scene_shifts() -> pd.DataFrame:
+    return pd.DataFrame(
+        {"image": ["bicubic", "ndvi", "ndvi"], "rows": [0.7, 0.8, 0.9], "columns": [0.5, 1.0, 1.2]}
+    )
+
+
 FIGURES: dict[str, tuple[Callable[[], Figure], set[str]]] = {
     # how it is made, and the texts on its axes and colour bars
     "study_area": (lambda: figures.study_area({"1": FOOTPRINT, "2": FOOTPRINT + 2.0}, TILE), {""}),
@@ -280,6 +299,16 @@ FIGURES: dict[str, tuple[Callable[[], Figure], set[str]]] = {
     "offsets": (
         lambda: figures.offsets(placed_both_ways()),
         {"fine pixels right", "fine pixels down", "offset (fine pixels)", "RMSE as paired − aligned (K)"},
+    ),
+    "shifts": (
+        lambda: figures.shifts(scene_shifts(), (0.78, 0.91)),
+        {"columns to the right (pixels)", "rows down (pixels)"},
+    ),
+    "trade": (
+        lambda: figures.trade(
+            compared(), {"development": "62", "test": "21", "apart": "8"}, ["georeferenced", "registered"]
+        ),
+        {"RMSE (K)", "FRR", ""},
     ),
     "distortion": (
         lambda: figures.distortion(back_projections()),
@@ -647,3 +676,28 @@ def test_lines_of_all_methods_differ() -> None:
         for line in axes.lines[:-1]
     }
     assert len(styles) == len(METHODS) + 2
+
+
+def test_the_trade_has_a_panel_for_each_part_and_protocol_with_whiskers_to_the_interval() -> None:
+    parts = {"development": "62 scenes", "test": "21 scenes", "apart": "8 scenes"}
+    panels = figures.trade(compared(), parts, ["georeferenced", "registered"]).axes
+    assert [panel.get_title(loc="left") for panel in panels] == [
+        f"{name}\n{protocol}"
+        for name in ("62 scenes", "21 scenes")
+        for protocol in ("georeferenced", "registered")
+    ]
+    for panel in panels:
+        (first, second) = panel.containers
+        assert (first.get_label(), second.get_label()) == ("Bicubic", "SC-Unet")
+        horizontal, vertical = (line.get_segments()[0] for line in second.lines[2])
+        assert horizontal[:, 0] == pytest.approx([1.65, 1.95]) and vertical[:, 1] == pytest.approx(
+            [0.15, 0.45]
+        )
+    assert panels[0].get_xlim() == panels[1].get_xlim()
+
+
+def test_shifts_are_drawn_downwards_with_the_constant() -> None:
+    (axes,) = figures.shifts(scene_shifts(), (0.78, 0.91)).axes
+    assert axes.yaxis_inverted()
+    (constant,) = [line for line in axes.lines if line.get_label() == "the constant"]
+    assert (constant.get_xdata(), constant.get_ydata()) == ([0.91], [0.78])

@@ -22,6 +22,7 @@ PAPER: dict[str, dict[str, Any]] = {
         "epochs": 25, "alphas": [0.9, 0.95, 0.97, 0.98], "gammas": [-0.25, -0.5, -0.75, -1.0],
         "upsamplings": ["align-corners"], "folds": 5,
     },
+    "13_better_map": {"results": "data/better_map"},
 }  # fmt: skip
 """What the paper edition's notebooks have otherwise than in their cells,
 beside the published weights and the directory."""

@@ -26,15 +26,15 @@ NAMES = [
     "06_aster_evaluation",
     "07_map",
 ]
-NAMES += ["08_findings", "09_weights", "10_ablation", "11_atlas", "12_structure"]
+NAMES += ["08_findings", "09_weights", "10_ablation", "11_atlas", "13_better_map", "12_structure"]
 SETTINGS = [
     "01_download.windows=2", "01_download.pairs=2", '01_download.days=["2018-07-19"]', "03_training.epochs=1",
     "03_training.threads=1", "06_aster_evaluation.protocol=georeferenced", "07_map.threads=1",
     "08_findings.methods=[bicubic,tsharp]", "08_findings.steps=1", "08_findings.protocol=georeferenced",
-    "11_atlas.methods=[bicubic,tsharp]", "11_atlas.processes=1",
+    "11_atlas.methods=[bicubic,tsharp]", "11_atlas.processes=1", "13_better_map.methods=[bicubic,sc-unet]",
 ]  # fmt: skip
 SMALL = [word for setting in SETTINGS for word in ("--set", setting)]
-COMMITTED = ("params", "training", "training_curves", "own_weights", "ablation")
+COMMITTED = ("params", "training", "training_curves", "own_weights", "ablation", "better_map")
 PATIENCE_S = 900.0  # beside other work a run takes several times as long as alone
 Completed = subprocess.CompletedProcess[str]
 

@@ -12,7 +12,7 @@ from lstsr_book.claim_evidence import LABELS
 from lstsr_book.claim_rules import FRR, RMSE
 from lstsr_book.markup import RESULTS_FOLDER, Table, missing_cell, number, render, row, value_cell
 from lstsr_book.results_prose import RESULT_METRICS
-from lstsr_core.evaluation.protocols import PROTOCOLS, SMALLEST_SIDE, TOO_SMALL
+from lstsr_core.evaluation.protocols import PROTOCOLS, SMALLEST_SIDE, TOO_SMALL, Registered
 from lstsr_core.geo.grid import FINE_PIXEL_M
 from lstsr_core.metrics.names import COARSE_METRICS
 from lstsr_core.stages.atlas import METRICS_FILE, SCENES_FILE
@@ -188,7 +188,10 @@ class _Protocol:
 
 def _protocols(atlas: AtlasResults, scene: str) -> list[_Protocol]:
     rows = atlas.metrics[atlas.metrics["scene"] == scene]
-    return [_protocol(name, rows[rows["protocol"] == name]) for name in PROTOCOLS]
+    judged = set(atlas.metrics["protocol"])
+    # A run's metrics may lack a protocol; the companion's own is not missed then.
+    names = [name for name in PROTOCOLS if name in judged or name != Registered.name]
+    return [_protocol(name, rows[rows["protocol"] == name]) for name in names]
 
 
 def _protocol(name: str, rows: pd.DataFrame) -> _Protocol:

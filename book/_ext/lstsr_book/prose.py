@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from lstsr_book.better_map_prose import better_map_substitutions
 from lstsr_book.claim_rules import NETWORK_NUMBERS, NETWORK_TENSORS, TILE
 from lstsr_book.claims import CLAIMS_FILE
 from lstsr_book.claims_prose import claims_sentence, claims_table, edition_claims_table, protocols_sentence
@@ -165,6 +166,7 @@ def substitutions(
         **_data_figures(files, edition, kept_results),
         **findings_substitutions(files),
         **manual_substitutions(files),
+        **better_map_substitutions(),
         **continent_substitutions(project / MEASURED_MAP),
     }
 
