@@ -37,6 +37,23 @@ BOOK_COMMANDS = {
 """Commands that `lstsr` had before the book got a program of its own, and their names there."""
 
 
+class _HelpWithMethods(argparse.Action):
+    """Help that ends with what each method is good for; the table of methods is loaded for it alone."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str) -> None:
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, default=argparse.SUPPRESS, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from lstsr_core.sharpening.methods import METHODS
+
+        parser.print_help()
+        print("\nmethods:")
+        for name, method in METHODS.items():
+            whose = "this companion's" if method.source == "companion" else f"the {method.source}'s"
+            print(f"  {name:<21}{method.purpose} ({whose})")
+        parser.exit()
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; what stops it is one line on standard
     error, and the exit code as `run_command` gives it."""
@@ -343,6 +360,25 @@ def make_parser() -> argparse.ArgumentParser:
         help="directory for registration.csv, registration.json and groups.csv",
     )
 
+    coverage = commands.add_parser(
+        "coverage", help="judge the uncertainty of maps against ASTER: the share of pixels that lie within it"
+    )
+    coverage.set_defaults(command=_coverage)
+    coverage.add_argument("--pairs", type=Path, required=True, help="directory of the pairs, ASTER with them")
+    coverage.add_argument(
+        "--scenes", choices=["development", "test"], default="development", help="default development"
+    )
+    coverage.add_argument(
+        "--weights",
+        type=Path,
+        help="directory of weights and coefficients (default: the package's own); for development scenes the"
+        " folds that lstsr calibrate has completed",
+    )
+    coverage.add_argument(
+        "--methods", help="names with commas between (default: all that have an uncertainty)"
+    )
+    coverage.add_argument("--out", type=Path, required=True, help="CSV of the shares")
+
     patches = commands.add_parser(
         "patches", help="cut LST–NDVI patches from granules; again, it cuts what is new or changed"
     )
@@ -418,8 +454,11 @@ def make_parser() -> argparse.ArgumentParser:
     )
 
     predict = commands.add_parser(
-        "predict", help="make maps of LST at 250 m from a day's two granules of a tile, or from many"
+        "predict",
+        help="make maps of LST at 250 m from a day's two granules of a tile, or from many",
+        add_help=False,
     )
+    predict.add_argument("-h", "--help", action=_HelpWithMethods, help="show this, and the methods")
     predict.set_defaults(command=_predict)
     predict.add_argument(
         "--lst", type=Path, metavar="HDF", help="MOD21A1D, MOD21A1N or MOD11A1 granule, or Aqua's (MYD…)"
@@ -436,8 +475,9 @@ def make_parser() -> argparse.ArgumentParser:
                          help="family of the LST granules, Terra's and Aqua's (with --granules)")  # fmt: skip
     _add_cluster_options(predict)
     predict.add_argument(
-        "--method", default="sif-cnn-sr1", help="any that lstsr evaluate knows (default sif-cnn-sr1)"
-    )
+        "--method", default="aster-unet-restored",
+        help="any that lstsr evaluate knows, or one of your own (default aster-unet-restored)",
+    )  # fmt: skip
     predict.add_argument(
         "--out", type=Path, required=True, help="the Cloud-Optimised GeoTIFF to write, or its directory"
     )
@@ -722,8 +762,9 @@ def _register(options: argparse.Namespace) -> int:
         options,
         *(options.out / name for name in (report.SHIFTS_TABLE, report.CONSTANT_FILE, report.GROUPS_TABLE)),
     )
-    rows, columns = report.write(options.pairs, options.out)
-    print(f"{options.out}: ASTER lies {rows:.2f} rows down and {columns:.2f} columns to the right")
+    shift = report.write(options.pairs, options.out)
+    place = f"{shift.rows:.2f} rows down and {shift.columns:.2f} columns to the right"
+    print(f"{options.out}: ASTER lies {place}")
     return 0
 
 
@@ -745,6 +786,26 @@ def _calibrate(options: argparse.Namespace) -> int:
             figures = ", ".join(f"{metric} {value:.3f}" for metric, value in means.items())
             print(f"{name}, out of fold: {figures}")
     print(f"{options.out}: coefficients written")
+    return 0
+
+
+def _coverage(options: argparse.Namespace) -> int:
+    from lstsr_core.base.outputs import check_outputs
+    from lstsr_core.evaluation import coverage
+    from lstsr_core.evaluation.table import write_table
+    from lstsr_core.sharpening.methods import check_methods
+
+    for directory in (options.pairs, options.weights):
+        if directory is not None and not directory.is_dir():
+            raise InputError(f"{directory}: no such directory.")
+    check_outputs(options, options.out)
+    methods = check_methods(options.methods.split(",")) if options.methods else coverage.with_uncertainty()
+    table = coverage.judge(options.pairs, options.scenes, options.weights, methods)
+    write_table(table, options.out)
+    for row in table[table["quarter"].isna()].to_dict("records"):
+        shares = ", ".join(f"{row[name]:.1%} {name.replace('_', ' ')}" for name in coverage.WITHIN)
+        print(f"{row['method']}, {row['part']}: {shares} standard deviations")
+    print(f"{options.out}: coverage written")
     return 0
 
 

@@ -7,6 +7,7 @@ are out of fold, by whole groups of neighbours. No ASTER of a test scene is open
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -15,35 +16,44 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy import fft, ndimage, optimize
 from torch import Tensor
 
 from lstsr_core.base.files import written_atomically
 from lstsr_core.base.fingerprint import git_revision
 from lstsr_core.base.progress import bar
-from lstsr_core.evaluation.protocols import Georeferenced, largest_rectangle
+from lstsr_core.evaluation.protocols import Registered, largest_rectangle
 from lstsr_core.geo.operators import upsample
 from lstsr_core.geo.raster import FloatArray, fill_nearest, warp_onto
 from lstsr_core.metrics.fourier import attenuation_db, compare_spectra, ring_members
 from lstsr_core.networks.weights import load_model, save_model
-from lstsr_core.networks.weights_files import NETWORKS
-from lstsr_core.pairs.pair import Pair, align, fine_grid
-from lstsr_core.pairs.scenes import read_development
-from lstsr_core.pairs.swath import moved, shift_from
-from lstsr_core.patches.splits import IntArray, group_folds, overlapping_groups
+from lstsr_core.networks.weights_files import PACKAGE_WEIGHTS, fold_name, read_folds
+from lstsr_core.pairs.pair import ModisPair, Pair, fine_grid, read_pair
+from lstsr_core.pairs.scenes import Part, read_part
+from lstsr_core.patches.splits import IntArray, overlapping_groups
 from lstsr_core.sharpening import level, uncertainty
+from lstsr_core.sharpening.level import Level
 from lstsr_core.sharpening.methods import Options, sharpen
 from lstsr_core.sharpening.restoration import (
+    COEFFICIENTS,
     NODES,
     Restoration,
+    gains_without_aster,
     interpolated,
     ramp,
     restored,
     scene_features,
 )
 
-FOLDS, SEED = 5, 0
+SEED = 0
+RESTORED = ("sc-unet", "aster-unet")
+"""The networks whose products are restored."""
+
+ASTER_UNET = RESTORED[1]
+SC_UNET = PACKAGE_WEIGHTS / "sc-unet.safetensors"
+GAP_SCENES = 12
+"""How many scenes, about, gaps are cut into."""
+
 SMALLEST_GROUP_CORRELATION = 0.6
 """Between the level errors of two scenes of one group: so many scenes count less than as many days."""
 
@@ -55,18 +65,21 @@ _GAP_SHARE = 0.12
 
 @dataclass(frozen=True)
 class Judge:
-    """A development scene with ASTER registered, and how a product is laid onto it.
+    """A scene with ASTER registered, and how a product is laid onto it.
 
     Attributes
     ----------
     pair : Pair
-        Aligned, ASTER moved by the constant shift.
+        Aligned, ASTER moved as the ``registered`` protocol moves it.
+    scene : ModisPair
+        As read.
     rows, columns : slice
         Of ASTER's grid: the rectangle that metrics are taken over.
     group : int
     """
 
     pair: Pair
+    scene: ModisPair
     rows: slice
     columns: slice
     group: int
@@ -86,24 +99,22 @@ class Judge:
         return upsample(fill_nearest(self.pair.lst.values))
 
 
-def read_judges(directory: Path) -> list[Judge]:
-    """The development pairs with ASTER moved by the median of the scenes' shifts from SC-Unet's products.
+def read_judges(directory: Path, part: Part = "development") -> list[Judge]:
+    """The pairs of a part, each placed by the ``registered`` protocol; no ASTER of another part is opened.
 
     Raises
     ------
     InputError
-        As `pairs.scenes.read_development`.
+        As `pairs.scenes.read_part`, or as `pairs.pair.read_pair`.
     """
-    pairs = [align(pair) for pair in read_development(directory)]
-    groups = overlapping_groups([pair.lst for pair in pairs])
-    shifts = [shift_from(pair.aster, sharpen(pair, "sc-unet")) for pair in bar(pairs, "Registering", "pair")]
-    down, right = np.median(shifts, axis=0).tolist()
     judges = []
-    for pair, group in zip(pairs, groups, strict=True):
-        placed = Georeferenced(replace(pair, aster=moved(pair.aster, (down, right))))
-        whole = fine_grid(pair).warp_onto(placed.pair.aster)
+    scenes = read_part(directory, part)
+    groups = overlapping_groups([scene.lst for scene in scenes])
+    for scene, group in zip(scenes, groups, strict=True):
+        placed = Registered(read_pair(directory, scene.id))
+        whole = fine_grid(placed.pair).warp_onto(placed.pair.aster)
         rectangle = largest_rectangle(placed.aster_valid & np.isfinite(whole.values))
-        judges.append(Judge(placed.pair, *rectangle, int(group)))
+        judges.append(Judge(placed.pair, scene, *rectangle, int(group)))
     return judges
 
 
@@ -115,10 +126,10 @@ def level_differences_k(judges: Sequence[Judge]) -> FloatArray:
     return np.array([float((j.aster_k - j.onto([j.upsampled_k])[0]).mean()) for j in judges])
 
 
-def fit_level(judges: Sequence[Judge], differences_k: FloatArray) -> level.Level:
+def fit_level(judges: Sequence[Judge], differences_k: FloatArray) -> Level:
     """Ridge of the differences on mean and spread of the LST, scenes of one group weighed down."""
     features = _level_features(judges)
-    mean, deviation = features.mean(0), features.std(0)
+    mean, deviation = features.mean(0), np.maximum(features.std(0), 1e-3)
     design = np.column_stack([np.ones(len(judges)), (features - mean) / deviation])
     groups = np.array([judge.group for judge in judges])
     size = (groups[:, None] == groups[None, :]).sum(1)
@@ -126,7 +137,7 @@ def fit_level(judges: Sequence[Judge], differences_k: FloatArray) -> level.Level
     normal = (design * weights[:, None]).T @ design + LEVEL_RIDGE * np.eye(3)
     line = np.linalg.solve(normal, (design * weights[:, None]).T @ differences_k)
     scales = [value for pair in zip(mean, deviation, strict=True) for value in pair]
-    return level.Level(*(round(float(value), 6) for value in (*line, *scales)))
+    return Level(*(round(float(value), 6) for value in (*line, *scales)))
 
 
 def _level_features(judges: Sequence[Judge]) -> FloatArray:
@@ -296,18 +307,22 @@ class Errors:
     scene : array of shape (pixels,)
     error_k, mean_k : array of shape (pixels,)
         The whole error, and its scene's mean.
+    lst_k : array of shape (pixels,)
+        The product.
     features : array of shape (features, pixels)
     """
 
     scene: IntArray
     error_k: FloatArray
     mean_k: FloatArray
+    lst_k: FloatArray
     features: FloatArray
 
     def of(self, scenes: IntArray) -> Errors:
         """The pixels of some scenes."""
         rows = np.isin(self.scene, scenes)
-        return Errors(self.scene[rows], self.error_k[rows], self.mean_k[rows], self.features[:, rows])
+        error_k, mean_k, lst_k = (image[rows] for image in (self.error_k, self.mean_k, self.lst_k))
+        return Errors(self.scene[rows], error_k, mean_k, lst_k, self.features[:, rows])
 
 
 def sample_errors(judges: Sequence[Judge], products_k: Sequence[FloatArray]) -> Errors:
@@ -320,12 +335,10 @@ def sample_errors(judges: Sequence[Judge], products_k: Sequence[FloatArray]) -> 
         product, *warped = judge.onto([product_k, *fine])
         error = (product - judge.aster_k).ravel()
         rows = random.choice(error.size, min(_SAMPLE_PIXELS, error.size), replace=False)
-        drawn = np.stack([image.ravel()[rows] for image in warped])
+        drawn = np.stack([product.ravel()[rows], *(image.ravel()[rows] for image in warped)])
         parts.append((np.full(len(rows), index), error[rows], np.full(len(rows), error.mean()), drawn))
-    scene, errors, means, drawn = zip(*parts, strict=True)
-    return Errors(
-        np.concatenate(scene), np.concatenate(errors), np.concatenate(means), np.concatenate(drawn, axis=1)
-    )
+    scene, errors, means, drawn = (np.concatenate(part, axis=-1) for part in zip(*parts, strict=True))
+    return Errors(scene, errors, means, drawn[0], drawn[1:])
 
 
 def fit_uncertainty(errors: Errors, gap: tuple[float, float]) -> uncertainty.Uncertainty:
@@ -352,12 +365,6 @@ def fit_uncertainty(errors: Errors, gap: tuple[float, float]) -> uncertainty.Unc
     asked = np.quantile(size, _COVERAGES) / np.array([1.0, 1.96])
     rounded = {name: round(float(value), 4) for name, value in asdict(plain).items()}
     return uncertainty.Uncertainty(**{**rounded, "scale": round(float(asked.mean()), 4)})
-
-
-def coverage(errors: Errors, deviation_k: FloatArray) -> dict[str, float]:
-    """Shares of the pixels within one and 1.96 standard deviations."""
-    size = np.abs(errors.error_k) / deviation_k
-    return {"within_1": float((size < 1.0).mean()), "within_1.96": float((size < 1.96).mean())}
 
 
 def fit_gaps(judges: Sequence[Judge], product_k: Callable[[Pair], FloatArray]) -> tuple[float, float]:
@@ -398,6 +405,10 @@ def fit_gaps(judges: Sequence[Judge], product_k: Callable[[Pair], FloatArray]) -
 def calibrate(directory: Path, folds: Path, out: Path) -> dict[str, Any]:
     """Fit everything over the development scenes of a directory, and write it as JSON.
 
+    Beside each fold's network go the coefficients that were fitted without the fold, and the SC-Unet whose
+    gains they hold, so that the directory judges each scene by what has not seen its ASTER
+    (``lstsr evaluate --weights``, ``lstsr coverage --weights``).
+
     Parameters
     ----------
     directory : Path
@@ -406,7 +417,7 @@ def calibrate(directory: Path, folds: Path, out: Path) -> dict[str, Any]:
         Of the networks that ``lstsr train --model aster-unet --folds`` wrote: each scene's product is
         made by one that has not seen it.
     out : Path
-        The JSON file, such as `sharpening.restoration.COEFFICIENTS`.
+        The JSON file of what was fitted to all scenes, such as `sharpening.restoration.COEFFICIENTS`.
 
     Returns
     -------
@@ -416,53 +427,133 @@ def calibrate(directory: Path, folds: Path, out: Path) -> dict[str, Any]:
     Raises
     ------
     InputError
-        If a pair or a network cannot be used, or the file cannot be written.
+        If a pair or a network cannot be used, or a file cannot be written.
     """
     torch.set_num_threads(1)
     judges = read_judges(directory)
-    fold_of = group_folds(np.array([judge.group for judge in judges]), FOLDS, SEED)
-    differences = level_differences_k(judges)
-    line = fit_level(judges, differences)
-    levels: list[FloatArray] = [np.empty(0)] * len(judges)
-    for inside, outside in _splits(fold_of):
-        fitted = fit_level([judges[i] for i in inside], differences[inside])
-        for i in outside:
-            levels[i] = level.difference_k(judges[i].pair.lst.values, fitted)
-    levels_k = np.array([float(image.mean()) for image in levels])
-    error = float(np.square(differences).mean()), float(np.square(differences - levels_k).mean())
-    content: dict[str, Any] = {
+    fold_of = read_folds(folds)
+    inside = [_without(fold, judges, fold_of) for fold in sorted(set(fold_of.values()))]
+    every = np.arange(len(judges))
+    contents: list[dict[str, Any]] = [_card(judges, scenes) for scenes in (every, *inside)]
+    levels = _fit_levels(judges, inside, contents)
+    for network in RESTORED:
+        options = Options(folds if network == ASTER_UNET else None)
+        products = [sharpen(judge.pair, network, options).values for judge in bar(judges, network, "scene")]
+        samples = [sample(judge, product) for judge, product in zip(judges, products, strict=True)]
+        gains = [_fit_gains_of(judges, samples, scenes, Level(**content["level"]["line"]))
+                 for scenes, content in zip((every, *inside), contents, strict=True)]  # fmt: skip
+        for content, fitted in zip(contents, gains, strict=True):
+            content[network] = {"restoration": asdict(fitted)}
+        unseen = _places(judges, inside)
+        restored_k = [
+            restored(product, judge.pair.lst.values, gains[place])
+            for product, judge, place in zip(products, judges, unseen, strict=True)
+        ]
+        images = {
+            network: products,
+            f"{network}, gains without ASTER": _restored_without_aster(judges, products),
+            f"{network}, level fitted": _added(products, levels),
+            f"{network}-restored": restored_k,
+            f"{network}-restored, level fitted": _added(restored_k, levels),
+        }
+        contents[0][network]["out_of_fold"] = {name: _means(judges, image) for name, image in images.items()}
+        some = judges[:: max(1, len(judges) // GAP_SCENES)]
+        gap = fit_gaps(some, partial(_product, network, options, None))
+        judged = {f"{network}-restored": fit_gaps(some, partial(_product, network, options, gains[0]))}
+        if network == ASTER_UNET:
+            judged |= {network: gap, f"{network}-levelled": gap}
+            images[f"{network}-levelled"] = images[f"{network}, level fitted"]
+        for method, near_gaps in judged.items():
+            errors = sample_errors(judges, images[method])
+            for scenes, content in zip((every, *inside), contents, strict=True):
+                content["uncertainty"][method] = asdict(fit_uncertainty(errors.of(scenes), near_gaps))
+    for fold, content in enumerate(contents[1:]):
+        place = folds / fold_name(fold)
+        with written_atomically(place / SC_UNET.name) as temporary:
+            shutil.copyfile(SC_UNET, temporary)
+        _write(content, place / COEFFICIENTS.name)
+    _write(contents[0], out)
+    return contents[0]
+
+
+def _without(fold: int, judges: Sequence[Judge], fold_of: Mapping[str, int]) -> IntArray:
+    return np.array([index for index, judge in enumerate(judges) if fold_of[judge.pair.id] != fold])
+
+
+def _card(judges: Sequence[Judge], scenes: IntArray) -> dict[str, Any]:
+    return {
         "card": {
-            "fitted_to": f"registered ASTER of {len(judges)} development scenes; no test scene was opened",
-            "out_of_fold": f"{FOLDS} folds of whole groups, products of networks that have not seen a scene",
+            "fitted_to": f"registered ASTER of {len(scenes)} development scenes; no test scene was opened",
+            "out_of_fold": "whole groups left out, products of networks that have not seen a scene's ASTER",
             "git_revision": git_revision(),
+            "seen": [judges[index].scene.digest for index in scenes],
         },
-        "level": {"line": asdict(line), "mean_square_k2": [round(value, 4) for value in error]},
         "uncertainty": {},
     }
-    for network, restored_method in (("sc-unet", "sc-unet-restored"), ("aster-unet", "aster-unet-restored")):
-        options = Options(folds if NETWORKS[network] == "aster-unet" else None)
-        products = [sharpen(judge.pair, network, options).values for judge in bar(judges, network, "scene")]
-        gains, restored_k = _fit_network(judges, products, fold_of, levels_k)
-        content[network] = {
-            "restoration": asdict(gains),
-            "out_of_fold": {
-                network: _means(judges, products),
-                restored_method: _means(judges, restored_k),
-                f"{network}, level fitted": _means(judges, _added(products, levels)),
-                f"{restored_method}, level fitted": _means(judges, _added(restored_k, levels)),
-            },
-        }
-        some = judges[:: max(1, len(judges) // 12)]
-        gap = fit_gaps(some, partial(_product, network, options, None))
-        restored_gap = fit_gaps(some, partial(_product, network, options, gains))
-        outputs, gaps = {restored_method: restored_k}, {restored_method: restored_gap}
-        if network == "aster-unet":
-            outputs |= {network: products, "aster-unet-levelled": _added(products, levels)}
-        for method, images in outputs.items():
-            content["uncertainty"][method] = _fit_method(judges, images, fold_of, gaps.get(method, gap))
-    with written_atomically(out) as temporary:
+
+
+def _fit_levels(
+    judges: Sequence[Judge], inside: Sequence[IntArray], contents: Sequence[dict[str, Any]]
+) -> list[FloatArray]:
+    """Write each line into its content, and give each scene's level by the line that has not seen it."""
+    differences = level_differences_k(judges)
+    lines = [
+        fit_level([judges[i] for i in scenes], differences[scenes])
+        for scenes in (np.arange(len(judges)), *inside)
+    ]
+    for content, line in zip(contents, lines, strict=True):
+        content["level"] = {"line": asdict(line)}
+    levels = [
+        level.difference_k(judge.pair.lst.values, lines[place])
+        for judge, place in zip(judges, _places(judges, inside), strict=True)
+    ]
+    left_k = differences - np.array([float(image.mean()) for image in levels])
+    squares = [float(np.square(errors).mean()) for errors in (differences, left_k)]
+    contents[0]["level"]["mean_square_k2"] = [round(square, 4) for square in squares]
+    return levels
+
+
+def _places(judges: Sequence[Judge], inside: Sequence[IntArray]) -> list[int]:
+    """For each scene the place of the fit that has not seen it; the first, at 0, has seen all."""
+    return [
+        next(place for place, scenes in enumerate(inside, 1) if index not in scenes)
+        for index in range(len(judges))
+    ]
+
+
+def _fit_gains_of(
+    judges: Sequence[Judge], samples: Sequence[Sample], scenes: IntArray, line: Level
+) -> Restoration:
+    levels_k = [float(level.difference_k(judges[i].pair.lst.values, line).mean()) for i in scenes]
+    return fit_gains([samples[i] for i in scenes], np.array(levels_k))
+
+
+def _restored_without_aster(judges: Sequence[Judge], products: Sequence[FloatArray]) -> list[FloatArray]:
+    images = []
+    for judge, product_k in zip(judges, products, strict=True):
+        gains = gains_without_aster(fill_nearest(product_k), judge.upsampled_k)
+        plain = Restoration(gains, 0.0, 0.0, 0.0, 0.0)
+        images.append(restored(product_k, judge.pair.lst.values, plain))
+    return images
+
+
+def _product(network: str, options: Options, gains: Restoration | None, pair: Pair) -> FloatArray:
+    product_k = sharpen(pair, network, options).values
+    return product_k if gains is None else restored(product_k, pair.lst.values, gains)
+
+
+def _added(products: Sequence[FloatArray], levels: Sequence[FloatArray]) -> list[FloatArray]:
+    return [product + level_k for product, level_k in zip(products, levels, strict=True)]
+
+
+def _means(judges: Sequence[Judge], products: Sequence[FloatArray]) -> dict[str, float]:
+    rows = [figures(judge, product) for judge, product in zip(judges, products, strict=True)]
+    return {name: round(float(np.mean([row[name] for row in rows])), 4) for name in rows[0]}
+
+
+def _write(content: Mapping[str, Any], path: Path) -> None:
+    with written_atomically(path) as temporary:
         temporary.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    return content
 
 
 def note_in_card(content: Mapping[str, Any], weights: Path) -> None:
@@ -480,59 +571,8 @@ def note_in_card(content: Mapping[str, Any], weights: Path) -> None:
         If the file is missing or damaged.
     """
     model = load_model(weights)
-    figures_of = content["aster-unet"]["out_of_fold"]
+    figures_of = content[ASTER_UNET]["out_of_fold"]
     card = {**model.card, "out_of_fold": figures_of, "judged_as": content["card"]["out_of_fold"]}
     if "git_revision" not in card or card["git_revision"] == "unknown":
         card["git_revision"] = content["card"]["git_revision"]
     save_model(model.network, model.statistics, weights, card)
-
-
-def _splits(fold_of: IntArray) -> list[tuple[IntArray, IntArray]]:
-    return [(np.flatnonzero(fold_of != k), np.flatnonzero(fold_of == k)) for k in range(FOLDS)]
-
-
-def _fit_network(
-    judges: Sequence[Judge], products: Sequence[FloatArray], fold_of: IntArray, levels_k: FloatArray
-) -> tuple[Restoration, list[FloatArray]]:
-    samples = [sample(judge, product) for judge, product in zip(judges, products, strict=True)]
-    gains = fit_gains(samples, levels_k)
-    images: list[FloatArray] = [np.empty(0)] * len(judges)
-    for inside, outside in _splits(fold_of):
-        fitted = fit_gains([samples[i] for i in inside], levels_k[inside])
-        for i in outside:
-            images[i] = restored(products[i], judges[i].pair.lst.values, fitted)
-    return gains, images
-
-
-def _product(network: str, options: Options, gains: Restoration | None, pair: Pair) -> FloatArray:
-    product_k = sharpen(pair, network, options).values
-    return product_k if gains is None else restored(product_k, pair.lst.values, gains)
-
-
-def _added(products: Sequence[FloatArray], levels: Sequence[FloatArray]) -> list[FloatArray]:
-    return [product + level_k for product, level_k in zip(products, levels, strict=True)]
-
-
-def _means(judges: Sequence[Judge], products: Sequence[FloatArray]) -> dict[str, float]:
-    rows = [figures(judge, product) for judge, product in zip(judges, products, strict=True)]
-    return {name: round(float(np.mean([row[name] for row in rows])), 4) for name in rows[0]}
-
-
-def _fit_method(
-    judges: Sequence[Judge], products: Sequence[FloatArray], fold_of: IntArray, gap: tuple[float, float]
-) -> Mapping[str, Any]:
-    errors = sample_errors(judges, products)
-    deviation: NDArray[np.float64] = np.zeros(len(errors.scene))
-    for inside, outside in _splits(fold_of):
-        fitted, rows = fit_uncertainty(errors.of(inside), gap), np.isin(errors.scene, outside)
-        deviation[rows] = fitted.at_features(errors.features[:, rows])
-    quarters = {}
-    for name, values in zip(uncertainty.FEATURES, errors.features, strict=True):
-        quarter = np.searchsorted(np.quantile(values, [0.25, 0.5, 0.75]), values)
-        within = np.abs(errors.error_k) < deviation
-        quarters[name] = [round(float(within[quarter == k].mean()), 3) for k in range(4)]
-    shares = {name: round(value, 4) for name, value in coverage(errors, deviation).items()}
-    return {
-        "coefficients": asdict(fit_uncertainty(errors, gap)),
-        "out_of_fold": {**shares, "within_1_by_quarter": quarters},
-    }

@@ -291,7 +291,7 @@ def _inputs(pair: ModisPair) -> str:
 def _made_from(pair: ModisPair, method: str, options: Options) -> str:
     weights = weights_of(pair.id, method, options)
     digest = weights and _digest_of(weights, weights.stat().st_mtime_ns)
-    coefficients = coefficients_of(method)
+    coefficients = coefficients_of(method, options, pair.id)
     if coefficients is not None:
         digest = f"{digest} {_digest_of(coefficients, coefficients.stat().st_mtime_ns)}"
     settings = [options.published, options.seed, options.rows_down, options.columns_right]

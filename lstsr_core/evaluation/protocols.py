@@ -22,7 +22,7 @@ from lstsr_core.geo.grid import FINE_PIXEL_M, Tile
 from lstsr_core.geo.raster import BoolArray, Raster, warp_onto
 from lstsr_core.pairs.pair import Pair, align, fine_grid, fine_offset
 from lstsr_core.pairs.scenes import are_published
-from lstsr_core.pairs.swath import ASTER_VALID_K, swath
+from lstsr_core.pairs.swath import ASTER_VALID_K, moved, swath
 from lstsr_core.sharpening.methods import Options, sharpen
 
 PRODUCT_VALID_K = 200.0
@@ -155,9 +155,7 @@ class Registered(Georeferenced):
 
 def register(pair: Pair) -> Pair:
     """The pair with ASTER moved back by the constant of `evaluation.registration`."""
-    rows, columns = constant()
-    transform = pair.aster.transform @ Affine.translation(-columns, -rows)
-    return replace(pair, aster=replace(pair.aster, transform=transform))
+    return replace(pair, aster=moved(pair.aster, constant()))
 
 
 def largest_rectangle(mask: BoolArray) -> tuple[slice, slice]:

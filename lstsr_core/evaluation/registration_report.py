@@ -3,56 +3,47 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from lstsr_core.base.errors import InputError
 from lstsr_core.base.files import written_atomically
 from lstsr_core.base.progress import bar
-from lstsr_core.evaluation.products import Products
-from lstsr_core.evaluation.protocols import Georeferenced
-from lstsr_core.evaluation.registration import (
-    BAND_PASSES,
-    FOLDS,
-    IMAGE,
-    constants_of_folds,
-    fit_constant,
-    scene_shifts,
-)
+from lstsr_core.evaluation.registration import FOLDS, IMAGE, IMAGES, constants_of_folds, fit_constant
 from lstsr_core.evaluation.statistics import mean_intervals
-from lstsr_core.evaluation.table import compare_all, write_table
+from lstsr_core.evaluation.table import write_table
 from lstsr_core.evaluation.trade import groups_of_scenes
-from lstsr_core.pairs.pair import Pair, read_pair
+from lstsr_core.geo.registration import Shift
+from lstsr_core.pairs.pair import Pair, align, read_pair
 from lstsr_core.pairs.scenes import read_part
+from lstsr_core.pairs.swath import shift_from
 from lstsr_core.patches.splits import overlapping_groups
-from lstsr_core.sharpening.methods import Options
+from lstsr_core.sharpening.methods import sharpen
 
 SHIFTS_TABLE, CONSTANT_FILE, GROUPS_TABLE = "registration.csv", "registration.json", "groups.csv"
 SHIFT_COLUMNS = ["scene", "group", "image", "rows", "columns", "correlation_in_place", "correlation"]
 
 
-def shifts_of_pair(pair: Pair, products: Products) -> list[dict[str, object]]:
-    """ASTER's shift from the images of a pair, by georeference; none where they do not overlap enough.
+def shifts_of_pair(pair: Pair) -> list[dict[str, object]]:
+    """ASTER's shift from each of `registration.IMAGES`, a row each; an image without one is left out.
 
     Returns
     -------
     list of dict
-        As `registration.scene_shifts`, with the scene.
+        scene, image, rows, columns, correlation and correlation_in_place.
     """
-    methods = [name for name in BAND_PASSES if name != "ndvi"]
-    comparisons, _ = compare_all(Georeferenced(pair), methods, products)
-    images = {name: comparison.product.values for name, comparison in comparisons.items()}
-    aster = {name: comparison.aster.values for name, comparison in comparisons.items()}
-    if "bicubic" in comparisons and np.isfinite(comparisons["bicubic"].ndvi.values).all():
-        images["ndvi"], aster["ndvi"] = comparisons["bicubic"].ndvi.values, aster["bicubic"]
-    return [
-        {"scene": pair.id, **row}
-        for name in images
-        for row in scene_shifts({name: images[name]}, aster[name])
-    ]
+    placed = align(pair)
+    rows: list[dict[str, object]] = []
+    for name in IMAGES:
+        # NDVI is low where the LST is high.
+        image = placed.ndvi.with_values(-placed.ndvi.values) if name == "ndvi" else sharpen(placed, name)
+        with suppress(ValueError):
+            rows.append({"scene": pair.id, "image": name, **asdict(shift_from(placed.aster, image))})
+    return rows
 
 
 def development_shifts(pairs: Path) -> pd.DataFrame:
@@ -70,11 +61,10 @@ def development_shifts(pairs: Path) -> pd.DataFrame:
     """
     scenes = read_part(pairs, "development")
     groups = overlapping_groups([scene.lst for scene in scenes]).tolist()
-    products = Products(Options())
     rows = [
         {"group": group, **row}
         for scene, group in zip(bar(scenes, "Registering", "pair"), groups, strict=True)
-        for row in shifts_of_pair(read_pair(pairs, scene.id), products)
+        for row in shifts_of_pair(read_pair(pairs, scene.id))
     ]
     return pd.DataFrame(rows, columns=SHIFT_COLUMNS)
 
@@ -94,13 +84,13 @@ def summary_of(shifts: pd.DataFrame, pixel_m: float) -> dict[str, Any]:
     InputError
         If there are fewer groups of scenes than folds.
     """
-    rows, columns = fit_constant(shifts)
+    shift = fit_constant(shifts)
     chosen = shifts[shifts["image"] == IMAGE]
     intervals = mean_intervals(
         chosen[["rows", "columns"]].to_numpy(dtype=float), groups=chosen["group"].to_numpy()
     )
     folds = constants_of_folds(shifts)
-    off_px = (folds[["rows", "columns"]] - [rows, columns]).abs().max()
+    off_px = (folds[["rows", "columns"]] - [shift.rows, shift.columns]).abs().max()
     over_groups = {
         axis: {"low": interval.low, "high": interval.high}
         for axis, interval in zip(("rows", "columns"), intervals, strict=True)
@@ -110,10 +100,10 @@ def summary_of(shifts: pd.DataFrame, pixel_m: float) -> dict[str, Any]:
         "published database: means over the development scenes of its shift from SC-Unet's product.",
         "made_with": f"lstsr register, {FOLDS} folds",
         "image": IMAGE,
-        "rows": round(rows, 4),
-        "columns": round(columns, 4),
-        "rows_m": round(rows * pixel_m, 1),
-        "columns_m": round(columns * pixel_m, 1),
+        "rows": round(shift.rows, 4),
+        "columns": round(shift.columns, 4),
+        "rows_m": round(shift.rows * pixel_m, 1),
+        "columns_m": round(shift.columns * pixel_m, 1),
         "scenes": len(chosen),
         "groups": int(chosen["group"].nunique()),
         "interval_over_groups": _rounded(over_groups),
@@ -129,7 +119,7 @@ def _rounded(figures: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def write(pairs: Path, directory: Path) -> tuple[float, float]:
+def write(pairs: Path, directory: Path) -> Shift:
     """Write ``registration.csv``, ``registration.json`` and ``groups.csv``, and give the constant.
 
     The groups are those of all pairs, each part's by itself, by the MODIS side.
@@ -148,4 +138,4 @@ def write(pairs: Path, directory: Path) -> tuple[float, float]:
     write_table(groups_of_scenes(pairs), directory / GROUPS_TABLE)
     with written_atomically(directory / CONSTANT_FILE) as temporary:
         temporary.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-    return summary["rows"], summary["columns"]
+    return Shift(summary["rows"], summary["columns"])

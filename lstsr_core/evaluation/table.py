@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from lstsr_core.metrics.perceptual import Lpips
 
 COLUMNS = ["scene", "method", "protocol", *METRIC_COLUMNS, "rows", "columns", "in_sample", "status"]
-"""Columns of every results table; `in_sample`: whether the method's network was trained on the scene, empty
-where that is not known or there is none; `status`: "ok" or the reason why the metrics are empty."""
+"""Columns of every results table; `in_sample`: whether the method has seen the scene (`methods.in_sample`),
+empty where that is not known or it has no network; `status`: "ok", or why the metrics are empty."""
 
 PRODUCT_STATISTICS = ["mean_k", "std_k", "min_k", "max_k", "mean_abs_step_k", "consistency_k"]
 

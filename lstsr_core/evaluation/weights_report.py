@@ -15,7 +15,7 @@ from lstsr_core.metrics.names import METRIC_COLUMNS
 from lstsr_core.networks.curves import CURVE_COLUMNS
 from lstsr_core.networks.settings import MODELS
 from lstsr_core.networks.weights import load_model, save_model
-from lstsr_core.networks.weights_files import FOLDS_TABLE, fold_name, weights_file
+from lstsr_core.networks.weights_files import fold_name, read_folds, weights_file
 from lstsr_core.pairs.scenes import TEST, Part, ids_of_test_scenes, read_part
 from lstsr_core.sharpening.methods import Options
 
@@ -182,9 +182,7 @@ def mean_curves(folds: Path) -> pd.DataFrame:
     InputError
         If a fold has not been trained to its end.
     """
-    if not (folds / FOLDS_TABLE).is_file():
-        raise InputError(f"{folds / FOLDS_TABLE}: no such file; expected what lstsr train --folds wrote.")
-    count = pd.read_csv(folds / FOLDS_TABLE)["fold"].max() + 1
+    count = max(read_folds(folds).values()) + 1
     parts = []
     for model in MODELS:
         paths = [folds / fold_name(fold) / f"{model}.curves.csv" for fold in range(count)]

@@ -23,6 +23,7 @@ from lstsr_core.figures.tile_map import project, tile_map
 from lstsr_core.geo.grid import Tile
 from lstsr_core.geo.operators import low_pass
 from lstsr_core.geo.raster import FloatArray, Raster
+from lstsr_core.geo.registration import Shift
 from lstsr_core.metrics.line import fit_line
 from lstsr_core.metrics.names import BY_COLUMN, COARSE_METRICS, metrics_of
 from lstsr_core.pairs.pair import Pair
@@ -736,15 +737,14 @@ def distortion(projected: pd.DataFrame) -> Figure:
 
 
 @styled
-def shifts(table: pd.DataFrame, constant: tuple[float, float]) -> Figure:
+def shifts(table: pd.DataFrame, constant: Shift) -> Figure:
     """How far ASTER's features lie from those of each image, scene by scene, and the constant.
 
     Parameters
     ----------
     table : DataFrame
         With columns image, rows and columns, in ASTER's pixels.
-    constant : tuple of float
-        Rows and columns.
+    constant : Shift
     """
     figure, (axes,) = _panels(1, columns=1, width_in=4.4, height_in=3.8)
     for marker, (name, group) in zip(MARKERS, table.groupby("image", sort=False), strict=False):
@@ -759,7 +759,8 @@ def shifts(table: pd.DataFrame, constant: tuple[float, float]) -> Figure:
             alpha=0.6,
             label=told,
         )
-    axes.plot(*constant[::-1], "+", color="#000000", markersize=14, markeredgewidth=2, label="the constant")
+    place = [constant.columns], [constant.rows]
+    axes.plot(*place, "+", color="#000000", markersize=14, markeredgewidth=2, label="the constant")
     axes.axhline(0.0, color="#777777", linewidth=0.8)
     axes.axvline(0.0, color="#777777", linewidth=0.8)
     axes.set(xlabel="columns to the right (pixels)", ylabel="rows down (pixels)", aspect="equal")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -20,8 +22,26 @@ FARTHEST_PIXELS = 8
 # mirror of a field may win, and would be the package's only use of that library.
 
 
-def shift_of(image: FloatArray, reference: FloatArray) -> tuple[float, float]:
-    """Rows and columns by which features of an image lie below and right of a reference's.
+@dataclass(frozen=True)
+class Shift:
+    """How far an image's features lie from those of another, in pixels.
+
+    Attributes
+    ----------
+    rows, columns : float
+        Down and to the right.
+    correlation, correlation_in_place : float
+        Of the features, −1 to 1, at the nearest whole pixels and without a shift.
+    """
+
+    rows: float
+    columns: float
+    correlation: float = float("nan")
+    correlation_in_place: float = float("nan")
+
+
+def shift_of(image: FloatArray, reference: FloatArray) -> Shift:
+    """How far features of an image lie below and right of a reference's.
 
     Both are high-passed within what both show, tapered towards its border, and correlated at whole
     pixels up to `FARTHEST_PIXELS`; a parabola through the peak and its neighbours gives the fraction.
@@ -53,7 +73,10 @@ def shift_of(image: FloatArray, reference: FloatArray) -> tuple[float, float]:
         raise ValueError(f"no correlation peaks within {FARTHEST_PIXELS} pixels.")
     down = _vertex(peaks[row - 1 : row + 2, column])
     right = _vertex(peaks[row, column - 1 : column + 2])
-    return float(reach[row] + down), float(reach[column] + right)
+    here = peaks[FARTHEST_PIXELS, FARTHEST_PIXELS]
+    return Shift(
+        float(reach[row] + down), float(reach[column] + right), float(peaks[row, column]), float(here)
+    )
 
 
 def smoothed_within(values: FloatArray, mask: BoolArray, sigma: float) -> FloatArray:

@@ -40,6 +40,7 @@ from lstsr_core.modis.names import GranuleName
 from lstsr_core.modis.water import water_granule
 from lstsr_core.networks.weights_files import read_card
 from lstsr_core.sharpening.methods import METHODS, OWN_METHODS, Options, coefficients_of
+from lstsr_core.sharpening.restoration import coefficients_file
 from lstsr_core.sharpening.uncertainty import uncertainty_k, uncertainty_of
 
 if TYPE_CHECKING:
@@ -206,9 +207,7 @@ def predict_granule(
             cog.Band(bands.validity, "validity", "", legend),
         ]
         if bands.uncertainty_k is not None:
-            layers.append(
-                cog.Band(bands.uncertainty_k, "uncertainty", "K", _uncertainty_tags(request.method))
-            )
+            layers.append(cog.Band(bands.uncertainty_k, "uncertainty", "K", _uncertainty_tags(request)))
         corner = scene.ndvi.transform @ Affine.translation(scene.fine.columns.start, scene.fine.rows.start)
         content = {name: value for name, value in asdict(summary).items() if name not in ("out", "made")}
         tags |= {"LSTSR_SUMMARY": json.dumps(content)}
@@ -323,7 +322,7 @@ def request_tags(request: Request) -> dict[str, str]:
         tags["LSTSR_WEIGHTS"] = request.weights_path.name
         tags["LSTSR_WEIGHTS_SHA256"] = sha256(request.weights_path)
         tags["LSTSR_WEIGHTS_GIT_REVISION"] = str(card_of(request.weights_path).get("git_revision", "unknown"))
-    coefficients = coefficients_of(request.method)
+    coefficients = coefficients_of(request.method, Options(request.weights))
     if coefficients is not None:
         tags["LSTSR_COEFFICIENTS_SHA256"] = sha256(coefficients)
     if request.method in OWN_METHODS:
@@ -489,7 +488,7 @@ def _sharpened(scene: _Scene, inside: BoolArray | None, request: Request, model:
     with _torch_threads(request.threads):
         fine_k = METHODS[request.method].sharpener(lst_k, ndvi, options)
     residual_k = degrade(fine_k) - lst_k
-    coefficients = uncertainty_of(request.method)
+    coefficients = uncertainty_of(request.method, coefficients_file(request.weights))
     deviation_k = None if coefficients is None else uncertainty_k(fine_k, lst_k, ndvi, coefficients)
     area = Area(
         scene.coarse.of(lst_k), scene.fine.of(ndvi), scene.fine.of(fine_k), scene.coarse.of(residual_k),
@@ -505,8 +504,8 @@ def _sharpened(scene: _Scene, inside: BoolArray | None, request: Request, model:
     return bands
 
 
-def _uncertainty_tags(method: str) -> dict[str, str]:
-    coefficients = uncertainty_of(method)
+def _uncertainty_tags(request: Request) -> dict[str, str]:
+    coefficients = uncertainty_of(request.method, coefficients_file(request.weights))
     assert coefficients is not None
     return {
         "MEANING": "one standard deviation of the LST's difference from ASTER's at 250 m, the difference of"

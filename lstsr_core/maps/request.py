@@ -14,7 +14,7 @@ from lstsr_core.maps import area
 from lstsr_core.modis.granule import Layer
 from lstsr_core.networks.settings import MOST_THREADS
 from lstsr_core.networks.weights_files import NETWORKS, weights_file
-from lstsr_core.sharpening.methods import METHODS
+from lstsr_core.sharpening.methods import DEFAULT_METHOD, METHODS
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Request:
         Of the CPU, for networks, for the pixels after them, and for the file.
     """
 
-    method: str = "sif-cnn-sr1"
+    method: str = DEFAULT_METHOD
     weights: Path | None = None
     layer: Layer = "day"
     bounds: Extent | None = None

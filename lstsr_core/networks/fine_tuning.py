@@ -134,8 +134,8 @@ class AsterData:
 def read_scenes(directory: Path) -> AsterData:
     """Read the development pairs of a directory with ASTER as the target; test scenes stay unopened.
 
-    Groups are those of `networks.data.from_pairs`. The shift of each scene's ASTER is estimated
-    against the package's SC-Unet, from which training starts, too.
+    Groups are by footprints as read: aligned, they are a pixel smaller, and those of one day touch no more.
+    The shift of each scene's ASTER is estimated against the package's SC-Unet, from which training starts.
 
     Raises
     ------
@@ -154,7 +154,7 @@ def read_scenes(directory: Path) -> AsterData:
         except ValueError as error:
             raise InputError(f"pair {pair.id}: its ASTER cannot be registered: {error}") from None
         scenes.append(_scene(pair.id, source.digest, lst_k, ndvi, aster_k))
-    return AsterData(scenes, overlapping_groups([pair.lst for pair in pairs]), start)
+    return AsterData(scenes, overlapping_groups([pair.lst for pair in read]), start)
 
 
 def _scene(name: str, digest: str, lst_k: FloatArray, ndvi: FloatArray, aster_k: FloatArray) -> Scene:

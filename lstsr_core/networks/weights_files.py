@@ -73,7 +73,7 @@ def unseen_weights(directory: Path, scene: str) -> Path:
     path = directory / FOLDS_TABLE
     if not path.is_file():
         return directory
-    folds = _read_folds(path, path.stat().st_mtime_ns)
+    folds = read_folds(directory)
     if scene not in folds:
         raise InputError(
             f"{path}: scene {scene} is in no fold; leave it out (--scenes development leaves test scenes"
@@ -87,8 +87,22 @@ def fold_name(fold: int | str) -> str:
     return f"fold{fold}"
 
 
+def read_folds(directory: Path) -> dict[str, int]:
+    """Each scene's fold, of a cross-validation.
+
+    Raises
+    ------
+    InputError
+        If its table is missing or damaged.
+    """
+    path = directory / FOLDS_TABLE
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; expected what lstsr train --folds wrote.")
+    return _parse_folds(path, path.stat().st_mtime_ns)
+
+
 @lru_cache(maxsize=8)
-def _read_folds(path: Path, modified_ns: int) -> dict[str, int]:
+def _parse_folds(path: Path, modified_ns: int) -> dict[str, int]:
     try:
         with path.open(newline="", encoding="utf-8") as stream:
             return {row["scene"]: int(row["fold"]) for row in csv.DictReader(stream)}

@@ -7,7 +7,7 @@ from affine import Affine
 from scipy import ndimage
 
 from lstsr_core.geo.raster import BoolArray, Raster
-from lstsr_core.geo.registration import shift_of
+from lstsr_core.geo.registration import Shift, shift_of
 
 ASTER_VALID_K = 230.0
 ASTER_EROSIONS = 4
@@ -43,8 +43,8 @@ def inside_swath(aster: Raster) -> Raster:
     return aster.with_values(np.where(swath(aster), aster.values, np.nan))
 
 
-def shift_from(aster: Raster, product: Raster) -> tuple[float, float]:
-    """ASTER's pixels, down and right, by which it lies from a product of the same scene.
+def shift_from(aster: Raster, product: Raster) -> Shift:
+    """How far ASTER lies from a product of the same scene, in ASTER's pixels.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def shift_from(aster: Raster, product: Raster) -> tuple[float, float]:
     return shift_of(inside_swath(aster).values, product.warp_onto(aster).values)
 
 
-def moved(aster: Raster, shift: tuple[float, float]) -> Raster:
+def moved(aster: Raster, shift: Shift) -> Raster:
     """The same pixels placed where a product has what they show; none is resampled."""
-    down, right = shift
-    return Raster(aster.values, aster.transform @ Affine.translation(-right, -down), aster.crs)
+    back = Affine.translation(-shift.columns, -shift.rows)
+    return Raster(aster.values, aster.transform @ back, aster.crs)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -44,21 +45,20 @@ class Level:
         return difference
 
 
-def shipped_level() -> Level:
-    """The line that comes with the package."""
-    content: Mapping[str, float] = read_coefficients()["level"]["line"]
+def level_of(path: Path) -> Level:
+    """The line of a file of coefficients."""
+    content: Mapping[str, float] = read_coefficients(path)["level"]["line"]
     return Level(**content)
 
 
-def difference_k(lst_k: FloatArray, level: Level | None = None) -> FloatArray:
+def difference_k(lst_k: FloatArray, level: Level) -> FloatArray:
     """ASTER's level minus MODIS's at 250 m, from what the LST is in each pixel's neighbourhood.
 
     Parameters
     ----------
     lst_k : array of shape (rows, columns)
         NaN where there is none.
-    level : Level, optional
-        The package's without it.
+    level : Level
 
     Returns
     -------
@@ -69,4 +69,4 @@ def difference_k(lst_k: FloatArray, level: Level | None = None) -> FloatArray:
     away = np.where(valid, lst_k - base_k, 0.0)
     mean, square = local_mean(away, valid), local_mean(away**2, valid)
     spread = np.sqrt(np.maximum(square - mean**2, 0.0))
-    return interpolated((level or shipped_level())(mean + base_k, spread))
+    return interpolated(level(mean + base_k, spread))

@@ -86,18 +86,24 @@ Sharpener = Callable[[FloatArray, FloatArray, Options], FloatArray]
 
 @dataclass(frozen=True)
 class Method:
-    """A sharpener with the name that tables use, the name that figures show, and whose it is."""
+    """A sharpener with the name that tables use, the name that figures show, whose it is, and what for."""
 
     name: str
     label: str
     sharpener: Sharpener = field(repr=False)
     source: Source = "user"
+    purpose: str = "yours"
 
 
 METHODS: dict[str, Method] = {}
 
+DEFAULT_METHOD = "aster-unet-restored"
+"""What maps are made by: of the methods with ASTER's texture the one of least error, out of fold."""
 
-def method(name: str, label: str, source: Source = "user") -> Callable[[Sharpener], Sharpener]:
+
+def method(
+    name: str, label: str, source: Source = "user", purpose: str = "yours"
+) -> Callable[[Sharpener], Sharpener]:
     """Register a function (lst_k, ndvi, options) → fine LST in kelvin as a method.
 
     Parameters
@@ -108,6 +114,8 @@ def method(name: str, label: str, source: Source = "user") -> Callable[[Sharpene
         As figures show it.
     source : {"paper", "companion", "user"}
         Whose it is; a companion's runs only where it is named.
+    purpose : str
+        What it is good for, in a few words.
 
     Raises
     ------
@@ -125,7 +133,7 @@ def method(name: str, label: str, source: Source = "user") -> Callable[[Sharpene
         )
 
     def register(sharpener: Sharpener) -> Sharpener:
-        METHODS[name] = Method(name, label, sharpener, source)
+        METHODS[name] = Method(name, label, sharpener, source, purpose)
         return sharpener
 
     return register
@@ -184,10 +192,22 @@ def sharpen(pair: ModisPair, name: str, options: Options | None = None) -> Raste
 
 
 def in_sample(pair: ModisPair, name: str, options: Options) -> bool | None:
-    """Whether a network that a method takes for this pair, as
-    read, was trained on it; None if that is not known."""
+    """Whether a method has seen what this pair, as read, judges it by; None if that is not known.
+
+    A network of the paper has, where it was trained on the pair's MODIS side. A method of the companion has,
+    where its network or its coefficients were fitted to the pair's ASTER.
+    """
     path = weights_of(pair.id, name, options)
-    return None if path is None else _model(path, path.stat().st_mtime_ns).has_seen(pair.digest)
+    if path is None:
+        return None
+    trained = _model(path, path.stat().st_mtime_ns).has_seen(pair.digest)
+    coefficients = coefficients_of(name, options, pair.id)
+    if coefficients is None:
+        return trained
+    from lstsr_core.sharpening.restoration import read_coefficients
+
+    fitted = pair.digest in read_coefficients(coefficients)["card"]["seen"]
+    return fitted or (bool(trained) and NETWORKS[name] == "aster-unet")
 
 
 def weights_of(scene: str, name: str, options: Options) -> Path | None:
@@ -197,11 +217,13 @@ def weights_of(scene: str, name: str, options: Options) -> Path | None:
     )
 
 
-def coefficients_of(name: str) -> Path | None:
-    """The file of fitted coefficients that a method reads beside its weights; None if it reads none."""
-    from lstsr_core.sharpening.restoration import COEFFICIENTS
+def coefficients_of(name: str, options: Options, scene: str | None = None) -> Path | None:
+    """The file of fitted coefficients that a method takes, for a scene or anywhere; None if it takes none."""
+    if METHODS[name].source != "companion" or name not in NETWORKS:
+        return None
+    from lstsr_core.sharpening.restoration import coefficients_file
 
-    return COEFFICIENTS if METHODS[name].source == "companion" and name in NETWORKS else None
+    return coefficients_file((options if scene is None else _for_scene(scene, name, options)).weights)
 
 
 def _for_scene(scene: str, name: str, options: Options) -> Options:
@@ -215,7 +237,7 @@ def repeated(coarse: NDArray[Pixel]) -> NDArray[Pixel]:
     return coarse.repeat(SCALE, axis=0).repeat(SCALE, axis=1)
 
 
-@method("bicubic", "Bicubic", "paper")
+@method("bicubic", "Bicubic", "paper", "no NDVI and no texture: what is gained by any other")
 def bicubic(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
     """U(LST): no use of NDVI; gaps are bridged by their nearest pixels and cut out again.
 
@@ -230,7 +252,10 @@ def bicubic(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray
     return fine_k
 
 
-@method("tsharp", "TsHARP", "paper")
+@method(
+    "tsharp", "TsHARP", "paper",
+    "no training, in seconds: fields and forests where LST falls as NDVI rises",
+)  # fmt: skip
 def tsharp(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
     """One linear regression of LST on 1 km NDVI for the scene,
     plus each coarse pixel's residual over its block.
@@ -247,7 +272,10 @@ def tsharp(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
     return fine_k
 
 
-@method("atprk", "ATPRK", "paper")
+@method(
+    "atprk", "ATPRK", "paper",
+    "no training; as tsharp, each 1 km LST kept by kriging, in minutes for a tile",
+)  # fmt: skip
 def atprk(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
     """TsHARP's regression, its residual kriged from areas to points."""
     from lstsr_core.sharpening import kriging
@@ -255,7 +283,10 @@ def atprk(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
     return kriging.atprk(lst_k, ndvi, published=bool(options.published))
 
 
-@method("aatprk", "AATPRK", "paper")
+@method(
+    "aatprk", "AATPRK", "paper",
+    "no training; as atprk, for areas where LST and NDVI are related otherwise from place to place",
+)  # fmt: skip
 def aatprk(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
     """ATPRK with the regression fitted in each window of 5×5 coarse pixels."""
     from lstsr_core.sharpening import kriging
@@ -263,7 +294,7 @@ def aatprk(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
     return kriging.aatprk(lst_k, ndvi, published=bool(options.published))
 
 
-@method("dms", "DMS", "paper")
+@method("dms", "DMS", "paper", "no training; a relation of LST and NDVI that is no line")
 def dms(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
     """The data mining sharpener: bagged regression trees of LST on NDVI, global as in the paper."""
     return _dms(lst_k, ndvi, options, moving_window=0)
@@ -307,43 +338,61 @@ def _network(
     return fine_k
 
 
-@method("sc-unet", "SC-Unet", "paper")
+@method(
+    "sc-unet", "SC-Unet", "paper",
+    "the lowest error of the paper's methods, with half of ASTER's texture",
+)  # fmt: skip
 def sc_unet(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
     """The network trained at 4 km → 1 km, applied at 1 km → 250 m:
     to the whole image, or in pieces as published."""
     return _network("sc-unet", lst_k, ndvi, options, PATCH_COARSE_PIXELS if options.published else None)
 
 
-@method("sif-cnn-sr1", "SIF-CNN-SR1", "paper")
+@method(
+    "sif-cnn-sr1", "SIF-CNN-SR1", "paper",
+    "the paper's own: ASTER's texture and the 1 km LST kept, at more error",
+)  # fmt: skip
 def sif_cnn_sr1(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
     """The scale-invariance-free network whose texture loss compares gradients with NDVI's."""
     return _network("sif-cnn-sr1", lst_k, ndvi, options)
 
 
-@method("sif-cnn-sr2", "SIF-CNN-SR2", "paper")
+@method(
+    "sif-cnn-sr2", "SIF-CNN-SR2", "paper",
+    "the paper's second: less texture than sif-cnn-sr1, and less error",
+)  # fmt: skip
 def sif_cnn_sr2(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
     """The scale-invariance-free network whose texture loss compares high-pass images with NDVI's."""
     return _network("sif-cnn-sr2", lst_k, ndvi, options)
 
 
-@method("dms-local", "DMS, local", "companion")
+@method(
+    "dms-local", "DMS, local", "companion",
+    "no training; as dms, fitted from place to place, for large areas",
+)  # fmt: skip
 def dms_local(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
     """DMS as its authors wrote it: blended with regressions in moving
     windows of 30×30 coarse pixels, beside the paper's."""
     return _dms(lst_k, ndvi, options, moving_window=LOCAL_DMS_COARSE_PIXELS)
 
 
-@method("sc-unet-restored", "SC-Unet, restored", "companion")
+@method(
+    "sc-unet-restored", "SC-Unet, restored", "companion",
+    "ASTER's texture at little more error than sc-unet's",
+)  # fmt: skip
 def sc_unet_restored(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
     """SC-Unet with its spectrum restored: ASTER's texture, from a network that has seen none of it.
 
     The gains alone know ASTER (`sharpening.restoration`). The level stays MODIS's. The network works on the
     whole image under every protocol, for the seams of published pieces are no texture to restore.
     """
-    return _restored("sc-unet", _network("sc-unet", lst_k, ndvi, options), lst_k)
+    return _restored("sc-unet", _network("sc-unet", lst_k, ndvi, options), lst_k, options)
 
 
-@method("aster-unet", "ASTER U-Net", "companion")
+@method(
+    "aster-unet", "ASTER U-Net", "companion",
+    "the lowest error of single pixels at MODIS's level; smooth",
+)  # fmt: skip
 def aster_unet(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
     """SC-Unet trained on with ASTER as its target (`networks.fine_tuning`): the lowest error.
 
@@ -362,7 +411,10 @@ def aster_unet(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatAr
     return fine_k
 
 
-@method("aster-unet-levelled", "ASTER U-Net, ASTER's level", "companion")
+@method(
+    "aster-unet-levelled", "ASTER U-Net, ASTER's level", "companion",
+    "to stand beside ASTER: lowest error against it, in tile h18v04 by day alone",
+)  # fmt: skip
 def aster_unet_levelled(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
     """The ASTER U-Net moved to the level that ASTER would have, told by the mean and spread of the LST.
 
@@ -370,22 +422,27 @@ def aster_unet_levelled(lst_k: FloatArray, ndvi: FloatArray, options: Options) -
     1 km LST no more, so that it is a method beside the other and not a part of it.
     """
     from lstsr_core.sharpening import level
+    from lstsr_core.sharpening.restoration import coefficients_file
 
     fine_k = aster_unet(lst_k, ndvi, options)
-    fine_k += level.difference_k(lst_k)
+    fine_k += level.difference_k(lst_k, level.level_of(coefficients_file(options.weights)))
     return fine_k
 
 
-@method("aster-unet-restored", "ASTER U-Net, restored", "companion")
+@method(
+    "aster-unet-restored", "ASTER U-Net, restored", "companion",
+    "maps: ASTER's texture, at the lowest error of what has it",
+)  # fmt: skip
 def aster_unet_restored(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
     """The ASTER U-Net with its spectrum restored: ASTER's texture at the lowest error that has it."""
-    return _restored("aster-unet", aster_unet(lst_k, ndvi, options), lst_k)
+    return _restored("aster-unet", aster_unet(lst_k, ndvi, options), lst_k, options)
 
 
-def _restored(network: str, fine_k: FloatArray, lst_k: FloatArray) -> FloatArray:
+def _restored(network: str, fine_k: FloatArray, lst_k: FloatArray, options: Options) -> FloatArray:
     from lstsr_core.sharpening import restoration
 
-    return restoration.restored(fine_k, lst_k, restoration.restoration_of(network))
+    coefficients = restoration.coefficients_file(options.weights)
+    return restoration.restored(fine_k, lst_k, restoration.restoration_of(network, coefficients))
 
 
 def _own_methods() -> dict[str, str]:

@@ -4,7 +4,7 @@ A network that is trained on squared errors smooths what it cannot tell. Two sma
 that back, y = A∗P + s·(B∗P): A carries level and the coarse part of the texture, B the fine part, and the
 factor s, which varies smoothly over the scene, is a power of the standard deviation of the 1 km LST's
 high-pass over another of the product's: where LST varies strongly at 1 km it does so at 250 m. Gains and
-powers were fitted to ASTER over the development scenes (`evaluation.better_fit`), for each network of
+powers were fitted to ASTER over the development scenes (`evaluation.calibration`), for each network of
 its own; `gains_without_aster` derives them from the scene's own spectrum instead.
 
 All is local. What a pixel's value depends on lies within `REACH_PIXELS`, so that tiles stay seamless.
@@ -28,6 +28,7 @@ from lstsr_core.base.errors import InputError
 from lstsr_core.geo.grid import SCALE
 from lstsr_core.geo.operators import block_mean
 from lstsr_core.geo.raster import BoolArray, Float32Array, FloatArray, fill_nearest
+from lstsr_core.networks.weights_files import PACKAGE_WEIGHTS
 
 NODES = (0.0, 0.02, 0.05, 0.08, 0.11, 0.14, 0.18, 0.23, 0.30, 0.38, 0.50)
 """Cycles a fine pixel at which a gain is fitted; linear between, constant beyond."""
@@ -50,7 +51,7 @@ _ROWS_AT_A_TIME = 480
 REACH_PIXELS = SCALE * (int(NEIGHBOURHOOD_COARSE_PIXELS * _TRUNCATE) + int(_LST_SIGMA * 4) + 2)
 """How far from a pixel an input may lie that its restored value depends on; the product's own reach adds."""
 
-COEFFICIENTS = Path(__file__).parents[1] / "weights" / "restoration.json"
+COEFFICIENTS = PACKAGE_WEIGHTS / "restoration.json"
 """What was fitted, on which scenes, and what it gave out of fold."""
 
 
@@ -79,24 +80,45 @@ class Restoration:
             raise ValueError(f"gains are {self.gains}; expected {len(NODES)} positive ones.")
 
 
-def restoration_of(network: str) -> Restoration:
-    """The fitted coefficients of a network that comes with the package.
+def restoration_of(network: str, path: Path = COEFFICIENTS) -> Restoration:
+    """The fitted coefficients of a network's product.
 
     Raises
     ------
     InputError
-        If there are none.
+        If the file holds none, or as `read_coefficients`.
     """
-    content = read_coefficients().get(network, {}).get("restoration")
+    content = read_coefficients(path).get(network, {}).get("restoration")
     if content is None:
-        raise InputError(f"{COEFFICIENTS}: holds no gains for {network}; expected those of its product.")
+        raise InputError(f"{path}: holds no gains for {network}; expected those of its product.")
     return Restoration(**{**content, "gains": tuple(content["gains"])})
 
 
-@lru_cache
-def read_coefficients() -> Mapping[str, Any]:
-    """Coefficients by network: ``restoration``, ``uncertainty``, ``level``, each with its card."""
-    content: dict[str, Any] = json.loads(COEFFICIENTS.read_text(encoding="utf-8"))
+def coefficients_file(directory: Path | None) -> Path:
+    """The coefficients that lie beside a directory's weights; the package's where it has none."""
+    path = COEFFICIENTS if directory is None else directory / COEFFICIENTS.name
+    return path if path.is_file() else COEFFICIENTS
+
+
+def read_coefficients(path: Path = COEFFICIENTS) -> Mapping[str, Any]:
+    """A card, ``level``, ``uncertainty`` by method, and ``restoration`` by network.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read.
+    """
+    try:
+        return _parsed(path, path.stat().st_mtime_ns)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path}: not readable as coefficients ({error}); lstsr calibrate writes them."
+        ) from error
+
+
+@lru_cache(maxsize=8)
+def _parsed(path: Path, modified_ns: int) -> Mapping[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return content
 
 

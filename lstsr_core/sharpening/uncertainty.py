@@ -10,6 +10,7 @@ were fitted to what gaps cut into whole scenes did to their products.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from scipy import ndimage
@@ -17,7 +18,7 @@ from scipy import ndimage
 from lstsr_core.geo.grid import SCALE
 from lstsr_core.geo.operators import block_mean, degrade
 from lstsr_core.geo.raster import BoolArray, FloatArray, fill_nearest
-from lstsr_core.sharpening.restoration import interpolated, read_coefficients
+from lstsr_core.sharpening.restoration import COEFFICIENTS, interpolated, read_coefficients
 
 HIGH_PASS_SIGMA = 3.0
 """Fine pixels, of the high-pass whose local deviation is taken."""
@@ -55,18 +56,22 @@ class Uncertainty:
         """What the level alone contributes, k·o: the same all over a map, and no error of texture."""
         return self.scale * self.offset_k
 
+    def texture_k(self, features: FloatArray) -> FloatArray:
+        """The part of the texture alone, features (3, …) → (…) kelvin."""
+        weights = np.array([self.per_texture, self.per_ndvi_k, self.per_residual])
+        texture: FloatArray = self.scale * (self.constant_k + np.tensordot(weights, features, axes=1))
+        return texture
+
     def at_features(self, features: FloatArray) -> FloatArray:
         """One standard deviation in kelvin away from gaps, features (3, …) → (…)."""
-        weights = np.array([self.per_texture, self.per_ndvi_k, self.per_residual])
-        texture = self.constant_k + np.tensordot(weights, features, axes=1)
-        deviation: FloatArray = self.scale * np.hypot(self.offset_k, texture)
+        deviation: FloatArray = np.hypot(self.offset_part_k, self.texture_k(features))
         return deviation
 
 
-def uncertainty_of(method: str) -> Uncertainty | None:
+def uncertainty_of(method: str, path: Path = COEFFICIENTS) -> Uncertainty | None:
     """A method's coefficients; None where none were fitted."""
-    content = read_coefficients().get("uncertainty", {}).get(method)
-    return None if content is None else Uncertainty(**content["coefficients"])
+    content = read_coefficients(path).get("uncertainty", {}).get(method)
+    return None if content is None else Uncertainty(**content)
 
 
 def local_features(product_k: FloatArray, lst_k: FloatArray, ndvi: FloatArray) -> FloatArray:

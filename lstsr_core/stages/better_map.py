@@ -48,10 +48,7 @@ def measure_shifts(settings: BetterMap) -> pd.DataFrame:
     if settings.results:
         shifts = _kept(settings, SHIFTS_TABLE)
     else:
-        products = _products(settings)
-        rows = [
-            row for pair in pairs_of(settings, _pairs(settings)) for row in shifts_of_pair(pair, products)
-        ]
+        rows = [row for pair in pairs_of(settings, _pairs(settings)) for row in shifts_of_pair(pair)]
         shifts = pd.DataFrame(rows, columns=[name for name in SHIFT_COLUMNS if name != "group"])
     medians = registration.median_by_image(write_csv(settings, "registration.csv", shifts))
     return medians.rename(index=panels.label)

@@ -31,6 +31,7 @@ from lstsr_core.figures import panels as figures
 from lstsr_core.figures.files import PIXELS_PER_INCH, SUFFIXES
 from lstsr_core.geo.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, TILE_SIZE_M, Tile
 from lstsr_core.geo.raster import Raster
+from lstsr_core.geo.registration import Shift
 from lstsr_core.pairs.pair import Pair
 from lstsr_core.sharpening.methods import METHODS
 from lstsr_core.sharpening.variogram import FittedVariograms, Variogram
@@ -301,7 +302,7 @@ FIGURES: dict[str, tuple[Callable[[], Figure], set[str]]] = {
         {"fine pixels right", "fine pixels down", "offset (fine pixels)", "RMSE as paired − aligned (K)"},
     ),
     "shifts": (
-        lambda: figures.shifts(scene_shifts(), (0.78, 0.91)),
+        lambda: figures.shifts(scene_shifts(), Shift(0.78, 0.91)),
         {"columns to the right (pixels)", "rows down (pixels)"},
     ),
     "trade": (
@@ -697,7 +698,7 @@ def test_the_trade_has_a_panel_for_each_part_and_protocol_with_whiskers_to_the_i
 
 
 def test_shifts_are_drawn_downwards_with_the_constant() -> None:
-    (axes,) = figures.shifts(scene_shifts(), (0.78, 0.91)).axes
+    (axes,) = figures.shifts(scene_shifts(), Shift(0.78, 0.91)).axes
     assert axes.yaxis_inverted()
     (constant,) = [line for line in axes.lines if line.get_label() == "the constant"]
     assert (constant.get_xdata(), constant.get_ydata()) == ([0.91], [0.78])

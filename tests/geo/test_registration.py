@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import ndimage
+from skimage.registration import phase_cross_correlation
 
 from lstsr_core.geo.raster import FloatArray
-from lstsr_core.geo.registration import shift_of, smoothed_within
+from lstsr_core.geo.registration import Shift, shift_of, smoothed_within
 
 
 @pytest.fixture(scope="module")
@@ -22,9 +25,34 @@ def moved(image: FloatArray, down: float, right: float) -> FloatArray:
     return shifted
 
 
-@pytest.mark.parametrize(("down", "right"), [(0.0, 0.0), (3.0, -2.0), (0.79, 0.9), (-1.3, 2.4)])
+def place(shift: Shift) -> tuple[float, float]:
+    return shift.rows, shift.columns
+
+
+@settings(max_examples=30)
+@given(st.floats(-6.0, 6.0), st.floats(-6.0, 6.0))
 def test_a_known_shift_comes_back(landscape: FloatArray, down: float, right: float) -> None:
-    assert shift_of(moved(landscape, down, right), landscape) == pytest.approx((down, right), abs=0.06)
+    shift = shift_of(moved(landscape, down, right), landscape)
+    assert place(shift) == pytest.approx((down, right), abs=0.06 + 0.01 * max(abs(down), abs(right)))
+    assert 0.4 < shift.correlation < 1.0 + 1e-9 and shift.correlation >= shift.correlation_in_place - 1e-9
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_shifts_are_those_of_scikit_image(landscape: FloatArray, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    other = moved(landscape, *random.uniform(-3.0, 3.0, 2)) + 0.1 * random.standard_normal(landscape.shape)
+    windows = [np.outer(*(np.hanning(side) for side in landscape.shape)) * (image - 300.0)
+               for image in (other, landscape)]  # fmt: skip
+    expected, _, _ = phase_cross_correlation(*windows, upsample_factor=100, normalization=None)
+    assert place(shift_of(other, landscape)) == pytest.approx(tuple(expected), abs=0.08)
+
+
+def test_the_correlation_in_place_is_that_of_the_textures(landscape: FloatArray) -> None:
+    other = moved(landscape, 1.0, 0.0)
+    inside = (slice(30, -30), slice(30, -30))  # where the taper is flat, about
+    textures = [image - ndimage.gaussian_filter(image, 6.0) for image in (other, landscape)]
+    expected = np.corrcoef(*(texture[inside].ravel() for texture in textures))[0, 1]
+    assert shift_of(other, landscape).correlation_in_place == pytest.approx(expected, abs=0.05)
 
 
 def test_level_slope_gaps_and_noise_move_nothing(landscape: FloatArray) -> None:
@@ -34,7 +62,7 @@ def test_level_slope_gaps_and_noise_move_nothing(landscape: FloatArray) -> None:
     rows, columns = np.mgrid[: image.shape[0], : image.shape[1]]
     image[rows + 0.3 * columns < 40] = np.nan
     image[90:100, 60:75] = np.nan
-    assert shift_of(image, landscape) == pytest.approx((0.8, 0.6), abs=0.08)
+    assert place(shift_of(image, landscape)) == pytest.approx((0.8, 0.6), abs=0.08)
 
 
 def test_images_that_cannot_be_compared_are_refused(landscape: FloatArray) -> None:
