@@ -23,9 +23,7 @@ def granules(tmp_path_factory: pytest.TempPathFactory) -> Granules:
 def test_a_plan_tells_what_there_is_to_do(
     granules: Granules, half_pixel_weights: Path, tmp_path: Path
 ) -> None:
-    plan = plan_granule(
-        granules.lst, granules.reflectance, Request("sif-cnn-sr1", weights=half_pixel_weights)
-    )
+    plan = plan_granule(granules.lst, granules.reflectance, Request("sif-cnn-sr1", half_pixel_weights))
     assert (plan.rows, plan.columns) == (4 * SIZE, 4 * SIZE)
     assert plan.granules == {path.name: path.stat().st_size for path in (granules.lst, granules.reflectance)}
     assert 0.0 < plan.minutes < 0.1 and 5e8 < plan.memory_bytes < 2e9
@@ -33,11 +31,11 @@ def test_a_plan_tells_what_there_is_to_do(
         granules.lst,
         granules.reflectance,
         tmp_path / "map.tif",
-        Request("sif-cnn-sr1", weights=half_pixel_weights),
+        Request("sif-cnn-sr1", half_pixel_weights),
     )
     assert plan.bytes / 3 < (tmp_path / "map.tif").stat().st_size < 3 * plan.bytes
     with pytest.raises(InputError, match="holds no weights"):
-        plan_granule(granules.lst, granules.reflectance, Request("sif-cnn-sr1", weights=tmp_path))
+        plan_granule(granules.lst, granules.reflectance, Request("sif-cnn-sr1", tmp_path))
     with pytest.raises(InputError, match="cannot be read"):
         plan_granule(
             granules.lst,

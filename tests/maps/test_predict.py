@@ -166,7 +166,7 @@ def test_a_network_sees_the_nearest_pixel_where_there_is_none(
         granules.lst,
         granules.reflectance,
         tmp_path / "map.tif",
-        Request("sif-cnn-sr1", weights=half_pixel_weights),
+        Request("sif-cnn-sr1", half_pixel_weights),
     )
     lst_k, ndvi = fields()
     quantised_k = np.rint(lst_k / 0.02) * 0.02
@@ -204,7 +204,7 @@ def wide_granules(tmp_path_factory: pytest.TempPathFactory) -> Granules:
 def test_an_areas_map_is_part_of_the_whole_map(
     wide_granules: Granules, half_pixel_weights: Path, tmp_path: Path
 ) -> None:
-    request = Request("sif-cnn-sr1", weights=half_pixel_weights)
+    request = Request("sif-cnn-sr1", half_pixel_weights)
     predict_granule(wide_granules.lst, wide_granules.reflectance, tmp_path / "whole.tif", request)
     whole = read_map(tmp_path / "whole.tif")
     bounds = degrees_of(whole.transform, slice(500, 620), slice(530, 700))
@@ -344,7 +344,7 @@ def test_what_no_training_has_seen_is_warned_of_and_flagged(tmp_path: Path, half
         granules.lst,
         granules.reflectance,
         tmp_path / "map.tif",
-        Request("sif-cnn-sr1", weights=half_pixel_weights),
+        Request("sif-cnn-sr1", half_pixel_weights),
     )
     hot, wet = summary.warnings
     assert (
@@ -371,7 +371,7 @@ def test_weights_that_tell_no_range_are_told(
         granules.lst,
         granules.reflectance,
         tmp_path / "map.tif",
-        Request("sif-cnn-sr1", weights=random_weights),
+        Request("sif-cnn-sr1", random_weights),
     )
     assert len(summary.warnings) == 2 and all(
         "does not tell the range" in warning for warning in summary.warnings
@@ -388,7 +388,7 @@ def test_a_map_tells_what_it_was_made_from(
         granules.lst,
         granules.reflectance,
         tmp_path / "map.tif",
-        Request("sif-cnn-sr1", weights=half_pixel_weights, seed=3),
+        Request("sif-cnn-sr1", half_pixel_weights, seed=3),
     )
     tags = read_map(tmp_path / "map.tif").tags
     assert tags["LSTSR_LST_GRANULE"] == granules.lst.name and tags["LSTSR_REFLECTANCE_SHA256"] == sha256(
@@ -421,7 +421,7 @@ def test_the_same_inputs_give_the_same_bytes_whatever_the_threads(
             granules.lst,
             granules.reflectance,
             tmp_path / f"{name}.tif",
-            Request("sif-cnn-sr1", weights=half_pixel_weights, threads=threads),
+            Request("sif-cnn-sr1", half_pixel_weights, threads=threads),
         )
     assert (tmp_path / "a.tif").read_bytes() == (tmp_path / "b.tif").read_bytes()
     bands, expected = read_map(tmp_path / "c.tif"), read_map(tmp_path / "a.tif")
@@ -537,7 +537,7 @@ def test_wrong_requests_are_refused(granules: Granules, tmp_path: Path) -> None:
         with pytest.raises(InputError, match=message):
             Request(**values)
     assert "holds no weights for it" in refusal(
-        granules, tmp_path / "map.tif", Request("sif-cnn-sr1", weights=tmp_path)
+        granules, tmp_path / "map.tif", Request("sif-cnn-sr1", tmp_path)
     )
     absent = Granules(
         granules.lst,
@@ -609,7 +609,7 @@ def test_what_the_packages_weights_have_not_seen_is_told(
 
 def test_a_users_own_weights_may_have_seen_anything(half_pixel_weights: Path) -> None:
     paths = [Path(str(GranuleName(name, DAY, Tile(18, 4)))) for name in ("MYD21A1D", "MYD09GQ")]
-    assert check_names(paths[0], paths[1], Request("sif-cnn-sr1", weights=half_pixel_weights)) == ()
+    assert check_names(paths[0], paths[1], Request("sif-cnn-sr1", half_pixel_weights)) == ()
 
 
 LST_NAME, REFLECTANCE_NAME, WATER_NAME = (
