@@ -461,8 +461,9 @@ def calibrate(directory: Path, folds: Path, out: Path) -> dict[str, Any]:
         gap = fit_gaps(some, partial(_product, network, options, None))
         judged = {f"{network}-restored": fit_gaps(some, partial(_product, network, options, gains[0]))}
         if network == ASTER_UNET:
-            judged |= {network: gap, f"{network}-levelled": gap}
-            images[f"{network}-levelled"] = images[f"{network}, level fitted"]
+            for method, near in ((network, gap), (f"{network}-restored", judged[f"{network}-restored"])):
+                judged |= {method: near, f"{method}-levelled": near}
+                images[f"{method}-levelled"] = images[f"{method}, level fitted"]
         for method, near_gaps in judged.items():
             errors = sample_errors(judges, images[method])
             for scenes, content in zip((every, *inside), contents, strict=True):

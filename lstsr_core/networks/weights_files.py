@@ -37,6 +37,7 @@ NETWORKS = {
     "aster-unet": "aster-unet",
     "aster-unet-levelled": "aster-unet",
     "aster-unet-restored": "aster-unet",
+    "aster-unet-restored-levelled": "aster-unet",
 }
 """Every method that runs a network, with the name of the weights that it takes."""
 

@@ -421,12 +421,7 @@ def aster_unet_levelled(lst_k: FloatArray, ndvi: FloatArray, options: Options) -
     Out of fold this lowers the error against ASTER; it fits tile h18v04 by day, and the map degraded is the
     1 km LST no more, so that it is a method beside the other and not a part of it.
     """
-    from lstsr_core.sharpening import level
-    from lstsr_core.sharpening.restoration import coefficients_file
-
-    fine_k = aster_unet(lst_k, ndvi, options)
-    fine_k += level.difference_k(lst_k, level.level_of(coefficients_file(options.weights)))
-    return fine_k
+    return _levelled(aster_unet(lst_k, ndvi, options), lst_k, options)
 
 
 @method(
@@ -436,6 +431,25 @@ def aster_unet_levelled(lst_k: FloatArray, ndvi: FloatArray, options: Options) -
 def aster_unet_restored(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
     """The ASTER U-Net with its spectrum restored: ASTER's texture at the lowest error that has it."""
     return _restored("aster-unet", aster_unet(lst_k, ndvi, options), lst_k, options)
+
+
+@method(
+    "aster-unet-restored-levelled",
+    "ASTER U-Net, restored, ASTER's level",
+    "companion",
+    "to stand beside ASTER, with its texture, in tile h18v04 by day alone",
+)
+def aster_unet_restored_levelled(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
+    """The ASTER U-Net restored, and moved to ASTER's level as `aster_unet_levelled`."""
+    return _levelled(aster_unet_restored(lst_k, ndvi, options), lst_k, options)
+
+
+def _levelled(fine_k: FloatArray, lst_k: FloatArray, options: Options) -> FloatArray:
+    from lstsr_core.sharpening import level
+    from lstsr_core.sharpening.restoration import coefficients_file
+
+    fine_k += level.difference_k(lst_k, level.level_of(coefficients_file(options.weights)))
+    return fine_k
 
 
 def _restored(network: str, fine_k: FloatArray, lst_k: FloatArray, options: Options) -> FloatArray:
