@@ -31,7 +31,7 @@ from lstsr_core.networks.unet import SharpeningUNet
 from lstsr_core.networks.weights import save_model
 from lstsr_core.pairs.pair import Pair, write_pair
 from lstsr_core.patches.statistics import Statistics
-from lstsr_core.sharpening.methods import METHODS
+from lstsr_core.sharpening.methods import DEFAULT_METHOD, METHODS
 from worlds.pickles import call, dictionary, name, text
 
 CONTRACT = [
@@ -583,6 +583,17 @@ def test_help_names_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
         re.search(rf"^ +{command} ", output, re.MULTILINE)
         for command in ("run", "fetch", "evaluate", "verify")
     )
+
+
+def test_predict_tells_what_each_method_is_good_for(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["predict", "--help"])
+    assert ended.value.code == 0
+    output = capsys.readouterr().out
+    for method in METHODS.values():
+        assert re.search(rf"^  {method.name} +{re.escape(method.purpose)} \(", output, re.MULTILINE)
+    defaults = cli.make_parser().parse_args(["predict", "--granules", "a", "--out", "b"])
+    assert defaults.method == DEFAULT_METHOD and f"(default {DEFAULT_METHOD})" in " ".join(output.split())
 
 
 @pytest.mark.parametrize("command", cli.BOOK_COMMANDS)

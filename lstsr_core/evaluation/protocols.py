@@ -16,13 +16,12 @@ from rasterio.windows import Window, from_bounds
 from scipy import ndimage
 
 from lstsr_core.base.errors import InputError, NoResult
-from lstsr_core.evaluation.registration import constant
 from lstsr_core.evaluation.tile_warp import TileWarp, nearest_indices, tile_warp, weigh
 from lstsr_core.geo.grid import FINE_PIXEL_M, Tile
 from lstsr_core.geo.raster import BoolArray, Raster, warp_onto
 from lstsr_core.pairs.pair import Pair, align, fine_grid, fine_offset
 from lstsr_core.pairs.scenes import are_published
-from lstsr_core.pairs.swath import ASTER_VALID_K, moved, swath
+from lstsr_core.pairs.swath import ASTER_VALID_K, database_shift, moved, swath
 from lstsr_core.sharpening.methods import Options, sharpen
 
 PRODUCT_VALID_K = 200.0
@@ -154,8 +153,8 @@ class Registered(Georeferenced):
 
 
 def register(pair: Pair) -> Pair:
-    """The pair with ASTER moved back by the constant of `evaluation.registration`."""
-    return replace(pair, aster=moved(pair.aster, constant()))
+    """The pair with ASTER moved back by `pairs.swath.database_shift`."""
+    return replace(pair, aster=moved(pair.aster, database_shift()))
 
 
 def largest_rectangle(mask: BoolArray) -> tuple[slice, slice]:

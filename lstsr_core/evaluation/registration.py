@@ -6,16 +6,11 @@ scenes and for the 1 km LST, NDVI and sharpened products alike, so that no metho
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
-from functools import lru_cache
-from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from lstsr_core.base.errors import InputError
-from lstsr_core.base.project import REGISTRATION
 from lstsr_core.geo.registration import Shift
 from lstsr_core.patches.splits import group_folds
 
@@ -73,27 +68,6 @@ def constants_of_folds(shifts: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         rows, columns=["fold", "scenes", "rows", "columns", "rows_left_out", "columns_left_out"]
     )
-
-
-@lru_cache
-def constant(path: Path = REGISTRATION) -> Shift:
-    """How far from its true place ASTER lies in the published database.
-
-    Fitted by ``lstsr register`` to the development scenes alone.
-
-    Raises
-    ------
-    InputError
-        If the file is missing or is none that the command wrote.
-    """
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return Shift(float(content["rows"]), float(content["columns"]))
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise InputError(
-            f"{path}: not readable as the constant of the registration ({error}); fetch the file again, or"
-            " make it anew with lstsr register."
-        ) from error
 
 
 def median_by_image(shifts: pd.DataFrame, images: Iterable[str] = IMAGES) -> pd.DataFrame:

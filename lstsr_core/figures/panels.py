@@ -36,16 +36,17 @@ NO_VALUE_COLOUR = "#C4C4C4"
 """Of the pixels of a map that have no value."""
 ASTER_LABEL, NDVI_LABEL = "ASTER", "NDVI"
 MARKERS = "o^sDvPX*hpd<>8"
-# Okabe and Ito's colours and seven of Tol's; with them a dash pattern each, so that lines are told apart
+# Okabe and Ito's colours and eight of Tol's; with them a dash pattern each, so that lines are told apart
 # without colour.
 _COLOURS = [
     "#000000", "#E69F00", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#999933", "#882255",
-    "#332288", "#AA4499", "#117733", "#661100", "#6699CC",
+    "#332288", "#AA4499", "#117733", "#661100", "#6699CC", "#AA7744",
 ]  # fmt: skip
 _DASHES: list[tuple[int, tuple[float, ...]]] = [
     (0, ()), (0, (6, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (3, 1)), (0, (8, 2, 1, 2, 1, 2)),
     (0, (2, 3)), (0, (10, 3)), (0, (4, 1, 1, 1)), (0, (12, 2, 1, 2)),
     (0, (6, 1, 3, 1)), (0, (1, 3)), (0, (14, 4)), (0, (3, 1, 1, 1, 1, 1)),
+    (0, (9, 1, 1, 1)),
 ]  # fmt: skip
 
 

@@ -1,11 +1,18 @@
-"""Which of ASTER's pixels can be trusted: warm enough, and away from the swath's edge."""
+"""Which of ASTER's pixels can be trusted, and where they lie: the swath without its edge, and its shifts."""
 
 from __future__ import annotations
+
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from affine import Affine
 from scipy import ndimage
 
+from lstsr_core.base.errors import InputError
+from lstsr_core.base.project import REGISTRATION
 from lstsr_core.geo.raster import BoolArray, Raster
 from lstsr_core.geo.registration import Shift, shift_of
 
@@ -58,3 +65,24 @@ def moved(aster: Raster, shift: Shift) -> Raster:
     """The same pixels placed where a product has what they show; none is resampled."""
     back = Affine.translation(-shift.columns, -shift.rows)
     return Raster(aster.values, aster.transform @ back, aster.crs)
+
+
+@lru_cache
+def database_shift(path: Path = REGISTRATION) -> Shift:
+    """How far from its true place ASTER lies in the published database.
+
+    Fitted by ``lstsr register`` to the development scenes alone.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or is none that the command wrote.
+    """
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return Shift(float(content["rows"]), float(content["columns"]))
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise InputError(
+            f"{path}: not readable as ASTER's shift ({error}); fetch the file again, or"
+            " make it anew with lstsr register."
+        ) from error

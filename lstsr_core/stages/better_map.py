@@ -22,6 +22,7 @@ from lstsr_core.evaluation.table import COLUMNS, evaluate_pair
 from lstsr_core.figures import panels
 from lstsr_core.metrics.names import BY_COLUMN
 from lstsr_core.pairs.pair import pair_ids
+from lstsr_core.pairs.swath import database_shift
 from lstsr_core.sharpening.methods import METHODS, Options
 from lstsr_core.stages.common import pairs_directory, pairs_of, write_csv
 from lstsr_core.stages.parameters import BetterMap
@@ -57,7 +58,7 @@ def measure_shifts(settings: BetterMap) -> pd.DataFrame:
 def show_shifts(settings: BetterMap) -> Image:
     """Each scene's shift, by image, and the constant."""
     shifts = pd.read_csv(settings.directory / "registration.csv", dtype={"scene": str})
-    return panels.show(panels.shifts(shifts, registration.constant()), settings.directory, "registration")
+    return panels.show(panels.shifts(shifts, database_shift()), settings.directory, "registration")
 
 
 def kept_scenes(directory: Path) -> pd.DataFrame:
@@ -160,6 +161,12 @@ def kept_trials() -> pd.DataFrame:
     """What the project keeps of its trials; a figure that was not noted is NaN."""
     table = pd.read_csv(BETTER_MAP / TRIALS_TABLE)
     return table.fillna({"helped": ""})
+
+
+def kept_coverage() -> pd.DataFrame:
+    """The shares of ``lstsr coverage`` that the project keeps, of development and test scenes."""
+    files = [BETTER_MAP / f"coverage_{part}.csv" for part in ("test", "development")]
+    return pd.concat([pd.read_csv(path) for path in files if path.is_file()], ignore_index=True)
 
 
 def _pairs(settings: BetterMap) -> list[str]:

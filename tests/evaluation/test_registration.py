@@ -23,6 +23,7 @@ from lstsr_core.geo.raster import Raster
 from lstsr_core.geo.registration import Shift
 from lstsr_core.pairs.pair import Pair, fine_grid, read_modis, read_pair, write_pair
 from lstsr_core.pairs.scenes import ids_of_test_scenes, published_scenes
+from lstsr_core.pairs.swath import database_shift
 from lstsr_core.sharpening.methods import Options
 
 
@@ -62,7 +63,7 @@ def shifted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Pair, float, float], P
 
     def shift(pair: Pair, rows: float, columns: float) -> Pair:
         monkeypatch.setattr(protocols, "are_published", lambda digests: digests == [pair.digest])
-        monkeypatch.setattr(protocols, "constant", lambda: Shift(rows, columns))
+        monkeypatch.setattr(protocols, "database_shift", lambda: Shift(rows, columns))
         transform = pair.aster.transform @ Affine.translation(columns, rows)
         return replace(pair, aster=replace(pair.aster, transform=transform))
 
@@ -89,7 +90,7 @@ def test_registered_is_georeferenced_with_aster_in_its_true_place(
 
 
 def test_no_pixel_of_aster_changes_and_its_corner_moves_by_the_constant(synthetic_pair: Pair) -> None:
-    constant = registration.constant()
+    constant = database_shift()
     aster, before = register(synthetic_pair).aster, synthetic_pair.aster
     assert aster.values is before.values
     assert (before.left_m - aster.left_m) / before.pixel_width_m == pytest.approx(constant.columns)
@@ -115,7 +116,7 @@ def test_a_missing_or_damaged_constant_is_refused(tmp_path: Path) -> None:
         if content is not None:
             path.write_text(content, encoding="utf-8")
         with pytest.raises(InputError, match=r"registration\.json: .*lstsr register"):
-            registration.constant(path)
+            database_shift(path)
 
 
 def test_the_kept_constant_is_that_of_the_kept_shifts() -> None:

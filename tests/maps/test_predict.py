@@ -100,7 +100,13 @@ def test_every_method_maps_a_granule(
         assert summary.consistency_k < 0.6
 
 
-COMPANIONS = ["sc-unet-restored", "aster-unet", "aster-unet-levelled", "aster-unet-restored"]
+COMPANIONS = [
+    "sc-unet-restored",
+    "aster-unet",
+    "aster-unet-levelled",
+    "aster-unet-restored",
+    "aster-unet-restored-levelled",
+]
 
 
 @pytest.mark.parametrize("method", COMPANIONS)

@@ -40,9 +40,13 @@ except SystemExit as end:
 """
 
 
-@pytest.mark.parametrize("words", [["--help"], ["predict", "--help"]])
+@pytest.mark.parametrize("words", [["--help"], ["evaluate", "--help"]])
 def test_help_loads_nothing(words: list[str]) -> None:
     assert loaded_by(command(*words)) == set()
+
+
+def test_help_that_lists_methods_loads_arrays_alone() -> None:
+    assert loaded_by(command("predict", "--help")) <= ARRAYS
 
 
 def test_a_card_is_read_without_the_network() -> None:

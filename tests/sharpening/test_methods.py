@@ -265,7 +265,14 @@ def test_method_names_are_expanded_and_kept_in_order() -> None:
     assert check_methods(["all"]) == papers == ["bicubic", "tsharp", "atprk", "aatprk", "dms", *NETWORKS]
     assert check_methods(["all", "dms-local"]) == [*papers, "dms-local"]
     assert check_methods(["tsharp", "bicubic", "tsharp"]) == ["tsharp", "bicubic"]
-    companions = ["dms-local", "sc-unet-restored", "aster-unet", "aster-unet-levelled", "aster-unet-restored"]
+    companions = [
+        "dms-local",
+        "sc-unet-restored",
+        "aster-unet",
+        "aster-unet-levelled",
+        "aster-unet-restored",
+        "aster-unet-restored-levelled",
+    ]
     assert [name for name in METHODS if name not in papers] == companions
     assert {METHODS[name].source for name in companions} == {"companion"}
     labels = [method.label for method in METHODS.values()]
@@ -283,7 +290,10 @@ def test_method_names_are_expanded_and_kept_in_order() -> None:
         "ASTER U-Net",
         "ASTER U-Net, ASTER's level",
         "ASTER U-Net, restored",
+        "ASTER U-Net, restored, ASTER's level",
     ]
+    purposes = {method.purpose for method in METHODS.values()}
+    assert len(purposes) == len(METHODS) and "yours" not in purposes
 
 
 @pytest.mark.parametrize("names", [["bicubic", "lanczos"], ["Bicubic"], []])

@@ -79,7 +79,13 @@ def test_part_of_a_map_has_the_whole_maps_uncertainty(
 
 def test_the_companions_networks_tell_theirs_and_no_paper_method_does() -> None:
     told = {name for name in METHODS if uncertainty_of(name) is not None}
-    assert told == {"sc-unet-restored", "aster-unet", "aster-unet-levelled", "aster-unet-restored"}
+    assert told == {
+        "sc-unet-restored",
+        "aster-unet",
+        "aster-unet-levelled",
+        "aster-unet-restored",
+        "aster-unet-restored-levelled",
+    }
 
 
 # The level

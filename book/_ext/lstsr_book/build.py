@@ -13,6 +13,7 @@ import yaml
 
 from lstsr_book.api import fill_pages
 from lstsr_book.atlas_pages import EXTRA_FOLDER, atlas_substitutions, write_atlas
+from lstsr_book.better_map_prose import draw_better_map
 from lstsr_book.claims import CLAIMS_FILE, claims, write_claims
 from lstsr_book.figure_pages import collect, copy_files, figures_list
 from lstsr_book.findings_prose import COSTS, GAINS, MISREGISTRATION, PROJECTED, VARIANT_DIFFERENCES, VARIANTS
@@ -152,6 +153,7 @@ def assemble(run: Path, project: Path) -> Path:
     shutil.copytree(project / "book", source, ignore=shutil.ignore_patterns("_build", "_ext", ".*"))
     fill_pages(source / "api")
     draw(source)
+    draw_better_map(source)
     provenance = files.json(PROVENANCE)
     figures = collect(run, project / "notebooks", _reading_order(project / "book" / "_toc.yml"))
     copy_files(run, figures, source)
