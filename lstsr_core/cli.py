@@ -50,7 +50,7 @@ class _HelpWithMethods(argparse.Action):
         print("\nmethods:")
         for name, method in METHODS.items():
             whose = "this companion's" if method.source == "companion" else f"the {method.source}'s"
-            print(f"  {name:<21}{method.purpose} ({whose})")
+            print(f"  {name:<30}{method.purpose} ({whose})")
         parser.exit()
 
 

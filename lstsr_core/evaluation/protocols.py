@@ -20,7 +20,6 @@ from lstsr_core.evaluation.tile_warp import TileWarp, nearest_indices, tile_warp
 from lstsr_core.geo.grid import FINE_PIXEL_M, Tile
 from lstsr_core.geo.raster import BoolArray, Raster, warp_onto
 from lstsr_core.pairs.pair import Pair, align, fine_grid, fine_offset
-from lstsr_core.pairs.scenes import are_published
 from lstsr_core.pairs.swath import ASTER_VALID_K, database_shift, moved, swath
 from lstsr_core.sharpening.methods import Options, sharpen
 
@@ -149,6 +148,8 @@ class Registered(Georeferenced):
     name = "registered"
 
     def __init__(self, pair: Pair) -> None:
+        from lstsr_core.pairs.scenes import are_published  # which reads its table by pandas
+
         super().__init__(register(pair) if are_published([pair.digest]) else pair)
 
 

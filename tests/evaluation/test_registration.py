@@ -62,7 +62,7 @@ def shifted(monkeypatch: pytest.MonkeyPatch) -> Callable[[Pair, float, float], P
     """Moves the place of a pair's ASTER by rows and columns, and makes the pair one of the database."""
 
     def shift(pair: Pair, rows: float, columns: float) -> Pair:
-        monkeypatch.setattr(protocols, "are_published", lambda digests: digests == [pair.digest])
+        monkeypatch.setattr("lstsr_core.pairs.scenes.are_published", lambda digests: digests == [pair.digest])
         monkeypatch.setattr(protocols, "database_shift", lambda: Shift(rows, columns))
         transform = pair.aster.transform @ Affine.translation(columns, rows)
         return replace(pair, aster=replace(pair.aster, transform=transform))
