@@ -413,7 +413,7 @@ def aster_unet(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatAr
 
 @method(
     "aster-unet-levelled", "ASTER U-Net, ASTER's level", "companion",
-    "to stand beside ASTER: lowest error against it, in tile h18v04 by day alone",
+    "aster-unet at the level of ASTER's 62 development scenes, which no test scene confirms",
 )  # fmt: skip
 def aster_unet_levelled(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
     """The ASTER U-Net moved to the level that ASTER would have, told by the mean and spread of the LST.
@@ -437,7 +437,7 @@ def aster_unet_restored(lst_k: FloatArray, ndvi: FloatArray, options: Options) -
     "aster-unet-restored-levelled",
     "ASTER U-Net, restored, ASTER's level",
     "companion",
-    "to stand beside ASTER, with its texture, in tile h18v04 by day alone",
+    "aster-unet-restored at that level",
 )
 def aster_unet_restored_levelled(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatArray:
     """The ASTER U-Net restored, and moved to ASTER's level as `aster_unet_levelled`."""
