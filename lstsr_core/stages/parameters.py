@@ -505,7 +505,7 @@ class BetterMap(NotebookParameters):
         list[str],
         AfterValidator(_with_companions),
         Field(description=f"any of {', '.join(METHODS)}; or [all], the companion's among them"),
-    ] = ["all"]
+    ] = ["bicubic", "sc-unet", "sif-cnn-sr1", "sc-unet-restored", "aster-unet", "aster-unet-restored"]
     pairs: Pairs = ["all"]
     seed: Seed = 0
 
