@@ -786,7 +786,8 @@ def trade(comparison: pd.DataFrame, parts: Mapping[str, str], protocols: Sequenc
     """
     present = [part for part in parts if part in set(comparison["part"])]
     columns = len(protocols)
-    figure, panels = _panels(len(present) * columns, columns=columns, width_in=3.6, height_in=3.2)
+    height_in = 4.4 if len(present) == 1 else 3.2
+    figure, panels = _panels(len(present) * columns, columns=columns, width_in=3.8, height_in=height_in)
     for index, axes in enumerate(panels):
         part, protocol = present[index // columns], protocols[index % columns]
         rows = comparison[(comparison["part"] == part) & (comparison["protocol"] == protocol)]

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from lstsr_book.claim_evidence import LABELS
-from lstsr_book.markup import Cell, Row, missing_cell, number, part, row, table, value_cell
+from lstsr_book.markup import Cell, Row, facts_table, missing_cell, number, part, row, table, value_cell
 from lstsr_core.base.files import written_atomically
 from lstsr_core.base.project import BETTER_MAP, REGISTRATION
 from lstsr_core.evaluation import coverage, trade
@@ -37,7 +37,7 @@ def draw_better_map(source: Path) -> None:
         BETTER_MAP, source / TABLES, ignore=lambda _, names: {n for n in names if n[-4:] != ".csv"}
     )
     shifts = pd.read_csv(BETTER_MAP / SHIFTS_TABLE, dtype={"scene": str})
-    parts = {name: words for name, words in PARTS.items() if name != "simulated"}
+    parts = {"test": PARTS["test"]}
     for name, figure in (
         ("shifts", panels.shifts(shifts, database_shift())),
         ("trade", panels.trade(_comparison(), parts, PROTOCOLS)),
@@ -173,12 +173,7 @@ def _rivals_table() -> str:
 
 
 def _methods_table() -> str:
-    rows = [
-        row(Cell(f"{name} ({method.label})"), [method.purpose], "words")
-        for name, method in METHODS.items()
-        if method.source != "user"
-    ]
-    return table(["--method", "what it is good for"], rows, "results")
+    return facts_table({name: method.purpose for name, method in METHODS.items() if method.source != "user"})
 
 
 def _coverage_table(shares: pd.DataFrame) -> str:
@@ -190,7 +185,7 @@ def _coverage_table(shares: pd.DataFrame) -> str:
         label = f"{METHODS[record['method']].label}, {PARTS[record['part']]}"
         rows.append(row(label, [*cells, value_cell(record["mean_deviation_k"], 2)]))
     head = ["", *(f"{heading} (%)" for heading in _HEADINGS), "mean deviation (K)"]
-    return table(head, rows, "results")
+    return table(head, rows, "results spreads")
 
 
 _HEADINGS = [
@@ -224,7 +219,7 @@ def _trials_table(trials: pd.DataFrame) -> str:
     rows = []
     for record in trials.to_dict("records"):
         figures = [value_cell(float(record[name]), BY_COLUMN[name].digits + 1) for name in METRICS]
-        words = [record["protocol"], record["scenes"]], [record["helped"], record["what_came_of_it"]]
-        rows.append(row(record["trial"], [*words[0], *figures, *words[1]], "words"))
-    head = ["trial", "protocol", "scenes", *(BY_COLUMN[name].heading for name in METRICS)]
-    return table([*head, "helped", "what came of it"], rows, "results")
+        where = f"{record['scenes']} scenes, {record['protocol']}"
+        rows.append(row(Cell(record["trial"], where), [record["what_came_of_it"], *figures], "words"))
+    head = ["trial", "what came of it", *(BY_COLUMN[name].heading for name in METRICS)]
+    return table(head, rows, "results spreads")
