@@ -484,7 +484,7 @@ def _torch_threads(count: int) -> Iterator[None]:
 
 def _sharpened(scene: _Scene, inside: BoolArray | None, request: Request, model: Model | None) -> Bands:
     lst_k, ndvi = scene.lst.values, scene.ndvi.values
-    options = Options(weights=request.weights, seed=request.seed)
+    options = Options(weights=request.weights, seed=request.seed, threads=request.threads)
     with _torch_threads(request.threads):
         fine_k = METHODS[request.method].sharpener(lst_k, ndvi, options)
     residual_k = degrade(fine_k) - lst_k

@@ -13,8 +13,9 @@ import os
 import re
 import runpy
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -66,6 +67,8 @@ class Options:
         without it, the weights that come with the package.
     seed : int
         For methods that draw random numbers.
+    threads : int
+        Of the CPU, for filters; no result depends on it.
     published : bool, optional
         Take the variant that the published code computes, quirks included,
         or the default; None leaves it to the protocol.
@@ -76,6 +79,7 @@ class Options:
 
     weights: Path | None = None
     seed: int = 0
+    threads: int = 1
     published: bool | None = None
     rows_down: int = 0
     columns_right: int = 0
@@ -403,10 +407,10 @@ def aster_unet(lst_k: FloatArray, ndvi: FloatArray, options: Options) -> FloatAr
     gaps = np.isnan(fine_k)
     difference_k = upsample(fill_nearest(lst_k)) - fine_k
     difference_k[gaps] = 0.0
-    low_k, weight = (
-        ndimage.gaussian_filter(image.astype(np.float32), LEVEL_SIGMA, truncate=3.0)
-        for image in (difference_k, ~gaps)
-    )
+    images = [image.astype(np.float32) for image in (difference_k, ~gaps)]
+    with ThreadPoolExecutor(options.threads) as pool:
+        smooth = partial(ndimage.gaussian_filter, sigma=LEVEL_SIGMA, truncate=3.0)
+        low_k, weight = pool.map(smooth, images)
     fine_k += low_k / np.maximum(weight, 1e-3)
     return fine_k
 
@@ -456,7 +460,9 @@ def _restored(network: str, fine_k: FloatArray, lst_k: FloatArray, options: Opti
     from lstsr_core.sharpening import restoration
 
     coefficients = restoration.coefficients_file(options.weights)
-    return restoration.restored(fine_k, lst_k, restoration.restoration_of(network, coefficients))
+    return restoration.restored(
+        fine_k, lst_k, restoration.restoration_of(network, coefficients), options.threads
+    )
 
 
 def _own_methods() -> dict[str, str]:

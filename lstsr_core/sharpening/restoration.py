@@ -260,12 +260,16 @@ def _log_deviation(squares: FloatArray, weights: FloatArray | BoolArray) -> Floa
 
 def interpolated(coarse: FloatArray, fine_rows: slice = slice(None)) -> Float32Array:
     """A smooth coarse image at fine pixels, bilinear, for some fine rows: (those, 4·columns)."""
-    along = _weights(coarse.shape[1] * SCALE, coarse.shape[1])
     before, share = (part[fine_rows] for part in _weights(coarse.shape[0] * SCALE, coarse.shape[0]))
     after = np.minimum(before + 1, coarse.shape[0] - 1)
     lines = coarse[before] * (1.0 - share[:, None]) + coarse[after] * share[:, None]
-    left, right = along[0], np.minimum(along[0] + 1, coarse.shape[1] - 1)
-    fine: Float32Array = (lines[:, left] * (1.0 - along[1]) + lines[:, right] * along[1]).astype(np.float32)
+    middle = lines.astype(np.float32)
+    left, right = (np.pad(middle, ((0, 0), side), mode="edge") for side in ((1, 0), (0, 1)))
+    fine = np.empty((len(middle), SCALE * coarse.shape[1]), dtype=np.float32)
+    # Of a coarse pixel's columns those left of its centre lean on the one before, the others on the next.
+    for column, share_k in enumerate((np.arange(SCALE) + 0.5) / SCALE - 0.5):
+        beside = left[:, :-1] if share_k < 0.0 else right[:, 1:]
+        fine[:, column::SCALE] = middle + np.float32(abs(share_k)) * (beside - middle)
     return fine
 
 

@@ -82,18 +82,29 @@ def local_features(product_k: FloatArray, lst_k: FloatArray, ndvi: FloatArray) -
     product_k, ndvi : array of shape (4·rows, 4·columns)
     lst_k : array of shape (rows, columns)
     """
-    filled_k = fill_nearest(product_k)
-    residual = np.abs(degrade(filled_k) - fill_nearest(lst_k))
-    return np.stack(
-        [_deviation(filled_k), _deviation(fill_nearest(ndvi)), ndimage.gaussian_filter(residual, 1.0)]
-    )
+    residual = fill_nearest(np.abs(degrade(product_k) - lst_k))
+    return np.stack([_deviation(product_k), _deviation(ndvi), ndimage.gaussian_filter(residual, 1.0)])
 
 
 def _deviation(fine: FloatArray) -> FloatArray:
-    texture = (fine - fine[0, 0]).astype(np.float32)
-    texture -= ndimage.gaussian_filter(texture, HIGH_PASS_SIGMA)
-    squares = ndimage.gaussian_filter(block_mean(np.square(texture)), 1.0)
-    deviation: FloatArray = np.sqrt(squares)
+    gaps = np.isnan(fine)
+    texture = (fine - np.nanmean(fine[::SCALE, ::SCALE])).astype(np.float32)
+    texture[gaps] = 0.0
+    low = ndimage.gaussian_filter(texture, HIGH_PASS_SIGMA)
+    shares = np.ones(block_mean(texture).shape, dtype=np.float32)
+    if gaps.any():
+        weights = (~gaps).astype(np.float32)
+        low /= np.maximum(ndimage.gaussian_filter(weights, HIGH_PASS_SIGMA), 1e-3)
+        shares = block_mean(weights)
+    texture -= low
+    texture[gaps] = 0.0
+    # Squares of a block hold its valid pixels' share of them already.
+    squares, share = (
+        ndimage.gaussian_filter(image, 1.0) for image in (block_mean(np.square(texture)), shares)
+    )
+    deviation: FloatArray = np.sqrt(
+        fill_nearest(np.where(share > 1e-3, squares / np.maximum(share, 1e-3), np.nan))
+    )
     return deviation
 
 
