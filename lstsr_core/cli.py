@@ -471,8 +471,8 @@ def make_parser() -> argparse.ArgumentParser:
     )
     predict.add_argument(
         "--ndvi", type=Path, metavar="FILE",
-        help="instead of --reflectance: MOD13Q1 or MYD13Q1 granule, whose 16 days hold the LST's, or a GeoTIFF "
-        "of NDVI on the MODIS grid",
+        help="instead of --reflectance: MOD13Q1 or MYD13Q1 granule, whose 16 days hold the LST's, or a "
+        "GeoTIFF of NDVI on the MODIS grid",
     )  # fmt: skip
     _add_geotiff_options(predict)
     predict.add_argument(
@@ -971,8 +971,8 @@ def _predict(options: argparse.Namespace) -> int:
     ndvi = options.ndvi or options.reflectance
     if (options.granules is None) == (options.lst is None or ndvi is None):
         raise InputError(
-            "expected --lst with --reflectance or --ndvi, or --granules: two files for one map, or a directory"
-            " for many."
+            "expected --lst with --reflectance or --ndvi, or --granules: two files for one map, or a"
+            " directory for many."
         )
     bounds = parse_bounds(options.bounds) if options.bounds else None
     if options.granules is not None:

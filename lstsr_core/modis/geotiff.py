@@ -489,12 +489,12 @@ def _scale(
             f"{path}: its numbers ({_span(given)}) are too small for NDVI × {NDVI_SCALE:g} and too large for"
             f" NDVI itself; say {quantity.option}-scale, such as 0.01 for percents."
         )
-    if max(shares) < 0.5:
-        if quantity is LST and _share(given, _CELSIUS) > 0.5:
-            raise InputError(
-                f"{path}: its LST ({_span(given)}) seem to be degrees Celsius; expected kelvin, or MODIS's"
-                " numbers × 0.02. Say --lst-offset 273.15 if they are."
-            )
+    if quantity is LST and _share(given, _CELSIUS) > max(shares):
+        raise InputError(
+            f"{path}: its LST ({_span(given)}) seem to be degrees Celsius; expected kelvin, or MODIS's"
+            " numbers × 0.02. Say --lst-offset 273.15 if they are."
+        )
+    if max(shares) == 0.0:
         raise InputError(
             f"{path}: its numbers ({_span(given)}) are no {quantity.name}: expected"
             f" {quantity.plausible[0]:g} to {quantity.plausible[1]:g} {quantity.unit}".rstrip()
