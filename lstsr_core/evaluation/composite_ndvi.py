@@ -71,7 +71,7 @@ def composite_ndvi_costs(
         for sky, hidden in (("clear", np.zeros_like(half)), ("half-cloudy", half)):
             for name, ndvi in (("daily", np.where(hidden, np.nan, daily)), ("16-day", of_16_days)):
                 map_k = METHODS[method].sharpener(lst_k, ndvi, Options(weights=weights, seed=seed))
-                errors_k = np.where(has_lst & np.isfinite(ndvi), map_k - truth_k, np.nan)
+                errors_k = np.where(has_lst, map_k - truth_k, np.nan)
                 common = has_lst & ~hidden & np.isfinite(of_16_days)
                 rows.append(
                     {

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from affine import Affine
 
 from lstsr_core.base.errors import InputError
 from lstsr_core.geo.grid import (
@@ -291,16 +290,6 @@ def read_fine(
             " ground."
         )
     return ndvi, origin.warnings
-
-
-def padded(raster: Raster, rows: slice, columns: slice) -> Raster:
-    """The part inside two slices; what of them begins before the raster is NaN."""
-    above, left = max(-rows.start, 0), max(-columns.start, 0)
-    part = raster.crop(slice(rows.start + above, rows.stop), slice(columns.start + left, columns.stop))
-    if not above and not left:
-        return part
-    values = np.pad(part.values, ((above, 0), (left, 0)), constant_values=np.nan)
-    return Raster(values, part.transform @ Affine.translation(-left, -above), part.crs)
 
 
 def _ndvi_cut(path: Path) -> Cut:

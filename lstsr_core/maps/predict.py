@@ -41,7 +41,6 @@ from lstsr_core.maps.inputs import (
     check_ndvi,
     days_apart,
     other_origins,
-    padded,
     read_coarse,
     read_fine,
     tile_of,
@@ -134,6 +133,9 @@ class _Scene:
     Attributes
     ----------
     lst, ndvi : Raster
+    padding : (int, int)
+        Rows and columns of 1 km pixels to put before them, so that a network's windows lie where the whole
+        tile's do.
     coarse : Window
         The area's pixels in `lst`.
     water : bool array or None
@@ -144,6 +146,7 @@ class _Scene:
 
     lst: Raster
     ndvi: Raster
+    padding: tuple[int, int]
     coarse: Window
     water: BoolArray | None
     warnings: tuple[str, ...]
@@ -428,25 +431,28 @@ def _read_scene(
 ) -> _Scene:
     lst, window = ground.lst, ground.window
     ndvi, warnings = read_fine(ndvi_path, lst_path, lst, request)
-    around = Window(
+    (rows, above), (columns, left) = (
         _snapped(window.rows, lst.rows, ground.phase[0]),
         _snapped(window.columns, lst.columns, ground.phase[1]),
     )
+    around = Window(rows, columns)
     fine = [slice(SCALE * span.start, SCALE * span.stop) for span in (around.rows, around.columns)]
     water = None
     if water_path is not None:
         water, water_warnings = _water(water_path, _fine_grid(lst, window))
         warnings += water_warnings
     return _Scene(
-        padded(lst, around.rows, around.columns), padded(ndvi, *fine), window.inside(around), water, warnings
+        lst.crop(rows, columns), ndvi.crop(*fine), (above, left), window.inside(around), water, warnings
     )
 
 
-def _snapped(span: slice, size: int, phase: int) -> slice:
-    """A span with its margin, which begins at a multiple of the snap in the tile, if need be before 0."""
+def _snapped(span: slice, size: int, phase: int) -> tuple[slice, int]:
+    """A span with its margin, which begins at a multiple of the snap in the tile; how many pixels before the
+    first would bring it there, where there are none."""
     snap = SNAP_COARSE_PIXELS
     first, last = span.start - MARGIN_COARSE_PIXELS + phase, span.stop + MARGIN_COARSE_PIXELS + phase
-    return slice(max(first // snap * snap, 0) - phase, min(-(-last // snap) * snap - phase, size))
+    start = max(first // snap * snap, 0) - phase
+    return slice(max(start, 0), min(-(-last // snap) * snap - phase, size)), max(-start, 0)
 
 
 def card_of(path: Path) -> dict[str, Any]:
@@ -484,7 +490,14 @@ def _sharpened(scene: _Scene, inside: BoolArray | None, request: Request, model:
     lst_k, ndvi = scene.lst.values, scene.ndvi.values
     options = Options(weights=request.weights, seed=request.seed)
     with _torch_threads(request.threads):
-        fine_k = METHODS[request.method].sharpener(lst_k, ndvi, options)
+        if model is None or scene.padding == (0, 0):
+            fine_k = METHODS[request.method].sharpener(lst_k, ndvi, options)
+        else:
+            above, left = scene.padding
+            padded_k = np.pad(lst_k, ((above, 0), (left, 0)), constant_values=np.nan)
+            beside = np.pad(ndvi, ((SCALE * above, 0), (SCALE * left, 0)), constant_values=np.nan)
+            fine_k = METHODS[request.method].sharpener(padded_k, beside, options)
+            fine_k = fine_k[SCALE * above :, SCALE * left :]
     residual_k = degrade(fine_k) - lst_k
     coefficients = uncertainty_of(request.method, coefficients_file(request.weights))
     deviation_k = None if coefficients is None else uncertainty_k(fine_k, lst_k, ndvi, coefficients)

@@ -366,12 +366,13 @@ def _check_crs(path: Path, source: DatasetReader, quantity: Quantity) -> tuple[s
 
 def _instruction(path: Path, quantity: Quantity) -> str:
     """How to get a raster on the grid: exported anew or, at a cost, warped back."""
-    pixel_m = quantity.pixel_m
+    # By the grid's own corner, as archives state it; a tile's side is rounded.
+    pixel_m = -GRID_LEFT_M / round(-GRID_LEFT_M / quantity.pixel_m)
     return (
         "Export it anew in its own projection (AppEEARS: Projection 'Native Projection'; Earth Engine: crs:"
-        f" 'SR-ORG:6974', crsTransform: [{pixel_m:.12g}, 0, {GRID_LEFT_M}, 0, -{pixel_m:.12g},"
-        f" {GRID_TOP_M}]); where that cannot be: gdalwarp -t_srs {_SINUSOIDAL_OPTION} -tr {pixel_m:.12g}"
-        f" {pixel_m:.12g} -tap -r near {path} {path.stem}_sinusoidal.tif, which leaves pixels up to one"
+        f" 'SR-ORG:6974', crsTransform: [{pixel_m:.13g}, 0, {GRID_LEFT_M}, 0, -{pixel_m:.13g},"
+        f" {GRID_TOP_M}]); where that cannot be: gdalwarp -t_srs {_SINUSOIDAL_OPTION} -tr {pixel_m:.13g}"
+        f" {pixel_m:.13g} -tap -r near {path} {path.stem}_sinusoidal.tif, which leaves pixels up to one"
         " beside their place."
     )
 
