@@ -1,4 +1,4 @@
-"""What 16-day NDVI costs, on simulated days."""
+"""What other inputs cost, on simulated days."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import datetime
 import numpy as np
 import pytest
 
-from lstsr_core.evaluation.composite_ndvi import composite_ndvi_costs
+from lstsr_core.evaluation.input_costs import composite_ndvi_costs, reprojection_costs
 from lstsr_core.geo.operators import upsample
 from lstsr_core.simulation.landscape import landscape
 from lstsr_core.simulation.scenes import simulate_scene
@@ -34,3 +34,10 @@ def test_a_method_without_ndvi_has_one_error_and_it_is_the_truths() -> None:
     # Away from clouds, whose pixels are filled before they are widened.
     errors_k = upsample(lst_k) - truth_k
     assert costs["rmse_k"][0] == pytest.approx(np.sqrt(np.nanmean(errors_k**2)), rel=0.05)
+
+
+def test_resampling_makes_errors_larger_by_more_than_a_tenth() -> None:
+    """Which the page says as the reason why such rasters are refused."""
+    costs = reprojection_costs("sc-unet", windows=2).set_index("resampled")["rmse_k"]
+    assert costs["none"] + 0.05 < costs["LST"] < costs["LST and NDVI"]
+    assert costs["LST and NDVI"] > 1.1 * costs["none"]
