@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from tqdm import tqdm
@@ -455,17 +455,26 @@ def make_parser() -> argparse.ArgumentParser:
 
     predict = commands.add_parser(
         "predict",
-        help="make maps of LST at 250 m from a day's two granules of a tile, or from many",
+        help="make maps of LST at 250 m from a day's LST and NDVI, granules or GeoTIFFs, or from many",
         add_help=False,
     )
     predict.add_argument("-h", "--help", action=_HelpWithMethods, help="show this, and the methods")
     predict.set_defaults(command=_predict)
     predict.add_argument(
-        "--lst", type=Path, metavar="HDF", help="MOD21A1D, MOD21A1N or MOD11A1 granule, or Aqua's (MYD…)"
+        "--lst",
+        type=Path,
+        metavar="FILE",
+        help="MOD21A1D, MOD21A1N or MOD11A1 granule, or Aqua's (MYD…), or a GeoTIFF of it on the MODIS grid",
     )
     predict.add_argument(
         "--reflectance", type=Path, metavar="HDF", help="MOD09GQ or MYD09GQ granule of the same tile and day"
     )
+    predict.add_argument(
+        "--ndvi", type=Path, metavar="FILE",
+        help="instead of --reflectance: MOD13Q1 or MYD13Q1 granule, whose 16 days hold the LST's, or a "
+        "GeoTIFF of NDVI on the MODIS grid",
+    )  # fmt: skip
+    _add_geotiff_options(predict)
     predict.add_argument(
         "--granules", type=Path, metavar="DIR",
         help="instead of the two: a map of every LST granule below that has its reflectance granule, into "
@@ -502,7 +511,7 @@ def make_parser() -> argparse.ArgumentParser:
     predict.add_argument(
         "--allow-different-days",
         action="store_true",
-        help="take a reflectance up to 16 days away (for one map)",
+        help="take a reflectance or NDVI up to 16 days away (for one map)",
     )
     predict.add_argument("--quicklook", action="store_true", help="write a PNG map beside --out, too")
     predict.add_argument(
@@ -530,6 +539,40 @@ def _add_cluster_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--scheduler", metavar="tcp://…", help="a Dask scheduler of your own, instead of processes here"
     )
+
+
+def _add_geotiff_options(command: argparse.ArgumentParser) -> None:
+    """What a user may say of a GeoTIFF's numbers, which are else judged by its tags and their range."""
+    for option, name in (("lst", "LST (in kelvin)"), ("ndvi", "NDVI")):
+        command.add_argument(
+            f"--{option}-scale",
+            type=float,
+            metavar="X",
+            help=f"of a GeoTIFF: {name} is a number × scale + offset",
+        )
+        command.add_argument(f"--{option}-offset", type=float, metavar="X", help="the same, such as 273.15")
+        command.add_argument(
+            f"--{option}-nodata", type=float, metavar="X", help="of a GeoTIFF: the number that means no data"
+        )
+    command.add_argument(
+        "--lst-qc",
+        type=Path,
+        metavar="FILE",
+        help="GeoTIFF of the LST's QC_Day, QC_Night or QC, without which its quality is not checked",
+    )
+
+
+def _geotiff_options_of(options: argparse.Namespace) -> dict[str, Any]:
+    """The fields of a request that `_add_geotiff_options` gives."""
+    from lstsr_core.modis.geotiff import Encoding
+
+    encodings = {
+        f"{name}_encoding": Encoding(
+            *(getattr(options, f"{name}_{part}") for part in ("scale", "offset", "nodata"))
+        )
+        for name in ("lst", "ndvi")
+    }
+    return {**encodings, "lst_qc": options.lst_qc}
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -923,10 +966,13 @@ def _predict(options: argparse.Namespace) -> int:
     from lstsr_core.maps.predict import picture_of, predict_granule
     from lstsr_core.maps.request import Request, default_threads
 
-    if (options.granules is None) == (options.lst is None or options.reflectance is None):
+    if options.ndvi is not None and options.reflectance is not None:
+        raise InputError("--ndvi and --reflectance exclude each other, since a map has one NDVI.")
+    ndvi = options.ndvi or options.reflectance
+    if (options.granules is None) == (options.lst is None or ndvi is None):
         raise InputError(
-            "expected --lst with --reflectance, or --granules: two granules for one map, or a directory for"
-            " many."
+            "expected --lst with --reflectance or --ndvi, or --granules: two files for one map, or a"
+            " directory for many."
         )
     bounds = parse_bounds(options.bounds) if options.bounds else None
     if options.granules is not None:
@@ -937,17 +983,18 @@ def _predict(options: argparse.Namespace) -> int:
     request = Request(
         options.method, options.weights, options.layer, bounds, options.shape, options.water,
         options.allow_different_days, options.quicklook, options.seed, threads,
+        **_geotiff_options_of(options),
     )  # fmt: skip
     pictures = [picture_of(options.out)] if options.quicklook else []
     check_outputs(options, options.out, *pictures)
     if options.dry_run:
-        plan = plan_granule(options.lst, options.reflectance, request)
+        plan = plan_granule(options.lst, ndvi, request)
         for warning in plan.warnings:
             print(f"lstsr: {warning}", file=sys.stderr)
         print(plan)
         return 0
     check_writable(options.out)
-    summary = predict_granule(options.lst, options.reflectance, options.out, request)
+    summary = predict_granule(options.lst, ndvi, options.out, request)
     for warning in summary.warnings:
         print(f"lstsr: {warning}", file=sys.stderr)
     print(summary)
@@ -959,6 +1006,7 @@ def _predict_many(options: argparse.Namespace, bounds: Extent | None) -> int:
     from lstsr_core.maps.batch import FAILURES_FILE, SETTINGS_FILE
     from lstsr_core.maps.jobs import DIGESTS_FILE, NOTHING_FILE, map_job
     from lstsr_core.maps.request import Request
+    from lstsr_core.modis.geotiff import Encoding
 
     if options.threads not in (None, 1):
         raise InputError(
@@ -968,6 +1016,12 @@ def _predict_many(options: argparse.Namespace, bounds: Extent | None) -> int:
         raise InputError(
             "--allow-different-days is for one map: with --granules each LST goes with the reflectance of its"
             " day."
+        )
+    unsaid = {"lst_encoding": Encoding(), "ndvi_encoding": Encoding(), "lst_qc": None}
+    if options.ndvi is not None or _geotiff_options_of(options) != unsaid:
+        raise InputError(
+            "--ndvi and what is said of GeoTIFFs are for one map: with --granules each LST goes with the"
+            " reflectance of its day."
         )
     if options.out.is_file():
         raise InputError(f"{options.out}: is a file; with --granules --out is the maps' directory.")

@@ -12,7 +12,7 @@ from lstsr_core.base.project import is_there, resolve
 
 _WEIGHTS = ("*.safetensors", "*.pt", "folds.csv", "*.curves.csv")
 _FILES_READ = {
-    "lst": (), "reflectance": (), "shape": (), "settings": (),
+    "lst": (), "lst_qc": (), "reflectance": (), "ndvi": (), "shape": (), "settings": (),
     "water": ("*.hdf",), "granules": ("*.hdf",), "patches": ("*.tif", "patches.csv", "statistics.json"),
     "pairs": ("*_aster_250m.tif", "*_data_dict.pkl"),
     "weights": _WEIGHTS, "published": _WEIGHTS, "folds": _WEIGHTS, "lpips_weights": ("*.pth",),

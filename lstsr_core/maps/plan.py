@@ -57,7 +57,7 @@ _SEAMLESS_S_PER_MEGAPIXEL, _BLENDED_S_PER_MEGAPIXEL = 0.7, 2.3
 _BYTES_PER_PIXEL, _MEMORY_PER_PIXEL, _MEMORY_BASE = 2.5, 100, 600_000_000
 
 
-def plan_granule(lst_path: Path, reflectance_path: Path, request: Request) -> MapPlan:
+def plan_granule(lst_path: Path, ndvi_path: Path, request: Request) -> MapPlan:
     """What `predict_granule` would read, write and take, and that it can;
     refuses what it would refuse but damage inside.
 
@@ -67,11 +67,13 @@ def plan_granule(lst_path: Path, reflectance_path: Path, request: Request) -> Ma
     NoResult
         If there is no LST in the area.
     """
-    warnings = check_names(lst_path, reflectance_path, request)
-    ground, water = read_area(lst_path, request), water_of(request, lst_path)
+    warnings = check_names(lst_path, ndvi_path, request)
+    ground, water = read_area(lst_path, ndvi_path, request), water_of(request, lst_path)
     try:
         granules = {
-            path.name: path.stat().st_size for path in (lst_path, reflectance_path, water) if path is not None
+            path.name: path.stat().st_size
+            for path in (lst_path, request.lst_qc, ndvi_path, water)
+            if path is not None
         }
     except OSError as error:
         raise InputError(f"{error.filename}: cannot be read ({error.strerror}).") from error

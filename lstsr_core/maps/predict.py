@@ -1,5 +1,5 @@
-"""From a day's two granules of a tile to a map of LST at 250 m
-with its consistency residual and a validity flag.
+"""From a LST and an NDVI of one day, two granules of a tile or GeoTIFFs on the MODIS grids,
+to a map of LST at 250 m with its consistency residual and a validity flag.
 
 What a network sees where there is no valid pixel (cloud, fill) is the nearest valid one; such pixels are
 masked in the map again, so that windows with gaps need no rule of their own, and windows without any
@@ -10,6 +10,7 @@ for a network its map is then the part of the whole tile's map, while the method
 
 from __future__ import annotations
 
+import datetime
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -26,17 +27,27 @@ from lstsr_core.base.errors import InputError, NoResult
 from lstsr_core.base.fingerprint import fingerprint, git_revision, sha256
 from lstsr_core.base.outputs import refuse_inputs
 from lstsr_core.base.project import is_there
-from lstsr_core.geo.grid import FINE_PIXEL_M, SCALE, check_nested
+from lstsr_core.geo.grid import FINE_PIXEL_M, SCALE
 from lstsr_core.geo.operators import degrade
 from lstsr_core.geo.raster import BoolArray, Raster, read_tags
 from lstsr_core.geo.window import Window
 from lstsr_core.maps import area, cog
 from lstsr_core.maps.bands import Area, Bands, map_bands
+from lstsr_core.maps.inputs import (
+    SNAP_COARSE_PIXELS,
+    Input,
+    check_encodings,
+    check_lst,
+    check_ndvi,
+    days_apart,
+    other_origins,
+    read_coarse,
+    read_fine,
+    tile_of,
+)
 from lstsr_core.maps.request import Request
 from lstsr_core.maps.validity import CLOUD, FLAGS, TRAINED_ON, range_warnings, shares_of, unseen_warnings
-from lstsr_core.modis.day_pairs import LST_KINDS, REFLECTANCE_KIND, check_kind, other_origin
-from lstsr_core.modis.granule import read_lst_granule, read_ndvi_and_origin, read_water_and_origin
-from lstsr_core.modis.names import GranuleName
+from lstsr_core.modis.granule import read_water_and_origin
 from lstsr_core.modis.water import water_granule
 from lstsr_core.networks.weights_files import read_card
 from lstsr_core.sharpening.methods import METHODS, OWN_METHODS, Options, coefficients_of
@@ -47,9 +58,6 @@ if TYPE_CHECKING:
     from lstsr_core.networks.weights import Model
 
 MARGIN_COARSE_PIXELS = 64
-_SNAP_COARSE_PIXELS = 32  # 128 fine pixels: windows of an area then lie where the whole tile's do
-
-MOST_DAYS_APART = 16
 _HECTARES = FINE_PIXEL_M**2 / 1e4
 
 
@@ -100,9 +108,11 @@ class Ground:
     Attributes
     ----------
     lst : Raster
-        The whole granule's.
+        The whole granule's; of a GeoTIFF, what the NDVI covers, too.
     window : Window
         The pixels of `lst` that are asked for.
+    phase : (int, int)
+        As of `inputs.Coarse`.
     inside : bool array or None
         Which fine pixels of the window belong to the shape; None where no shape is asked for.
     warnings : tuple of str
@@ -111,6 +121,7 @@ class Ground:
 
     lst: Raster
     window: Window
+    phase: tuple[int, int]
     inside: BoolArray | None
     warnings: tuple[str, ...]
 
@@ -122,6 +133,9 @@ class _Scene:
     Attributes
     ----------
     lst, ndvi : Raster
+    padding : (int, int)
+        Rows and columns of 1 km pixels to put before them, so that a network's windows lie where the whole
+        tile's do.
     coarse : Window
         The area's pixels in `lst`.
     water : bool array or None
@@ -132,6 +146,7 @@ class _Scene:
 
     lst: Raster
     ndvi: Raster
+    padding: tuple[int, int]
     coarse: Window
     water: BoolArray | None
     warnings: tuple[str, ...]
@@ -145,17 +160,18 @@ class _Scene:
 
 
 def predict_granule(
-    lst_path: Path, reflectance_path: Path, out: Path, request: Request, shared: dict[str, str] | None = None
+    lst_path: Path, ndvi_path: Path, out: Path, request: Request, shared: dict[str, str] | None = None
 ) -> Summary:
-    """Make a map of a tile's two granules, or leave it as it is if it was
+    """Make a map of a LST and an NDVI, or leave it as it is if it was
     made from the same inputs by the same request.
 
     Parameters
     ----------
     lst_path : Path
-        A MOD21A1D, MOD21A1N or MOD11A1 granule, or Aqua's of these names.
-    reflectance_path : Path
-        A MOD09GQ or MYD09GQ granule of the same tile.
+        A MOD21A1D, MOD21A1N or MOD11A1 granule, or Aqua's of these names; or a GeoTIFF of such LST.
+    ndvi_path : Path
+        A MOD09GQ or MYD09GQ granule of the same tile and day, a MOD13Q1 or MYD13Q1 granule whose 16 days
+        hold it, or a GeoTIFF of NDVI.
     out : Path
         The Cloud-Optimised GeoTIFF to write: LST in kelvin; D of the map minus the 1 km LST
         over each coarse pixel, NaN where the sensor's footprint holds a masked pixel;
@@ -168,28 +184,28 @@ def predict_granule(
     Raises
     ------
     InputError
-        If a granule is damaged or of another product than is taken, they are of different tiles or days,
+        If a file is damaged or of another product than is taken, they are of different tiles or days,
         the weights are missing, or `out` cannot be written or is one of the inputs.
     NoResult
         If the area lies outside, or no pixel of it has both a valid LST and a valid NDVI.
     """
-    warnings = check_names(lst_path, reflectance_path, request)
+    warnings = check_names(lst_path, ndvi_path, request)
     picture, water = picture_of(out) if request.quicklook else None, water_of(request, lst_path)
     refuse_inputs(
         [path for path in (out, picture) if path is not None],
         [
             path
-            for path in (lst_path, reflectance_path, water, request.shape, request.weights_path)
+            for path in (lst_path, request.lst_qc, ndvi_path, water, request.shape, request.weights_path)
             if path is not None
         ],
     )
-    tags = map_tags(lst_path, reflectance_path, shared or request_tags(request), water)
+    tags = map_tags(lst_path, ndvi_path, shared or request_tags(request), water)
     there = read_tags(out)
     if there.get("LSTSR_FINGERPRINT") == tags["LSTSR_FINGERPRINT"]:
         summary = _recalled(out, there)
     else:
-        ground = read_area(lst_path, request)
-        scene = _read_scene(ground, reflectance_path, water)
+        ground = read_area(lst_path, ndvi_path, request)
+        scene = _read_scene(ground, lst_path, ndvi_path, water, request)
         model = _load_model(request.weights_path) if request.weights_path is not None else None
         try:
             bands = _sharpened(scene, ground.inside, request, model)
@@ -237,38 +253,31 @@ def picture_of(out: Path) -> Path:
     return out.with_suffix(".png")
 
 
-def check_names(lst_path: Path, reflectance_path: Path, request: Request) -> tuple[str, ...]:
-    """Refuse granules of wrong products, layers, tiles or days; a
+def check_names(lst_path: Path, ndvi_path: Path, request: Request) -> tuple[str, ...]:
+    """Refuse inputs of wrong products, layers, tiles or days; a
     warning for each way in which they differ and may.
 
     Raises
     ------
     InputError
     """
-    for path in (lst_path, reflectance_path, request.water, request.shape):
+    for path in (lst_path, request.lst_qc, ndvi_path, request.water, request.shape):
         if path is not None and not is_there(path) and set("*?[") & set(path.name):
             raise InputError(
                 f"{path}: no file matches this pattern; look for a file there, and for its name."
             )
-    kinds = dict.fromkeys(kind for layers in LST_KINDS.values() for kind in layers.values())
-    lst = check_kind(lst_path, kinds, "--lst")
-    reflectance = check_kind(reflectance_path, [REFLECTANCE_KIND], "--reflectance")
-    if lst.kind not in {layers[request.layer] for layers in LST_KINDS.values()}:
-        advice = (
-            "leave --layer night out, or give a MOD21A1N or MOD11A1"
-            if request.layer == "night"
-            else "add --layer night"
-        )
-        raise InputError(f"{lst_path}: a {lst.product} granule holds no {request.layer} LST; {advice}.")
-    if reflectance.tile != lst.tile:
+    lst, ndvi = check_lst(lst_path, request.layer), check_ndvi(ndvi_path)
+    check_encodings(lst_path, ndvi_path, request)
+    if None not in (lst.tile, ndvi.tile) and ndvi.tile != lst.tile:
         raise InputError(
-            f"{reflectance_path}: is of tile {reflectance.tile}, and the LST ({lst_path.name}) is of tile"
+            f"{ndvi_path}: is of tile {ndvi.tile}, and the LST ({lst_path.name}) is of tile"
             f" {lst.tile}; give two granules of one tile."
         )
     water_of(request, lst_path)
-    warnings = [*_days_apart(lst, reflectance, reflectance_path, request), *other_origin(lst, reflectance)]
-    if request.weights_path is not None and (request.weights is None or request.weights_path.suffix == ".pt"):
-        warnings += unseen_warnings(lst.platform, request.layer)
+    warnings = [*days_apart(lst, ndvi, request.allow_different_days), *other_origins(lst, ndvi)]
+    package_weights = request.weights is None or (request.weights_path or Path()).suffix == ".pt"
+    if request.weights_path is not None and package_weights and (lst.platform or request.layer == "night"):
+        warnings += unseen_warnings(lst.platform or "an unknown platform", request.layer)
     return tuple(warnings)
 
 
@@ -280,22 +289,11 @@ def water_of(request: Request, lst_path: Path) -> Path | None:
     InputError
         If it is of another product or tile, or the directory has none of this tile.
     """
-    lst = GranuleName.parse(lst_path.name)
-    return None if request.water is None else water_granule(request.water, lst.tile, lst.date)
-
-
-def _days_apart(lst: GranuleName, reflectance: GranuleName, path: Path, request: Request) -> Iterator[str]:
-    apart = abs((lst.date - reflectance.date).days)
-    if apart:
-        days = f"LST is of {lst.date}, reflectance of {reflectance.date}"
-        if not request.allow_different_days or apart > MOST_DAYS_APART:
-            hint = (
-                f"allow different days (up to {MOST_DAYS_APART})"
-                if apart <= MOST_DAYS_APART
-                else "take a day nearer to it"
-            )
-            raise InputError(f"{path.name}: {days}, {apart} days apart; expected the same day, or {hint}.")
-        yield f"{days}, {apart} days apart"
+    if request.water is None:
+        return None
+    lst = Input.of(lst_path)
+    # Of a GeoTIFF that tells no day, the newest mask.
+    return water_granule(request.water, tile_of(lst), lst.first_day or datetime.date.max)
 
 
 def request_tags(request: Request) -> dict[str, str]:
@@ -314,7 +312,9 @@ def request_tags(request: Request) -> dict[str, str]:
     values: dict[str, Any] = {"layer": request.layer, "seed": request.seed}
     if request.bounds is not None:
         values["bounds"] = asdict(request.bounds)
-    for name, path in (("shape", request.shape), ("water", request.water)):
+    for name, said in (("lst", request.lst_encoding.values), ("ndvi", request.ndvi_encoding.values)):
+        values |= {f"{name}_{key}": value for key, value in said.items()}
+    for name, path in (("shape", request.shape), ("water", request.water), ("lst_qc", request.lst_qc)):
         if path is not None and not path.is_dir():  # which of a directory's masks is taken, `map_tags` tells
             values |= {name: path.name, f"{name}_sha256": sha256(path)}
     tags["LSTSR_PARAMETERS"] = json.dumps(values, sort_keys=True)
@@ -332,7 +332,7 @@ def request_tags(request: Request) -> dict[str, str]:
 
 def map_tags(
     lst_path: Path,
-    reflectance_path: Path,
+    ndvi_path: Path,
     shared: dict[str, str],
     water: Path | None,
     digest: Callable[[Path], str] = sha256,
@@ -341,7 +341,7 @@ def map_tags(
 
     Parameters
     ----------
-    lst_path, reflectance_path : Path
+    lst_path, ndvi_path : Path
     shared : dict of str to str
         By `request_tags`.
     water : Path or None
@@ -355,10 +355,15 @@ def map_tags(
         If a granule cannot be read.
     """
     tags = dict(shared)
-    for role, path in (("LST", lst_path), ("REFLECTANCE", reflectance_path)):
-        name = GranuleName.parse(path.name)
-        tags[f"LSTSR_{role}_GRANULE"], tags[f"LSTSR_{role}_SHA256"] = path.name, digest(path)
-        tags[f"LSTSR_{role}_PLATFORM"], tags[f"LSTSR_{role}_COLLECTION"] = name.platform, name.collection
+    lst, ndvi = Input.of(lst_path), Input.of(ndvi_path)
+    daily = ndvi.tile is not None and not ndvi.is_composite
+    for role, source in (("LST", lst), ("REFLECTANCE" if daily else "NDVI", ndvi)):
+        tags[f"LSTSR_{role}_GRANULE"], tags[f"LSTSR_{role}_SHA256"] = source.path.name, digest(source.path)
+        if source.platform is not None:
+            tags[f"LSTSR_{role}_PLATFORM"] = source.platform
+        if source.collection is not None:
+            tags[f"LSTSR_{role}_COLLECTION"] = source.collection
+    tags["LSTSR_NDVI"] = str(ndvi)
     if water is not None and "water_sha256" not in json.loads(shared["LSTSR_PARAMETERS"]):
         tags["LSTSR_WATER_GRANULE"], tags["LSTSR_WATER_SHA256"] = water.name, digest(water)
     return {**tags, "LSTSR_FINGERPRINT": fingerprint(tags)}
@@ -375,18 +380,18 @@ def _recalled(out: Path, tags: dict[str, str]) -> Summary:
     return Summary(out=out, made=False, **{**content, "warnings": tuple(content["warnings"])})
 
 
-def read_area(lst_path: Path, request: Request) -> Ground:
-    """A granule's LST, and what a request asks of it.
+def read_area(lst_path: Path, ndvi_path: Path, request: Request) -> Ground:
+    """The LST where there may be NDVI, and what a request asks of it.
 
     Raises
     ------
     InputError
-        If the granule cannot be read.
+        If the LST cannot be read.
     NoResult
         If the area lies outside of it, or has no LST.
     """
-    granule = read_lst_granule(lst_path, request.layer, with_view_time=False)
-    lst = granule.lst
+    coarse = read_coarse(lst_path, ndvi_path, request)
+    lst = coarse.lst
     window, inside, warnings = Window(slice(0, lst.rows), slice(0, lst.columns)), None, []
     geometry = request.geometry
     if geometry is not None:
@@ -408,7 +413,7 @@ def read_area(lst_path: Path, request: Request) -> Ground:
                 )
     if not np.isfinite(window.of(lst.values)).any():
         raise NoResult(f"{lst_path}: {_nothing(f'{FLAGS[CLOUD]}: 100%')}")
-    return Ground(lst, window, inside, (*warnings, *granule.origin.warnings))
+    return Ground(lst, window, coarse.phase, inside, (*warnings, *coarse.warnings))
 
 
 def _fine_grid(lst: Raster, window: Window) -> Raster:
@@ -421,34 +426,33 @@ def _nothing(shares: str) -> str:
     return f"no pixel of the area is valid ({shares}); choose another day or area."
 
 
-def _read_scene(ground: Ground, reflectance_path: Path, water_path: Path | None) -> _Scene:
+def _read_scene(
+    ground: Ground, lst_path: Path, ndvi_path: Path, water_path: Path | None, request: Request
+) -> _Scene:
     lst, window = ground.lst, ground.window
-    ndvi, origin = read_ndvi_and_origin(reflectance_path)
-    _check_same_ground(lst, ndvi, reflectance_path)
-    around = Window(_snapped(window.rows, lst.rows), _snapped(window.columns, lst.columns))
+    ndvi, warnings = read_fine(ndvi_path, lst_path, lst, request)
+    (rows, above), (columns, left) = (
+        _snapped(window.rows, lst.rows, ground.phase[0]),
+        _snapped(window.columns, lst.columns, ground.phase[1]),
+    )
+    around = Window(rows, columns)
     fine = [slice(SCALE * span.start, SCALE * span.stop) for span in (around.rows, around.columns)]
-    water, warnings = None, origin.warnings
+    water = None
     if water_path is not None:
         water, water_warnings = _water(water_path, _fine_grid(lst, window))
         warnings += water_warnings
     return _Scene(
-        lst.crop(around.rows, around.columns), ndvi.crop(*fine), window.inside(around), water, warnings
+        lst.crop(rows, columns), ndvi.crop(*fine), (above, left), window.inside(around), water, warnings
     )
 
 
-def _check_same_ground(coarse: Raster, fine: Raster, path: Path) -> None:
-    check_nested(coarse.values.shape, fine.values.shape, str(path))
-    away_m = max(abs(coarse.left_m - fine.left_m), abs(coarse.top_m - fine.top_m))
-    if away_m > 1.0:
-        raise InputError(
-            f"{path}: its corner is {away_m:.0f} m away from the LST's; expected both over the same ground."
-        )
-
-
-def _snapped(span: slice, size: int) -> slice:
-    first, last = span.start - MARGIN_COARSE_PIXELS, span.stop + MARGIN_COARSE_PIXELS
-    snap = _SNAP_COARSE_PIXELS
-    return slice(max(first // snap * snap, 0), min(-(-last // snap) * snap, size))
+def _snapped(span: slice, size: int, phase: int) -> tuple[slice, int]:
+    """A span with its margin, which begins at a multiple of the snap in the tile; how many pixels before the
+    first would bring it there, where there are none."""
+    snap = SNAP_COARSE_PIXELS
+    first, last = span.start - MARGIN_COARSE_PIXELS + phase, span.stop + MARGIN_COARSE_PIXELS + phase
+    start = max(first // snap * snap, 0) - phase
+    return slice(max(start, 0), min(-(-last // snap) * snap - phase, size)), max(-start, 0)
 
 
 def card_of(path: Path) -> dict[str, Any]:
@@ -486,7 +490,14 @@ def _sharpened(scene: _Scene, inside: BoolArray | None, request: Request, model:
     lst_k, ndvi = scene.lst.values, scene.ndvi.values
     options = Options(weights=request.weights, seed=request.seed, threads=request.threads)
     with _torch_threads(request.threads):
-        fine_k = METHODS[request.method].sharpener(lst_k, ndvi, options)
+        if model is None or scene.padding == (0, 0):
+            fine_k = METHODS[request.method].sharpener(lst_k, ndvi, options)
+        else:
+            above, left = scene.padding
+            padded_k = np.pad(lst_k, ((above, 0), (left, 0)), constant_values=np.nan)
+            beside = np.pad(ndvi, ((SCALE * above, 0), (SCALE * left, 0)), constant_values=np.nan)
+            fine_k = METHODS[request.method].sharpener(padded_k, beside, options)
+            fine_k = fine_k[SCALE * above :, SCALE * left :]
     residual_k = degrade(fine_k) - lst_k
     coefficients = uncertainty_of(request.method, coefficients_file(request.weights))
     deviation_k = None if coefficients is None else uncertainty_k(fine_k, lst_k, ndvi, coefficients)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import shapely
@@ -11,6 +11,7 @@ import shapely
 from lstsr_core.base.errors import InputError
 from lstsr_core.geo.shorelines import Extent
 from lstsr_core.maps import area
+from lstsr_core.modis.geotiff import Encoding
 from lstsr_core.modis.granule import Layer
 from lstsr_core.networks.settings import MOST_THREADS
 from lstsr_core.networks.weights_files import NETWORKS, weights_file
@@ -38,13 +39,17 @@ class Request:
         A MOD44W granule of the tile, or a directory of them, of which the one of
         the nearest year is taken; its water is masked.
     allow_different_days : bool
-        Take a reflectance of another day, `MOST_DAYS_APART` at the most: NDVI changes slowly.
+        Take an NDVI of another day, `MOST_DAYS_APART` at the most: NDVI changes slowly.
     quicklook : bool
         Write a PNG map beside the output, too.
     seed : int
         For methods that draw random numbers.
     threads : int
         Of the CPU, for networks, for the pixels after them, and for the file.
+    lst_encoding, ndvi_encoding : Encoding
+        What is said of a GeoTIFF's numbers; what is not is judged by the file.
+    lst_qc : Path, optional
+        A GeoTIFF of the QC of a LST that is a GeoTIFF.
     """
 
     method: str = DEFAULT_METHOD
@@ -57,6 +62,9 @@ class Request:
     quicklook: bool = False
     seed: int = 0
     threads: int = 1
+    lst_encoding: Encoding = field(default_factory=Encoding)
+    ndvi_encoding: Encoding = field(default_factory=Encoding)
+    lst_qc: Path | None = None
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:

@@ -24,7 +24,7 @@ from lstsr_core.geo.raster import BoolArray, FloatArray, Raster
 from lstsr_core.modis.hdf4 import HdfFile, IntegerArray, read_hdf
 from lstsr_core.modis.hdf_eos import EosGrid, grid_of, is_listed, metadata_text
 from lstsr_core.modis.names import PLATFORMS, GranuleName
-from lstsr_core.modis.products import READ_COLLECTIONS
+from lstsr_core.modis.products import COMPOSITE_DAYS, READ_COLLECTIONS
 from lstsr_core.modis.quality import MOD11A1_QC, MOD21A1_QC, Policy, QcLayout, Quality, check_policy
 
 LST_SCALE_K = 0.02
@@ -37,6 +37,12 @@ REFLECTANCE_SCALE = 1e-4
 REFLECTANCE_FILL = -28672
 REFLECTANCE_VALID_RANGE = (-100, 16000)
 RGB_PIXEL_M = 2 * FINE_PIXEL_M
+NDVI_SCALE = 1e-4
+NDVI_FILL = -3000
+NDVI_VALID_RANGE = (-2000, 10000)
+NDVI_DATASET = "250m 16 days NDVI"
+RELIABILITY_DATASET = "250m 16 days pixel reliability"
+RELIABILITY_FILL, RELIABILITY_GOOD, RELIABILITY_SNOW, RELIABILITY_CLOUD = -1, 0, 2, 3
 
 QC_GOOD = 0b00
 QC_CLOUD = 0b10
@@ -69,6 +75,9 @@ _LAYER_OF = {"21A1D": "day", "21A1N": "night"}
 """The layer that a kind of product holds, where it holds one only."""
 
 _YEARLY_KIND = "44W"
+_COMPOSITE_KIND = "13Q1"
+_LONGEST_DAYS = {_YEARLY_KIND: 366, _COMPOSITE_KIND: COMPOSITE_DAYS}
+"""Days that a granule covers at the most, by kind; all others cover one."""
 
 
 @dataclass(frozen=True)
@@ -231,13 +240,16 @@ def _view_time(path: Path, file: HdfFile, grid: EosGrid, name: str) -> Raster:
 
 
 def read_ndvi(path: Path) -> Raster:
-    """NDVI of a MOD09GQ or MYD09GQ granule: (NIR − red)/(NIR + red), clipped to [−1, 1].
+    """NDVI of a granule: of a day's MOD09GQ or MYD09GQ, or of the 16 days of a MOD13Q1 or MYD13Q1.
+
+    Of reflectances it is (NIR − red)/(NIR + red), clipped to [−1, 1]. Of 16 days it is what the product
+    holds, where its pixel reliability is not cloud: good, marginal and snow are taken.
 
     Returns
     -------
     Raster
-        float64 of shape (rows, columns); NaN where either band has its fill value or a number outside its
-        valid range, or where the denominator is zero.
+        float64 of shape (rows, columns); NaN where a dataset has its fill value or a number outside its
+        valid range, under cloud, or where the denominator is zero.
 
     Raises
     ------
@@ -249,8 +261,53 @@ def read_ndvi(path: Path) -> Raster:
 
 def read_ndvi_and_origin(path: Path) -> tuple[Raster, Origin]:
     """As `read_ndvi`, with what the granule is."""
-    grid, (red, nir), origin = _read_bands(path, "09GQ", _NDVI_BANDS, FINE_PIXEL_M)
+    file = read_hdf(path, [*_NDVI_BANDS, NDVI_DATASET, RELIABILITY_DATASET])
+    origin = _origin(path, file)
+    _check_kind(path, origin, ("09GQ", _COMPOSITE_KIND))
+    if origin.kind == _COMPOSITE_KIND or NDVI_DATASET in file.names:
+        return _composite_ndvi(path, file, origin)
+    grid, (red, nir) = _bands(path, file, "09GQ", _NDVI_BANDS, FINE_PIXEL_M)
     return Raster(_ndvi(red, nir), grid.transform, SINUSOIDAL), origin
+
+
+def _composite_ndvi(path: Path, file: HdfFile, origin: Origin) -> tuple[Raster, Origin]:
+    if not {NDVI_DATASET, RELIABILITY_DATASET} <= set(file.names):
+        raise InputError(
+            f"{path}: not a MOD{_COMPOSITE_KIND} granule ({NDVI_DATASET} and {RELIABILITY_DATASET} were"
+            f" expected; its datasets: {_listed(file)})."
+        )
+    grid = _grid(path, file, NDVI_DATASET, FINE_PIXEL_M)
+    scales = (1.0 / NDVI_SCALE, NDVI_SCALE)
+    stored = _checked(path, file, grid, NDVI_DATASET, np.int16, scales, NDVI_FILL, NDVI_VALID_RANGE)
+    reliability = _pixels(path, file, grid, RELIABILITY_DATASET, np.int8)
+    ndvi = stored * NDVI_SCALE
+    usable = (reliability >= RELIABILITY_GOOD) & (reliability <= RELIABILITY_SNOW)
+    ndvi[~usable | _is_missing(stored, NDVI_FILL, NDVI_VALID_RANGE)] = np.nan
+    snow = float((reliability[np.isfinite(ndvi)] == RELIABILITY_SNOW).mean()) if usable.any() else 0.0
+    if snow >= 0.01:
+        origin = replace(
+            origin,
+            warnings=(*origin.warnings, f"{path.name}: {snow:.0%} of its NDVI is of snow, and is taken."),
+        )
+    return Raster(ndvi, grid.transform, SINUSOIDAL), origin
+
+
+def read_ndvi_ground(path: Path) -> Raster:
+    """Where the NDVI of a granule lies: a raster of zeros that take no memory; no pixels are read.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or damaged, or no granule that `read_ndvi` takes.
+    """
+    file = read_hdf(path, [])
+    dataset = NDVI_DATASET if NDVI_DATASET in file.names else _NDVI_BANDS[0]
+    if dataset not in file.names:
+        raise InputError(
+            f"{path}: holds neither {_NDVI_BANDS[0]} nor {NDVI_DATASET} (its datasets: {_listed(file)})."
+        )
+    grid = _grid(path, file, dataset, FINE_PIXEL_M)
+    return Raster(np.broadcast_to(np.float32(0.0), (grid.rows, grid.columns)), grid.transform, SINUSOIDAL)
 
 
 def read_ndvi_over(path: Path, grounds: Sequence[Raster]) -> list[Raster | None]:
@@ -352,10 +409,16 @@ def read_water_and_origin(path: Path) -> tuple[Raster, Origin]:
 def _read_bands(
     path: Path, kind: str, names: Sequence[str], pixel_m: float
 ) -> tuple[EosGrid, list[IntegerArray], Origin]:
-    """Digital numbers of bands on one grid."""
+    """Digital numbers of bands on one grid, and what the granule is."""
     file = read_hdf(path, names)
     origin = _origin(path, file)
     _check_kind(path, origin, (kind,))
+    return *_bands(path, file, kind, names, pixel_m), origin
+
+
+def _bands(
+    path: Path, file: HdfFile, kind: str, names: Sequence[str], pixel_m: float
+) -> tuple[EosGrid, list[IntegerArray]]:
     if not set(names) <= set(file.names):
         expected = " and ".join(names)
         raise InputError(
@@ -368,7 +431,7 @@ def _read_bands(
         )
         for name in names
     ]
-    return grid, bands, origin
+    return grid, bands
 
 
 def _ndvi(red: IntegerArray, nir: IntegerArray) -> FloatArray:
@@ -491,10 +554,7 @@ def _day_warnings(
     overpass near ±180° may lie across midnight UTC."""
     if start is None or start.date() == name.date:
         return []
-    day, longest = (
-        datetime.timedelta(days=1),
-        datetime.timedelta(days=366 if name.kind == _YEARLY_KIND else 1),
-    )
+    day, longest = datetime.timedelta(days=1), datetime.timedelta(days=_LONGEST_DAYS.get(name.kind, 1))
     end = end or start
     if not (
         start.date() - day <= name.date <= end.date() + day and datetime.timedelta() <= end - start <= longest

@@ -20,6 +20,7 @@ from lstsr_core.modis.isolation import IsolatedError, isolated
 IntegerArray = NDArray[np.integer]
 
 _NUMBER_TYPES: dict[int, np.dtype[Any]] = {
+    SDC.INT8: np.dtype(np.int8),
     SDC.UINT8: np.dtype(np.uint8),
     SDC.INT16: np.dtype(np.int16),
     SDC.UINT16: np.dtype(np.uint16),
@@ -34,7 +35,7 @@ class StoredDataset:
 
     Attributes
     ----------
-    pixels : uint8, int16 or uint16 array of shape (rows, columns)
+    pixels : int8, uint8, int16 or uint16 array of shape (rows, columns)
         Digital numbers.
     attributes : dict
         Numbers, lists of numbers and texts by name.
@@ -128,7 +129,7 @@ def _read_dataset(
         )
     if number_type not in _NUMBER_TYPES:
         raise InputError(
-            f"{path}: {name} has HDF's number type {number_type}; MODIS grids hold uint8, int16 or uint16."
+            f"{path}: {name} has HDF's number type {number_type}; MODIS grids hold 8 or 16 bits."
         )
     rows, columns = shape
     pixels = np.empty((rows, columns), _NUMBER_TYPES[number_type])

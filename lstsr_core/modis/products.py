@@ -19,13 +19,22 @@ _KINDS = {
     "11A1": ("LST_Day_1km", 4_000_000),
     "09GQ": ("sur_refl_b01_1", 70_000_000),
     "09GA": ("sur_refl_b01_1", 70_000_000),
+    "13Q1": ("250m 16 days NDVI", 150_000_000),
 }
 _PRODUCTS = {platform + kind: facts for platform in PLATFORMS for kind, facts in _KINDS.items()}
 _PRODUCTS["MOD44W"] = ("water_mask", 1_000_000)
 """Product → a dataset that each of its granules has (product guides of
 collection 6.1), and roughly a granule's bytes."""
 
-_YEARLY = {"MOD44W"}
+COMPOSITE_DAYS = 16
+"""Days that a MOD13Q1 or MYD13Q1 granule covers, from that of its name on."""
+
+_FIRST_DAYS = {
+    "MOD44W": (1,),
+    "MOD13Q1": tuple(range(1, 366, COMPOSITE_DAYS)),
+    "MYD13Q1": tuple(range(9, 366, COMPOSITE_DAYS)),
+}
+"""Days of the year that granules are dated, of products that have not one a day."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +85,24 @@ class Product:
         return _PRODUCTS[self.short_name][1]
 
     def period(self, start: datetime.date, end: datetime.date) -> tuple[datetime.date, datetime.date]:
-        """First and last day that granules for a period are dated; a yearly product's are dated 1 January."""
-        return (start.replace(month=1, day=1), end) if self.short_name in _YEARLY else (start, end)
+        """First and last day that granules for a period are dated.
+
+        A yearly product's are dated 1 January, those of 16 days by their first day.
+
+        >>> day = datetime.date(2018, 7, 19)
+        >>> [str(Product(name).period(day, day)[0]) for name in ("MOD44W", "MOD13Q1", "MYD13Q1")]
+        ['2018-01-01', '2018-07-12', '2018-07-04']
+        """
+        return (self._dated(start), end) if self.short_name in _FIRST_DAYS else (start, end)
+
+    def _dated(self, day: datetime.date) -> datetime.date:
+        """The last day until `day` that a granule is dated."""
+        firsts = (
+            datetime.date(year, 1, 1) + datetime.timedelta(days=number - 1)
+            for year in (day.year - 1, day.year)
+            for number in _FIRST_DAYS[self.short_name]
+        )
+        return max(first for first in firsts if first <= day)
 
     def dates(self, start: datetime.date, end: datetime.date) -> Iterator[datetime.date]:
         """Days of the granules for a period, both ends included.
@@ -89,5 +114,5 @@ class Product:
         first, last = self.period(start, end)
         for number in range((last - first).days + 1):
             day = first + datetime.timedelta(days=number)
-            if self.short_name not in _YEARLY or (day.month, day.day) == (1, 1):
+            if day.timetuple().tm_yday in _FIRST_DAYS.get(self.short_name, (day.timetuple().tm_yday,)):
                 yield day

@@ -7,6 +7,7 @@ import datetime
 from collections.abc import Mapping, Sequence
 
 from lstsr_core.modis.names import GranuleName
+from lstsr_core.modis.products import COMPOSITE_DAYS
 
 _WIDTH = 23
 _WRAP = 200
@@ -30,8 +31,10 @@ def archive_texts(
 
 
 def _core(name: GranuleName, parameters: Sequence[str], begins: datetime.time, ends: datetime.time) -> str:
-    # The last day of a year's granule is the year's.
+    # The last day of a year's granule is the year's, and of 16 days' their last.
     last = name.date.replace(month=12, day=31) if name.kind == "44W" else name.date
+    if name.kind == "13Q1":
+        last = name.date + datetime.timedelta(days=COMPOSITE_DAYS - 1)
     groups = {
         "ECSDATAGRANULE": _objects(
             2,

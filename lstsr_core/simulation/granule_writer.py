@@ -2,7 +2,7 @@
 
 What real files have besides is written, too, so that readers meet it: pieces and padding, metadata of
 their length, texts where numbers are expected. It was taken from files of MOD11A1, MOD09GA and
-MOD44W; of MOD21 and MOD09GQ from their descriptions.
+MOD44W; of MOD21, MOD09GQ and MOD13Q1 from their descriptions.
 """
 
 from __future__ import annotations
@@ -21,11 +21,18 @@ from lstsr_core.modis.granule import (
     LST_FILL,
     LST_SCALE_K,
     LST_VALID_RANGE,
+    NDVI_DATASET,
+    NDVI_FILL,
+    NDVI_SCALE,
+    NDVI_VALID_RANGE,
     QC_CLOUD,
     QC_GOOD,
     REFLECTANCE_FILL,
     REFLECTANCE_SCALE,
     REFLECTANCE_VALID_RANGE,
+    RELIABILITY_DATASET,
+    RELIABILITY_FILL,
+    RELIABILITY_GOOD,
     VIEW_TIME_FILL,
     VIEW_TIME_SCALE_H,
     VIEW_TIME_VALID_RANGE,
@@ -237,6 +244,44 @@ def write_rgb_granule(
     write_grids(
         path, grids, Storage(chunk_rows=_REFLECTANCE_CHUNK_ROWS, texts=_texts(name, bands, _DAYLIGHT))
     )
+
+
+def write_composite_granule(
+    path: Path, ndvi: Raster, reliability: IntegerArray | None = None, name: GranuleName | None = None
+) -> None:
+    """Write the NDVI of a MOD13Q1 granule, with its pixel reliability.
+
+    Parameters
+    ----------
+    path : Path
+    ndvi : Raster
+        −0.2 to 1, rounded to 0.0001, at 250 m; NaN becomes the fill value.
+    reliability : int8 array of the same shape, optional
+        0 good, 1 marginal, 2 snow, 3 cloud, −1 none; without it, 0 where there is NDVI and −1 elsewhere.
+    name : GranuleName, optional
+        As in `write_lst_granule`.
+
+    Raises
+    ------
+    InputError
+        If an NDVI cannot be stored, the shapes differ, or the file cannot be written.
+    """
+    stored = _quantised(path, ndvi.values, NDVI_SCALE, NDVI_FILL, NDVI_VALID_RANGE, "").astype(np.int16)
+    if reliability is None:
+        reliability = np.where(np.isnan(ndvi.values), RELIABILITY_FILL, RELIABILITY_GOOD)
+    _check_shape(path, RELIABILITY_DATASET, reliability, ndvi)
+    datasets = [
+        GridDataset(
+            NDVI_DATASET, stored, NDVI_FILL, NDVI_VALID_RANGE, 1.0 / NDVI_SCALE, NDVI_DATASET, "NDVI",
+            {"add_offset": 0.0, **_CALIBRATION},
+        ),
+        GridDataset(
+            RELIABILITY_DATASET, reliability.astype(np.int8), RELIABILITY_FILL, (0, 3), None,
+            RELIABILITY_DATASET, "rank",
+        ),
+    ]  # fmt: skip
+    storage = Storage(chunk_rows=_REFLECTANCE_CHUNK_ROWS, texts=_texts(name, datasets, _WHOLE_DAY))
+    write_granule(path, "MODIS_Grid_16DAY_250m_500m_VI", datasets, ndvi.transform, storage)
 
 
 def write_water_granule(path: Path, water: Raster, name: GranuleName | None = None) -> None:

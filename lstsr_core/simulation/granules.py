@@ -26,10 +26,12 @@ from lstsr_core.base.errors import InputError
 from lstsr_core.geo.grid import COARSE_PIXEL_M, SCALE, SINUSOIDAL, SPHERE_RADIUS_M, TILE_SIZE_M, Tile
 from lstsr_core.geo.operators import block_mean
 from lstsr_core.geo.raster import BoolArray, FloatArray, Raster
-from lstsr_core.modis.granule import LST_SCALE_K
+from lstsr_core.modis.granule import LST_SCALE_K, RELIABILITY_FILL
 from lstsr_core.modis.names import PLATFORMS, GranuleName
+from lstsr_core.simulation.composites import composite
 from lstsr_core.simulation.granule_writer import (
     LstObservation,
+    write_composite_granule,
     write_day_and_night_granule,
     write_lst_granule,
     write_reflectance_granule,
@@ -264,6 +266,17 @@ def _write_rgb(request: _Request, path: Path, name: GranuleName) -> None:
     write_rgb_granule(path, *visible_bands(red, nir, _inner(land.water), overpass.cloud), name)
 
 
+def _write_composite(request: _Request, path: Path, name: GranuleName) -> None:
+    ground = _ground_of(request)
+    sixteen_days = composite(ground.land, request.date, request.draw)
+    ndvi, reliability = _inner(sixteen_days.ndvi.values).copy(), _inner(sixteen_days.reliability).copy()
+    unseen = _fine(ground.outside | ground.offshore)
+    ndvi[unseen], reliability[unseen] = np.nan, RELIABILITY_FILL
+    write_composite_granule(
+        path, Raster(ndvi, _inner_transform(ground.land), sixteen_days.ndvi.crs), reliability, name
+    )
+
+
 def _write_water(request: _Request, path: Path, name: GranuleName) -> None:
     ground = _ground_of(request)
     water = (_inner(ground.land.water) > 0.5).astype(np.float32)
@@ -278,6 +291,7 @@ _WRITERS: dict[str, Callable[[_Request, Path, GranuleName], None]] = {
     "09GQ": _write_red_and_nir,
     "09GA": _write_rgb,
     "44W": _write_water,
+    "13Q1": _write_composite,
 }
 SAMPLE_PRODUCTS = tuple(
     satellite + kind for satellite in PLATFORMS for kind in _WRITERS if satellite == "MOD" or kind != "44W"

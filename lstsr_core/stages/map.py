@@ -60,7 +60,7 @@ def describe_area(settings: Map) -> pd.DataFrame:
     granules = chosen_granules(settings)
     if granules is None:
         return pd.DataFrame({"value": {"granules": NO_GRANULE}})
-    ground = read_area(granules[0], settings.request)
+    ground = read_area(*granules, settings.request)
     part = ground.lst.crop(ground.window.rows, ground.window.columns)
     (west, east), (north, south) = to_degrees(
         np.array([part.left_m, part.right_m]), np.array([part.top_m, part.bottom_m])

@@ -102,11 +102,11 @@ def test_a_dry_run_makes_nothing(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--out", "x.tif"], "expected --lst with --reflectance, or --granules"),
-        (["--lst", "a.hdf", "--out", "x.tif"], "expected --lst with --reflectance, or --granules"),
+        (["--out", "x.tif"], "expected --lst with --reflectance or --ndvi, or --granules"),
+        (["--lst", "a.hdf", "--out", "x.tif"], "expected --lst with --reflectance or --ndvi, or --granules"),
         (
             ["--lst", "a", "--reflectance", "b", "--granules", "d", "--out", "x"],
-            "expected --lst with --reflectance, or --granules",
+            "expected --lst with --reflectance or --ndvi, or --granules",
         ),
         (
             ["--lst", "a", "--reflectance", "b", "--workers", "2", "--out", "x"],

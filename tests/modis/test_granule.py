@@ -31,6 +31,7 @@ from lstsr_core.modis.granule import (
     read_lst,
     read_lst_granule,
     read_ndvi,
+    read_ndvi_and_origin,
     read_ndvi_over,
     read_origin,
     read_rgb,
@@ -748,7 +749,8 @@ NAMED = {
     "MOD21A1D": ("day", read_lst), "MYD21A1D": ("day", read_lst), "MOD21A1N": ("night", read_lst),
     "MYD21A1N": ("night", read_lst), "MOD11A1": ("day", read_lst), "MYD11A1": ("night", read_lst),
     "MOD09GQ": (None, read_ndvi), "MYD09GQ": (None, read_ndvi), "MOD09GA": (None, read_rgb),
-    "MYD09GA": (None, read_rgb), "MOD44W": (None, read_water_mask),
+    "MYD09GA": (None, read_rgb), "MOD44W": (None, read_water_mask), "MOD13Q1": (None, read_ndvi),
+    "MYD13Q1": (None, read_ndvi),
 }  # fmt: skip
 """Every product, the layer to ask it for, and its reader."""
 
@@ -775,6 +777,12 @@ def write_product(path: Path, product: str) -> None:
     elif kind == "44W":
         datasets = [
             GridDataset("water_mask", ones.astype(np.uint8), 253, (0, 250), None, "water_mask", "none")
+        ]
+    elif kind == "13Q1":
+        name, rank = "250m 16 days NDVI", "250m 16 days pixel reliability"
+        datasets = [
+            GridDataset(name, (5000 * ones).astype(np.int16), -3000, (-2000, 10000), 1e4, name, "NDVI"),
+            GridDataset(rank, (0 * ones).astype(np.int8), -1, (0, 3), None, rank, "rank"),
         ]
     else:
         datasets = [band_dataset(number, 1000 * number * ones) for number in (1, 2, 3, 4)]
@@ -981,3 +989,47 @@ def test_without_a_valid_pixel_a_temperature_is_missing_everywhere_and_a_water_m
             InputError, match=rf"{re.escape(str(water))}: knows neither land \(0\) nor water \(1\)"
         ):
             read_water_mask(water)
+
+
+def composite_datasets(
+    numbers: list[list[int]], ranks: list[list[int]], scale: float = 1e4, fill: int = -3000
+) -> list[GridDataset]:
+    name, rank = "250m 16 days NDVI", "250m 16 days pixel reliability"
+    return [
+        GridDataset(name, np.array(numbers, np.int16), fill, (-2000, 10000), scale, name, "NDVI"),
+        GridDataset(rank, np.array(ranks, np.int8), -1, (0, 3), None, rank, "rank"),
+    ]
+
+
+@pytest.mark.parametrize("scale", [1e4, 1e-4])
+def test_ndvi_of_16_days_is_what_its_reliability_admits(tmp_path: Path, scale: float) -> None:
+    """Good, marginal and snow are taken; cloud, none and numbers outside the valid range are not."""
+    numbers = [[8000, 6543, 1200, 9000], [-3000, -2001, 5000, -1500]]
+    ranks = [[0, 1, 2, 3], [-1, 0, -1, 0]]
+    path = tmp_path / "MOD13Q1.A2019193.h18v04.061.2020358154430.hdf"
+    write_granule(
+        path, "MODIS_Grid_16DAY_250m_500m_VI", composite_datasets(numbers, ranks, scale), FINE_TRANSFORM
+    )
+    nan = np.nan
+    ndvi, origin = read_ndvi_and_origin(path)
+    expected = [[0.8, 0.6543, 0.12, nan], [nan, nan, nan, -0.15]]
+    np.testing.assert_allclose(ndvi.values, expected, rtol=1e-12)
+    assert ndvi.transform.almost_equals(FINE_TRANSFORM, 1e-6)
+    assert origin.warnings == (f"{path.name}: 25% of its NDVI is of snow, and is taken.",)
+    if shutil.which("gdal_translate"):
+        source = f'HDF4_EOS:EOS_GRID:"{path}":MODIS_Grid_16DAY_250m_500m_VI:250m 16 days NDVI'
+        subprocess.run(["gdal_translate", "-q", source, str(tmp_path / "ndvi.tif")], check=True)
+        with rasterio.open(tmp_path / "ndvi.tif") as translated:
+            np.testing.assert_array_equal(translated.read(1), numbers)
+            assert translated.nodata == -3000
+
+
+def test_ndvi_of_16_days_with_another_scale_or_without_reliability_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "MOD13Q1.A2019193.h18v04.061.2020358154430.hdf"
+    datasets = composite_datasets([[5000]], [[0]], 100.0)
+    write_granule(path, "Grid", datasets, FINE_TRANSFORM)
+    with pytest.raises(InputError, match=r"states scale_factor 100\.0; the product documents 10000"):
+        read_ndvi(path)
+    write_granule(path, "Grid", composite_datasets([[5000]], [[0]])[:1], FINE_TRANSFORM)
+    with pytest.raises(InputError, match=r"not a MOD13Q1 granule \(.*pixel reliability were expected"):
+        read_ndvi(path)

@@ -70,7 +70,8 @@ def digest(path: Path) -> str:
 
 def test_an_unknown_product_is_refused_by_name(tmp_path: Path) -> None:
     known = (
-        "MOD21A1D, MOD21A1N, MOD11A1, MOD09GQ, MOD09GA, MOD44W, MYD21A1D, MYD21A1N, MYD11A1, MYD09GQ, MYD09GA"
+        "MOD21A1D, MOD21A1N, MOD11A1, MOD09GQ, MOD09GA, MOD44W, MOD13Q1, MYD21A1D, MYD21A1N, MYD11A1,"
+        " MYD09GQ, MYD09GA, MYD13Q1"
     )
     with pytest.raises(InputError, match=f"'MYD44W'; it has {known}"):
         write_sample_granule(GranuleName("MYD44W", DAY, TILE), tmp_path / "granule.hdf")
@@ -132,6 +133,7 @@ def test_shapes_follow_the_products_resolution(granules: dict[str, Path]) -> Non
     for product, dataset, factor in (
         ("MOD21A1D", "LST_1KM", 1), ("MOD21A1N", "LST_1KM", 1), ("MOD11A1", "LST_Night_1km", 1),
         ("MOD09GA", "sur_refl_b04_1", 2), ("MOD09GQ", "sur_refl_b02_1", 4), ("MOD44W", "water_mask", 4),
+        ("MOD13Q1", "250m 16 days NDVI", 4),
     ):  # fmt: skip
         assert stored(granules[product], dataset).shape == (factor * side, factor * side)
 
@@ -216,7 +218,7 @@ def test_each_granule_has_the_archives_metadata_at_their_length(granules: dict[s
             if entry.tag == 702 | 0x4000
         ]
         cut_into_chunks = {header == b"\0\5" for header in headers}
-        assert cut_into_chunks == {"09" in product or "44W" in product}
+        assert cut_into_chunks == {"09" in product or "44W" in product or "13Q1" in product}
 
 
 def test_both_lst_products_show_the_same_overpasses(granules: dict[str, Path]) -> None:
@@ -256,6 +258,28 @@ def test_reflectance_is_missing_only_outside_the_swath_and_bright_under_clouds(
     sea = seen & (block_means(stored(granules["MOD44W"], "water_mask"), 2) == 1) & ~cloud[::2, ::2]
     assert green[land].mean() > blue[land].mean()
     assert blue[sea].mean() > green[sea].mean()
+
+
+def test_16_days_have_the_greenest_of_their_clear_days(tmp_path: Path) -> None:
+    """Against the days' own granules: clear somewhere in 16 days, it is nowhere below a clear day's NDVI."""
+    first = datetime.date(2018, 7, 12)
+    path = write(tmp_path, "MOD13Q1", date=first, windows=1)
+    composite, reliability = read_ndvi(path).values, stored(path, "250m 16 days pixel reliability")
+    greenest = np.full(composite.shape, -np.inf)
+    for number in range(16):
+        day = first + datetime.timedelta(days=number)
+        ndvi = read_ndvi(write(tmp_path, "MOD09GQ", date=day, windows=1)).values
+        cloud = fine(stored(write(tmp_path, "MOD21A1D", date=day, windows=1), "QC") & 0b11 != 0)
+        np.fmax(greenest, np.where(cloud, np.nan, ndvi), out=greenest)
+    seen = np.isfinite(greenest) & np.isfinite(composite)
+    assert seen.mean() > 0.8
+    # Pixels beside a cloud and beyond the swath are clear to it, too.
+    assert (composite - greenest)[seen].min() > -2e-3
+    assert (np.abs(composite - greenest) < 2e-3)[seen].mean() > 0.7
+    np.testing.assert_array_equal(np.isfinite(composite), reliability == 0)
+    origin = read_origin(path)
+    assert origin.acquired_from is not None and origin.acquired_to is not None
+    assert (origin.acquired_to.date() - origin.acquired_from.date()).days == 15 and origin.warnings == ()
 
 
 def test_the_swath_ends_along_a_slanting_line_at_one_side(granules: dict[str, Path]) -> None:
