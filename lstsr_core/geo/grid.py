@@ -94,6 +94,11 @@ class Tile:
     def top_m(self) -> float:
         return GRID_TOP_M - self.vertical * TILE_SIZE_M
 
+    @property
+    def centre_m(self) -> tuple[float, float]:
+        """x and y of its middle."""
+        return self.left_m + TILE_SIZE_M / 2.0, self.top_m - TILE_SIZE_M / 2.0
+
     def transform(self, pixel_m: float) -> Affine:
         """Transform of the tile's grid of square pixels of this size, in the sinusoidal CRS."""
         return Affine(pixel_m, 0.0, self.left_m, 0.0, -pixel_m, self.top_m)

@@ -16,6 +16,7 @@ from lstsr_core.maps.validity import (
     NDVI_INVALID,
     OUTSIDE_SHAPE,
     OUTSIDE_TRAINING,
+    UNSEEN,
     VALID,
     WATER,
     FlagArray,
@@ -52,6 +53,8 @@ class Area:
         Where there is water, and the shape that is asked for.
     uncertainty_k : array of shape (4·rows, 4·columns) or None
         One standard deviation of `fine_k`, for methods that tell one.
+    unseen : bool
+        Whether all of it is of what the weights have not seen (`validity.unseen_warnings`).
     """
 
     lst_k: FloatArray
@@ -62,6 +65,7 @@ class Area:
     water: BoolArray | None
     inside: BoolArray | None
     uncertainty_k: FloatArray | None = None
+    unseen: bool = False
 
     def strips(self) -> Iterator[tuple[slice, slice]]:
         """Coarse rows with their fine rows."""
@@ -144,7 +148,7 @@ def map_bands(area: Area, threads: int) -> Bands:
 
 def _flags(area: Area, coarse: slice, fine: slice) -> FlagArray:
     lst_k, ndvi = area.lst_k[coarse], area.ndvi[fine]
-    flags = np.full(ndvi.shape, VALID, dtype=np.uint8)
+    flags = np.full(ndvi.shape, UNSEEN if area.unseen else VALID, dtype=np.uint8)
     if area.statistics is not None:
         flags[outside_training(lst_k, ndvi, area.statistics)] = OUTSIDE_TRAINING
     flags[~np.isfinite(area.fine_k[fine])] = NDVI_INVALID

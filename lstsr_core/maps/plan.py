@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 from lstsr_core.base.errors import InputError
 from lstsr_core.geo.grid import SCALE
+from lstsr_core.geo.window import Window
 from lstsr_core.maps.predict import card_of, check_names, read_area, water_of
 from lstsr_core.maps.request import Request
 
@@ -77,8 +79,24 @@ def plan_granule(lst_path: Path, ndvi_path: Path, request: Request) -> MapPlan:
         }
     except OSError as error:
         raise InputError(f"{error.filename}: cannot be read ({error.strerror}).") from error
-    rows, columns = (SCALE * (span.stop - span.start) for span in (ground.window.rows, ground.window.columns))
-    pixels = rows * columns
+    return cost(granules, ground.window, ground.window, request, warnings + ground.warnings)
+
+
+def cost(
+    granules: dict[str, int], window: Window, computed: Window, request: Request, warnings: tuple[str, ...]
+) -> MapPlan:
+    """What a map would take.
+
+    Parameters
+    ----------
+    granules : dict of str to int
+        Bytes of each file that would be read.
+    window, computed : Window
+        Coarse pixels that are written, and that are sharpened for it.
+    request : Request
+    warnings : tuple of str
+    """
+    (rows, columns), pixels = _fine_size(window), math.prod(_fine_size(computed))
     path = request.weights_path
     if path is None:
         each_s = _S_PER_MEGAPIXEL.get(request.method, 1.0)
@@ -88,5 +106,11 @@ def plan_granule(lst_path: Path, ndvi_path: Path, request: Request) -> MapPlan:
     minutes = pixels / 1e6 * (_OVERHEAD_S_PER_MEGAPIXEL + each_s) / 60.0
     memory = _MEMORY_BASE + _MEMORY_PER_PIXEL * pixels
     return MapPlan(
-        granules, rows, columns, round(_BYTES_PER_PIXEL * pixels), memory, minutes, warnings + ground.warnings
+        granules, rows, columns, round(_BYTES_PER_PIXEL * rows * columns), memory, minutes, warnings
+    )
+
+
+def _fine_size(window: Window) -> tuple[int, int]:
+    return SCALE * (window.rows.stop - window.rows.start), SCALE * (
+        window.columns.stop - window.columns.start
     )

@@ -13,9 +13,9 @@ from __future__ import annotations
 import datetime
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,7 +46,15 @@ from lstsr_core.maps.inputs import (
     tile_of,
 )
 from lstsr_core.maps.request import Request
-from lstsr_core.maps.validity import CLOUD, FLAGS, TRAINED_ON, range_warnings, shares_of, unseen_warnings
+from lstsr_core.maps.validity import (
+    CLOUD,
+    FLAGS,
+    TRAINED_ON,
+    away_from_training_km,
+    range_warnings,
+    shares_of,
+    unseen_warnings,
+)
 from lstsr_core.modis.granule import read_water_and_origin
 from lstsr_core.modis.water import water_granule
 from lstsr_core.networks.weights_files import read_card
@@ -127,29 +135,35 @@ class Ground:
 
 
 @dataclass(frozen=True)
-class _Scene:
+class Scene:
     """The area with its margin: aligned rasters, and where in them the area is.
 
     Attributes
     ----------
     lst, ndvi : Raster
-    padding : (int, int)
-        Rows and columns of 1 km pixels to put before them, so that a network's windows lie where the whole
-        tile's do.
     coarse : Window
         The area's pixels in `lst`.
     water : bool array or None
         Of the area's fine shape; None where no mask is asked for.
     warnings : tuple of str
         Of the granules' own metadata, one line each.
+    inside : bool array or None
+        As of `Ground`.
+    unseen : bool
+        Whether the weights have seen nothing of the kind (`validity.unseen_warnings`).
+    padding : (int, int)
+        Rows and columns of 1 km pixels to put before them, so that a network's windows lie where the whole
+        tile's do.
     """
 
     lst: Raster
     ndvi: Raster
-    padding: tuple[int, int]
     coarse: Window
     water: BoolArray | None
     warnings: tuple[str, ...]
+    inside: BoolArray | None = None
+    unseen: bool = False
+    padding: tuple[int, int] = (0, 0)
 
     @property
     def fine(self) -> Window:
@@ -200,41 +214,73 @@ def predict_granule(
         ],
     )
     tags = map_tags(lst_path, ndvi_path, shared or request_tags(request), water)
-    there = read_tags(out)
-    if there.get("LSTSR_FINGERPRINT") == tags["LSTSR_FINGERPRINT"]:
-        summary = _recalled(out, there)
-    else:
+    summary = recalled(out, tags["LSTSR_FINGERPRINT"])
+    if summary is None:
         ground = read_area(lst_path, ndvi_path, request)
-        scene = _read_scene(ground, lst_path, ndvi_path, water, request)
-        model = _load_model(request.weights_path) if request.weights_path is not None else None
+        scene = replace(
+            _read_scene(ground, lst_path, ndvi_path, water, request),
+            inside=ground.inside,
+            unseen=bool(_unseen(Input.of(lst_path), request)),
+        )
         try:
-            bands = _sharpened(scene, ground.inside, request, model)
+            summary = write_map(scene, out, request, tags, warnings + ground.warnings + scene.warnings)
         except NoResult as error:
             raise NoResult(f"{lst_path}: {error}") from error
-        warnings += ground.warnings + scene.warnings
-        if model is not None:
-            lst_k, ndvi = scene.coarse.of(scene.lst.values), scene.fine.of(scene.ndvi.values)
-            warnings += range_warnings(lst_k, ndvi, bands.validity, model.statistics, model.source)
-        summary = _summary(out, bands, warnings)
-        legend = {f"FLAG_{number}": meaning for number, meaning in FLAGS.items()}
-        layers = [
-            cog.Band(bands.lst_k, "LST", "K"),
-            cog.Band(bands.residual_k, "consistency residual at 1 km", "K"),
-            cog.Band(bands.validity, "validity", "", legend),
-        ]
-        if bands.uncertainty_k is not None:
-            layers.append(cog.Band(bands.uncertainty_k, "uncertainty", "K", _uncertainty_tags(request)))
-        corner = scene.ndvi.transform @ Affine.translation(scene.fine.columns.start, scene.fine.rows.start)
-        content = {name: value for name, value in asdict(summary).items() if name not in ("out", "made")}
-        tags |= {"LSTSR_SUMMARY": json.dumps(content)}
-        cog.write_cog(layers, corner, scene.ndvi.crs, out, tags, request.threads)
-    if picture is not None and (summary.made or not picture.is_file()):
-        from lstsr_core.maps.quicklook import (
-            write_quicklook,
-        )  # cartopy and matplotlib, for those who want a picture
-
-        write_quicklook(out, picture)
+    if request.quicklook:
+        draw_picture(summary)
     return summary
+
+
+def write_map(
+    scene: Scene, out: Path, request: Request, tags: Mapping[str, str], warnings: tuple[str, ...]
+) -> Summary:
+    """Sharpen a scene and write its map, with these tags and warnings and those of its temperatures.
+
+    Raises
+    ------
+    InputError
+        If the weights are damaged or `out` cannot be written.
+    NoResult
+        If no pixel of the area has both a valid LST and a valid NDVI.
+    """
+    model = _load_model(request.weights_path) if request.weights_path is not None else None
+    bands = _sharpened(scene, request, model)
+    if model is not None:
+        lst_k, ndvi = scene.coarse.of(scene.lst.values), scene.fine.of(scene.ndvi.values)
+        warnings += range_warnings(lst_k, ndvi, bands.validity, model.statistics, model.source)
+    summary = _summary(out, bands, warnings)
+    legend = {f"FLAG_{number}": meaning for number, meaning in FLAGS.items()}
+    layers = [
+        cog.Band(bands.lst_k, "LST", "K"),
+        cog.Band(bands.residual_k, "consistency residual at 1 km", "K"),
+        cog.Band(bands.validity, "validity", "", legend),
+    ]
+    if bands.uncertainty_k is not None:
+        layers.append(cog.Band(bands.uncertainty_k, "uncertainty", "K", _uncertainty_tags(request)))
+    corner = scene.ndvi.transform @ Affine.translation(scene.fine.columns.start, scene.fine.rows.start)
+    content = {name: value for name, value in asdict(summary).items() if name not in ("out", "made")}
+    all_tags = {**tags, "LSTSR_SUMMARY": json.dumps(content)}
+    cog.write_cog(layers, corner, scene.ndvi.crs, out, all_tags, request.threads)
+    return summary
+
+
+def draw_picture(summary: Summary) -> None:
+    """Draw the quicklook of a map that is new, or that has none."""
+    picture = picture_of(summary.out)
+    if summary.made or not picture.is_file():
+        # cartopy and matplotlib, for those who want a picture
+        from lstsr_core.maps.quicklook import write_quicklook
+
+        write_quicklook(summary.out, picture)
+
+
+def recalled(out: Path, fingerprint: str) -> Summary | None:
+    """What a map holds that is there and was made of just this; None where it is not."""
+    tags = read_tags(out)
+    if tags.get("LSTSR_FINGERPRINT") != fingerprint:
+        return None
+    content = json.loads(tags["LSTSR_SUMMARY"])
+    return Summary(out=out, made=False, **{**content, "warnings": tuple(content["warnings"])})
 
 
 def picture_of(out: Path) -> Path:
@@ -274,11 +320,28 @@ def check_names(lst_path: Path, ndvi_path: Path, request: Request) -> tuple[str,
             f" {lst.tile}; give two granules of one tile."
         )
     water_of(request, lst_path)
-    warnings = [*days_apart(lst, ndvi, request.allow_different_days), *other_origins(lst, ndvi)]
-    package_weights = request.weights is None or (request.weights_path or Path()).suffix == ".pt"
-    if request.weights_path is not None and package_weights and (lst.platform or request.layer == "night"):
-        warnings += unseen_warnings(lst.platform or "an unknown platform", request.layer)
-    return tuple(warnings)
+    days = days_apart(lst, ndvi, request.allow_different_days)
+    return (*days, *other_origins(lst, ndvi), *_unseen(lst, request))
+
+
+def _unseen(lst: Input, request: Request) -> tuple[str, ...]:
+    if request.weights_path is None:
+        return ()
+    centre = area.to_degrees(*(np.array([at_m]) for at_m in tile_of(lst).centre_m))
+    # Of a GeoTIFF by day that does not tell its satellite, Terra's is taken on trust.
+    platform = lst.platform or ("Terra" if request.layer == "day" else "an unknown platform")
+    return unseen_by_weights(request, platform, float(centre[0][0]), float(centre[1][0]))
+
+
+def unseen_by_weights(request: Request, platform: str, longitude: float, latitude: float) -> tuple[str, ...]:
+    """A line for each way in which a place and its LST are of what the weights have not seen.
+
+    None for a method without weights, and for weights of the user's own.
+    """
+    path = request.weights_path
+    if path is None or (request.weights is not None and path.suffix != ".pt"):
+        return ()
+    return unseen_warnings(platform, request.layer, away_from_training_km(longitude, latitude))
 
 
 def water_of(request: Request, lst_path: Path) -> Path | None:
@@ -375,11 +438,6 @@ def is_made(out: Path, tags: dict[str, str], request: Request) -> bool:
     return same and (not request.quicklook or picture_of(out).is_file())
 
 
-def _recalled(out: Path, tags: dict[str, str]) -> Summary:
-    content = json.loads(tags["LSTSR_SUMMARY"])
-    return Summary(out=out, made=False, **{**content, "warnings": tuple(content["warnings"])})
-
-
 def read_area(lst_path: Path, ndvi_path: Path, request: Request) -> Ground:
     """The LST where there may be NDVI, and what a request asks of it.
 
@@ -412,7 +470,7 @@ def read_area(lst_path: Path, ndvi_path: Path, request: Request) -> Ground:
                     " touches are mapped"
                 )
     if not np.isfinite(window.of(lst.values)).any():
-        raise NoResult(f"{lst_path}: {_nothing(f'{FLAGS[CLOUD]}: 100%')}")
+        raise NoResult(f"{lst_path}: {nothing(f'{FLAGS[CLOUD]}: 100%')}")
     return Ground(lst, window, coarse.phase, inside, (*warnings, *coarse.warnings))
 
 
@@ -422,13 +480,14 @@ def _fine_grid(lst: Raster, window: Window) -> Raster:
     return Raster(values, part.transform @ Affine.scale(1 / SCALE), lst.crs)
 
 
-def _nothing(shares: str) -> str:
+def nothing(shares: str) -> str:
+    """Why there is no map of an area, by the shares of the flags of its pixels."""
     return f"no pixel of the area is valid ({shares}); choose another day or area."
 
 
 def _read_scene(
     ground: Ground, lst_path: Path, ndvi_path: Path, water_path: Path | None, request: Request
-) -> _Scene:
+) -> Scene:
     lst, window = ground.lst, ground.window
     ndvi, warnings = read_fine(ndvi_path, lst_path, lst, request)
     (rows, above), (columns, left) = (
@@ -441,9 +500,16 @@ def _read_scene(
     if water_path is not None:
         water, water_warnings = _water(water_path, _fine_grid(lst, window))
         warnings += water_warnings
-    return _Scene(
-        lst.crop(rows, columns), ndvi.crop(*fine), (above, left), window.inside(around), water, warnings
+    return Scene(
+        lst.crop(rows, columns), ndvi.crop(*fine), window.inside(around), water, warnings, padding=(above, left)
     )
+
+
+def with_margin(span: slice, size: int) -> slice:
+    """A span of coarse pixels with its margin, as far as there are `size` pixels."""
+    first, last = span.start - MARGIN_COARSE_PIXELS, span.stop + MARGIN_COARSE_PIXELS
+    snap = SNAP_COARSE_PIXELS
+    return slice(max(first // snap * snap, 0), min(-(-last // snap) * snap, size))
 
 
 def _snapped(span: slice, size: int, phase: int) -> tuple[slice, int]:
@@ -486,7 +552,7 @@ def _torch_threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _sharpened(scene: _Scene, inside: BoolArray | None, request: Request, model: Model | None) -> Bands:
+def _sharpened(scene: Scene, request: Request, model: Model | None) -> Bands:
     lst_k, ndvi = scene.lst.values, scene.ndvi.values
     options = Options(weights=request.weights, seed=request.seed, threads=request.threads)
     with _torch_threads(request.threads):
@@ -503,15 +569,15 @@ def _sharpened(scene: _Scene, inside: BoolArray | None, request: Request, model:
     deviation_k = None if coefficients is None else uncertainty_k(fine_k, lst_k, ndvi, coefficients)
     area = Area(
         scene.coarse.of(lst_k), scene.fine.of(ndvi), scene.fine.of(fine_k), scene.coarse.of(residual_k),
-        model.statistics if model is not None else None, scene.water, inside,
-        None if deviation_k is None else scene.fine.of(deviation_k),
+        model.statistics if model is not None else None, scene.water, scene.inside,
+        None if deviation_k is None else scene.fine.of(deviation_k), scene.unseen,
     )  # fmt: skip
     bands = map_bands(area, request.threads)
     if not np.isfinite(bands.mean_k):
         shares = ", ".join(
             f"{meaning}: {share:.0%}" for meaning, share in shares_of(bands.validity).items() if share
         )
-        raise NoResult(_nothing(shares))
+        raise NoResult(nothing(shares))
     return bands
 
 

@@ -30,8 +30,8 @@ WHITE_REFLECTANCE, GAMMA = 0.35, 1.6
 _SINUSOIDAL = ccrs.Sinusoidal(
     globe=ccrs.Globe(ellipse=None, semimajor_axis=SPHERE_RADIUS_M, semiminor_axis=SPHERE_RADIUS_M)
 )
-_FLAG_NAMES = ["valid", "cloud, fill", "no NDVI", "water", "untrained range", "outside"]
-_FLAG_COLOURS = ["#009E73", "#BBBBBB", "#E69F00", "#56B4E9", "#D55E00", "#FFFFFF"]
+_FLAG_NAMES = ["valid", "cloud, fill", "no NDVI", "water", "untrained range", "outside", "not trained for"]
+_FLAG_COLOURS = ["#009E73", "#BBBBBB", "#E69F00", "#56B4E9", "#D55E00", "#FFFFFF", "#F0E442"]
 
 
 @styled
@@ -61,7 +61,9 @@ def lst_map(path: Path) -> Figure:
         Normalize(*np.nanpercentile(bands[0], [1.0, 99.0])),
     )
     tags = read_tags(path)
-    axes.set_title(f"LST, 250 m: {label(tags.get('LSTSR_METHOD', ''))}\n{tags.get('LSTSR_LST_GRANULE', '')}")
+    first, *others = tags.get("LSTSR_LST_GRANULE", "").split(", ")
+    granules = f"{first} and {len(others)} more" if others else first
+    axes.set_title(f"LST, 250 m: {label(tags.get('LSTSR_METHOD', ''))}\n{granules}")
     figure.colorbar(image, ax=axes, label="LST (K)", shrink=0.8)
     return figure
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
-from lstsr_core.geo.grid import SCALE
+from lstsr_core.geo.grid import SCALE, SPHERE_RADIUS_M, TILE_SIZE_M, Tile
 from lstsr_core.geo.raster import BoolArray, FloatArray
 from lstsr_core.patches.statistics import Statistics
 from lstsr_core.sharpening.methods import repeated
 
 FlagArray = NDArray[np.uint8]
 
-VALID, CLOUD, NDVI_INVALID, WATER, OUTSIDE_TRAINING, OUTSIDE_SHAPE = range(6)
+VALID, CLOUD, NDVI_INVALID, WATER, OUTSIDE_TRAINING, OUTSIDE_SHAPE, UNSEEN = range(7)
 FLAGS = {
     VALID: "valid",
     CLOUD: "cloud or fill in the LST",
@@ -20,29 +22,74 @@ FLAGS = {
     WATER: "water, masked",
     OUTSIDE_TRAINING: "valid, but LST or NDVI outside the range that the weights were trained on",
     OUTSIDE_SHAPE: "outside the shape",
+    UNSEEN: "valid, but of a satellite, half of the day or region that the weights have not seen",
 }
-"""What the numbers of the validity band mean; all but `VALID` and `OUTSIDE_TRAINING` have no LST."""
+"""What the numbers of the validity band mean; all but `HAVE_LST` have no LST."""
+
+HAVE_LST = (VALID, OUTSIDE_TRAINING, UNSEEN)
 
 
-TRAINED_ON = "Terra by day, in tile h18v04"
+TRAINING_TILE = Tile(18, 4)
+TRAINED_ON = f"Terra by day, in tile {TRAINING_TILE}"
 """Whose LST the package's own weights and the published ones were trained on."""
 
+REGION_KM = round(TILE_SIZE_M / 1000.0)
+"""Farther than this, the width of a tile, from the tile of training lies another region."""
 
-def unseen_warnings(platform: str, layer: str) -> tuple[str, ...]:
-    """A line where LST is of another platform or half of the day than `TRAINED_ON`."""
-    if (platform, layer) == ("Terra", "day"):
-        return ()
-    return (
-        (
+UNTRAINED_METHOD = "aatprk"
+"""Of the methods that need no training and give texture, the one with the lowest error against ASTER."""
+
+_ADVICE = f"the method {UNTRAINED_METHOD} needs no training"
+
+
+def unseen_warnings(platform: str, layer: str, away_km: float = 0.0) -> tuple[str, ...]:
+    """A line for each way in which LST is of what `TRAINED_ON` is not.
+
+    Parameters
+    ----------
+    platform : str
+        Such as ``Terra``.
+    layer : {"day", "night"}
+    away_km : float
+        As `away_from_training_km` gives it.
+
+    Returns
+    -------
+    tuple of str
+        Empty where the weights have seen the like.
+    """
+    lines = []
+    if (platform, layer) != ("Terra", "day"):
+        lines.append(
             f"LST is of {platform} by {layer}; the weights were trained on that of {TRAINED_ON}, and have"
-            " seen no other"
-        ),
-    )
+            f" seen no other: flagged {UNSEEN}; {_ADVICE}"
+        )
+    if away_km > REGION_KM:
+        lines.append(
+            f"the place lies {away_km:.0f} km from tile {TRAINING_TILE}, the only one that the weights were"
+            f" trained on: flagged {UNSEEN}; {_ADVICE}"
+        )
+    return tuple(lines)
+
+
+def away_from_training_km(longitude: float, latitude: float) -> float:
+    """How far a point lies from the nearest ground of the tile of training; 0 inside it."""
+    here = math.radians(latitude)
+    x_m = SPHERE_RADIUS_M * math.radians(longitude) * math.cos(here)
+    if Tile.at(x_m, SPHERE_RADIUS_M * here) == TRAINING_TILE:
+        return 0.0
+    along_m = np.linspace(0.0, TILE_SIZE_M, 201)
+    left_m, top_m, far_m = TRAINING_TILE.left_m, TRAINING_TILE.top_m, np.full_like(along_m, TILE_SIZE_M)
+    x_m_of_edge = left_m + np.concatenate([along_m, along_m, 0.0 * far_m, far_m])
+    there = (top_m - np.concatenate([0.0 * far_m, far_m, along_m, along_m])) / SPHERE_RADIUS_M
+    across = x_m_of_edge / (SPHERE_RADIUS_M * np.cos(there)) - math.radians(longitude)
+    haversine = np.sin((there - here) / 2.0) ** 2 + np.cos(here) * np.cos(there) * np.sin(across / 2.0) ** 2
+    return float(2.0 * SPHERE_RADIUS_M / 1000.0 * np.arcsin(np.sqrt(haversine)).min())
 
 
 def has_lst(validity: FlagArray) -> BoolArray:
     """Where a map has a temperature."""
-    return np.asarray((validity == VALID) | (validity == OUTSIDE_TRAINING))
+    return np.isin(validity, HAVE_LST)
 
 
 def shares_of(validity: FlagArray) -> dict[str, float]:
@@ -111,6 +158,6 @@ def range_warnings(
             lines.append(
                 f"{name} of {share:.2%} of the valid pixels is outside the {low:.2f} to {high:.2f}{unit} that"
                 f" {source} was trained on (here {lowest:.2f} to {highest:.2f}{unit}); they are flagged"
-                f" {OUTSIDE_TRAINING}"
+                f" {OUTSIDE_TRAINING}; {_ADVICE}"
             )
     return tuple(lines)
