@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import re
 import select
 import sys
 import traceback
@@ -22,7 +23,10 @@ from lstsr_core.base.progress import announce_terminal, bar
 from lstsr_core.base.text import parse_day
 
 if TYPE_CHECKING:
+    from lstsr_core.download.download import Result
     from lstsr_core.geo.shorelines import Extent
+    from lstsr_core.maps.days import Order, Outcome, Plan
+    from lstsr_core.maps.place import Place
 
 TRACEBACK_VARIABLE = "LSTSR_TRACEBACK"
 """Set, it makes every command that fails show where."""
@@ -93,7 +97,7 @@ def run_command(parser: argparse.ArgumentParser, words: Sequence[str]) -> int:
         finally:
             sys.stdout.flush()
     except KeyboardInterrupt:
-        resumes = options.command in (_run, _train, _download, _patches, _predict)
+        resumes = options.command in (_run, _train, _download, _patches, _predict, _map)
         print(
             "lstsr: stopped" + ("; the same command goes on where it was" if resumes else ""),
             file=sys.stderr,
@@ -222,9 +226,7 @@ def make_parser() -> argparse.ArgumentParser:
         "download", help="fetch granules, each checked; stopped, the same command goes on"
     )
     download.set_defaults(command=_download)
-    download.add_argument(
-        "--source", default="earthdata", help="earthdata (default), mirror, or sample, which simulates"
-    )
+    _add_source_options(download)
     download.add_argument(
         "--product", action="append", required=True, help="such as MOD21A1D.061 (may be repeated)"
     )
@@ -237,17 +239,6 @@ def make_parser() -> argparse.ArgumentParser:
         "--out", type=Path, required=True, help="directory of the granules and manifest.csv"
     )
     download.add_argument("--threads", type=int, default=8, help="granules at a time (default 8)")
-    download.add_argument("--url", help="of a mirror's archive, such as https://archive.example.org")
-    download.add_argument(
-        "--path", help="directory of the products on the mirror (default MOLT for Terra's, MOLA for Aqua's)"
-    )
-    download.add_argument(
-        "--attempts", type=int, default=6, help="requests for one thing before giving up (default 6)"
-    )
-    download.add_argument(
-        "--first-wait", type=float, default=2.0, metavar="SECONDS",
-        help="before the second attempt, doubled before each further one (default 2)",
-    )  # fmt: skip
     download.add_argument("--seed", type=int, default=42, help="of the simulated granules (default 42)")
     download.add_argument(
         "--dry-run", action="store_true", help="print granules, bytes and time, and fetch nothing"
@@ -484,17 +475,8 @@ def make_parser() -> argparse.ArgumentParser:
                          help="family of the LST granules, Terra's and Aqua's (with --granules)")  # fmt: skip
     _add_cluster_options(predict)
     predict.add_argument(
-        "--method", default="aster-unet-restored",
-        help="any that lstsr evaluate knows, or one of your own (default aster-unet-restored)",
-    )  # fmt: skip
-    predict.add_argument(
         "--out", type=Path, required=True, help="the Cloud-Optimised GeoTIFF to write, or its directory"
     )
-    predict.add_argument(
-        "--weights", type=Path, metavar="DIR",
-        help="directory of <method>.safetensors or of the published checkpoints' folders (default: the "
-        "package's own weights)",
-    )  # fmt: skip
     where = predict.add_mutually_exclusive_group()
     where.add_argument(
         "--bounds", metavar="W,S,E,N", help="a box in degrees (--bounds=-1.5,… where it begins with a minus)"
@@ -503,26 +485,14 @@ def make_parser() -> argparse.ArgumentParser:
         "--shape", type=Path, metavar="GEOJSON", help="polygons in degrees, outside which the map is masked"
     )
     predict.add_argument(
-        "--water", type=Path, metavar="PATH", help="MOD44W granule, or directory of them: water is masked"
-    )
-    predict.add_argument(
-        "--layer", default="day", choices=("day", "night"), help="of the LST granule (default day)"
-    )
-    predict.add_argument(
         "--allow-different-days",
         action="store_true",
         help="take a reflectance or NDVI up to 16 days away (for one map)",
     )
     predict.add_argument("--quicklook", action="store_true", help="write a PNG map beside --out, too")
-    predict.add_argument(
-        "--seed", type=int, default=0, help="of methods that draw random numbers (default 0)"
-    )
-    predict.add_argument(
-        "--threads", type=int, help="of the CPU (default: as many as there are, or as torch takes)"
-    )
-    predict.add_argument(
-        "--dry-run", action="store_true", help="say what it would read, write and take, and do nothing"
-    )
+    _add_map_options(predict)
+    _add_map(commands)
+    _add_where(commands)
 
     verify = commands.add_parser(
         "verify", help="compare a directory with the registry of published pairs and checkpoints"
@@ -530,6 +500,108 @@ def make_parser() -> argparse.ArgumentParser:
     verify.set_defaults(command=_verify)
     verify.add_argument("directory", type=Path)
     return parser
+
+
+def _add_map(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "map",
+        help="make maps of LST at 250 m of a place on a day, or on many; it fetches what it needs",
+        add_help=False,
+    )
+    command.add_argument("-h", "--help", action=_HelpWithMethods, help="show this, and the methods")
+    command.set_defaults(command=_map)
+    place = command.add_mutually_exclusive_group(required=True)
+    place.add_argument("--place", metavar="W,S,E,N", help="a box in degrees")
+    place.add_argument("--point", metavar="LON,LAT", help="the country around a point, up to --radius-km")
+    place.add_argument(
+        "--shape", type=Path, metavar="GEOJSON", help="polygons in degrees, outside which the map is masked"
+    )
+    command.add_argument("--radius-km", type=float, metavar="KM", help="around --point (default 30)")
+    command.add_argument("--date", metavar="YYYY-MM-DD", help="the day of one map")
+    command.add_argument("--start", metavar="YYYY-MM-DD", help="the first day of many, in place of --date")
+    command.add_argument("--end", metavar="YYYY-MM-DD", help="the last day of many, which is included")
+    command.add_argument(
+        "--out", type=Path, required=True,
+        help="the Cloud-Optimised GeoTIFF to write; of many days their directory; with --format zarr the store",
+    )  # fmt: skip
+    command.add_argument(
+        "--format", choices=["tif", "zarr"], default="tif",
+        help="a GeoTIFF for each day (tif, default), or one Zarr store of all days (zarr)",
+    )  # fmt: skip
+    command.add_argument(
+        "--cache", type=Path, metavar="DIR",
+        help="where granules stay, to be fetched once (default: this user's cache, which a line tells)",
+    )  # fmt: skip
+    command.add_argument(
+        "--satellite", choices=["terra", "aqua"], default="terra",
+        help="terra in the morning (default), or aqua in the early afternoon",
+    )  # fmt: skip
+    command.add_argument("--product", choices=["MOD21A1", "MOD11A1"], default="MOD21A1",
+                         help="family of the LST, Terra's or Aqua's (default MOD21A1)")  # fmt: skip
+    command.add_argument(
+        "--quicklook", action=argparse.BooleanOptionalAction, default=True,
+        help="write a PNG map beside each GeoTIFF, too",
+    )  # fmt: skip
+    _add_source_options(command)
+    _add_map_options(command)
+
+
+def _add_where(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser("where", help="print the MODIS tiles of a point or a box, one a line")
+    command._negative_number_matcher = _NUMBERS
+    command.set_defaults(command=_where)
+    command.add_argument("place", metavar="LON,LAT", help="a point, or a box W,S,E,N, in degrees")
+
+
+_NUMBERS = re.compile(r"-[0-9.][-+0-9.,e]*")
+"""Numbers with commas between are no option, though the first begins with a minus."""
+
+
+def _add_map_options(command: argparse.ArgumentParser) -> None:
+    """What every command that makes maps takes."""
+    command._negative_number_matcher = _NUMBERS
+    command.add_argument(
+        "--method", default="aster-unet-restored",
+        help="any that lstsr evaluate knows, or one of your own (default aster-unet-restored)",
+    )  # fmt: skip
+    command.add_argument(
+        "--weights", type=Path, metavar="DIR",
+        help="directory of <method>.safetensors or of the published checkpoints' folders (default: the "
+        "package's own weights)",
+    )  # fmt: skip
+    command.add_argument(
+        "--water", type=Path, metavar="PATH", help="MOD44W granule, or directory of them: water is masked"
+    )
+    command.add_argument(
+        "--layer", default="day", choices=("day", "night"), help="of the LST granule (default day)"
+    )
+    command.add_argument(
+        "--seed", type=int, default=0, help="of methods that draw random numbers (default 0)"
+    )
+    command.add_argument(
+        "--threads", type=int, help="of the CPU (default: as many as there are, or as torch takes)"
+    )
+    command.add_argument(
+        "--dry-run", action="store_true", help="say what it would read, write and take, and do nothing"
+    )
+
+
+def _add_source_options(command: argparse.ArgumentParser) -> None:
+    """What every command that fetches granules takes."""
+    command.add_argument(
+        "--source", default="earthdata", help="earthdata (default), mirror, or sample, which simulates"
+    )
+    command.add_argument("--url", help="of a mirror's archive, such as https://archive.example.org")
+    command.add_argument(
+        "--path", help="directory of the products on the mirror (default MOLT for Terra's, MOLA for Aqua's)"
+    )
+    command.add_argument(
+        "--attempts", type=int, default=6, help="requests for one thing before giving up (default 6)"
+    )
+    command.add_argument(
+        "--first-wait", type=float, default=2.0, metavar="SECONDS",
+        help="before the second attempt, doubled before each further one (default 2)",
+    )  # fmt: skip
 
 
 def _add_cluster_options(command: argparse.ArgumentParser) -> None:
@@ -629,13 +701,7 @@ def _download(options: argparse.Namespace) -> int:
         print(download.estimate(source, plan, options.threads))
         return 0
     result = download.download(source, plan, options.out, options.threads, stop)
-    for reason in result.failed.values():
-        print("lstsr:", " ".join(reason.split()), file=sys.stderr)
-    if result.untried:
-        print(
-            f"lstsr: {len(result.untried)} more granules were not tried, since nothing came any more",
-            file=sys.stderr,
-        )
+    _tell_failures(result)
     if result.unchecked and options.source != "sample":
         print(
             f"{len(result.unchecked)} granules have no checksum in the archive; size and content alone were"
@@ -644,6 +710,16 @@ def _download(options: argparse.Namespace) -> int:
     print(f"{options.out}: {len(result.fetched)} granules fetched, {len(result.held)} were here, "
           f"{len(result.failed) + len(result.untried)} failed")  # fmt: skip
     return int(bool(result.failed or result.untried))
+
+
+def _tell_failures(result: Result) -> None:
+    for reason in result.failed.values():
+        print("lstsr:", " ".join(reason.split()), file=sys.stderr)
+    if result.untried:
+        print(
+            f"lstsr: {len(result.untried)} more granules were not tried, since nothing came any more",
+            file=sys.stderr,
+        )
 
 
 def _train(options: argparse.Namespace) -> int:
@@ -1053,6 +1129,143 @@ def _predict_many(options: argparse.Namespace, bounds: Extent | None) -> int:
     summary = f"{new} maps made, {there} there already, {failed} failed"
     print(f"{options.out}: {summary}{f', {nothing} with nothing to map' if nothing else ''}")
     return int(failed > 0)
+
+
+def _map(options: argparse.Namespace) -> int:
+    import threading
+
+    from lstsr_core.download.download import download, open_source
+    from lstsr_core.download.transfer import Patience
+    from lstsr_core.maps.cache import default_directory
+    from lstsr_core.maps.days import plan_maps
+
+    order, stop = _order(options), threading.Event()
+    patience = Patience(options.attempts, options.first_wait)
+    source = open_source(options.source, patience, stop, options.url, options.path)
+    plan = plan_maps(order, source, options.cache or default_directory())
+    if options.dry_run:
+        return _tell_plan(plan)
+    result = download(source, plan.download, plan.cache.granules, _DOWNLOADS_AT_ONCE, stop)
+    _tell_failures(result)
+    code = _make_maps(plan, options)
+    print(plan.cache)
+    return code
+
+
+_DOWNLOADS_AT_ONCE = 8
+
+
+def _order(options: argparse.Namespace) -> Order:
+    """What maps the options ask for, with outputs that can be written."""
+    from lstsr_core.base.files import check_writable
+    from lstsr_core.base.outputs import check_outputs
+    from lstsr_core.maps.days import Order
+    from lstsr_core.maps.predict import picture_of
+    from lstsr_core.maps.request import Request, default_threads
+
+    many = options.start is not None or options.end is not None
+    if many == (options.date is not None) or (many and None in (options.start, options.end)):
+        raise InputError("expected --date for one day, or --start and --end for many.")
+    start, end = (parse_day(text) for text in ((options.start, options.end) if many else [options.date] * 2))
+    place, zarr = _place(options), options.format == "zarr"
+    threads = default_threads(options.method) if options.threads is None else options.threads
+    request = Request(
+        options.method, options.weights, options.layer, None, options.shape, options.water,
+        quicklook=options.quicklook and not zarr, seed=options.seed, threads=threads,
+    )  # fmt: skip
+    order = Order(place, start, end, options.satellite, options.product, request)
+    outputs = [options.out / order.name(day) for day in order.days] if many and not zarr else [options.out]
+    check_outputs(options, *outputs, *(picture_of(out) for out in outputs if request.quicklook))
+    if many and options.out.is_file():
+        raise InputError(f"{options.out}: is a file; of many days --out is the maps' directory.")
+    if not options.dry_run and not (zarr and options.out.is_dir()):
+        check_writable(outputs[0])
+    return order
+
+
+def _place(options: argparse.Namespace) -> Place:
+    from lstsr_core.maps.place import Place
+
+    if options.radius_km is not None and options.point is None:
+        raise InputError("--radius-km goes with --point LON,LAT.")
+    if options.shape is not None:
+        return Place.of_shape(options.shape)
+    if options.point is not None:
+        return Place.circle(options.point, 30.0 if options.radius_km is None else options.radius_km)
+    return Place.box(options.place)
+
+
+def _tell_plan(plan: Plan) -> int:
+    from lstsr_core.base.errors import NoResult
+
+    days, warnings, reasons = plan.order.days, [], []
+    for day in days:
+        try:
+            warnings += plan.warnings(day)
+        except NoResult as error:
+            reasons.append(str(error))
+    if len(reasons) == len(days):
+        raise InputError(reasons[0])
+    for line in dict.fromkeys([*reasons, *warnings]):
+        print(f"lstsr: {line}", file=sys.stderr)
+    print(plan)
+    return 0
+
+
+def _make_maps(plan: Plan, options: argparse.Namespace) -> int:
+    from lstsr_core.maps.days import map_day, map_days
+
+    if options.format == "zarr":
+        from lstsr_core.maps.zarr_store import map_store
+
+        outcomes = map_store(plan, options.out)
+        if outcomes is None:
+            print(f"{options.out}: was there already")
+            return 0
+        code = _tell_outcomes(options.out, outcomes)
+        if code:
+            print(f"lstsr: {options.out}: not written, since days failed", file=sys.stderr)
+        return code
+    if options.date is None:
+        return _tell_outcomes(options.out, list(map_days(plan, options.out)))
+    summary = map_day(plan, plan.order.start, options.out)
+    for warning in summary.warnings:
+        print(f"lstsr: {warning}", file=sys.stderr)
+    print(summary)
+    return 0
+
+
+def _tell_outcomes(out: Path, outcomes: Sequence[Outcome]) -> int:
+    """Say what became of many days, and give the exit code: 1 where one failed, or nothing was mapped."""
+    days: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        for warning in outcome.summary.warnings if outcome.summary is not None else ():
+            days.setdefault(warning, []).append(str(outcome.day))
+        if outcome.reason:
+            print(f"lstsr: {'' if outcome.failed else 'nothing to map: '}{outcome.reason}", file=sys.stderr)
+    for warning, warned in days.items():
+        more = f" and {len(warned) - 1} more" * (len(warned) > 1)
+        print(f"lstsr: {warned[0]}{more}: {warning}", file=sys.stderr)
+    made = sum(outcome.summary is not None and outcome.summary.made for outcome in outcomes)
+    there = sum(outcome.summary is not None for outcome in outcomes) - made
+    failed = sum(outcome.failed for outcome in outcomes)
+    nothing = len(outcomes) - made - there - failed
+    tail = f", {nothing} with nothing to map" if nothing else ""
+    print(f"{out}: {made} maps made, {there} there already, {failed} failed{tail}")
+    return int(failed > 0 or nothing == len(outcomes))
+
+
+def _where(options: argparse.Namespace) -> int:
+    from lstsr_core.geo.shorelines import tiles_with_land
+    from lstsr_core.maps.place import Place
+
+    tiles = Place.parse(options.place).tiles
+    for tile in tiles:
+        print(tile)
+    sea = [str(tile) for tile in tiles if tile not in tiles_with_land()]
+    if sea:
+        print(f"lstsr: {', '.join(sea)}: no land, of which alone there are granules", file=sys.stderr)
+    return 0
 
 
 def _verify(options: argparse.Namespace) -> int:

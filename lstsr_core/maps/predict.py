@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import shapely
 from affine import Affine
 
 from lstsr_core.base.errors import InputError, NoResult
@@ -462,19 +463,26 @@ def read_area(lst_path: Path, ndvi_path: Path, request: Request) -> Ground:
             share = f"{missing:.1%}" if missing >= 0.001 else "less than 0.1%"
             warnings.append(f"{share} of {name} lies outside the granule, and is not on the map")
         if request.shape is not None:
-            inside, small = area.inside(geometry, _fine_grid(lst, window))
-            if small:
-                what = f"{small} of its polygons hold" if small > 1 else "a polygon holds"
-                warnings.append(
-                    f"{name}: {what} no centre of a 250 m pixel ({_HECTARES:.1f} ha), and the pixels it"
-                    " touches are mapped"
-                )
+            inside, more = shape_mask(geometry, fine_grid(lst, window), name)
+            warnings += more
     if not np.isfinite(window.of(lst.values)).any():
         raise NoResult(f"{lst_path}: {nothing(f'{FLAGS[CLOUD]}: 100%')}")
     return Ground(lst, window, coarse.phase, inside, (*warnings, *coarse.warnings))
 
 
-def _fine_grid(lst: Raster, window: Window) -> Raster:
+def shape_mask(geometry: shapely.Geometry, grid: Raster, name: str) -> tuple[BoolArray, tuple[str, ...]]:
+    """Which fine pixels belong to a shape, and a line where polygons of it are smaller than one."""
+    inside, small = area.inside(geometry, grid)
+    if not small:
+        return inside, ()
+    what = f"{small} of its polygons hold" if small > 1 else "a polygon holds"
+    return inside, (
+        f"{name}: {what} no centre of a 250 m pixel ({_HECTARES:.1f} ha), and the pixels it touches are mapped",
+    )
+
+
+def fine_grid(lst: Raster, window: Window) -> Raster:
+    """The 250 m grid over a window of a 1 km raster; one number stands for every pixel."""
     part = lst.crop(window.rows, window.columns)
     values = np.broadcast_to(np.float32(0.0), (SCALE * part.rows, SCALE * part.columns))
     return Raster(values, part.transform @ Affine.scale(1 / SCALE), lst.crs)
@@ -498,27 +506,26 @@ def _read_scene(
     fine = [slice(SCALE * span.start, SCALE * span.stop) for span in (around.rows, around.columns)]
     water = None
     if water_path is not None:
-        water, water_warnings = _water(water_path, _fine_grid(lst, window))
+        water, water_warnings = _water(water_path, fine_grid(lst, window))
         warnings += water_warnings
     return Scene(
         lst.crop(rows, columns), ndvi.crop(*fine), window.inside(around), water, warnings, padding=(above, left)
     )
 
 
-def with_margin(span: slice, size: int) -> slice:
-    """A span of coarse pixels with its margin, as far as there are `size` pixels."""
+def with_margin(span: slice, end: int, begin: int = 0) -> slice:
+    """A span of coarse pixels with its margin, as far as there are pixels from `begin` to `end`."""
     first, last = span.start - MARGIN_COARSE_PIXELS, span.stop + MARGIN_COARSE_PIXELS
     snap = SNAP_COARSE_PIXELS
-    return slice(max(first // snap * snap, 0), min(-(-last // snap) * snap, size))
+    return slice(max(first // snap * snap, begin), min(-(-last // snap) * snap, end))
 
 
 def _snapped(span: slice, size: int, phase: int) -> tuple[slice, int]:
     """A span with its margin, which begins at a multiple of the snap in the tile; how many pixels before the
     first would bring it there, where there are none."""
-    snap = SNAP_COARSE_PIXELS
-    first, last = span.start - MARGIN_COARSE_PIXELS + phase, span.stop + MARGIN_COARSE_PIXELS + phase
-    start = max(first // snap * snap, 0) - phase
-    return slice(max(start, 0), min(-(-last // snap) * snap - phase, size)), max(-start, 0)
+    in_tile = slice(span.start + phase, span.stop + phase)
+    there, wanted = with_margin(in_tile, size + phase, phase), with_margin(in_tile, size + phase)
+    return slice(there.start - phase, there.stop - phase), there.start - wanted.start
 
 
 def card_of(path: Path) -> dict[str, Any]:

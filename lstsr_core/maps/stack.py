@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain, pairwise
 from pathlib import Path
 
@@ -73,6 +73,17 @@ def open_maps(
             else "(*.tif); 'lstsr predict --granules' writes them"
         )
         raise InputError(f"{directory}: holds no map {held}.")
+    return stack_of(names, chunk_pixels)
+
+
+def stack_of(names: Mapping[Path, GranuleName], chunk_pixels: int = CHUNK_PIXELS) -> xarray.Dataset:
+    """Maps of one area as `open_maps` gives them, with the LST granule that tells the day of each.
+
+    Raises
+    ------
+    InputError
+        If one is not readable, or two differ in place, grid or bands, or show one day.
+    """
     in_time = sorted(names, key=lambda path: names[path].date)
     for earlier, later in pairwise(in_time):
         if names[earlier].date == names[later].date:
