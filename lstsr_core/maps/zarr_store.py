@@ -139,7 +139,8 @@ def write_zarr(maps: Mapping[Path, GranuleName], store: Path, attributes: Mappin
     dataset = _with_attributes(stack_of(maps)).assign_attrs(attributes)
     encoding = {name: {"chunks": _chunks(dataset[name])} for name in dataset.data_vars}
     for name in dataset.data_vars:
-        dataset[name].encoding = {"grid_mapping": "spatial_ref"}
+        dataset[name].encoding = {}
+        dataset[name].attrs["grid_mapping"] = "spatial_ref"
         if dataset[name].dtype.kind == "f":
             encoding[name]["_FillValue"] = np.float32(np.nan)
     encoding["time"] = {"units": "days since 1970-01-01", "dtype": "int32"}

@@ -34,6 +34,7 @@ from lstsr_core.networks.weights_files import PUBLISHED_CHECKPOINTS, weights_fil
 from lstsr_core.pairs.pair import pair_ids, read_modis
 from lstsr_core.patches.statistics import Statistics
 from lstsr_core.simulation.scenes import MARGIN_COARSE_PIXELS, landscape, simulate_scene
+from worlds.seams import seam
 
 STATISTICS = Statistics(lst_mean_k=303.0, lst_std_k=8.0, ndvi_mean=0.6, ndvi_std=0.17)
 
@@ -225,21 +226,6 @@ def scores(model: Model, lst_k: FloatArray, ndvi: FloatArray) -> Tensor:
     s = model.statistics
     both = np.stack([(lst_k - s.lst_mean_k) / s.lst_std_k, (ndvi - s.ndvi_mean) / s.ndvi_std])
     return torch.from_numpy(both[None].astype(np.float32))
-
-
-def steps_at(image_k: FloatArray, borders: list[int]) -> float:
-    """Mean step from the pixel before to the pixel after some rows and columns."""
-    steps = [np.abs(image_k[borders] - image_k[[b - 1 for b in borders]]),
-             np.abs(image_k[:, borders] - image_k[:, [b - 1 for b in borders]])]  # fmt: skip
-    return float(np.mean([step.mean() for step in steps]))
-
-
-def seam(bordered_k: FloatArray, borders: list[int], elsewhere_k: FloatArray) -> float:
-    """Mean step across window borders, over that at the same place of a map that has its borders elsewhere.
-
-    An image's own steps differ more from place to place than a seam would show in few places.
-    """
-    return steps_at(bordered_k, borders) / steps_at(elsewhere_k, borders)
 
 
 @pytest.fixture(scope="module")
