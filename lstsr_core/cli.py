@@ -522,7 +522,8 @@ def _add_map(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     command.add_argument("--end", metavar="YYYY-MM-DD", help="the last day of many, which is included")
     command.add_argument(
         "--out", type=Path, required=True,
-        help="the Cloud-Optimised GeoTIFF to write; of many days their directory; with --format zarr the store",
+        help="the Cloud-Optimised GeoTIFF to write; of many days their directory; with --format zarr the"
+        " store",
     )  # fmt: skip
     command.add_argument(
         "--format", choices=["tif", "zarr"], default="tif",
@@ -1137,7 +1138,7 @@ def _map(options: argparse.Namespace) -> int:
     from lstsr_core.download.download import download, open_source
     from lstsr_core.download.transfer import Patience
     from lstsr_core.maps.cache import default_directory
-    from lstsr_core.maps.days import plan_maps
+    from lstsr_core.maps.days import DOWNLOADS_AT_ONCE, plan_maps
 
     order, stop = _order(options), threading.Event()
     patience = Patience(options.attempts, options.first_wait)
@@ -1145,14 +1146,11 @@ def _map(options: argparse.Namespace) -> int:
     plan = plan_maps(order, source, options.cache or default_directory())
     if options.dry_run:
         return _tell_plan(plan)
-    result = download(source, plan.download, plan.cache.granules, _DOWNLOADS_AT_ONCE, stop)
+    result = download(source, plan.download, plan.cache.granules, DOWNLOADS_AT_ONCE, stop)
     _tell_failures(result)
     code = _make_maps(plan, options)
     print(plan.cache)
     return code
-
-
-_DOWNLOADS_AT_ONCE = 8
 
 
 def _order(options: argparse.Namespace) -> Order:
@@ -1198,7 +1196,9 @@ def _place(options: argparse.Namespace) -> Place:
 def _tell_plan(plan: Plan) -> int:
     from lstsr_core.base.errors import NoResult
 
-    days, warnings, reasons = plan.order.days, [], []
+    days = plan.order.days
+    warnings: list[str] = []
+    reasons: list[str] = []
     for day in days:
         try:
             warnings += plan.warnings(day)

@@ -1,4 +1,4 @@
-"""`lstsr map` and `lstsr where`: what a user types and gets, and one line for each place or day that is none."""
+"""`lstsr map` and `lstsr where`: what a user types and gets; one line for each place or day that is none."""
 
 from __future__ import annotations
 
@@ -54,7 +54,9 @@ def test_a_map_a_picture_and_the_cache_are_told(lstsr: Lstsr, cache: Path, tmp_p
 
 def test_the_point_is_the_middle_of_its_map(lstsr: Lstsr, cache: Path, tmp_path: Path) -> None:
     out = tmp_path / "lst.tif"
-    command = arguments(cache, out, "--point", "-0.01,50", "--radius-km", "20", "--date", DAY, "--no-quicklook")
+    command = arguments(
+        cache, out, "--point", "-0.01,50", "--radius-km", "20", "--date", DAY, "--no-quicklook"
+    )
     assert lstsr(*command)[0] == 0 and not out.with_suffix(".png").exists()
     with rasterio.open(out) as source:
         assert source.height == pytest.approx(4 * 40 / 0.9266, abs=12)
@@ -100,14 +102,19 @@ def test_many_days_go_into_a_directory_or_a_store(lstsr: Lstsr, cache: Path, tmp
         (["--place", FOUR_CORNERS, "--date", "2002-01-01", "--satellite", "aqua"], "begin on 2002-07-04"),
         (["--place", FOUR_CORNERS, "--date", "2250-01-01"], "is in the future"),
         (["--place", FOUR_CORNERS, "--date", "19.7.2019"], "is no day"),
-        (["--place", FOUR_CORNERS, "--date", "2019-07-19", "--end", "2019-07-20"], "expected --date for one day"),
+        (
+            ["--place", FOUR_CORNERS, "--date", "2019-07-19", "--end", "2019-07-20"],
+            "expected --date for one day",
+        ),
         (["--place", FOUR_CORNERS, "--method", "magic"], "unknown method 'magic'"),
         (["--place", FOUR_CORNERS, "--source", "moon"], "unknown source 'moon'"),
         (["--place", FOUR_CORNERS, "--water", "/nowhere"], "h17v03"),
     ],
 )
 @pytest.mark.parametrize("dry", [["--dry-run"], []], ids=["dry", "map"])
-def test_bad_input_is_one_line(lstsr: Lstsr, tmp_path: Path, more: list[str], words: str, dry: list[str]) -> None:
+def test_bad_input_is_one_line(
+    lstsr: Lstsr, tmp_path: Path, more: list[str], words: str, dry: list[str]
+) -> None:
     day = [] if "--date" in more else ["--date", "2019-07-19"]
     command = arguments(tmp_path / "cache", tmp_path / "out" / "lst.tif", *more, *day, *dry)
     code, printed, errors = lstsr(*command)
@@ -151,7 +158,11 @@ def random_orders(count: int, seed: int) -> list[list[str]]:
             north = 95.0
         east, north = (min(east, 180.0), min(north, 90.0)) if kind in ("box", "pole") else (east, north)
         day = np.datetime64("1998-01-01") + int(random.integers(0, 11000))
-        place = ["--point", f"{west},{south}"] if kind == "point" else ["--place", f"{west},{south},{east},{north}"]
+        place = (
+            ["--point", f"{west},{south}"]
+            if kind == "point"
+            else ["--place", f"{west},{south},{east},{north}"]
+        )
         method = random.choice(["bicubic", "tsharp", "aster-unet-restored"])
         layer, satellite = random.choice(["day", "night"]), random.choice(["terra", "aqua"])
         orders.append(
@@ -166,10 +177,20 @@ def land_point(tile: Tile, random: np.random.Generator) -> tuple[np.ndarray, np.
 
 
 @pytest.mark.parametrize("count", short_and_long(24, 100))
-def test_a_dry_run_of_any_place_and_day_is_a_plan_or_one_line(lstsr: Lstsr, tmp_path: Path, count: int) -> None:
+def test_a_dry_run_of_any_place_and_day_is_a_plan_or_one_line(
+    lstsr: Lstsr, tmp_path: Path, count: int
+) -> None:
     codes = []
     for order in random_orders(count, seed=16):
-        command = ["map", "--source", "sample", "--cache", tmp_path / "cache", "--out", tmp_path / "o" / "x.tif"]
+        command = [
+            "map",
+            "--source",
+            "sample",
+            "--cache",
+            tmp_path / "cache",
+            "--out",
+            tmp_path / "o" / "x.tif",
+        ]
         code, printed, errors = lstsr(*command, *order, "--dry-run")
         codes.append(code)
         assert all(line.startswith("lstsr: ") for line in errors.splitlines()), (order, errors)
@@ -206,7 +227,9 @@ def test_places_on_land_become_maps(lstsr: Lstsr, tmp_path: Path, seed: int) -> 
     place = Place.box(f"{west},{south},{west + 0.1},{south + 0.1}")
     middle = [(span.start + span.stop) // 2 for span in (place.window.rows, place.window.columns)]
     tiles = Field.around(*middle, 160).write(tmp_path / "cache")
-    command = arguments(tmp_path / "cache", tmp_path / "out" / "lst.tif", "--date", DAY, "--place", place.name[4:])
+    command = arguments(
+        tmp_path / "cache", tmp_path / "out" / "lst.tif", "--date", DAY, "--place", place.name[4:]
+    )
     assert set(place.tiles) <= set(tiles)
     assert check_map(lstsr, tmp_path / "out" / "lst.tif", *command)
 
@@ -223,6 +246,8 @@ def check_map(lstsr: Lstsr, out: Path, *command: object) -> bool:
     with rasterio.open(out) as source:
         lst_k, _, validity = source.read()[:3]
         assert source.crs == WORLD.crs
-    assert set(np.unique(validity)) <= set(range(7)) and (np.isfinite(lst_k) == np.isin(validity, (0, 4, 6))).all()
+    assert (
+        set(np.unique(validity)) <= set(range(7))
+        and (np.isfinite(lst_k) == np.isin(validity, (0, 4, 6))).all()
+    )
     return True
-

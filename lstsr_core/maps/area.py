@@ -105,8 +105,14 @@ def parse_point(text: str) -> tuple[float, float]:
             f"point '{text}': expected longitude,latitude in degrees, such as 3.6,46.3."
         ) from None
     if not (abs(longitude) <= 180.0 and abs(latitude) <= 90.0):
-        raise InputError(f"point '{text}': expected a longitude within ±180 degrees and a latitude within ±90.")
+        raise InputError(
+            f"point '{text}': expected a longitude within ±180 degrees and a latitude within ±90."
+        )
     return longitude, latitude
+
+
+def _wrapped(longitude: float) -> float:
+    return (longitude + 180.0) % 360.0 - 180.0
 
 
 def circle(longitude: float, latitude: float, radius_km: float) -> shapely.Geometry:
@@ -132,9 +138,9 @@ def circle(longitude: float, latitude: float, radius_km: float) -> shapely.Geome
     west, east = longitude + away.min(), longitude + away.max()
     if west < -180.0 or east > 180.0:
         raise InputError(
-            f"the circle of {radius_km:g} km around {longitude:g},{latitude:g} crosses the antimeridian, where"
-            f" the MODIS grid is cut: make two maps, of the boxes {(west + 540.0) % 360.0 - 180.0:.3f},"
-            f"{south:.3f},180,{north:.3f} and -180,{south:.3f},{(east + 540.0) % 360.0 - 180.0:.3f},{north:.3f}."
+            f"the circle of {radius_km:g} km around {longitude:g},{latitude:g} crosses the antimeridian,"
+            f" where the MODIS grid is cut: make two maps, of the boxes {_wrapped(west):.3f},{south:.3f},180,"
+            f"{north:.3f} and -180,{south:.3f},{_wrapped(east):.3f},{north:.3f}."
         )
     return shapely.Polygon(np.column_stack([longitude + away, latitudes]))
 

@@ -31,7 +31,7 @@ class Cache:
 
 
 def default_directory() -> Path:
-    """This user's, such as ``~/.cache/lstsr/granules``; ``XDG_CACHE_HOME`` names another than ``~/.cache``."""
+    """This user's, such as ``~/.cache/lstsr/granules``; ``XDG_CACHE_HOME`` stands for ``~/.cache``."""
     import pooch  # brings notebook bars, which warn on standard error wherever it is imported
 
     return Path(pooch.os_cache("lstsr")) / "granules"

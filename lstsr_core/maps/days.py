@@ -49,7 +49,7 @@ from lstsr_core.sharpening.methods import repeated
 FIRST_DAYS = {"MOD": datetime.date(2000, 2, 24), "MYD": datetime.date(2002, 7, 4)}
 """Of the data of Terra and Aqua, by the first letters of their products."""
 
-_DOWNLOADS_AT_ONCE = 8
+DOWNLOADS_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -175,8 +175,8 @@ class Plan:
                 if not any((product.short_name, day, tile) in self.listed for tile in self.own_tiles)
             ) or " with ".join(product.short_name for product in products)
             raise NoResult(
-                f"{day}: {self.source.name} has no {absent} granule of {_listed(self.own_tiles)}; choose another"
-                " day or place."
+                f"{day}: {self.source.name} has no {absent} granule of {_listed(self.own_tiles)}; choose"
+                " another day or place."
             )
         return pairs
 
@@ -231,7 +231,7 @@ class Plan:
             [
                 f"place: {order.place.name}: {_listed(self.own_tiles)}{margin}",
                 f"days: {days}",
-                f"{self.source.name}: {estimate(self.source, self.download, _DOWNLOADS_AT_ONCE)}",
+                f"{self.source.name}: {estimate(self.source, self.download, DOWNLOADS_AT_ONCE)}",
                 f"{str(each).splitlines()[-1]}{of_all}",
                 str(self.cache),
             ]
@@ -280,8 +280,8 @@ def _check_memory(place: Place, each: MapPlan) -> None:
     if each.memory_bytes > MEMORY_LIMIT:
         raise InputError(
             f"{place.name}: {each.rows}×{each.columns} pixels of 250 m (rows×columns) take about"
-            f" {each.memory_bytes / 1e9:.0f} GB of memory and {each.minutes:.0f} minutes for one day, and this"
-            f" machine has {MEMORY_LIMIT / 1e9:.0f} GB; choose a smaller place, or map it in parts."
+            f" {each.memory_bytes / 1e9:.0f} GB of memory and {each.minutes:.0f} minutes for one day, and"
+            f" this machine has {MEMORY_LIMIT / 1e9:.0f} GB; choose a smaller place, or map it in parts."
         )
 
 

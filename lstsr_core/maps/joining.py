@@ -52,7 +52,10 @@ def joined(granules: Granules, around: Window, layer: Layer) -> Joined:
         If a granule cannot be read, or a tile's LST and reflectance do not cover the same ground.
     """
     grid = WORLD.crop(around.rows, around.columns)
-    lst_k, ndvi = np.full(grid.values.shape, np.nan), np.full((SCALE * grid.rows, SCALE * grid.columns), np.nan)
+    lst_k, ndvi = (
+        np.full(grid.values.shape, np.nan),
+        np.full((SCALE * grid.rows, SCALE * grid.columns), np.nan),
+    )
     ground = np.zeros(grid.values.shape, dtype=np.bool_)
     fine = Affine.scale(1 / SCALE)
     warnings: list[str] = []
@@ -102,7 +105,8 @@ def joined_water(
         If there is no mask of a tile, or it cannot be read.
     """
     grid = WORLD.crop(window.rows, window.columns)
-    mask, warnings = np.zeros((SCALE * grid.rows, SCALE * grid.columns), dtype=np.bool_), []
+    mask = np.zeros((SCALE * grid.rows, SCALE * grid.columns), dtype=np.bool_)
+    warnings: list[str] = []
     fine_window = _fine(window)
     for tile in tiles:
         raster, origin = read_water_and_origin(water_granule(water, tile, day))
@@ -114,7 +118,7 @@ def joined_water(
 
 
 def _place_of(raster: Raster, scale: int) -> tuple[int, int]:
-    """Row and column of a raster's corner in the world's grid of its pixels, `scale` to a coarse one's side."""
+    """Row and column of a raster's corner in the world's grid of its pixels, `scale` of them a coarse one."""
     pixel_m = WORLD.pixel_width_m / scale
     return round((GRID_TOP_M - raster.top_m) / pixel_m), round((raster.left_m - GRID_LEFT_M) / pixel_m)
 
@@ -135,4 +139,3 @@ def _overlap(
 
 def _fine(window: Window) -> Window:
     return Window(*(slice(SCALE * span.start, SCALE * span.stop) for span in (window.rows, window.columns)))
-

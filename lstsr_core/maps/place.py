@@ -75,7 +75,9 @@ class Place:
     def box(cls, text: str) -> Place:
         """Read ``west,south,east,north``, as `area.parse_bounds`."""
         bounds = area.parse_bounds(text)
-        numbers = ",".join(f"{degrees:.10g}" for degrees in (bounds.west, bounds.south, bounds.east, bounds.north))
+        numbers = ",".join(
+            f"{degrees:.10g}" for degrees in (bounds.west, bounds.south, bounds.east, bounds.north)
+        )
         return cls(f"box {numbers}", area.box(bounds))
 
     @classmethod
@@ -148,9 +150,7 @@ class Place:
             before = (corner - min(numbers)) * TILE_COARSE_PIXELS
             origin, size = corner * TILE_COARSE_PIXELS, (max(numbers) + 1 - min(numbers)) * TILE_COARSE_PIXELS
             wide = with_margin(slice(span.start - origin, span.stop - origin), size - before, -before)
-            spans.append(
-                slice(min(wide.start + origin, span.start), max(wide.stop + origin, span.stop))
-            )
+            spans.append(slice(min(wide.start + origin, span.start), max(wide.stop + origin, span.stop)))
         return Window(*spans)
 
 

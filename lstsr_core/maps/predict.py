@@ -477,7 +477,8 @@ def shape_mask(geometry: shapely.Geometry, grid: Raster, name: str) -> tuple[Boo
         return inside, ()
     what = f"{small} of its polygons hold" if small > 1 else "a polygon holds"
     return inside, (
-        f"{name}: {what} no centre of a 250 m pixel ({_HECTARES:.1f} ha), and the pixels it touches are mapped",
+        f"{name}: {what} no centre of a 250 m pixel ({_HECTARES:.1f} ha), and the pixels it touches are"
+        " mapped",
     )
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray
@@ -24,11 +25,12 @@ FINGERPRINT = "lstsr_fingerprint"
 
 _NAMES = {"consistency residual at 1 km": "residual"}
 _FLAG_WORDS = [
-    "valid", "cloud_or_fill", "ndvi_invalid", "water", "outside_training_range", "outside_shape", "not_trained_for",
+    "valid", "cloud_or_fill", "ndvi_invalid", "water", "outside_training_range", "outside_shape",
+    "not_trained_for",
 ]  # fmt: skip
 """CF's one word for each of `validity.FLAGS`, in its order."""
 
-_ATTRIBUTES = {
+_ATTRIBUTES: dict[str, dict[str, Any]] = {
     "LST": {
         "standard_name": "surface_temperature",
         "long_name": "land surface temperature at 250 m",
@@ -137,7 +139,9 @@ def write_zarr(maps: Mapping[Path, GranuleName], store: Path, attributes: Mappin
         If the maps do not go together, or the store cannot be written.
     """
     dataset = _with_attributes(stack_of(maps)).assign_attrs(attributes)
-    encoding = {name: {"chunks": _chunks(dataset[name])} for name in dataset.data_vars}
+    encoding: dict[Hashable, dict[str, Any]] = {
+        name: {"chunks": _chunks(dataset[name])} for name in dataset.data_vars
+    }
     for name in dataset.data_vars:
         dataset[name].encoding = {}
         dataset[name].attrs["grid_mapping"] = "spatial_ref"

@@ -1,4 +1,4 @@
-"""Maps of a place over one tile, two and four: one field, cut into granules, is mapped as if it were whole."""
+"""Maps of a place over one, two and four tiles: a field cut into granules is mapped as if it were whole."""
 
 from __future__ import annotations
 
@@ -55,12 +55,9 @@ def field_and_box(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
     # 40 pixels to each side of the middle of the field, as a box of the grid, brought to degrees
     half = 40
     corner = WORLD.crop(slice(row - half, row + half), slice(column - half, column + half))
-    inverse = rasterio.warp.transform_geom(
-        WORLD.crs, "EPSG:4326",
-        shapely.geometry.mapping(
-            shapely.segmentize(shapely.box(corner.left_m, corner.bottom_m, corner.right_m, corner.top_m), 500.0)
-        ),
-    )  # fmt: skip
+    square = shapely.box(corner.left_m, corner.bottom_m, corner.right_m, corner.top_m)
+    outline = shapely.geometry.mapping(shapely.segmentize(square, 500.0))
+    inverse = rasterio.warp.transform_geom(WORLD.crs, "EPSG:4326", outline)
     place = Place(request.param, shapely.geometry.shape(inverse))
     return field, cache, place, half
 
@@ -126,7 +123,10 @@ def test_a_tile_that_is_missing_on_a_day_is_masked_and_told(tmp_path: Path) -> N
         if key[2] == Tile(17, 3):
             del made.listed[key]
     summary = map_day(made, DAY, tmp_path / "map.tif")
-    assert "2019-07-19: sample has not both granules of h17v03; that part of the map is masked" in summary.warnings
+    assert (
+        "2019-07-19: sample has not both granules of h17v03; that part of the map is masked"
+        in summary.warnings
+    )
     flags = bands(tmp_path / "map.tif")[2]
     rows, columns = flags.shape[0] // 2, flags.shape[1] // 2
     assert (flags[: rows - 8, : columns - 8] == 5).all() and (flags[rows + 8 :, columns + 8 :] == 0).all()
@@ -177,7 +177,9 @@ def test_night_and_elsewhere_are_told_and_marked(tmp_path: Path, method: str) ->
     if method == "bicubic":
         assert len(summary.warnings) == 1 and (flags == 0).all()
         return
-    assert line.startswith("the place lies 72") and line.endswith("flagged 6; the method aatprk needs no training")
+    assert line.startswith("the place lies 72") and line.endswith(
+        "flagged 6; the method aatprk needs no training"
+    )
     assert (flags == 6).all()
 
 
@@ -189,10 +191,16 @@ def test_the_night_is_flagged_as_unseen_by_predict_and_map_alike(tmp_path: Path)
     lst, reflectance = (next((tmp_path / "sample").glob(f"{name}*.hdf")) for name in ("MOD21A1N", "MOD09GQ"))
     single = predict_granule(lst, reflectance, tmp_path / "predict.tif", request)
     for made in (summary, single):
-        assert any(line.startswith("LST is of Terra by night; ") and "aatprk" in line for line in made.warnings)
-        assert made.shares["valid"] == 0.0 < made.shares[
-            "valid, but of a satellite, half of the day or region that the weights have not seen"
-        ]
+        assert any(
+            line.startswith("LST is of Terra by night; ") and "aatprk" in line for line in made.warnings
+        )
+        assert (
+            made.shares["valid"]
+            == 0.0
+            < made.shares[
+                "valid, but of a satellite, half of the day or region that the weights have not seen"
+            ]
+        )
 
 
 def test_orders_of_days_without_data_are_refused() -> None:

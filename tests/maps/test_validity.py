@@ -73,7 +73,9 @@ def test_what_the_weights_have_not_seen_is_a_line_each_that_names_a_method_witho
         (("Aqua", "night", 8000.0), ["LST is of Aqua by night", "the place lies 8000 km"]),
     ):
         lines = unseen_warnings(*unseen)
-        assert [line.startswith(start) for line, start in zip(lines, words, strict=True)] == [True] * len(words)
+        assert [line.startswith(start) for line, start in zip(lines, words, strict=True)] == [True] * len(
+            words
+        )
         assert all(line.endswith("flagged 6; the method aatprk needs no training") for line in lines)
 
 

@@ -1,4 +1,4 @@
-"""Maps of many days in a Zarr store: the same pixels as the maps, with CF's attributes, whole or not at all."""
+"""Maps of many days in a Zarr store: the maps' own pixels, with CF's attributes, whole or not at all."""
 
 from __future__ import annotations
 
@@ -20,9 +20,7 @@ from lstsr_core.maps.request import Request
 from lstsr_core.maps.zarr_store import map_store, read_fingerprint
 from worlds.places import DAY, Field
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Use `@` matmul:PendingDeprecationWarning:rioxarray.rioxarray"
-)
+pytestmark = pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning:rioxarray.rioxarray")
 DAYS = [DAY + datetime.timedelta(days=number) for number in range(2)]
 
 
@@ -46,8 +44,14 @@ def test_a_store_holds_the_maps_with_the_attributes_of_cf(cache: Path, tmp_path:
     with xarray.open_zarr(store, decode_coords="all") as dataset:
         assert dataset.attrs["Conventions"].startswith("CF-") and dataset.rio.crs.is_projected
         assert [str(day)[:10] for day in dataset.time.values] == [str(day) for day in DAYS]
-        assert dataset.LST.attrs["units"] == "K" and dataset.LST.attrs["standard_name"] == "surface_temperature"
-        assert dataset.LST.encoding["grid_mapping"] == "spatial_ref" and dataset.LST.dims == ("time", "y", "x")
+        assert (
+            dataset.LST.attrs["units"] == "K" and dataset.LST.attrs["standard_name"] == "surface_temperature"
+        )
+        assert dataset.LST.encoding["grid_mapping"] == "spatial_ref" and dataset.LST.dims == (
+            "time",
+            "y",
+            "x",
+        )
         meanings = dataset.validity.attrs["flag_meanings"].split()
         assert len(meanings) == len(dataset.validity.attrs["flag_values"]) == 7
         assert dataset.validity.dtype == np.uint8
@@ -85,7 +89,10 @@ def test_where_a_day_fails_the_older_store_stays(cache: Path, tmp_path: Path) ->
         assert dataset.sizes["time"] == 1
     broken.write_bytes(content)
     again = map_store(plan(cache), store)  # the first day's map is there from before
-    assert again is not None and [outcome.summary.made for outcome in again if outcome.summary] == [False, True]
+    assert again is not None and [outcome.summary.made for outcome in again if outcome.summary] == [
+        False,
+        True,
+    ]
 
 
 def test_what_is_no_store_is_not_replaced(cache: Path, tmp_path: Path) -> None:
