@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ import rasterio
 import shapely
 
 from lstsr_core.base.errors import InputError, NoResult
-from lstsr_core.download.download import open_source
+from lstsr_core.download.download import download, open_source
+from lstsr_core.download.earthdata import EarthdataSource
 from lstsr_core.download.transfer import Patience
 from lstsr_core.geo.grid import SCALE, Tile
 from lstsr_core.geo.raster import FloatArray
@@ -23,6 +25,7 @@ from lstsr_core.maps.predict import predict_granule
 from lstsr_core.maps.request import Request
 from lstsr_core.maps.stack import open_maps
 from lstsr_core.sharpening.methods import METHODS, Options
+from worlds.archive import Archive, Fault, forget_logins, serving
 from worlds.places import DAY, Field
 from worlds.seams import seam
 
@@ -232,3 +235,39 @@ def test_places_that_cannot_be_mapped_are_one_line(tmp_path: Path, box: str, wor
 def test_too_many_days_for_the_disk_are_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"granules of about \d+ GB are missing, and \d+ GB are free"):
         plan(tmp_path / "cache", "-10,40,20,60", Request("bicubic"), days=2500)
+
+
+def test_granules_come_from_the_archive_once_and_what_fails_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forget_logins(tmp_path, monkeypatch)
+    monkeypatch.setenv("EARTHDATA_TOKEN", "a-token")
+    Field.around(4800, 21600, 160).write(tmp_path / "made")
+    lost = f"MOD09GQ.A{DAY:%Y%j}.h18v03.061.2020001000000.hdf"
+    order = Order(Place.box("-0.3,49.8,0.3,50.2"), DAY, DAY, "terra", "MOD21A1", Request("bicubic"))
+    with serving(Archive()) as archive:
+        for path in (tmp_path / "made" / "sample").glob("*.hdf"):
+            archive.add(path.name, path.read_bytes())
+        stop = threading.Event()
+        source = EarthdataSource(Patience(1, 0.0), stop, archive.system)
+        archive.lasting[lost] = Fault(status=404)
+        first = plan_maps(order, source, tmp_path / "cache")
+        assert "earthdata: 8 granules: 0 here, 8 to fetch" in str(first) and not (tmp_path / "cache").exists()
+        result = download(source, first.download, first.cache.granules, 4, stop)
+        assert list(result.failed) == [lost] and first.cache.granules == tmp_path / "cache" / "archive"
+        with pytest.raises(InputError, match=f"{lost} is not in the cache; run the same command again"):
+            map_day(first, DAY, tmp_path / "map.tif")
+        assert not (tmp_path / "map.tif").exists()
+        del archive.lasting[lost]
+        asked = len(archive.asked_for_granules)
+        second = plan_maps(order, source, tmp_path / "cache")
+        download(source, second.download, second.cache.granules, 4, stop)
+        assert archive.asked_for_granules[asked:] == [lost]
+        summary = map_day(second, DAY, tmp_path / "map.tif")
+        assert summary.warnings == () and summary.shares["valid"] == 1.0
+        later = replace(order, start=DAY + datetime.timedelta(1), end=DAY + datetime.timedelta(1))
+        nothing = plan_maps(later, source, tmp_path / "cache")
+        with pytest.raises(
+            NoResult, match="2019-07-20: earthdata has no MOD21A1D and MOD09GQ granule of h17v03"
+        ):
+            map_day(nothing, later.start, tmp_path / "other.tif")
