@@ -74,7 +74,7 @@ def test_residual_and_flags_are_drawn_with_their_meaning(coast: Path) -> None:
         "no NDVI",
         "water",
     ]
-    colours = figure.axes[1].images[0].get_cmap()(np.arange(6))
+    colours = figure.axes[1].images[0].get_cmap()(np.arange(7))
     np.testing.assert_allclose([patch.get_facecolor() for patch in legend.get_patches()], colours)
 
 
