@@ -510,7 +510,12 @@ def _read_scene(
         water, water_warnings = _water(water_path, fine_grid(lst, window))
         warnings += water_warnings
     return Scene(
-        lst.crop(rows, columns), ndvi.crop(*fine), window.inside(around), water, warnings, padding=(above, left)
+        lst.crop(rows, columns),
+        ndvi.crop(*fine),
+        window.inside(around),
+        water,
+        warnings,
+        padding=(above, left),
     )
 
 
