@@ -11,13 +11,13 @@ from lstsr_core.geo.raster import write_raster
 from lstsr_core.modis.day_pairs import granule_pairs
 from lstsr_core.modis.granule import read_lst, read_ndvi
 from lstsr_core.pairs.pair import ModisPair, align
-from lstsr_core.sharpening.methods import Options, sharpen
+from lstsr_core.sharpening.methods import Options, sharpen_pair
 
 
 def sharpen_granule(lst: Path, reflectance: Path, out: Path, weights: Path) -> None:
     """Read a pair of granules, sharpen them by a network and write a GeoTIFF."""
     pair = align(ModisPair(lst.name, read_lst(lst), read_ndvi(reflectance)))
-    write_raster(sharpen(pair, "sif-cnn-sr1", Options(weights=weights)), out)
+    write_raster(sharpen_pair(pair, "sif-cnn-sr1", Options(weights=weights)), out)
 
 
 def items_of(granules: Path, out: Path, weights: Path) -> dict[str, tuple[Path, ...]]:

@@ -33,7 +33,7 @@ from lstsr_core.pairs.scenes import Part, read_part
 from lstsr_core.patches.splits import IntArray, overlapping_groups
 from lstsr_core.sharpening import level, uncertainty
 from lstsr_core.sharpening.level import Level
-from lstsr_core.sharpening.methods import Options, sharpen
+from lstsr_core.sharpening.methods import Options, sharpen_pair
 from lstsr_core.sharpening.restoration import (
     COEFFICIENTS,
     NODES,
@@ -438,7 +438,9 @@ def calibrate(directory: Path, folds: Path, out: Path) -> dict[str, Any]:
     levels = _fit_levels(judges, inside, contents)
     for network in RESTORED:
         options = Options(folds if network == ASTER_UNET else None)
-        products = [sharpen(judge.pair, network, options).values for judge in bar(judges, network, "scene")]
+        products = [
+            sharpen_pair(judge.pair, network, options).values for judge in bar(judges, network, "scene")
+        ]
         samples = [sample(judge, product) for judge, product in zip(judges, products, strict=True)]
         gains = [_fit_gains_of(judges, samples, scenes, Level(**content["level"]["line"]))
                  for scenes, content in zip((every, *inside), contents, strict=True)]  # fmt: skip
@@ -539,7 +541,7 @@ def _restored_without_aster(judges: Sequence[Judge], products: Sequence[FloatArr
 
 
 def _product(network: str, options: Options, gains: Restoration | None, pair: Pair) -> FloatArray:
-    product_k = sharpen(pair, network, options).values
+    product_k = sharpen_pair(pair, network, options).values
     return product_k if gains is None else restored(product_k, pair.lst.values, gains)
 
 

@@ -16,7 +16,7 @@ from lstsr_core.geo.raster import BoolArray, FloatArray
 from lstsr_core.networks.weights_files import unseen_weights
 from lstsr_core.pairs.scenes import TEST, Part, ids_of_test_scenes
 from lstsr_core.patches.splits import IntArray
-from lstsr_core.sharpening.methods import METHODS, Options, in_sample, sharpen
+from lstsr_core.sharpening.methods import METHODS, Options, in_sample, sharpen_pair
 from lstsr_core.sharpening.restoration import coefficients_file
 from lstsr_core.sharpening.uncertainty import Uncertainty, uncertainty_of
 
@@ -100,7 +100,7 @@ def _errors(judges: Sequence[Judge], method: str, options: Options) -> tuple[Err
                 f"pair {judge.scene.id}: {method} was fitted to its ASTER, which then proves nothing; give"
                 " --weights the directory of folds that lstsr calibrate has completed."
             )
-        products.append(sharpen(judge.pair, method, options).values)
+        products.append(sharpen_pair(judge.pair, method, options).values)
         coefficients.append(fitted)
     return sample_errors(judges, products), coefficients
 

@@ -39,7 +39,7 @@ from lstsr_core.sharpening.methods import (
     Options,
     coefficients_of,
     in_sample,
-    sharpen,
+    sharpen_pair,
     weights_of,
 )
 
@@ -53,7 +53,7 @@ def sharpen_all(
     pair: Pair, methods: Iterable[str], options: Options
 ) -> tuple[dict[str, Raster], dict[str, str]]:
     """Each method's product of a pair, made now, and for each method without one the reason."""
-    return _attempt(methods, lambda name: sharpen(pair, name, options))
+    return _attempt(methods, lambda name: sharpen_pair(pair, name, options))
 
 
 def _attempt(
@@ -90,7 +90,7 @@ class Products:
         InputError
             If it cannot be had.
         """
-        return sharpen(placement.pair, method, placement.options(self.options))
+        return sharpen_pair(placement.pair, method, placement.options(self.options))
 
     def in_sample(self, pair: Pair, method: str) -> bool | None:
         """Whether a method's network was trained on a pair, as read; None if that is not known."""
@@ -125,7 +125,7 @@ class KeptProducts(Products):
             values, tags = _read_whole(path)
             if tags.get(_MADE_FROM) == made_from:
                 return fine_grid(pair).with_values(values)
-        product = sharpen(pair, method, options)
+        product = sharpen_pair(pair, method, options)
         tags = {
             "LSTSR_METHOD": method,
             "UNITS": "K",

@@ -21,7 +21,7 @@ from lstsr_core.geo.grid import FINE_PIXEL_M, Tile
 from lstsr_core.geo.raster import BoolArray, Raster, warp_onto
 from lstsr_core.pairs.pair import Pair, align, fine_grid, fine_offset
 from lstsr_core.pairs.swath import ASTER_VALID_K, database_shift, moved, swath
-from lstsr_core.sharpening.methods import Options, sharpen
+from lstsr_core.sharpening.methods import Options, sharpen_pair
 
 PRODUCT_VALID_K = 200.0
 PRODUCT_EROSIONS = 2
@@ -85,7 +85,7 @@ class Placement(ABC):
         fine : mapping of str to Raster
             Products in kelvin on one 250 m grid, by the name of their method.
         """
-        bicubic = sharpen(self.pair, "bicubic")
+        bicubic = sharpen_pair(self.pair, "bicubic")
         rasters = [bicubic, fine_grid(self.pair), *fine.values()]
         warped_bicubic, warped_ndvi, *warped = self._warp(rasters)
         outcomes: dict[str, Comparison | str] = {}

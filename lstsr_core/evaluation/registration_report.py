@@ -22,7 +22,7 @@ from lstsr_core.pairs.pair import Pair, align, read_pair
 from lstsr_core.pairs.scenes import read_part
 from lstsr_core.pairs.swath import shift_from
 from lstsr_core.patches.splits import overlapping_groups
-from lstsr_core.sharpening.methods import sharpen
+from lstsr_core.sharpening.methods import sharpen_pair
 
 SHIFTS_TABLE, CONSTANT_FILE, GROUPS_TABLE = "registration.csv", "registration.json", "groups.csv"
 SHIFT_COLUMNS = ["scene", "group", "image", "rows", "columns", "correlation_in_place", "correlation"]
@@ -40,7 +40,7 @@ def shifts_of_pair(pair: Pair) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     for name in IMAGES:
         # NDVI is low where the LST is high.
-        image = placed.ndvi.with_values(-placed.ndvi.values) if name == "ndvi" else sharpen(placed, name)
+        image = placed.ndvi.with_values(-placed.ndvi.values) if name == "ndvi" else sharpen_pair(placed, name)
         with suppress(ValueError):
             rows.append({"scene": pair.id, "image": name, **asdict(shift_from(placed.aster, image))})
     return rows

@@ -27,7 +27,7 @@ from lstsr_core.metrics import images
 from lstsr_core.metrics.fourier import attenuation_db, compare_spectra
 from lstsr_core.metrics.line import fit_line
 from lstsr_core.pairs.pair import Pair, as_paired, fine_offset
-from lstsr_core.sharpening.methods import sharpen
+from lstsr_core.sharpening.methods import sharpen_pair
 
 VARIED_METHODS = ["tsharp", "atprk", "aatprk", "dms", "sc-unet"]
 """Methods whose published variant differs from the default."""
@@ -55,7 +55,7 @@ def place_both_ways(pair: Pair, methods: Sequence[str], products: Products) -> l
     misplaced, further_reasons = sharpen_all(wrong, methods, replace(products.options, published=False))
     reasons |= further_reasons
     both = [name for name in methods if name in aligned and name in misplaced]
-    bicubic = sharpen(right.pair, "bicubic").warp_onto(pair.aster)
+    bicubic = sharpen_pair(right.pair, "bicubic").warp_onto(pair.aster)
     rows: list[dict[str, object]] = []
     regressions = {"as paired": _regression(wrong), "aligned": _regression(right.pair)}
     place = {"scene": pair.id, "rows_down": rows_down, "columns_right": columns_right}

@@ -161,7 +161,7 @@ def check_methods(names: list[str]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def sharpen(pair: ModisPair, name: str, options: Options | None = None) -> Raster:
+def sharpen_pair(pair: ModisPair, name: str, options: Options | None = None) -> Raster:
     """Sharpen an aligned pair's LST.
 
     Parameters

@@ -15,7 +15,7 @@ from lstsr_core.figures.data import distributions
 from lstsr_core.geo.raster import Raster
 from lstsr_core.pairs.pair import Pair
 from lstsr_core.sharpening.kriging import coarse_residual_k
-from lstsr_core.sharpening.methods import sharpen
+from lstsr_core.sharpening.methods import sharpen_pair
 from lstsr_core.sharpening.variogram import fit_variograms
 from lstsr_core.stages.common import link_or_copy, pairs_of, pairs_to_sharpen, shown_placement, write_csv
 from lstsr_core.stages.parameters import Sharpening
@@ -95,7 +95,7 @@ def show_added_texture(settings: Sharpening) -> Image | None:
     """The chosen scene: what each product adds to bicubic, and
     ``added_texture.csv``; nothing if bicubic is the only one."""
     pair, rasters = shown_products(settings)
-    rasters |= {"bicubic": sharpen(pair, "bicubic")}
+    rasters |= {"bicubic": sharpen_pair(pair, "bicubic")}
     if len(rasters) == 1:
         return None
     added_k = {

@@ -11,7 +11,7 @@ from lstsr_core.evaluation.back_projection import back_projected
 from lstsr_core.geo.operators import degrade, upsample
 from lstsr_core.metrics.images import consistency_k
 from lstsr_core.pairs.pair import Pair, align
-from lstsr_core.sharpening.methods import sharpen
+from lstsr_core.sharpening.methods import sharpen_pair
 
 
 def random_scene(seed: int, size: int = 16) -> tuple[np.ndarray, np.ndarray]:
@@ -85,7 +85,7 @@ def test_products_of_a_pair_become_consistent(synthetic_pair: Pair, method: str)
     pair = align(synthetic_pair)
     errors_k = [
         consistency_k(step_k, pair.lst.values)
-        for step_k in back_projected(sharpen(pair, method).values, pair.lst.values, 10)
+        for step_k in back_projected(sharpen_pair(pair, method).values, pair.lst.values, 10)
     ]
     assert (np.diff(errors_k) < 0.0).all()
     assert errors_k[-1] < 0.3 * errors_k[0]

@@ -36,7 +36,7 @@ from lstsr_core.geo.grid import FINE_PIXEL_M, SINUSOIDAL, TILE_FINE_PIXELS, TILE
 from lstsr_core.geo.raster import Raster, warp_onto
 from lstsr_core.metrics.images import rmse
 from lstsr_core.pairs.pair import Pair, align, fine_grid
-from lstsr_core.sharpening.methods import Options, sharpen
+from lstsr_core.sharpening.methods import Options, sharpen_pair
 from worlds.pairs import true_product, truth_under
 
 UTM_31N = CRS.from_epsg(32631)
@@ -176,7 +176,7 @@ def test_ndvi_is_aligned_before_it_sharpens(synthetic_truth: Raster, synthetic_p
         ndvi=replace(follows_lst.ndvi, transform=synthetic_pair.lst.transform @ Affine.scale(0.25)),
     )
     placements = [Georeferenced(pair) for pair in (follows_lst, misplaced)]
-    errors_k = [rmse_k(placement, sharpen(placement.pair, "tsharp")) for placement in placements]
+    errors_k = [rmse_k(placement, sharpen_pair(placement.pair, "tsharp")) for placement in placements]
     assert errors_k[0] < 0.5 * errors_k[1]
 
 
@@ -191,7 +191,7 @@ def narrow(pair: Pair, first: int, last: int) -> Pair:
 def test_an_overlap_of_40_columns_is_too_small(synthetic_pair: Pair, columns: int, enough: bool) -> None:
     """Four erosions from both sides leave eight columns less."""
     placement = Georeferenced(narrow(synthetic_pair, 80, 80 + columns))
-    result = outcome(placement, sharpen(placement.pair, "bicubic"))
+    result = outcome(placement, sharpen_pair(placement.pair, "bicubic"))
     if enough:
         assert isinstance(result, Comparison) and result.product.columns == 41
     else:
@@ -241,7 +241,7 @@ def corner_rectangle(product_k: np.ndarray, aster_k: np.ndarray) -> tuple[slice,
 def test_the_published_protocol_is_the_recipe_done_at_length(synthetic_pair: Pair) -> None:
     """Method 5 step by step, with files and whole tiles."""
     pair = synthetic_pair
-    product, bicubic = (sharpen(pair, name, Options(published=True)) for name in ("tsharp", "bicubic"))
+    product, bicubic = (sharpen_pair(pair, name, Options(published=True)) for name in ("tsharp", "bicubic"))
     warped, to = in_two_bands_warped(pair, [product.values, bicubic.values])
     aster = pair.aster
     stored = np.nan_to_num(aster.values * 10.0, nan=0.0).astype(np.float32)
@@ -323,7 +323,7 @@ def test_ndvi_comes_along_and_keeps_its_gaps_to_itself(synthetic_pair: Pair) -> 
     ndvi = synthetic_pair.ndvi.values.copy()
     ndvi[80, 80] = np.nan
     pair = replace(synthetic_pair, ndvi=synthetic_pair.ndvi.with_values(ndvi))
-    bicubic = sharpen(pair, "bicubic")
+    bicubic = sharpen_pair(pair, "bicubic")
     with_gap, without = (compared(Published(of), bicubic) for of in (pair, synthetic_pair))
     np.testing.assert_array_equal(with_gap.product.values, without.product.values)
     missing = np.isnan(with_gap.ndvi.values)
@@ -338,19 +338,19 @@ def test_ndvi_comes_along_and_keeps_its_gaps_to_itself(synthetic_pair: Pair) -> 
 def test_where_aster_has_nothing_no_corners_are_found(synthetic_pair: Pair) -> None:
     nothing = synthetic_pair.aster.with_values(np.zeros_like(synthetic_pair.aster.values))
     placement = Published(replace(synthetic_pair, aster=nothing))
-    assert outcome(placement, sharpen(placement.pair, "bicubic")) == NO_CORNERS
+    assert outcome(placement, sharpen_pair(placement.pair, "bicubic")) == NO_CORNERS
 
 
 def test_a_narrow_swath_is_too_small(synthetic_pair: Pair) -> None:
     placement = Published(narrow(synthetic_pair, 80, 115))
-    assert outcome(placement, sharpen(placement.pair, "bicubic")) == TOO_SMALL
+    assert outcome(placement, sharpen_pair(placement.pair, "bicubic")) == TOO_SMALL
 
 
 def test_aster_outside_the_tile_is_refused(synthetic_pair: Pair) -> None:
     aster = synthetic_pair.aster
     far = replace(aster, transform=aster.transform @ Affine.translation(0, -8000))
     with pytest.raises(InputError, match="pair synthetic: ASTER lies outside tile h18v04"):
-        outcome(Published(replace(synthetic_pair, aster=far)), sharpen(synthetic_pair, "bicubic"))
+        outcome(Published(replace(synthetic_pair, aster=far)), sharpen_pair(synthetic_pair, "bicubic"))
 
 
 def test_patches_between_the_tiles_pixels_are_refused(synthetic_pair: Pair) -> None:
@@ -363,7 +363,7 @@ def test_patches_between_the_tiles_pixels_are_refused(synthetic_pair: Pair) -> N
     with pytest.raises(
         InputError, match=r"row 2006\.000, column 1205\.300 of tile h18v04; expected whole ones"
     ):
-        outcome(Published(between), sharpen(between, "bicubic"))
+        outcome(Published(between), sharpen_pair(between, "bicubic"))
 
 
 def test_methods_are_told_the_protocols_variant(synthetic_pair: Pair) -> None:

@@ -25,7 +25,7 @@ from lstsr_core.evaluation.statistics import difference_of_states
 from lstsr_core.evaluation.table import evaluate_pair
 from lstsr_core.geo.raster import Raster
 from lstsr_core.pairs.pair import Pair, align, as_paired
-from lstsr_core.sharpening.methods import METHODS, WEIGHTS_MISSING, Options, sharpen
+from lstsr_core.sharpening.methods import METHODS, WEIGHTS_MISSING, Options, sharpen_pair
 from worlds.pairs import truth_under
 
 
@@ -165,7 +165,7 @@ def test_variants_differ_and_methods_without_one_are_left_out(
     pair = align(synthetic_pair)
     for name in METHODS.keys() - set(VARIED_METHODS):
         both = [
-            sharpen(pair, name, Options(random_weights, published=published)).values
+            sharpen_pair(pair, name, Options(random_weights, published=published)).values
             for published in (False, True)
         ]
         np.testing.assert_array_equal(*both)

@@ -14,7 +14,7 @@ from lstsr_core.geo.operators import degrade, low_pass
 from lstsr_core.geo.raster import Raster
 from lstsr_core.metrics.names import BY_COLUMN, COARSE_METRICS, MAIN_COLUMNS, Metric
 from lstsr_core.pairs.pair import Pair
-from lstsr_core.sharpening.methods import sharpen
+from lstsr_core.sharpening.methods import sharpen_pair
 
 METRICS = [*BY_COLUMN.values(), *COARSE_METRICS.values()]
 
@@ -39,7 +39,7 @@ def test_no_two_metrics_are_called_alike() -> None:
 def figures(synthetic_pair: Pair) -> dict[str, dict[str, float]]:
     """All metrics of ASTER's image itself, of a smooth one, and of one with noise and a bias."""
     placement = Georeferenced(synthetic_pair)
-    comparison = placement.compare({"bicubic": sharpen(placement.pair, "bicubic")})["bicubic"]
+    comparison = placement.compare({"bicubic": sharpen_pair(placement.pair, "bicubic")})["bicubic"]
     assert isinstance(comparison, Comparison)
     generator = np.random.default_rng(8)
     aster, fine = comparison.aster, comparison.fine

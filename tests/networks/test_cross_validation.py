@@ -21,7 +21,7 @@ from lstsr_core.networks.settings import TrainingSettings
 from lstsr_core.networks.weights import load_model
 from lstsr_core.pairs.pair import Pair, align
 from lstsr_core.patches.splits import random_split
-from lstsr_core.sharpening.methods import Options, sharpen
+from lstsr_core.sharpening.methods import Options, sharpen_pair
 
 LAST = {"keep": "last", "patience": None, "training_share": 1.0}
 
@@ -181,16 +181,16 @@ def test_each_pair_is_sharpened_by_the_network_that_has_not_seen_it(
     products = {}
     for fold in (0, 1):
         scene = table["scene"][table["fold"] == fold].iloc[0]
-        image_k = sharpen(replace(aligned, id=scene), name, Options(weights=tmp_path)).values
+        image_k = sharpen_pair(replace(aligned, id=scene), name, Options(weights=tmp_path)).values
         model = load_model(tmp_path / f"fold{fold}" / f"{name}.safetensors")
         expected = model.predict_k(upsample(aligned.lst.values), aligned.ndvi.values)
         np.testing.assert_array_equal(image_k, expected.astype(np.float32))  # as a product is stored
         products[fold] = image_k
     assert not np.allclose(products[0], products[1])
     with pytest.raises(InputError, match="scene synthetic is in no fold"):
-        sharpen(aligned, name, Options(weights=tmp_path))
+        sharpen_pair(aligned, name, Options(weights=tmp_path))
 
 
 def test_methods_without_weights_do_not_ask_for_a_fold(tmp_path: Path, synthetic_pair: Pair) -> None:
     (tmp_path / "folds.csv").write_text("scene,fold\n57,0\n")
-    assert np.isfinite(sharpen(align(synthetic_pair), "bicubic", Options(weights=tmp_path)).values).all()
+    assert np.isfinite(sharpen_pair(align(synthetic_pair), "bicubic", Options(weights=tmp_path)).values).all()

@@ -26,7 +26,7 @@ from lstsr_core.pairs.pair import Pair, align, read_pair
 from lstsr_core.sharpening import methods as sharpeners
 from lstsr_core.sharpening.dms import dms
 from lstsr_core.sharpening.kriging import aatprk, atprk
-from lstsr_core.sharpening.methods import METHODS, WEIGHTS_MISSING, Options, check_methods, sharpen
+from lstsr_core.sharpening.methods import METHODS, WEIGHTS_MISSING, Options, check_methods, sharpen_pair
 
 NETWORKS = ["sc-unet", "sif-cnn-sr1", "sif-cnn-sr2"]
 
@@ -142,14 +142,14 @@ def test_sc_unet_runs_in_pieces_of_64_pixels_as_published_and_whole_else(
 ) -> None:
     aligned = align(synthetic_pair)
     model = load_model(random_weights / "sc-unet.safetensors")
-    upsampled_k, ndvi = sharpen(aligned, "bicubic").values, aligned.ndvi.values
+    upsampled_k, ndvi = sharpen_pair(aligned, "bicubic").values, aligned.ndvi.values
     for published, piece in ((None, None), (False, None), (True, 64)):
-        image_k = sharpen(aligned, "sc-unet", Options(random_weights, published=published)).values
+        image_k = sharpen_pair(aligned, "sc-unet", Options(random_weights, published=published)).values
         np.testing.assert_allclose(image_k, model.predict_k(upsampled_k, ndvi, piece), atol=1e-9)
     # The SIF networks have no variant.
     for name in ("sif-cnn-sr1", "sif-cnn-sr2"):
         both = [
-            sharpen(aligned, name, Options(random_weights, published=variant)).values
+            sharpen_pair(aligned, name, Options(random_weights, published=variant)).values
             for variant in (False, True)
         ]
         np.testing.assert_array_equal(*both)
@@ -158,7 +158,7 @@ def test_sc_unet_runs_in_pieces_of_64_pixels_as_published_and_whole_else(
 def test_sharpened_products_lie_under_the_lst(synthetic_pair: Pair, random_weights: Path) -> None:
     aligned = align(synthetic_pair)
     for name in METHODS:
-        product = sharpen(aligned, name, Options(random_weights))
+        product = sharpen_pair(aligned, name, Options(random_weights))
         assert (product.rows, product.columns) == (4 * aligned.lst.rows, 4 * aligned.lst.columns)
         assert product.pixel_width_m == pytest.approx(FINE_PIXEL_M)
         lst = aligned.lst
@@ -185,7 +185,7 @@ def test_scenes_that_cannot_be_regressed_are_named(
     )
     for name in ("tsharp", "atprk", "aatprk"):
         with pytest.raises(NoResult, match=message):
-            sharpen(pair, name)
+            sharpen_pair(pair, name)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -198,7 +198,7 @@ def test_networks_without_a_pixel_of_both_inputs_say_so(
         synthetic_pair, lst=synthetic_pair.lst.with_values(lst_k), ndvi=synthetic_pair.ndvi.with_values(ndvi)
     )
     with pytest.raises(NoResult, match="no pixel has both an LST and an NDVI"):
-        sharpen(pair, name, Options(random_weights))
+        sharpen_pair(pair, name, Options(random_weights))
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -211,7 +211,7 @@ def test_a_pair_without_lst_where_it_is_asked_for_has_no_result(
         part, "lst", synthetic_pair.lst.with_values(np.full_like(synthetic_pair.lst.values, np.nan))
     )
     with pytest.raises(NoResult, match="no coarse pixel has an LST"):
-        sharpen(part, name, Options(random_weights))
+        sharpen_pair(part, name, Options(random_weights))
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -221,7 +221,7 @@ def test_networks_without_weights_say_so(
     monkeypatch.setattr(networks, "PACKAGE_WEIGHTS", tmp_path / "none")
     for options in (None, Options(), Options(weights=tmp_path)):
         with pytest.raises(NoResult, match=WEIGHTS_MISSING):
-            sharpen(synthetic_pair, name, options)
+            sharpen_pair(synthetic_pair, name, options)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -231,7 +231,7 @@ def test_networks_take_the_packages_weights_where_none_are_named(
     monkeypatch.setattr(networks, "PACKAGE_WEIGHTS", tmp_path)
     save_model(network_that_returns(2.0), PUBLISHED_STATISTICS, tmp_path / f"{name}.safetensors")
     expected = PUBLISHED_STATISTICS.lst_mean_k + 2.0 * PUBLISHED_STATISTICS.lst_std_k
-    np.testing.assert_allclose(sharpen(synthetic_pair, name).values, expected, atol=1e-4)
+    np.testing.assert_allclose(sharpen_pair(synthetic_pair, name).values, expected, atol=1e-4)
 
 
 def network_that_returns(level: float) -> SharpeningUNet:
@@ -250,14 +250,14 @@ def test_each_network_runs_its_own_weights_and_notices_new_ones(
     mean_k, std_k = PUBLISHED_STATISTICS.lst_mean_k, PUBLISHED_STATISTICS.lst_std_k
     options = Options(weights=tmp_path)
     np.testing.assert_allclose(
-        sharpen(synthetic_pair, name, options).values, mean_k + NETWORKS.index(name) * std_k, atol=1e-4
+        sharpen_pair(synthetic_pair, name, options).values, mean_k + NETWORKS.index(name) * std_k, atol=1e-4
     )
 
     path = tmp_path / f"{name}.safetensors"
     before = path.stat().st_mtime_ns
     save_model(network_that_returns(-1.0), PUBLISHED_STATISTICS, path)
     os.utime(path, ns=(before + 10**9, before + 10**9))  # a coarse clock must not hide the change
-    np.testing.assert_allclose(sharpen(synthetic_pair, name, options).values, mean_k - std_k, atol=1e-4)
+    np.testing.assert_allclose(sharpen_pair(synthetic_pair, name, options).values, mean_k - std_k, atol=1e-4)
 
 
 def test_method_names_are_expanded_and_kept_in_order() -> None:

@@ -15,7 +15,7 @@ from PIL import Image
 from lstsr_core.evaluation.protocols import Comparison, Georeferenced
 from lstsr_core.geo.grid import Tile
 from lstsr_core.pairs.pair import Pair
-from lstsr_core.sharpening.methods import sharpen
+from lstsr_core.sharpening.methods import sharpen_pair
 from lstsr_core.stages.atlas_figures import (
     LST_LABEL,
     differences_from_aster,
@@ -28,7 +28,7 @@ from lstsr_core.stages.atlas_figures import (
 @pytest.fixture(scope="module")
 def comparisons(synthetic_pair: Pair) -> dict[str, Comparison]:
     placement = Georeferenced(synthetic_pair)
-    outcomes = placement.compare({name: sharpen(placement.pair, name) for name in ("bicubic", "tsharp")})
+    outcomes = placement.compare({name: sharpen_pair(placement.pair, name) for name in ("bicubic", "tsharp")})
     return {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, Comparison)}
 
 

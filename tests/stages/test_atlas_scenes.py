@@ -15,7 +15,7 @@ from lstsr_core.evaluation.protocols import Georeferenced
 from lstsr_core.evaluation.table import compare_all
 from lstsr_core.geo.raster import Raster
 from lstsr_core.pairs.pair import Pair, read_pair, write_pair
-from lstsr_core.sharpening.methods import Options, sharpen
+from lstsr_core.sharpening.methods import Options, sharpen_pair
 from lstsr_core.stages.atlas_scenes import FIGURES, AtlasRequest, compare_scene, draw_scene, nearest_onto
 from worlds.atlas import decoded_k, read_script
 
@@ -152,7 +152,7 @@ def test_a_method_without_weights_is_left_out_with_its_reason(synthetic_pair: Pa
 def test_what_the_grid_shows_of_a_product_is_where_the_product_has_it(synthetic_pair: Pair) -> None:
     """Warped back onto its own grid, the cut product is the product, but for what two interpolations blur."""
     scene = compare_scene(synthetic_pair, REQUEST)
-    fine = sharpen(Georeferenced(synthetic_pair).pair, "bicubic")
+    fine = sharpen_pair(Georeferenced(synthetic_pair).pair, "bicubic")
     back = scene.comparisons["bicubic"].product.warp_onto(fine).values
     inside = np.isfinite(back)
     assert inside.sum() > 1000

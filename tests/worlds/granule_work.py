@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_info
 from lstsr_core.geo.raster import write_raster
 from lstsr_core.modis.granule import read_lst, read_ndvi
 from lstsr_core.pairs.pair import ModisPair, align
-from lstsr_core.sharpening.methods import Options, sharpen
+from lstsr_core.sharpening.methods import Options, sharpen_pair
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Settings:
 def sharpen_granule(lst: Path, reflectance: Path, out: Path, settings: Settings) -> int:
     """Sharpen a whole granule into a GeoTIFF; gives back how many threads it could have used."""
     pair = align(ModisPair(lst.name, read_lst(lst), read_ndvi(reflectance)))
-    sharpened = sharpen(pair, settings.method, Options(seed=settings.seed))
+    sharpened = sharpen_pair(pair, settings.method, Options(seed=settings.seed))
     write_raster(sharpened, out, {"method": settings.method})
     return max(torch.get_num_threads(), *(library["num_threads"] for library in threadpool_info()))
 
