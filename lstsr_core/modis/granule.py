@@ -78,6 +78,26 @@ _YEARLY_KIND = "44W"
 _COMPOSITE_KIND = "13Q1"
 _LONGEST_DAYS = {_YEARLY_KIND: 366, _COMPOSITE_KIND: COMPOSITE_DAYS}
 """Days that a granule covers at the most, by kind; all others cover one."""
+_LST_KINDS = ("21A1D", "21A1N", "11A1")
+
+
+@dataclass(frozen=True)
+class _Family:
+    """Products that one reader takes: their kinds, the datasets by any of which a file is known, its grid."""
+
+    kinds: tuple[str, ...]
+    datasets: tuple[tuple[str, ...], ...]
+    pixel_m: float
+
+
+# MOD09GA, whose datasets include the names of MOD09GQ's, before it.
+_FAMILIES = (
+    _Family(_LST_KINDS, ((_21A1.lst,), (_11A1["day"].lst,), (_11A1["night"].lst,)), COARSE_PIXEL_M),
+    _Family(("09GA",), (_RGB_BANDS,), RGB_PIXEL_M),
+    _Family(("09GQ",), (_NDVI_BANDS,), FINE_PIXEL_M),
+    _Family((_COMPOSITE_KIND,), ((NDVI_DATASET, RELIABILITY_DATASET),), FINE_PIXEL_M),
+    _Family((_YEARLY_KIND,), (("water_mask",),), FINE_PIXEL_M),
+)
 
 
 @dataclass(frozen=True)
@@ -135,6 +155,33 @@ class LstGranule:
     origin: Origin
 
 
+@dataclass(frozen=True)
+class Contents:
+    """What a granule holds.
+
+    Attributes
+    ----------
+    kind : {"21A1D", "09GQ", "09GA", "44W"}
+        What is in it: LST of any product, or what the product of this kind has.
+    origin : Origin
+    ground : Raster
+        Where its pixels lie; zeros that take no memory.
+    layer : {"day", "night"} or None
+        Of LST.
+    quality : QcLayout or None
+        Of LST.
+    has_view_time : bool
+        Of LST.
+    """
+
+    kind: str
+    origin: Origin
+    ground: Raster
+    layer: Layer | None
+    quality: QcLayout | None
+    has_view_time: bool
+
+
 def read_origin(path: Path) -> Origin:
     """Product, collection and time of any MODIS granule, with
     warnings of what is odd about it; no pixels are read.
@@ -145,6 +192,45 @@ def read_origin(path: Path) -> Origin:
         If the file is missing or damaged, or its metadata and its name contradict each other.
     """
     return _origin(path, read_hdf(path, []))
+
+
+def read_contents(path: Path, layer: Layer | None = None) -> Contents:
+    """What a granule holds, of any product that is read here; no pixels are read.
+
+    Parameters
+    ----------
+    path : Path
+    layer : {"day", "night"}, optional
+        Of a LST granule; without it the one that the product holds, or the day where it holds both.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or damaged, of no product that is read, or holds no such layer.
+    """
+    file = read_hdf(path, [])
+    origin = _origin(path, file)
+    named = [family for family in _FAMILIES if origin.kind in family.kinds]
+    held = [family for family in _FAMILIES if any(set(each) <= set(file.names) for each in family.datasets)]
+    if not (named if origin.kind else held):
+        products = ", ".join(f"MOD{kind}" for family in _FAMILIES for kind in family.kinds)
+        described = f"a granule of {origin.product}" if origin.product else f"holds {_listed(file)}"
+        raise InputError(f"{path}: {described}; expected one of {products}, or Aqua's (MYD…).")
+    family = (named if origin.kind else held)[0]
+    dataset, layout, timed = family.datasets[0][0], None, False
+    if family.kinds == _LST_KINDS:
+        layer = layer or ("night" if origin.kind == "21A1N" else "day")
+        lst, warnings = _lst_datasets(path, file, origin, layer)
+        dataset, layout, timed = lst.lst, lst.layout, lst.view_time in file.names
+        origin = replace(origin, warnings=origin.warnings + warnings)
+    elif layer is not None:
+        raise InputError(f"{path}: holds no LST, and so no {layer}; leave the layer out.")
+    elif not set(family.datasets[0]) <= set(file.names):
+        expected = " and ".join(family.datasets[0])
+        raise InputError(f"{path}: {expected} were expected; its datasets: {_listed(file)}.")
+    grid = _grid(path, file, dataset, family.pixel_m)
+    ground = Raster(np.broadcast_to(np.float32(0.0), (grid.rows, grid.columns)), grid.transform, SINUSOIDAL)
+    return Contents(family.kinds[0], origin, ground, layer, layout, timed)
 
 
 def read_lst(path: Path, layer: Layer = "day", policy: Policy = "produced") -> Raster:
@@ -187,7 +273,7 @@ def read_lst_granule(
     ]
     file = read_hdf(path, names)
     origin = _origin(path, file)
-    _check_kind(path, origin, ("21A1D", "21A1N", "11A1"))
+    _check_kind(path, origin, _LST_KINDS)
     datasets, warnings = _lst_datasets(path, file, origin, layer)
     grid = _grid(path, file, datasets.lst, COARSE_PIXEL_M)
     stored = _checked(path, file, grid, datasets.lst, np.uint16, (LST_SCALE_K,), LST_FILL, LST_VALID_RANGE)
@@ -360,14 +446,33 @@ def read_rgb(path: Path) -> tuple[Raster, Raster, Raster]:
     InputError
         If the file is missing, damaged, no such granule, or states another scale, fill value or valid range.
     """
-    grid, bands, _ = _read_bands(path, "09GA", _RGB_BANDS, RGB_PIXEL_M)
-    red, green, blue = (
-        np.where(
-            _is_missing(band, REFLECTANCE_FILL, REFLECTANCE_VALID_RANGE), np.nan, band * REFLECTANCE_SCALE
-        )
-        for band in bands
+    return tuple(_read_reflectances(path, "09GA", _RGB_BANDS, RGB_PIXEL_M))  # type: ignore[return-value]
+
+
+def read_red_and_nir(path: Path) -> tuple[Raster, Raster]:
+    """Red and near-infrared surface reflectance (bands 1 and 2) of a MOD09GQ or MYD09GQ granule.
+
+    Returns
+    -------
+    tuple of Raster
+        float64 of shape (rows, columns) at 250 m; NaN where the band has its
+        fill value or a number outside its valid range.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged, no such granule, or states another scale, fill value or valid range.
+    """
+    return tuple(_read_reflectances(path, "09GQ", _NDVI_BANDS, FINE_PIXEL_M))  # type: ignore[return-value]
+
+
+def _read_reflectances(path: Path, kind: str, names: Sequence[str], pixel_m: float) -> list[Raster]:
+    grid, bands, _ = _read_bands(path, kind, names, pixel_m)
+    missing = (_is_missing(band, REFLECTANCE_FILL, REFLECTANCE_VALID_RANGE) for band in bands)
+    reflectances = (
+        np.where(gaps, np.nan, band * REFLECTANCE_SCALE) for gaps, band in zip(missing, bands, strict=True)
     )
-    return tuple(Raster(band, grid.transform, SINUSOIDAL) for band in (red, green, blue))  # type: ignore[return-value]
+    return [Raster(band, grid.transform, SINUSOIDAL) for band in reflectances]
 
 
 def read_water_mask(path: Path) -> Raster:

@@ -60,8 +60,8 @@ class ModisPair:
     provenance: dict[str, str] = field(default_factory=dict, kw_only=True)
 
     def __post_init__(self) -> None:
-        check_lst(self.lst.values, self.id)
-        check_ndvi(self.ndvi.values, self.id)
+        check_lst(self.lst.values, f"pair {self.id}")
+        check_ndvi(self.ndvi.values, f"pair {self.id}")
         check_nested(self.lst.values.shape, self.ndvi.values.shape, f"pair {self.id}")
         for name, raster, pixel_m in (
             ("LST", self.lst, SCALE * FINE_PIXEL_M),
@@ -72,7 +72,7 @@ class ModisPair:
                     f"pair {self.id}: {name} has pixels of {raster.pixel_width_m:g} m; expected"
                     f" {pixel_m:.3f} m."
                 )
-            if not _is_modis_sinusoidal(raster.crs):
+            if not is_modis_sinusoidal(raster.crs):
                 raise InputError(
                     f"pair {self.id}: {name} is in CRS {raster.crs.to_string()[:60]}; expected the MODIS"
                     f" sinusoidal projection on a sphere of {SPHERE_RADIUS_M} m. Reproject it first."
@@ -117,7 +117,8 @@ class Pair(ModisPair):
 AnyPair = TypeVar("AnyPair", bound=ModisPair)
 
 
-def _is_modis_sinusoidal(crs: CRS) -> bool:
+def is_modis_sinusoidal(crs: CRS) -> bool:
+    """Whether a CRS is the projection of the MODIS grids, however it is written."""
     parameters = crs.to_dict()
     shifts = [float(parameters.get(name, 0.0)) for name in ("lon_0", "x_0", "y_0")]
     sphere = abs(float(parameters.get("R", 0.0)) - SPHERE_RADIUS_M) <= 1.0
@@ -141,12 +142,12 @@ def check_lst(lst_k: FloatArray, where: str) -> None:
     """
     valid = lst_k[~np.isnan(lst_k)]
     if valid.size == 0:
-        raise InputError(f"pair {where}: LST has no valid pixel; expected kelvin with NaN for nodata.")
+        raise InputError(f"{where}: LST has no valid pixel; expected kelvin with NaN for nodata.")
     quartiles = np.percentile(valid, [25.0, 75.0])
     if not (_within(valid, LST_VALID_K).all() and _within(quartiles, LST_USUAL_K).all()):
         low, high = LST_USUAL_K
         raise InputError(
-            f"pair {where}: LST spans {valid.min():g} to {valid.max():g}, half of it {quartiles[0]:g} to"
+            f"{where}: LST spans {valid.min():g} to {valid.max():g}, half of it {quartiles[0]:g} to"
             f" {quartiles[1]:g}; expected kelvin, half of them between {low:g} and {high:g}. Digital numbers"
             " must be multiplied by 0.02 and fill values set to NaN first."
         )
@@ -163,7 +164,7 @@ def check_ndvi(ndvi: FloatArray, where: str) -> None:
     if valid.size == 0 or not _within(valid, NDVI_VALID).all():
         span = f"spans {valid.min():g} to {valid.max():g}" if valid.size else "has no valid pixel"
         raise InputError(
-            f"pair {where}: NDVI {span}; expected values in [−1, 1]. Unscaled NDVI must be divided first."
+            f"{where}: NDVI {span}; expected values in [−1, 1]. Unscaled NDVI must be divided first."
         )
 
 
