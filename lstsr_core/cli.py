@@ -1040,7 +1040,7 @@ def _predict(options: argparse.Namespace) -> int:
     from lstsr_core.base.outputs import check_outputs
     from lstsr_core.maps.area import parse_bounds
     from lstsr_core.maps.plan import plan_granule
-    from lstsr_core.maps.predict import picture_of, predict_granule
+    from lstsr_core.maps.predict import picture_of, predict
     from lstsr_core.maps.request import Request, default_threads
 
     if options.ndvi is not None and options.reflectance is not None:
@@ -1071,7 +1071,7 @@ def _predict(options: argparse.Namespace) -> int:
         print(plan)
         return 0
     check_writable(options.out)
-    summary = predict_granule(options.lst, ndvi, options.out, request)
+    summary = predict(options.lst, ndvi, options.out, request)
     for warning in summary.warnings:
         print(f"lstsr: {warning}", file=sys.stderr)
     print(summary)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -46,7 +47,7 @@ from lstsr_core.maps.inputs import (
     read_fine,
     tile_of,
 )
-from lstsr_core.maps.request import Request
+from lstsr_core.maps.request import Request, request_of
 from lstsr_core.maps.validity import (
     CLOUD,
     FLAGS,
@@ -108,6 +109,59 @@ class Summary:
             f" {self.lst_max_k:.1f} K, degraded within {self.consistency_k:.2f} K of the 1 km LST"
             + ("" if self.made else "; was there already")
         )
+
+
+def predict(
+    lst: str | os.PathLike[str],
+    ndvi: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    request: Request | None = None,
+    **settings: Any,
+) -> Summary:
+    """Make a map of LST at 250 m from two files, or leave it as it is if it was
+    made from the same inputs by the same settings: what ``lstsr predict`` does.
+
+    Parameters
+    ----------
+    lst, ndvi, out : path
+        As of `predict_granule`.
+    request : Request, optional
+        Settings as one object.
+    **settings
+        In its place, those fields of `request.Request` that shall differ from their defaults: ``method``,
+        ``layer``, ``water`` and so on; ``bounds`` as four numbers (west, south, east, north). Without
+        ``threads`` as many as the method takes.
+
+    Returns
+    -------
+    Summary
+        What the map holds, with a line for each warning.
+
+    Raises
+    ------
+    InputError, NoResult
+        As `predict_granule`.
+    TypeError
+        If a setting is unknown.
+
+    Examples
+    --------
+    >>> import lstsr_core, datetime, pathlib, tempfile
+    >>> from lstsr_core.simulation.scenes import simulate
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> granules = pathlib.Path(folder.name, "granules")
+    >>> simulate(granules.parent, days=[datetime.date(2019, 7, 19)], windows=1, pairs=0)
+    >>> (lst,), (reflectance,) = granules.glob("MOD21A1D*"), granules.glob("MOD09GQ*")
+    >>> summary = lstsr_core.predict(lst, reflectance, granules / "map.tif", method="tsharp")
+    >>> summary.rows, summary.columns, summary.consistency_k < 1.0
+    (256, 256, True)
+    >>> folder.cleanup()
+    """
+    if request is None:
+        request = request_of(**settings)
+    elif settings:
+        raise TypeError(f"a request, and {', '.join(settings)} beside it; give one of them.")
+    return predict_granule(Path(lst), Path(ndvi), Path(out), request)
 
 
 @dataclass(frozen=True)
@@ -244,8 +298,8 @@ def write_map(
     NoResult
         If no pixel of the area has both a valid LST and a valid NDVI.
     """
-    model = _load_model(request.weights_path) if request.weights_path is not None else None
-    bands = _sharpened(scene, request, model)
+    model = model_of(request)
+    bands = sharpened(scene, request, model)
     if model is not None:
         lst_k, ndvi = scene.coarse.of(scene.lst.values), scene.fine.of(scene.ndvi.values)
         warnings += range_warnings(lst_k, ndvi, bands.validity, model.statistics, model.source)
@@ -257,7 +311,7 @@ def write_map(
         cog.Band(bands.validity, "validity", "", legend),
     ]
     if bands.uncertainty_k is not None:
-        layers.append(cog.Band(bands.uncertainty_k, "uncertainty", "K", _uncertainty_tags(request)))
+        layers.append(cog.Band(bands.uncertainty_k, "uncertainty", "K", uncertainty_tags(request)))
     corner = scene.ndvi.transform @ Affine.translation(scene.fine.columns.start, scene.fine.rows.start)
     content = {name: value for name, value in asdict(summary).items() if name not in ("out", "made")}
     all_tags = {**tags, "LSTSR_SUMMARY": json.dumps(content)}
@@ -545,6 +599,17 @@ def card_of(path: Path) -> dict[str, Any]:
     return read_card(path) if path.suffix == ".safetensors" else _load_model(path).card
 
 
+def model_of(request: Request) -> Model | None:
+    """The network that a request's method works with; None for a method without one.
+
+    Raises
+    ------
+    InputError
+        If there are no weights for it, or they cannot be used.
+    """
+    return None if request.weights_path is None else _load_model(request.weights_path)
+
+
 def _load_model(path: Path) -> Model:
     from lstsr_core.networks.weights import load_model  # torch, for networks alone
 
@@ -565,7 +630,22 @@ def _torch_threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _sharpened(scene: Scene, request: Request, model: Model | None) -> Bands:
+def sharpened(scene: Scene, request: Request, model: Model | None) -> Bands:
+    """The bands of a scene's map: what `predict_granule` writes, and `dataset.sharpen` gives.
+
+    Parameters
+    ----------
+    scene : Scene
+    request : Request
+        Of it the method, weights, seed and threads.
+    model : Model or None
+        By `model_of`.
+
+    Raises
+    ------
+    NoResult
+        If no pixel has both a valid LST and a valid NDVI, or the method cannot work on them.
+    """
     lst_k, ndvi = scene.lst.values, scene.ndvi.values
     options = Options(weights=request.weights, seed=request.seed, threads=request.threads)
     with _torch_threads(request.threads):
@@ -594,7 +674,8 @@ def _sharpened(scene: Scene, request: Request, model: Model | None) -> Bands:
     return bands
 
 
-def _uncertainty_tags(request: Request) -> dict[str, str]:
+def uncertainty_tags(request: Request) -> dict[str, str]:
+    """What a map says of its uncertainty, for methods that tell one."""
     coefficients = uncertainty_of(request.method, coefficients_file(request.weights))
     assert coefficients is not None
     return {

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 
 import shapely
 
@@ -111,3 +112,28 @@ def default_threads(method: str) -> int:
 
         return int(torch.get_num_threads())
     return min(os.cpu_count() or 1, MOST_THREADS)
+
+
+def request_of(**settings: Any) -> Request:
+    """A request from what a user writes: names of files as texts, bounds as four numbers.
+
+    >>> request_of(method="tsharp", bounds=(3.2, 46.0, 4.0, 46.6), threads=1).bounds
+    Extent(west=3.2, south=46.0, east=4.0, north=46.6)
+
+    Raises
+    ------
+    InputError
+        If a value cannot be used.
+    TypeError
+        If there is no such field.
+    """
+    for name in _PATHS & settings.keys():
+        settings[name] = None if settings[name] is None else Path(settings[name])
+    bounds = settings.get("bounds")
+    if bounds is not None and not isinstance(bounds, Extent):
+        settings["bounds"] = area.parse_bounds(",".join(map(str, bounds)))
+    request = Request(**settings)
+    return request if "threads" in settings else replace(request, threads=default_threads(request.method))
+
+
+_PATHS = {field.name for field in fields(Request) if "Path" in str(field.type)}

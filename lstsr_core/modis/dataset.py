@@ -1,4 +1,4 @@
-"""Granules as xarray datasets, with coordinates, CRS and CF attributes; pixels are read when they are needed."""
+"""Granules as xarray datasets with CRS and CF attributes, whose pixels are read when they are needed."""
 
 from __future__ import annotations
 
@@ -137,7 +137,9 @@ class _Granules(BackendEntrypoint):
             warnings.warn(warning, stacklevel=4)
         variables = {
             name: xarray.Variable(
-                ("y", "x"), indexing.LazilyIndexedArray(_Pixels(contents.ground, variable)), variable.attributes
+                ("y", "x"),
+                indexing.LazilyIndexedArray(_Pixels(contents.ground, variable)),
+                variable.attributes,
             )
             for name, variable in _variables(path, contents, policy).items()
         }
@@ -298,6 +300,7 @@ def _coordinates(path: Path, contents: Contents) -> dict[str, Any]:
 def _attributes(path: Path, contents: Contents) -> dict[str, str]:
     origin, name = contents.origin, _name(path)
     layer = f", {contents.layer}" if contents.layer is not None else ""
+    begin, end = origin.acquired_from, origin.acquired_to
     attributes = {
         "Conventions": CONVENTIONS,
         "title": f"{origin.product or 'MODIS granule'}{layer}",
@@ -305,8 +308,8 @@ def _attributes(path: Path, contents: Contents) -> dict[str, str]:
         "product": origin.product,
         "collection": origin.collection,
         "tile": str(name.tile) if name is not None else None,
-        "time_coverage_start": origin.acquired_from and origin.acquired_from.isoformat(),
-        "time_coverage_end": origin.acquired_to and origin.acquired_to.isoformat(),
+        "time_coverage_start": begin.isoformat() if begin is not None else None,
+        "time_coverage_end": end.isoformat() if end is not None else None,
         **_platform(origin.product),
     }
     return {key: value for key, value in attributes.items() if value is not None}
