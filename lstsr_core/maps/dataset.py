@@ -294,7 +294,7 @@ def _described(
     """With the coordinates of both grids, the CRS, and attributes by the CF conventions."""
     mappings = {image.rio.grid_mapping for image in (lst, ndvi)}
     coordinates = {
-        name: coordinate
+        name: coordinate.variable  # alone: as an array it brings the CRS's variable along, with a transform
         for name, coordinate in {**ndvi.coords, **lst.coords}.items()
         if set(coordinate.dims) <= set(dataset.dims) and name not in mappings
     }
