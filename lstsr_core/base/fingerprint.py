@@ -219,8 +219,8 @@ def _file_of(module: str) -> Path:
 
 @lru_cache  # each notebook asks for the same modules
 def _imported(source: str) -> list[str]:
-    """Modules of the package that a source imports by name; a
-    name imported from a folder of modules is one."""
+    """Modules of the package that a source imports by name; a name imported from a
+    folder of modules is one, and a public name of the package's top the one it comes from."""
     names: list[str] = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -228,11 +228,27 @@ def _imported(source: str) -> list[str]:
         elif isinstance(node, ast.ImportFrom) and node.module is not None:
             of_package = node.module.split(".")[0] == PACKAGE and _file_of(node.module).name == "__init__.py"
             names += [f"{node.module}.{alias.name}" for alias in node.names] if of_package else [node.module]
-    modules = [name for name in names if name.split(".")[0] == PACKAGE]
+    public = _public()
+    # Which of them a source calls that imports the package as a whole is not looked for.
+    names += [module for name, module in public.items() if name in names or PACKAGE in names]
+    modules = [name for name in names if name.split(".")[0] == PACKAGE and name not in public]
     for name in modules:
         if not _file_of(name).is_file():
             raise InputError(f"'{name}' is imported, and is no module of the package; correct the import.")
     return modules
+
+
+@lru_cache
+def _public() -> dict[str, str]:
+    """The module of each name that the package's top has, by the name with the package before it."""
+    # From the types of the names, since the top itself loads them by text when they are first used.
+    stub = ast.parse(_file_of(PACKAGE).with_suffix(".pyi").read_text(encoding="utf-8"))
+    return {
+        f"{PACKAGE}.{alias.name}": str(node.module)
+        for node in stub.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
 
 
 # Records of a run

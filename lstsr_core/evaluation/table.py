@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -32,7 +33,7 @@ from lstsr_core.metrics.images import (
     ssim,
 )
 from lstsr_core.metrics.names import METRIC_COLUMNS
-from lstsr_core.pairs.pair import Pair, fine_grid, read_pair
+from lstsr_core.pairs.pair import Pair, fine_grid, pair_ids, read_pair
 from lstsr_core.sharpening.methods import METHODS, Options, check_methods
 
 if TYPE_CHECKING:
@@ -213,24 +214,27 @@ def evaluate_pair(
 
 
 def evaluate(
-    directory: Path,
-    ids: Iterable[str],
-    methods: Sequence[str],
-    protocols: Sequence[str],
-    options: Options,
+    directory: str | os.PathLike[str],
+    ids: Iterable[str] | None = None,
+    methods: Sequence[str] = ("all",),
+    protocols: Sequence[str] = ("georeferenced",),
+    options: Options | None = None,
     lpips: Lpips | None = None,
     keep_going: bool = False,
 ) -> Evaluation:
-    """Evaluate methods on pairs of a directory.
+    """Evaluate methods on pairs of a directory: what ``lstsr evaluate`` does.
 
     Parameters
     ----------
-    directory, ids
-        What `pairs.pair.read_pair` takes.
+    directory : path
+    ids : iterable of str, optional
+        Of the pairs, as `pairs.pair.read_pair` takes them; without them, all that the directory has.
     methods, protocols : sequence of str
-        Names in `sharpening.methods.METHODS` and `evaluation.protocols.PROTOCOLS`.
-    options : Options
+        Names in `sharpening.methods.METHODS` (or ``all``) and `evaluation.protocols.PROTOCOLS`.
+    options : Options, optional
+        Such as the directory of weights; without it, the package's own.
     lpips : Lpips, optional
+        Without it, its column is empty.
     keep_going : bool
         Note a pair that cannot be used among the failures and go on, instead of raising.
 
@@ -238,7 +242,24 @@ def evaluate(
     ------
     InputError
         If a method or protocol is unknown or, unless `keep_going`, a pair cannot be used.
+
+    Examples
+    --------
+    >>> import lstsr_core, datetime, pathlib, tempfile
+    >>> from lstsr_core.simulation.scenes import simulate
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> simulate(pathlib.Path(folder.name), days=[datetime.date(2019, 7, 19)], windows=1, pairs=1)
+    >>> pairs = pathlib.Path(folder.name, "pairs")
+    >>> table = lstsr_core.evaluate(pairs, methods=["bicubic", "tsharp"]).table()
+    >>> table[["scene", "method", "protocol", "status"]]
+      scene   method       protocol status
+    0     0  bicubic  georeferenced     ok
+    1     0   tsharp  georeferenced     ok
+    >>> folder.cleanup()
     """
+    directory = Path(directory)
+    ids = pair_ids(directory) if ids is None else ids
+    options = options or Options()
     methods, protocols = check_methods(list(methods)), check_protocols(protocols)
     evaluation = Evaluation()
     for pair_id in ids:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
 from collections.abc import Iterator, Mapping
@@ -22,7 +23,10 @@ Cloud-Optimised GeoTIFF's blocks, so that none is read twice."""
 
 
 def open_maps(
-    directory: Path, tile: str | None = None, chunk_pixels: int = CHUNK_PIXELS, product: str | None = None
+    directory: str | os.PathLike[str],
+    tile: str | None = None,
+    chunk_pixels: int = CHUNK_PIXELS,
+    product: str | None = None,
 ) -> xarray.Dataset:
     """Open all maps (``*.tif``) of a directory lazily.
 
@@ -31,7 +35,7 @@ def open_maps(
 
     Parameters
     ----------
-    directory : Path
+    directory : path
     tile : str, optional
         Such as ``h18v04``: leave the maps of others out.
     chunk_pixels : int
@@ -52,7 +56,23 @@ def open_maps(
     InputError
         If there is no map, one is not readable or of an unknown granule, or two
         differ in place, grid or bands, or show one day.
+
+    Examples
+    --------
+    >>> import lstsr_core, datetime, pathlib, tempfile
+    >>> from lstsr_core.simulation.scenes import simulate
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> granules = pathlib.Path(folder.name, "granules")
+    >>> days = [datetime.date(2019, 7, 19), datetime.date(2019, 7, 20)]
+    >>> simulate(granules.parent, days=days, windows=1, pairs=0)
+    >>> for lst, ndvi in zip(sorted(granules.glob("MOD21A1D*")), sorted(granules.glob("MOD09GQ*"))):
+    ...     summary = lstsr_core.predict(lst, ndvi, lst.with_suffix(".tif"), method="tsharp")
+    >>> maps = lstsr_core.open_maps(granules)
+    >>> dict(maps["LST"].sizes), maps["LST"].attrs["units"]
+    ({'time': 2, 'y': 256, 'x': 256}, 'K')
+    >>> folder.cleanup()
     """
+    directory = Path(directory)
     granules = {
         path: _granule(path) for path in sorted(directory.glob("*.tif")) if not path.name.startswith(".")
     }

@@ -262,6 +262,14 @@ def test_an_import_inside_a_function_counts_and_a_name_in_a_string_does_not() ->
     assert code_of(["import numpy", "name = 'lstsr_core.modis.quality'"]) == {}
 
 
+def test_a_name_of_the_package_s_top_counts_as_the_module_that_it_comes_from() -> None:
+    module = code_of(["from lstsr_core.modis.dataset import open_granule"])
+    assert code_of(["from lstsr_core import open_granule"]) == module
+    assert "lstsr_core.evaluation.table" not in module
+    whole = code_of(["import lstsr_core\nlstsr_core.open_granule('x')"])
+    assert {"lstsr_core.evaluation.table", "lstsr_core.maps.stack"} < whole.keys() > module.keys()
+
+
 @pytest.mark.parametrize(
     "source",
     [

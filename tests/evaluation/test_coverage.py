@@ -16,7 +16,7 @@ from lstsr_core.evaluation.calibration import Judge, calibrate, read_judges
 from lstsr_core.evaluation.protocols import Registered
 from lstsr_core.networks.weights_files import PACKAGE_WEIGHTS, read_folds
 from lstsr_core.pairs.pair import Pair, read_modis, write_pair
-from lstsr_core.sharpening.methods import METHODS, Options, in_sample, sharpen
+from lstsr_core.sharpening.methods import METHODS, Options, in_sample, sharpen_pair
 from lstsr_core.sharpening.restoration import COEFFICIENTS, coefficients_file, read_coefficients
 from lstsr_core.sharpening.uncertainty import uncertainty_k, uncertainty_of
 
@@ -82,7 +82,7 @@ def test_the_shares_are_those_of_all_pixels(pairs: Path, folds: Path) -> None:
         fold = folds / f"fold{read_folds(folds)[judge.scene.id]}"
         coefficients = uncertainty_of(METHOD, coefficients_file(fold))
         assert coefficients is not None
-        product_k = sharpen(judge.pair, METHOD, Options(folds)).values
+        product_k = sharpen_pair(judge.pair, METHOD, Options(folds)).values
         deviation_k = uncertainty_k(product_k, judge.pair.lst.values, judge.pair.ndvi.values, coefficients)
         product, deviation = judge.onto([product_k, deviation_k.astype(float)])
         within.append(float((np.abs(product - judge.aster_k) < deviation).mean()))
@@ -120,7 +120,7 @@ def test_judges_are_placed_by_the_registered_protocol(published_pairs: Path) -> 
 
     placed = Registered(read_pair(published_pairs, "0"))
     assert judge.pair.aster.transform == placed.pair.aster.transform
-    product = sharpen(judge.pair, "bicubic")
+    product = sharpen_pair(judge.pair, "bicubic")
     comparison = placed.compare({"bicubic": product})["bicubic"]
     assert not isinstance(comparison, str)
     difference = judge.onto([product.values])[0].mean() - judge.aster_k.mean()

@@ -16,10 +16,6 @@ from lstsr_core.base.errors import InputError
 from lstsr_core.geo.grid import FINE_PIXEL_M, SINUSOIDAL, Tile
 from lstsr_core.maps.stack import open_maps
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Use `@` matmul:PendingDeprecationWarning:rioxarray.rioxarray"
-)  # with affine 3
-
 SIDE = 1280
 DAYS = {"2019-12-31": "A2019365", "2018-07-19": "A2018200", "2020-02-29": "A2020060"}
 

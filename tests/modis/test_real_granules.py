@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from lstsr_core.base.errors import InputError
 from lstsr_core.geo.grid import TILE_SIZE_M, Tile
 from lstsr_core.geo.raster import Raster
+from lstsr_core.modis.dataset import open_granule
 from lstsr_core.modis.granule import (
     read_lst,
     read_lst_granule,
@@ -132,6 +133,56 @@ def test_gdal_reads_the_same_water(granule: Callable[[str], Path], tmp_path: Pat
     np.testing.assert_array_equal(water.values, np.where(pixels <= 1, pixels.astype(float), np.nan))
     assert {0.0, 1.0} <= set(np.unique(water.values))
     check_place(water, described, GranuleName.parse(path.name).tile)
+
+
+@needs_gdal
+@pytest.mark.parametrize(
+    ("product", "layer", "datasets"),
+    [
+        *(
+            (
+                product,
+                layer,
+                {
+                    "LST": f"LST_{layer.capitalize()}_1km",
+                    "QC": f"QC_{layer.capitalize()}",
+                    "view_time": f"{layer.capitalize()}_view_time",
+                },
+            )
+            for product in LST_PRODUCTS
+            for layer in ("day", "night")
+        ),
+        ("MOD09GA", None, {"red": "sur_refl_b01_1", "green": "sur_refl_b04_1", "blue": "sur_refl_b03_1"}),
+        ("MOD44W", None, {"water_mask": "water_mask"}),
+    ],
+)
+def test_an_opened_granule_is_as_gdal_translates_it(
+    granule: Callable[[str], Path], product: str, layer: Any, datasets: dict[str, str], tmp_path: Path
+) -> None:
+    path = granule(product)
+    opened = open_granule(path, layer)
+    assert not any(variable.variable._in_memory for variable in opened.values())
+    theirs = {name: gdal_dataset(path, dataset, tmp_path) for name, dataset in datasets.items()}
+    for name, (described, stored) in theirs.items():
+        if name in ("QC", "water_mask"):
+            expected = stored if name == "QC" else np.where(stored <= 1, stored, 255)
+            np.testing.assert_array_equal(opened[name], expected)
+        else:
+            scale, low, high = {"LST": (0.02, 7500, 65535), "view_time": (0.1, 0, 240)}.get(
+                name, (0.0001, -100, 16000)
+            )
+            valid = (stored >= low) & (stored <= high)
+            if name == "LST":
+                valid &= (theirs["QC"][1] & 0b11) < 2
+            np.testing.assert_allclose(opened[name], np.where(valid, stored * scale, np.nan), rtol=1e-12)
+        ours = opened[name].rio
+        np.testing.assert_allclose(ours.transform().to_gdal(), described["geoTransform"], atol=1e-3)
+        np.testing.assert_allclose(
+            ours.transform(recalc=True).to_gdal(), described["geoTransform"], atol=1e-3
+        )
+        check_place(Raster(opened[name].to_numpy(), ours.transform(), ours.crs), described,
+                    GranuleName.parse(path.name).tile)  # fmt: skip
+    assert str(opened["time"].values)[:10] == str(GranuleName.parse(path.name).date)
 
 
 @pytest.mark.parametrize("product", PRODUCTS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
@@ -9,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
+import lstsr_core
 from lstsr_core.base.project import PROJECT
 from lstsr_core.networks.weights_files import PACKAGE_WEIGHTS
 from worlds.granules import fields, write_granules
 
 HEAVY = {
     "torch", "torchvision", "piq", "sklearn", "scipy.stats", "scipy.optimize", "scipy.sparse", "matplotlib",
-    "cartopy", "pandas", "papermill", "cv2", "IPython", "distributed", "numpy", "rasterio",
+    "cartopy", "pandas", "papermill", "cv2", "IPython", "distributed", "numpy", "rasterio", "xarray",
 }  # fmt: skip
 ARRAYS = {"numpy", "rasterio"}
 
@@ -38,6 +40,26 @@ try:
 except SystemExit as end:
     assert end.code == 0
 """
+
+
+def test_the_package_s_top_loads_what_is_asked_of_it() -> None:
+    assert loaded_by("import lstsr_core\nassert dir(lstsr_core) == sorted(lstsr_core.__all__)") == set()
+    assert loaded_by("from lstsr_core import open_granule") == {*ARRAYS, "pandas", "scipy.sparse", "xarray"}
+    assert loaded_by("from lstsr_core import predict") == ARRAYS
+
+
+def test_the_five_names_are_the_functions_that_their_types_say() -> None:
+    stub = ast.parse((PROJECT / "lstsr_core" / "__init__.pyi").read_text(encoding="utf-8"))
+    typed = {
+        alias.asname: node.module
+        for node in stub.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert list(typed) == ["evaluate", "sharpen", "predict", "open_maps", "open_granule"]
+    assert {name: getattr(lstsr_core, name).__module__ for name in lstsr_core.__all__} == typed
+    with pytest.raises(AttributeError, match="module 'lstsr_core' has no attribute 'shrapen'"):
+        getattr(lstsr_core, "shrapen")  # noqa: B009 - mypy knows it has not
 
 
 @pytest.mark.parametrize("words", [["--help"], ["evaluate", "--help"]])
