@@ -154,12 +154,18 @@ def _grid(image: xarray.DataArray, name: str, pixel_m: float) -> Raster:
             f" open_granule(path)['{name}']."
         )
     try:
+        missing = [dim for dim in _spatial_dims(image) if dim not in image.coords]
         centres = [image[dim].to_numpy().astype(np.float64) for dim in _spatial_dims(image)]
     except rioxarray.exceptions.MissingSpatialDimensionError:
         raise InputError(
             f"sharpen: {name} has the dimensions {', '.join(map(str, image.dims))}; expected y and x at the"
             " end."
         ) from None
+    if missing:
+        raise InputError(
+            f"sharpen: {name} has no coordinates along {' and '.join(missing)}; expected the centres of its"
+            " pixels in metres."
+        )
     if image.rio.crs is None:
         raise InputError(
             f"sharpen: {name} has no CRS; expected the MODIS sinusoidal projection. If it is in that, say so:"
