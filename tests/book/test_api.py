@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import lstsr_core
 from lstsr_book import api
 from lstsr_core.base.errors import InputError
 from lstsr_core.base.project import PROJECT
@@ -63,6 +64,18 @@ def test_every_public_function_and_class_of_a_module_is_there_with_its_first_sen
     for name, member in members:
         entry = pages["geo"].partition(f'<dt id="lstsr_core.geo.raster.{name}">')[2].partition("</dd>")[0]
         assert str(inspect.getdoc(member)).splitlines()[0].replace("`", "") in plain(entry)
+
+
+def test_the_five_names_of_the_top_head_the_reference(pages: dict[str, str]) -> None:
+    table = pages["index"].partition('<table class="api-modules">')[2].partition("</table>")[0]
+    names = re.findall(r'<a href="([^"]+)">lstsr_core\.(\w+)</a>', table)
+    assert [name for _, name in names] == lstsr_core.__all__
+    for link, name in names:
+        function = getattr(lstsr_core, name)
+        assert link.partition("#")[2] == f"{function.__module__}.{name}"
+        assert " ".join(
+            str(inspect.getdoc(function)).partition("\n\n")[0].replace("`", "").split()
+        ) in " ".join(plain(table).split())
 
 
 def test_each_page_says_what_its_wing_is_for(pages: dict[str, str]) -> None:

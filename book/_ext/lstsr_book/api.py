@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _PLACE = re.compile(r"^\{\{ reference (\w+) \}\}$", re.MULTILINE)
 _ALL = re.compile(r"^\{\{ all modules \}\}$", re.MULTILINE)
+_PUBLIC = re.compile(r"^\{\{ public names \}\}$", re.MULTILINE)
 _CODE = re.compile(r"<code>([\w.]+)</code>")
 _NAME_OF_A_TYPE = re.compile(r"(?<![\w&.])[A-Z]\w+")
 _BETWEEN_PARAMETERS = re.compile(r", (?=\*?\*?\w+(?:: |=)|\*, )")
@@ -37,7 +38,8 @@ def fill_pages(folder: Path) -> None:
     """Replace what stands for modules in the pages of a folder by their reference.
 
     A line ``{{ reference geo }}`` becomes what the wing is for and a section on each of its modules, or one
-    on a module that stands in no wing; ``{{ all modules }}`` a table of all modules that the pages hold.
+    on a module that stands in no wing; ``{{ all modules }}`` a table of all modules that the pages hold,
+    ``{{ public names }}`` one of the names that stand at the package's top.
 
     Parameters
     ----------
@@ -64,6 +66,7 @@ def fill_pages(folder: Path) -> None:
     reference = _Reference(package, page_of)
     for path, content in pages.items():
         filled = _PLACE.sub(lambda match: reference.part(match[1]), content)
+        filled = _PUBLIC.sub(lambda _: reference.public_names(), filled)
         path.write_text(_ALL.sub(lambda _: reference.overview(), filled), encoding="utf-8")
 
 
@@ -132,6 +135,18 @@ class _Reference:
             '<table class="sortable api-modules" data-filter>\n'
             f"<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table></div>"
         )
+
+    def public_names(self) -> str:
+        """A table of the names at the package's top, which lead to the functions that they are."""
+        targets = {str(name): self.package[str(name)].final_target for name in self.package.exports or ()}
+        rows = "\n".join(
+            f'<tr><th scope="row">{self._link(target.path, f"{PACKAGE}.{name}")}</th>'
+            f'<td class="words">{self._first_sentence(target)}</td></tr>'
+            for name, target in targets.items()
+        )
+        head = '<th scope="col">Name</th><th scope="col">What it does</th>'
+        table = f"<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody>"
+        return f'<table class="api-modules">\n{table}\n</table>'
 
     def part(self, name: str) -> str:
         """What a wing is for, and a section on each of its modules."""
@@ -264,8 +279,8 @@ class _Reference:
         page = self.page_of[path.split(".")[1]]
         return f'<a href="{page}.html#{path}">{text(shown) if escape else shown}</a>'
 
-    def _first_sentence(self, module: griffe.Module) -> str:
-        return self._prose(module.docstring.value.split("\n\n")[0], module) if module.docstring else ""
+    def _first_sentence(self, member: griffe.Object) -> str:
+        return self._prose(member.docstring.value.split("\n\n")[0], member) if member.docstring else ""
 
 
 def _fields(member: griffe.Class) -> dict[str, Any]:
