@@ -19,6 +19,7 @@ from lstsr_core.geo.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SCALE, SPHERE_RADI
 from lstsr_core.geo.raster import FloatArray, Raster
 from lstsr_core.geo.window import Window
 from lstsr_core.maps.bands import Area, Bands, map_bands
+from lstsr_core.maps.inputs import phase_of
 from lstsr_core.maps.predict import Scene, model_of, request_tags, sharpened, uncertainty_tags
 from lstsr_core.maps.request import Request, request_of
 from lstsr_core.maps.validity import FLAGS, unseen_warnings
@@ -51,7 +52,8 @@ def sharpen(
 
     Each day is sharpened by itself. If `lst` or `ndvi` is of Dask, so is the result, and a day is made
     when it is asked for, in one task: a stack takes the memory of the days that are worked on at once.
-    Pixels are those of a map that `predict` makes of the same whole area.
+    Pixels are those of a map that `predict` makes of the same area; of a part of a granule by a network, away
+    from its edges those of the whole.
 
     Parameters
     ----------
@@ -279,7 +281,7 @@ def _bands(lst: Raster, ndvi: Raster, request: Request, stack: bool) -> Bands:
         check_ndvi(ndvi.values, "sharpen")
     whole = Window(slice(0, lst.rows), slice(0, lst.columns))
     try:
-        return sharpened(Scene(lst, ndvi, whole, None, ()), request, model_of(request))
+        return sharpened(Scene(lst, ndvi, phase_of(lst), whole, None, ()), request, model_of(request))
     except NoResult:
         if not stack:
             raise

@@ -252,14 +252,17 @@ def read_coarse(lst_path: Path, ndvi_path: Path, request: Request) -> Coarse:
     lst = lst.crop(
         slice(top - coarse.row, bottom - coarse.row), slice(left - coarse.column, right - coarse.column)
     )
-    return Coarse(lst, (_phase(top), _phase(left)), warnings)
+    return Coarse(lst, phase_of(lst), warnings)
 
 
 SNAP_COARSE_PIXELS = 32  # 128 fine pixels: windows of an area then lie where the whole tile's do
 
 
-def _phase(index: int) -> int:
-    return index % TILE_COARSE_PIXELS % SNAP_COARSE_PIXELS
+def phase_of(lst: Raster) -> tuple[int, int]:
+    """Rows and columns from the last of every 32 in its tile to the corner of a LST."""
+    cut = _cut_of(lst, COARSE_PIXEL_M)
+    row, column = (index % TILE_COARSE_PIXELS % SNAP_COARSE_PIXELS for index in (cut.row, cut.column))
+    return row, column
 
 
 def read_fine(

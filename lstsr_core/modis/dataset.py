@@ -65,7 +65,7 @@ def open_granule(
     ----------
     path : path
         Of MOD11A1, MOD21A1D or MOD21A1N (LST), MOD09GQ (red, near infrared and their NDVI), MOD09GA (red,
-        green and blue), Aqua's of these names, or MOD44W (water).
+        green and blue), MOD13Q1 (NDVI of 16 days), Aqua's of these names, or MOD44W (water).
     layer : {"day", "night"}, optional
         Of LST; without it the one that the product holds, or the day where it holds both.
     policy : {"produced", "good"}
@@ -76,8 +76,8 @@ def open_granule(
     Returns
     -------
     xarray.Dataset
-        Of dimensions (y, x), with `time`, the day, as a scalar coordinate, the CRS and transform that
-        ``.rio`` reads, and attributes by the CF conventions.
+        Of dimensions (y, x), with `time`, the day (of 16 the first), as a scalar coordinate, the CRS and
+        transform that ``.rio`` reads, and attributes by the CF conventions.
 
         Of LST: `LST` in kelvin; `QC` as stored, with the masks, values and meanings of its flags, and each of
         its fields (`mandatory_QA`, `LST_error` …) as a variable of flags; `view_time`, local solar time in
@@ -179,6 +179,8 @@ def _variables(path: Path, contents: Contents, policy: Policy) -> dict[str, _Var
             for number, (name, meaning) in enumerate(_BANDS[contents.kind].items())
         }
         return variables | ({"NDVI": _ndvi_variable(path)} if contents.kind == "09GQ" else {})
+    if contents.kind == "13Q1":
+        return {"NDVI": _ndvi_variable(path)}
     if contents.kind == "44W":
         flags = flag_attributes([LAND, WATER, NEITHER], ["land", "water", "neither"], _FLAG)
         return {"water_mask": _Variable(partial(_water, path), _FLAG, {"long_name": "water", **flags})}

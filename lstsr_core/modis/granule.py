@@ -161,7 +161,7 @@ class Contents:
 
     Attributes
     ----------
-    kind : {"21A1D", "09GQ", "09GA", "44W"}
+    kind : {"21A1D", "09GQ", "09GA", "13Q1", "44W"}
         What is in it: LST of any product, or what the product of this kind has.
     origin : Origin
     ground : Raster

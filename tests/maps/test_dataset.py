@@ -17,6 +17,7 @@ import rasterio
 import xarray
 from affine import Affine
 
+import worlds.granules
 from lstsr_core.base.errors import InputError, NoResult
 from lstsr_core.base.project import PROJECT
 from lstsr_core.maps.dataset import COARSE_DIMS, sharpen
@@ -32,7 +33,11 @@ Change = Callable[[xarray.DataArray], object]
 def granules(tmp_path_factory: pytest.TempPathFactory) -> Granules:
     lst_k, ndvi = fields()
     lst_k[10:15, 20:30], ndvi[100:141, 5:9] = np.nan, np.nan
-    return write_granules(tmp_path_factory.mktemp("pair"), lst_k, ndvi)
+    with pytest.MonkeyPatch.context() as patch:
+        # Where a whole tile's windows lie, as in a granule that is one.
+        patch.setattr(worlds.granules, "FIRST_ROW", 512)
+        patch.setattr(worlds.granules, "FIRST_COLUMN", 288)
+        return write_granules(tmp_path_factory.mktemp("pair"), lst_k, ndvi)
 
 
 @pytest.fixture
@@ -70,6 +75,15 @@ def test_it_gives_the_pixels_and_the_place_of_a_map(
     flags = sharpened["validity"].attrs
     assert dict(zip(flags["flag_values"], flags["flag_meanings"].split(), strict=True))[0] == "valid"
     assert sharpened.attrs["LSTSR_METHOD"] == method
+
+
+def test_a_part_by_a_network_has_the_pixels_of_the_whole(
+    lst: xarray.DataArray, ndvi: xarray.DataArray
+) -> None:
+    whole = sharpen(lst, ndvi, "sif-cnn-sr1")["LST"]
+    part = sharpen(lst[7:, 13:], ndvi[28:, 52:], "sif-cnn-sr1")["LST"]
+    inner = part[4 * 64 :, 4 * 64 :]
+    np.testing.assert_allclose(inner, whole.sel(x=inner["x"], y=inner["y"]), atol=2e-3)
 
 
 def write_days(directory: Path, count: int, side: int) -> list[Granules]:

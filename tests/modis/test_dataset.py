@@ -26,8 +26,8 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A small granule of each product, by product."""
     directory = tmp_path_factory.mktemp("granules")
     paths = {}
-    for product in ("MOD21A1D", "MOD21A1N", "MYD11A1", "MOD09GQ", "MOD09GA", "MOD44W"):
-        day = "A2019001" if product == "MOD44W" else "A2019200"
+    for product in ("MOD21A1D", "MOD21A1N", "MYD11A1", "MOD09GQ", "MOD09GA", "MOD13Q1", "MOD44W"):
+        day = {"MOD44W": "A2019001", "MOD13Q1": "A2019193"}.get(product, "A2019200")
         name = GranuleName.parse(f"{product}.{day}.h18v04.061.2020358154430.hdf")
         paths[product] = directory / str(name)
         write_sample_granule(name, paths[product], windows=1)
@@ -88,6 +88,9 @@ def test_the_other_products_have_the_readers_numbers(sample: dict[str, Path]) ->
     opened = open_granule(sample["MOD09GA"])
     for name, band in zip(("red", "green", "blue"), read_rgb(sample["MOD09GA"]), strict=True):
         np.testing.assert_array_equal(opened[name], band.values)
+    opened = open_granule(sample["MOD13Q1"])
+    np.testing.assert_array_equal(opened["NDVI"], read_ndvi(sample["MOD13Q1"]).values)
+    assert str(opened["time"].values)[:10] == "2019-07-12"
     water = open_granule(sample["MOD44W"])["water_mask"]
     np.testing.assert_array_equal(water == 1, read_water_mask(sample["MOD44W"]).values == 1.0)
 
