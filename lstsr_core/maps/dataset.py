@@ -18,12 +18,20 @@ from lstsr_core.base.errors import InputError, NoResult
 from lstsr_core.geo.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SCALE, SPHERE_RADIUS_M, check_nested
 from lstsr_core.geo.raster import FloatArray, Raster
 from lstsr_core.geo.window import Window
+from lstsr_core.maps.area import to_degrees
+from lstsr_core.maps.attributes import ATTRIBUTES
 from lstsr_core.maps.bands import Area, Bands, map_bands
 from lstsr_core.maps.inputs import phase_of
-from lstsr_core.maps.predict import Scene, model_of, request_tags, sharpened, uncertainty_tags
+from lstsr_core.maps.predict import (
+    Scene,
+    model_of,
+    request_tags,
+    sharpened,
+    uncertainty_tags,
+    unseen_by_weights,
+)
 from lstsr_core.maps.request import Request, request_of
-from lstsr_core.maps.validity import FLAGS, unseen_warnings
-from lstsr_core.modis.dataset import CONVENTIONS, flag_attributes
+from lstsr_core.modis.dataset import CONVENTIONS
 from lstsr_core.pairs.pair import check_lst, check_ndvi, is_modis_sinusoidal
 from lstsr_core.sharpening.methods import DEFAULT_METHOD, METHODS
 from lstsr_core.sharpening.restoration import coefficients_file
@@ -89,7 +97,8 @@ def sharpen(
     Warns
     -----
     UserWarning
-        If the attributes of `lst` tell a platform or half of the day that the weights have not seen.
+        For each way in which the weights have not seen the like: the region, or the platform or half of the
+        day that the attributes of `lst` tell. Such pixels are flagged.
 
     Examples
     --------
@@ -118,7 +127,9 @@ def sharpen(
         **({} if threads is None and not lazy else {"threads": threads or 1}),
     )  # fmt: skip
     tags = request_tags(request)
-    _warn_of_unseen(lst, request)
+    lines = _unseen(lst, coarse, request)
+    for line in lines:
+        warnings.warn(line, stacklevel=2)
     if lazy:
         sizes = {**dict.fromkeys(days, 1), **dict.fromkeys([*COARSE_DIMS, *FINE_DIMS], -1)}
         lst, ndvi = (image.chunk({dim: sizes[str(dim)] for dim in image.dims}) for image in (lst, ndvi))
@@ -126,7 +137,9 @@ def sharpen(
     if _has_uncertainty(request):
         layers["uncertainty"] = FINE_DIMS
     images = xarray.apply_ufunc(
-        partial(_sharpened_days, request=request, grids=(coarse, fine), stack=bool(days)),
+        partial(
+            _sharpened_days, request=request, grids=(coarse, fine), stack=bool(days), unseen=bool(lines)
+        ),
         lst, ndvi,
         input_core_dims=[COARSE_DIMS, FINE_DIMS],
         output_core_dims=list(layers.values()),
@@ -238,17 +251,22 @@ def _has_uncertainty(request: Request) -> bool:
     return uncertainty_of(request.method, coefficients_file(request.weights)) is not None
 
 
-def _warn_of_unseen(lst: xarray.DataArray, request: Request) -> None:
-    path = request.weights_path
-    if path is None or (request.weights is not None and path.suffix != ".pt"):
-        return
-    if "platform" in lst.attrs:
-        for line in unseen_warnings(str(lst.attrs["platform"]), request.layer):
-            warnings.warn(line, stacklevel=3)
+def _unseen(lst: xarray.DataArray, grid: Raster, request: Request) -> tuple[str, ...]:
+    """A line for each way in which the weights have not seen the like; where no platform is told, Terra's."""
+    centre_m = grid.transform @ (grid.columns / 2, grid.rows / 2)
+    longitude, latitude = to_degrees(*(np.array([at_m]) for at_m in centre_m))
+    platform = str(lst.attrs.get("platform", "Terra"))
+    return unseen_by_weights(request, platform, float(longitude[0]), float(latitude[0]))
 
 
 def _sharpened_days(
-    lst_k: FloatArray, ndvi: FloatArray, *, request: Request, grids: tuple[Raster, Raster], stack: bool
+    lst_k: FloatArray,
+    ndvi: FloatArray,
+    *,
+    request: Request,
+    grids: tuple[Raster, Raster],
+    stack: bool,
+    unseen: bool,
 ) -> tuple[NDArray[Any], ...]:
     """LST, residual, validity and perhaps uncertainty of some days, (…, rows, columns) each."""
     days = np.broadcast_shapes(lst_k.shape[:-2], ndvi.shape[:-2])
@@ -263,7 +281,7 @@ def _sharpened_days(
             grid.with_values(image[day].astype(np.float64, copy=False))
             for grid, image in zip(grids, (lst_k, ndvi), strict=True)
         )
-        bands = _bands(lst, ndvi_of_day, request, stack)
+        bands = _bands(lst, ndvi_of_day, request, stack, unseen)
         # The band repeats the residual over a block, NaN where the map is masked.
         residual_k = np.fmax.reduce(bands.residual_k.reshape(coarse[0], SCALE, coarse[1], SCALE), axis=(1, 3))
         for layer, image in zip(
@@ -273,7 +291,7 @@ def _sharpened_days(
     return tuple(layers)
 
 
-def _bands(lst: Raster, ndvi: Raster, request: Request, stack: bool) -> Bands:
+def _bands(lst: Raster, ndvi: Raster, request: Request, stack: bool, unseen: bool) -> Bands:
     """A day's bands; of a stack's, without LST where there is nothing to work on."""
     if np.isfinite(lst.values).any():
         check_lst(lst.values, "sharpen")
@@ -281,7 +299,11 @@ def _bands(lst: Raster, ndvi: Raster, request: Request, stack: bool) -> Bands:
         check_ndvi(ndvi.values, "sharpen")
     whole = Window(slice(0, lst.rows), slice(0, lst.columns))
     try:
-        return sharpened(Scene(lst, ndvi, phase_of(lst), whole, None, ()), request, model_of(request))
+        return sharpened(
+            Scene(lst, ndvi, whole, None, (), unseen=unseen, padding=phase_of(lst)),
+            request,
+            model_of(request),
+        )
     except NoResult:
         if not stack:
             raise
@@ -307,26 +329,14 @@ def _described(
         if set(coordinate.dims) <= set(dataset.dims) and name not in mappings
     }
     dataset = dataset.drop_vars(mappings, errors="ignore").assign_coords(coordinates)
-    for name, axis in zip((*FINE_DIMS, *COARSE_DIMS), "YXYX", strict=True):
-        dataset[name].attrs = {
-            "axis": axis, "units": "metre", "standard_name": f"projection_{axis.lower()}_coordinate",
-        }  # fmt: skip
-    beside = [str(name) for name in dataset.data_vars if name in ("validity", "uncertainty")]
-    dataset["LST"].attrs = {
-        "standard_name": "surface_temperature", "long_name": "land surface temperature at 250 m",
-        "units": "K", "ancillary_variables": " ".join(beside),
-        **{key: lst.attrs[key] for key in ("platform", "layer") if key in lst.attrs},
-    }  # fmt: skip
-    dataset["residual"].attrs = {"long_name": "LST degraded to 1 km minus the 1 km LST", "units": "K"}
-    dataset["validity"].attrs = {
-        "long_name": "validity",
-        **flag_attributes(FLAGS.keys(), FLAGS.values(), np.dtype(np.uint8)),
-    }
+    for name, variable in dataset.variables.items():
+        variable.attrs = dict(ATTRIBUTES.get(str(name).removesuffix("_1km"), variable.attrs))
+    dataset["LST"].attrs |= {key: lst.attrs[key] for key in ("platform", "layer") if key in lst.attrs}
     if "uncertainty" in dataset:
-        dataset["uncertainty"].attrs = {
-            "standard_name": "surface_temperature standard_error", "long_name": "uncertainty", "units": "K",
-            **{key.lower(): value for key, value in uncertainty_tags(request).items()},
-        }  # fmt: skip
+        dataset["LST"].attrs["ancillary_variables"] += " uncertainty"
+        dataset["uncertainty"].attrs |= {
+            key.lower(): value for key, value in uncertainty_tags(request).items()
+        }
     label = METHODS[request.method].label
     dataset.attrs = {"Conventions": CONVENTIONS, "title": f"LST at 250 m by {label}", **tags}
     # No transform is written beside the CRS: two grids share it, and each has its own in its coordinates.

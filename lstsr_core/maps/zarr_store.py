@@ -15,45 +15,16 @@ import xarray
 from lstsr_core.base.errors import InputError
 from lstsr_core.base.fingerprint import fingerprint
 from lstsr_core.base.project import replace_folder
+from lstsr_core.maps.attributes import ATTRIBUTES
 from lstsr_core.maps.days import Outcome, Plan, map_days
 from lstsr_core.maps.predict import request_tags
 from lstsr_core.maps.stack import stack_of
-from lstsr_core.maps.validity import FLAGS
+from lstsr_core.modis.dataset import CONVENTIONS
 from lstsr_core.modis.names import GranuleName
 
 FINGERPRINT = "lstsr_fingerprint"
 
 _NAMES = {"consistency residual at 1 km": "residual"}
-_FLAG_WORDS = [
-    "valid", "cloud_or_fill", "ndvi_invalid", "water", "outside_training_range", "outside_shape",
-    "not_trained_for",
-]  # fmt: skip
-"""CF's one word for each of `validity.FLAGS`, in its order."""
-
-_ATTRIBUTES: dict[str, dict[str, Any]] = {
-    "LST": {
-        "standard_name": "surface_temperature",
-        "long_name": "land surface temperature at 250 m",
-        "units": "K",
-        "ancillary_variables": "validity residual",
-    },
-    "residual": {"long_name": "map degraded to 1 km minus the 1 km LST", "units": "K"},
-    "uncertainty": {
-        "standard_name": "surface_temperature standard_error",
-        "long_name": "one standard deviation of LST",
-        "units": "K",
-    },
-    "validity": {
-        "long_name": "why a pixel has no LST, or deserves less trust",
-        "flag_values": list(FLAGS),
-        "flag_meanings": " ".join(_FLAG_WORDS),
-        "comment": "; ".join(f"{number}: {meaning}" for number, meaning in FLAGS.items()),
-    },
-    "x": {"standard_name": "projection_x_coordinate", "long_name": "easting", "units": "m", "axis": "X"},
-    "y": {"standard_name": "projection_y_coordinate", "long_name": "northing", "units": "m", "axis": "Y"},
-    "time": {"standard_name": "time", "long_name": "day of acquisition", "axis": "T"},
-    "granule": {"long_name": "LST granule"},
-}
 
 
 def read_fingerprint(store: Path) -> str | None:
@@ -168,12 +139,12 @@ def _with_attributes(dataset: xarray.Dataset) -> xarray.Dataset:
     dataset = dataset.rename({name: _NAMES[name] for name in _NAMES if name in dataset})
     dataset["validity"] = dataset["validity"].astype("uint8")
     for name, variable in dataset.variables.items():
-        if name in _ATTRIBUTES:
-            variable.attrs = dict(_ATTRIBUTES[str(name)])
+        if name in ATTRIBUTES:
+            variable.attrs = dict(ATTRIBUTES[str(name)])
     if "uncertainty" in dataset:
         dataset["LST"].attrs["ancillary_variables"] += " uncertainty"
     dataset.attrs = {
-        "Conventions": "CF-1.11",
+        "Conventions": CONVENTIONS,
         "title": "Land surface temperature at 250 m",
         "source": "MODIS LST and NDVI, sharpened by lstsr",
     }

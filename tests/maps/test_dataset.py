@@ -20,8 +20,10 @@ from affine import Affine
 import worlds.granules
 from lstsr_core.base.errors import InputError, NoResult
 from lstsr_core.base.project import PROJECT
+from lstsr_core.geo.grid import TILE_SIZE_M
 from lstsr_core.maps.dataset import COARSE_DIMS, sharpen
 from lstsr_core.maps.predict import predict
+from lstsr_core.maps.validity import UNSEEN, VALID
 from lstsr_core.modis.dataset import open_granule
 from lstsr_core.modis.names import GranuleName
 from worlds.granules import Granules, fields, smooth, write_granules
@@ -258,8 +260,14 @@ def test_it_says_what_the_weights_have_not_seen(lst: xarray.DataArray, ndvi: xar
     for platform, layer in (("Aqua", "day"), ("Terra", "night")):
         seen = lst.assign_attrs(platform=platform, layer=layer)
         with pytest.warns(UserWarning, match=f"LST is of {platform} by {layer}"):
-            sharpen(seen, ndvi, "sif-cnn-sr1")
-        sharpen(seen, ndvi, "tsharp")
+            validity = sharpen(seen, ndvi, "sif-cnn-sr1")["validity"]
+        assert UNSEEN in validity and VALID not in validity
+        assert UNSEEN not in sharpen(seen, ndvi, "tsharp")["validity"]
+    africa = (image.assign_coords(y=image["y"] - 4.0 * TILE_SIZE_M) for image in (lst, ndvi))
+    with pytest.warns(
+        UserWarning, match="km from tile h18v04, the only one that the weights were trained on"
+    ):
+        sharpen(*africa, "sif-cnn-sr1")
 
 
 def test_arrays_of_other_names_and_makers_are_taken(lst: xarray.DataArray, ndvi: xarray.DataArray) -> None:
