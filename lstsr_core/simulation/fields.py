@@ -12,6 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 from scipy.optimize import nnls
 
 Float32Array = NDArray[np.float32]
@@ -23,7 +24,7 @@ LONGEST_PIXELS = 400.0
 _BLOCK = 128
 """Points along the side of what is drawn from one random stream."""
 
-_ORIGIN = 1 << 20
+ORIGIN = 1 << 20
 """Added to blocks and cells, which may be negative, to make a key."""
 
 
@@ -34,7 +35,7 @@ def stream(*key: int) -> np.random.Generator:
 
 def stream_at(key: Key, *place: int) -> np.random.Generator:
     """The random numbers of a key at a place."""
-    return stream(*key, *(_ORIGIN + number for number in place))
+    return stream(*key, *(ORIGIN + number for number in place))
 
 
 def white(key: Key, *spans: slice) -> Float32Array:
@@ -57,6 +58,11 @@ def white(key: Key, *spans: slice) -> Float32Array:
             source.append(slice(first - number * _BLOCK, last - number * _BLOCK))
         field[tuple(target)] = block[tuple(source)]
     return field
+
+
+def uniform(key: Key, *spans: slice) -> Float32Array:
+    """As `white`, but of numbers from 0 to 1, all alike."""
+    return special.ndtr(white(key, *spans).astype(np.float64)).astype(np.float32)  # type: ignore[no-any-return]
 
 
 def fractal(

@@ -1,9 +1,9 @@
 """The landscape that simulated MODIS scenes lie over: relief, forest, parcelled
 fields, towns, rivers, lakes and, if wanted, seas.
 
-It is one Earth for each seed: a function of the place on the MODIS sinusoidal grid, so that neighbouring tiles
-match, and a part is the same whether drawn alone or within more. Constants that have no source of their
-own were chosen so that the simulated pairs resemble the published ones in `pair_statistics`.
+It is one Earth for each seed: a function of the place on the MODIS sinusoidal grid, so that neighbouring
+tiles match, and a part is the same whether drawn alone or within more. Constants that have no source of
+their own were chosen so that the simulated pairs resemble the published ones in `pair_statistics`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,18 @@ from lstsr_core.geo.grid import FINE_PIXEL_M, SCALE, TILE_COARSE_PIXELS, Tile
 from lstsr_core.geo.raster import BoolArray
 from lstsr_core.geo.window import Window
 from lstsr_core.pairs.pair import PATCH_COARSE_PIXELS
-from lstsr_core.simulation.fields import Float32Array, Key, cells, fractal, refined, stream, stream_at, white
+from lstsr_core.simulation.fields import (
+    ORIGIN,
+    Float32Array,
+    Key,
+    cells,
+    fractal,
+    refined,
+    stream,
+    stream_at,
+    uniform,
+    white,
+)
 
 TILE = Tile(18, 4)
 TILE_WINDOWS = TILE_COARSE_PIXELS // PATCH_COARSE_PIXELS
@@ -327,12 +338,9 @@ def _cell_and_place(span: slice) -> tuple[NDArray[np.int64], Float32Array]:
 def _parcel_sites(key: Key, rows: slice, columns: slice) -> list[Float32Array]:
     """Of each parcel cell: its site's row and column in it, a weight and
     the crop's draw, 0 … 1, and the parcel's deviations of NDVI and temperature."""
-    uniform = [
-        special.ndtr(white((*key, number), rows, columns).astype(np.float64)).astype(np.float32)
-        for number in range(4)
-    ]
+    draws = [uniform((*key, number), rows, columns) for number in range(4)]
     ndvi, temperature = (white((*key, number), rows, columns) for number in (4, 5))
-    return [*uniform, np.float32(0.045) * ndvi, np.float32(1.5) * temperature]
+    return [*draws, np.float32(0.045) * ndvi, np.float32(1.5) * temperature]
 
 
 _TOWN_CELL_PIXELS = 128
@@ -365,29 +373,28 @@ def _towns(key: Key, rows: slice, columns: slice) -> Float32Array:
 
 
 _RIVER_LANE_PIXELS = 1200
-_RIVER_REACH_PIXELS = 480
-"""How far a river may lie from the middle of its lane."""
 
 
 def _add_rivers(water: Float32Array, key: Key, rows: slice, columns: slice) -> None:
     """Meandering rivers from north to south, one in each lane of some 280 km."""
-    pixels = np.arange(columns.start, columns.stop) + 0.5
     wide = _widened(rows, 1)
-    half_lane = _RIVER_LANE_PIXELS // 2
-    for lane in cells(columns, _RIVER_LANE_PIXELS, _RIVER_REACH_PIXELS - half_lane):
-        of_lane = (*key, (1 << 20) + lane)
-        middle = _RIVER_LANE_PIXELS * (lane + stream(*of_lane, 0).uniform(0.3, 0.7))
+    for lane in cells(columns, _RIVER_LANE_PIXELS, 2):
+        of_lane = (*key, ORIGIN + lane)
+        middle = _RIVER_LANE_PIXELS * stream(*of_lane, 0).uniform(0.3, 0.7)
         drift = 60.0 * fractal((*of_lane, 1), 2.0, wide, longest=1300.0, finest=4).astype(np.float64)
         bends = 9.0 * fractal((*of_lane, 2), 1.0, wide, longest=1300.0, finest=3).astype(np.float64)
-        offset = np.clip(drift + bends, -0.2 * _RIVER_LANE_PIXELS, 0.2 * _RIVER_LANE_PIXELS)
-        course = middle + offset
+        # It stays in its lane.
+        course = middle + np.clip(drift + bends, -0.25 * _RIVER_LANE_PIXELS, 0.25 * _RIVER_LANE_PIXELS)
         swell = special.ndtr(fractal((*of_lane, 3), 2.0, rows, longest=1300.0, finest=4).astype(np.float64))
         half_width = 0.35 + 0.55 * swell
         # A bend runs slantwise through its rows, where its section is wider than the river.
         section = half_width * np.hypot(1.0, 0.5 * (course[2:] - course[:-2]))
-        away = np.abs(pixels[None, :] - course[1:-1, None])
+        course = course[1:-1]
+        valley = slice(int((course - section).min()) - 1, int((course + section).max()) + 2)
+        away = np.abs(np.arange(valley.start, valley.stop) + 0.5 - course[:, None])
         share = np.clip(section[:, None] + 0.5 - away, 0.0, np.minimum(1.0, 2 * half_width)[:, None])
-        np.maximum(water, share, out=water, casting="same_kind")
+        place = rows.start, _RIVER_LANE_PIXELS * lane + valley.start
+        _add_maximum(water, share, place, rows, columns)
 
 
 _LAKE_CELL_PIXELS = 800
@@ -401,10 +408,10 @@ def _add_lakes(water: Float32Array, key: Key, rows: slice, columns: slice, wide_
     """
     wide = _LAKE_REACH_PIXELS
     wide_rows, wide_columns = _widened(rows, wide), _widened(columns, wide)
-    for cell in itertools.product(*(cells(span, _LAKE_CELL_PIXELS, wide) for span in (rows, columns))):
+    for cell in itertools.product(*(cells(span, _LAKE_CELL_PIXELS, 0) for span in (rows, columns))):
         random = stream_at(key, *cell)
         radius = random.uniform(5.0, 14.0)
-        # Off the cell's edges, so that neighbours never overlap.
+        # It stays in its cell.
         row, column = random.uniform(wide, _LAKE_CELL_PIXELS - wide, 2)
         centre = int(row) + _LAKE_CELL_PIXELS * cell[0], int(column) + _LAKE_CELL_PIXELS * cell[1]
         if not (

@@ -3,14 +3,17 @@
 Each day gives a landscape a season's NDVI and surface temperature at 250 m, which the sensor's degradation
 turns into what MODIS would deliver at 1 km. Constants that have no source of their own were chosen so that
 the simulated pairs resemble the published ones in `pair_statistics`; the climate is tile h18v04's
-everywhere, half a year later south of the equator.
+everywhere, half a year later in the south, with the seasons blended within 10 degrees of the equator.
+
+Weather, clouds and noise are functions of the place, like the landscape: what a day shows does not depend on
+the area that is drawn. The one exception is a clearing, which `simulate` asks for.
 """
 
 from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,15 +23,16 @@ import rasterio.warp
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.crs import CRS
-from scipy import ndimage
+from scipy import ndimage, special
 
 from lstsr_core.base.errors import InputError
-from lstsr_core.geo.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SCALE, SINUSOIDAL
+from lstsr_core.geo.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SCALE, SINUSOIDAL, SPHERE_RADIUS_M
 from lstsr_core.geo.operators import DEFAULT_MTF, degrade
 from lstsr_core.geo.raster import BoolArray, FloatArray, Raster
 from lstsr_core.modis.granule import LST_SCALE_K
 from lstsr_core.modis.names import GranuleName
 from lstsr_core.pairs.pair import PATCH_COARSE_PIXELS, Pair, write_pair
+from lstsr_core.simulation.fields import Float32Array, Key, fractal, stream, white
 from lstsr_core.simulation.granule_writer import (
     write_lst_granule,
     write_reflectance_granule,
@@ -40,13 +44,10 @@ from lstsr_core.simulation.landscape import (
     PAIRS_STREAM,
     STRIP_COARSE_ROWS,
     TILE,
-    Float32Array,
     Landscape,
     days_between,
-    fractal,
     landscape,
-    stream,
-)  # fmt: skip
+)
 
 DEFAULT_DAYS = tuple(datetime.date(2018, month, 15) for month in (1, 4, 6, 7, 8, 10))
 SUMMER_MONTHS = range(4, 10)
@@ -63,8 +64,12 @@ SWATH_ANGLE_DEGREES = 12.0
 
 _PSF_REACH_COARSE_PIXELS = 2
 _MAX_OFFSET = SCALE - 1
-_NIGHT = 1
-_DRAW = 200
+_TROPIC_DEGREES = 10.0
+_WEATHER_PIXELS = 1300.0
+_CLOUDS_COARSE_PIXELS = 200.0
+
+# Independent random streams of one seed and day, besides those of the landscape.
+_DAY, _WEATHER, _VEGETATION, _CLOUDS, _BRIGHTNESS, _SENSOR, _CLEARING = range(20, 27)
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,7 @@ def simulate_scene(
     mtf: float = DEFAULT_MTF,
     sensor_noise_k: float = DEFAULT_SENSOR_NOISE_K,
     draw: int = 0,
+    clearing: bool = True,
 ) -> Scene:
     """One day over a landscape.
 
@@ -107,21 +113,24 @@ def simulate_scene(
     ----------
     land : Landscape
     date : datetime.date
-        Sets NDVI, temperature, weather and clouds; with the landscape's seed it sets every random number.
+        Sets NDVI, temperature, weather and clouds; with the landscape's seed and
+        the place it sets every random number.
     mtf : float
         Of the degradation D that makes 1 km LST.
     sensor_noise_k : float
         Standard deviation in kelvin of the noise of each 1 km pixel.
     draw : int
         0 to 99; another number gives the same day of another satellite: other weather, clouds and noise.
+    clearing : bool
+        Open the clouds of a day from April to September over one window of
+        64×64 coarse pixels, which depends on the landscape's area.
     """
-    random = _stream(land, date, draw)
-    northern_date = _northern_date(land, date)
-    ndvi = _ndvi(land, northern_date, random)
-    truth = _temperature(land, ndvi, northern_date, random)
-    cloud = _clouds(random, _coarse_side(land), PATCH_COARSE_PIXELS if date.month in SUMMER_MONTHS else 0)
-    lst = _observed(land, truth, cloud, mtf, sensor_noise_k, random)
-    red, nir = _reflectance(land, ndvi, cloud, random)
+    day = _Day(land, date, draw)
+    ndvi = _ndvi(day)
+    truth = _temperature(day, ndvi)
+    cloud = clouds(land, date, draw, clearing=clearing)
+    lst = _observed(day, truth, cloud, mtf, sensor_noise_k)
+    red, nir = _reflectance(day, ndvi, cloud)
     red_raster, nir_raster, ndvi_raster, truth_raster = (
         Raster(values, land.transform, SINUSOIDAL) for values in (red, nir, ndvi, truth)
     )
@@ -138,9 +147,59 @@ def simulate_night(
     land, date, sensor_noise_k, draw
         As of `simulate_scene`.
     """
-    random = _stream(land, date, draw, _NIGHT)
-    truth = _night_temperature(land, _northern_date(land, date), random)
-    return _observed(land, truth, _clouds(random, _coarse_side(land), 0), DEFAULT_MTF, sensor_noise_k, random)
+    night = _Day(land, date, draw, night=True)
+    cloud = clouds(land, date, draw, night=True)
+    return _observed(night, _night_temperature(night), cloud, DEFAULT_MTF, sensor_noise_k)
+
+
+def clouds(
+    land: Landscape,
+    date: datetime.date,
+    draw: int = 0,
+    night: bool = False,
+    clearing: bool = False,
+    context: int = 0,
+) -> BoolArray:
+    """Cloudy 1 km pixels of a landscape's area, a tenth to a half of the Earth.
+
+    Parameters
+    ----------
+    land, date, draw, clearing
+        As of `simulate_scene`.
+    night : bool
+        Of the night's overpass.
+    context : int
+        Pixels around the area that are wanted, too.
+
+    Returns
+    -------
+    bool array of shape (rows + 2·context, columns + 2·context)
+    """
+    day = _Day(land, date, draw, night)
+    rows, columns = (
+        slice(span.start - context, span.stop + context) for span in (land.area.rows, land.area.columns)
+    )
+    thickness = fractal(day.key(_CLOUDS), 1.8, rows, columns, longest=_CLOUDS_COARSE_PIXELS)
+    threshold = special.ndtri(1.0 - stream(*day.key(_CLOUDS)).uniform(0.1, 0.5))
+    if clearing and date.month in SUMMER_MONTHS:
+        random, side = stream(*day.key(_CLEARING)), PATCH_COARSE_PIXELS
+        away = [
+            _outside(
+                np.arange(-context, span.stop - span.start + context),
+                int(random.integers(0, span.stop - span.start - side, endpoint=True)),
+                side,
+            )
+            for span in (land.area.rows, land.area.columns)
+        ]
+        distance = np.hypot(away[0][:, None], away[1][None, :])
+        # Clouds thin out towards the clearing, so that nothing in the image has its outline.
+        thickness = np.where(distance == 0.0, -np.inf, thickness - 6.0 * np.exp(-((distance / 10.0) ** 2)))
+    return np.asarray(thickness > threshold)
+
+
+def _outside(pixels: NDArray[np.int64], first: int, side: int) -> NDArray[np.int64]:
+    """How far pixels lie from those of a span."""
+    return np.maximum(np.maximum(first - pixels, pixels - first - side + 1), 0)
 
 
 def aster_reference(truth: Raster, bias_k: float, noise_k: float, rng: np.random.Generator) -> Raster:
@@ -307,31 +366,49 @@ def _clear_spot(cloud: BoolArray, random: np.random.Generator) -> tuple[int, int
     return int(rows[choice]), int(columns[choice])
 
 
-def _stream(land: Landscape, date: datetime.date, draw: int, *path: int) -> np.random.Generator:
-    return stream(land.seed, date.toordinal(), *path, *([_DRAW + draw] if draw else []))
+@dataclass(frozen=True)
+class _Day:
+    """A day or night of a landscape, as one satellite meets it."""
+
+    land: Landscape
+    date: datetime.date
+    draw: int
+    night: bool = False
+
+    def key(self, part: int) -> Key:
+        return self.land.seed, part, self.date.toordinal(), self.draw, int(self.night)
+
+    @property
+    def spans(self) -> tuple[slice, slice]:
+        """Rows and columns of 250 m with the margin, on the whole sinusoidal grid."""
+        area, margin = self.land.area, MARGIN_COARSE_PIXELS
+        rows, columns = (
+            slice(SCALE * (span.start - margin), SCALE * (span.stop + margin))
+            for span in (area.rows, area.columns)
+        )
+        return rows, columns
+
+    def seasonal(self, value: Callable[[datetime.date], float]) -> Float32Array:
+        """What the season makes of each row, shape (rows, 1): the
+        north's value, the south's, or a mixture in the tropics."""
+        transform, rows = self.land.transform, self.land.height_m.shape[0]
+        y = transform.f + transform.e * (np.arange(rows) + 0.5)
+        position = np.clip(0.5 + 0.5 * np.degrees(y / SPHERE_RADIUS_M) / _TROPIC_DEGREES, 0.0, 1.0)
+        north = position * position * (3.0 - 2.0 * position)
+        south = value(self.date + datetime.timedelta(days=183))
+        by_row: Float32Array = (north * value(self.date) + (1.0 - north) * south).astype(np.float32)
+        return by_row[:, None]
+
+    def mean_k(self, north_k: float, swing_k: float) -> Float32Array:
+        """Temperature of each row by season, with the day's deviation."""
+        deviation_k = stream(*self.key(_DAY)).normal(0.0, 1.0)
+        return np.float32(north_k + deviation_k) + np.float32(swing_k) * self.seasonal(_season)
 
 
-def _northern_date(land: Landscape, date: datetime.date) -> datetime.date:
-    """The day at which the northern hemisphere has the season that the landscape has at a date."""
-    _, y = land.transform @ (0, land.height_m.shape[0] / 2)
-    return date if y >= 0.0 else date + datetime.timedelta(days=183)
-
-
-def _coarse_side(land: Landscape) -> int:
-    """Rows and columns at 1 km, without the margin."""
-    return int(land.height_m.shape[0]) // SCALE - 2 * MARGIN_COARSE_PIXELS
-
-
-def _observed(
-    land: Landscape,
-    truth: Float32Array,
-    cloud: BoolArray,
-    mtf: float,
-    noise_k: float,
-    random: np.random.Generator,
-) -> Raster:
+def _observed(day: _Day, truth: Float32Array, cloud: BoolArray, mtf: float, noise_k: float) -> Raster:
     """What the sensor delivers of the truth at 1 km."""
-    noise = noise_k * random.standard_normal(cloud.shape)
+    land = day.land
+    noise = noise_k * white(day.key(_SENSOR), land.area.rows, land.area.columns).astype(np.float64)
     lst = np.rint((_degraded(truth, mtf) + noise) / LST_SCALE_K) * LST_SCALE_K
     lst[cloud] = np.nan
     inner = land.transform @ Affine.translation(SCALE * MARGIN_COARSE_PIXELS, SCALE * MARGIN_COARSE_PIXELS)
@@ -343,80 +420,83 @@ def _season(date: datetime.date) -> float:
     return math.cos(2.0 * math.pi * days_between(date, 183.0) / 365.25)
 
 
-def _ndvi(land: Landscape, date: datetime.date, random: np.random.Generator) -> Float32Array:
+def _ndvi(day: _Day) -> Float32Array:
     """NDVI of the shares of fields, forest, town and water, −1 … 1."""
-    by_crop = np.array([crop.ndvi(date) for crop in CROPS], dtype=np.float32)
-    ndvi = by_crop[land.crop]
+    land = day.land
+    by_crop = np.concatenate([day.seasonal(crop.ndvi) for crop in CROPS], axis=1)
+    if (by_crop == by_crop[0]).all():
+        ndvi = by_crop[0][land.crop]
+    else:
+        ndvi = np.take_along_axis(by_crop, land.crop.astype(np.intp), axis=1)
     ndvi += land.parcel_ndvi
     # Moist ground is greener, and the more so the drier the season.
     ndvi += np.float32(0.035) * land.moisture
-    season = _season(date)
-    forest_ndvi = np.float32(0.66 + 0.18 * min(1.0, max(-1.0, 1.6 * season + 0.4)))
+    forest_ndvi = day.seasonal(lambda date: 0.66 + 0.18 * min(1.0, max(-1.0, 1.6 * _season(date) + 0.4)))
     ndvi += land.forest * (forest_ndvi - ndvi)
     ndvi += land.texture
-    ndvi += land.town * (np.float32(0.26 + 0.06 * season) - ndvi)
-    ndvi += np.float32(0.008) * random.standard_normal(ndvi.shape, dtype=np.float32)
+    ndvi += land.town * (day.seasonal(lambda date: 0.26 + 0.06 * _season(date)) - ndvi)
+    noise = white(day.key(_VEGETATION), *day.spans)
+    ndvi += np.float32(0.008) * noise
     ndvi += land.water * (np.float32(-0.15) - ndvi)
     if land.sea.any():
         # Waves and glint; a lake is still.
-        ndvi[land.sea] += np.float32(0.02) * random.standard_normal(int(land.sea.sum()), dtype=np.float32)
+        ndvi[land.sea] += np.float32(0.02) * noise[land.sea]
     return np.clip(ndvi, -0.4, 0.95, out=ndvi)
 
 
-def _temperature(
-    land: Landscape, ndvi: Float32Array, date: datetime.date, random: np.random.Generator
-) -> Float32Array:
+def _temperature(day: _Day, ndvi: Float32Array) -> Float32Array:
     """Surface temperature in kelvin at 250 m on a clear late morning."""
-    season = _season(date)
-    sun = 0.5 + 0.5 * season
+    land = day.land
+    sun = np.float32(0.5) + np.float32(0.5) * day.seasonal(_season)
     # Bare ground heats more than plants that transpire; fields more than forest, whose air mixes.
-    slope = np.float32(-(3.0 + 24.0 * sun)) * (1.0 - np.float32(0.35) * land.forest)
-    lst = slope * (ndvi - np.float32(0.68))
-    lst += np.float32(sun) * (1.0 - land.forest) * land.parcel_k
-    lst += np.float32(2.5 * sun) * land.town
-    lst -= np.float32(0.4 + 1.0 * sun) * land.moisture
+    lst = (np.float32(-3.0) - np.float32(24.0) * sun) * (1.0 - np.float32(0.35) * land.forest)
+    lst *= ndvi - np.float32(0.68)
+    lst += sun * (1.0 - land.forest) * land.parcel_k
+    lst += np.float32(2.5) * sun * land.town
+    lst -= (np.float32(0.4) + sun) * land.moisture
     # The air's temperature.
-    weather = _weather(random, lst.shape[0])
+    weather = _weather(day)
     lst += np.float32(0.9) * weather
-    lst += np.float32(294.5 + 14.0 * season + random.normal(0.0, 1.0))
+    lst += day.mean_k(294.5, 14.0)
     lst -= np.float32(6.5e-3) * (land.height_m - np.float32(350.0))
     # The morning sun heats the slopes that fall towards it, in the south-east.
     southward, eastward = np.gradient(land.height_m, FINE_PIXEL_M)
-    lst -= np.float32(25.0 * sun) * (southward + eastward)
-    _add_water(lst, land, weather, date)
+    southward += eastward
+    lst -= np.float32(25.0) * sun * southward
+    _add_water(lst, day, weather)
     # Wind carries heat from one surface to the next.
     ndimage.gaussian_filter(lst, 0.645, output=lst, mode="nearest")
     return lst
 
 
-def _night_temperature(land: Landscape, date: datetime.date, random: np.random.Generator) -> Float32Array:
+def _night_temperature(night: _Day) -> Float32Array:
     """Surface temperature in kelvin at 250 m in a clear late evening:
     height, towns and water tell more than plants."""
-    weather = _weather(random, land.height_m.shape[0])
+    land, weather = night.land, _weather(night)
     lst = np.float32(0.9) * weather
-    lst += np.float32(280.0 + 8.0 * _season(date) + random.normal(0.0, 1.0))
+    lst += night.mean_k(280.0, 8.0)
     lst += np.float32(1.5) * land.forest
     lst += np.float32(2.0) * land.town
     # Dry ground cools faster.
     lst += np.float32(0.5) * land.moisture
     lst -= np.float32(6.5e-3) * (land.height_m - np.float32(350.0))
-    _add_water(lst, land, weather, date)
+    _add_water(lst, night, weather)
     ndimage.gaussian_filter(lst, 0.645, output=lst, mode="nearest")
     return lst
 
 
-def _weather(random: np.random.Generator, side: int) -> Float32Array:
-    """A field of mean 0 and standard deviation 1 that varies over hundreds of pixels."""
-    weather: Float32Array = ndimage.zoom(fractal(random, side // 16 + 2, slope=2.0), 16, order=1)[
-        :side, :side
-    ]
-    return weather
+def _weather(day: _Day) -> Float32Array:
+    """A smooth field of mean 0 and standard deviation 1 that varies over hundreds of pixels."""
+    return fractal(day.key(_WEATHER), 2.0, *day.spans, longest=_WEATHER_PIXELS, finest=4)
 
 
-def _add_water(lst: Float32Array, land: Landscape, weather: Float32Array, date: datetime.date) -> None:
+def _add_water(lst: Float32Array, day: _Day, weather: Float32Array) -> None:
     """Blend water's temperature in: a lake follows the seasons late and
     little, and the sea smoothly from place to place."""
-    water_k = np.float32(287.0 + 9.0 * math.cos(2.0 * math.pi * days_between(date, 222.0) / 365.25))
+    land = day.land
+    water_k = day.seasonal(
+        lambda date: 287.0 + 9.0 * math.cos(2.0 * math.pi * days_between(date, 222.0) / 365.25)
+    )
     lst += land.water * (water_k - lst)
     lst[land.sea] += np.float32(0.6) * weather[land.sea]
 
@@ -434,28 +514,9 @@ def _degraded(truth: Float32Array, mtf: float) -> NDArray[np.float64]:
     return np.concatenate(strips)
 
 
-def _clouds(random: np.random.Generator, side: int, clear_side: int) -> BoolArray:
-    """Cloudy 1 km pixels, a tenth to a half of the area, with
-    one square of `clear_side` pixels free of them."""
-    thickness = fractal(random, side, slope=1.8)
-    threshold = np.quantile(thickness, 1.0 - random.uniform(0.1, 0.5))
-    if clear_side:
-        first_row, first_column = random.integers(0, side - clear_side, size=2, endpoint=True)
-        pixels = np.arange(side)
-        rows_away = np.maximum(np.maximum(first_row - pixels, pixels - first_row - clear_side + 1), 0)
-        columns_away = np.maximum(
-            np.maximum(first_column - pixels, pixels - first_column - clear_side + 1), 0
-        )
-        away = np.hypot(rows_away[:, None], columns_away[None, :])
-        # Clouds thin out towards the clear square, so that nothing in the image has its outline.
-        thickness = np.where(away == 0.0, -np.inf, thickness - 6.0 * np.exp(-((away / 10.0) ** 2)))
-    return np.asarray(thickness > threshold)
-
-
-def _reflectance(
-    land: Landscape, ndvi: Float32Array, cloud: BoolArray, random: np.random.Generator
-) -> tuple[Float32Array, Float32Array]:
+def _reflectance(day: _Day, ndvi: Float32Array, cloud: BoolArray) -> tuple[Float32Array, Float32Array]:
     """Red and near-infrared reflectance with the given NDVI on clear ground; clouds bright in both."""
+    land = day.land
     both: Float32Array = np.float32(0.40) + np.float32(0.5) * land.texture
     both += land.town * (np.float32(0.30) - both)
     both += land.water * (np.float32(0.06) - both)
@@ -465,8 +526,6 @@ def _reflectance(
     margin = SCALE * MARGIN_COARSE_PIXELS
     covered = np.zeros(ndvi.shape, dtype=np.bool_)
     covered[margin:-margin, margin:-margin] = cloud.repeat(SCALE, axis=0).repeat(SCALE, axis=1)
-    brightness = np.float32(0.55) + np.float32(0.05) * random.standard_normal(
-        int(covered.sum()), dtype=np.float32
-    )
+    brightness = np.float32(0.55) + np.float32(0.05) * white(day.key(_BRIGHTNESS), *day.spans)[covered]
     red[covered], nir[covered] = brightness, np.float32(1.03) * brightness
     return red, nir
