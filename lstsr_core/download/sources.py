@@ -70,8 +70,8 @@ def newest_of_each_day(granules: list[RemoteGranule]) -> list[RemoteGranule]:
 
 
 class SampleSource:
-    """The embedded simulator: full tiles with sea, clouds and fill, the
-    same for the same seed; no network, no account."""
+    """The embedded simulator: full tiles of one Earth with seas, clouds and fill,
+    the same for the same seed; no network, no account."""
 
     name = "sample"
 

@@ -7,6 +7,7 @@ and may be negative. A key, a sequence of integers 0 or more, names a field and 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -89,7 +90,8 @@ def fractal(
     while len(octaves) < len(amplitudes):
         octaves.append(tuple(_coarser(span) for span in octaves[-1]))
     top = len(octaves) - 1
-    field = np.float32(amplitudes[top]) * white((*key, top), *octaves[top])
+    field = white((*key, top), *octaves[top])
+    field *= np.float32(amplitudes[top])
     for octave in range(top - 1, -1, -1):
         field = _refined(field, octaves[octave + 1], octaves[octave])
         if amplitudes[octave]:
@@ -157,17 +159,18 @@ def _refined(coarse: Float32Array, coarse_spans: tuple[slice, ...], spans: tuple
 def _amplitudes(slope: float, longest: float, finest: int, axes: int) -> tuple[float, ...]:
     """Standard deviation of each octave's noise: the fit to the power law,
     scaled so that the sum has the standard deviation 1."""
-    octaves = np.arange(finest, int(np.log2(longest)) + 1)
+    octaves = range(finest, int(math.log2(longest)) + 1)
     frequency = np.geomspace(0.2 / longest, 0.5 / 2**finest, 60)
     aim = np.maximum(frequency, 1.0 / longest) ** (-2.0 * slope)
     level = np.zeros_like(frequency)
-    power = []
+    power: list[NDArray[np.float64]] = []
     for octave in octaves:
         along = _power(frequency, octave)
         if axes == 2:
             # Mean of the power along an axis and along the diagonal.
             across = _power(level, octave)
-            along = 0.5 * (along * across + _power(frequency / np.sqrt(2.0), octave) ** 2)
+            diagonal = _power(frequency / math.sqrt(2.0), octave)
+            along = 0.5 * (along * across + diagonal * diagonal)
         power.append(along / aim)
     shares, _ = nnls(np.stack(power, axis=1), np.ones_like(frequency))
     variance = sum(share * _variance(octave) ** axes for share, octave in zip(shares, octaves, strict=True))

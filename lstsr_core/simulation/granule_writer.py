@@ -284,7 +284,9 @@ def write_composite_granule(
     write_granule(path, "MODIS_Grid_16DAY_250m_500m_VI", datasets, ndvi.transform, storage)
 
 
-def write_water_granule(path: Path, water: Raster, name: GranuleName | None = None) -> None:
+def write_water_granule(
+    path: Path, water: Raster, name: GranuleName | None = None, unknown: BoolArray | None = None
+) -> None:
     """Write a MOD44W granule.
 
     Parameters
@@ -295,13 +297,18 @@ def write_water_granule(path: Path, water: Raster, name: GranuleName | None = No
         has a number of its own, beside the fill value.
     name : GranuleName, optional
         As in `write_lst_granule`.
+    unknown : bool array of the same shape, optional
+        Pixels that become the fill value, whatever they are.
 
     Raises
     ------
     InputError
-        If there is another value, or the file cannot be written.
+        If there is another value, the shapes differ, or the file cannot be written.
     """
     stored = _quantised(path, water.values, 1, WATER_MASK_OUTSIDE, (0, 1), "").astype(np.uint8)
+    if unknown is not None:
+        _check_shape(path, "unknown pixels", unknown, water)
+        stored[unknown] = WATER_MASK_FILL
     legend = {"Legend": f"0 -- land\n1 -- water\n{WATER_MASK_OUTSIDE} -- outside of projection"}
     confidence = np.where(stored == WATER_MASK_OUTSIDE, 10, 1).astype(np.uint8)
     datasets = [

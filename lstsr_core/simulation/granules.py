@@ -1,9 +1,10 @@
 """Simulated granules under the archive's names: whole tiles with sea, clouds
 and ground outside the swath, in every product.
 
-All products of a satellite, day and tile show one landscape and one overpass; Aqua passes three hours after
-Terra. The sea further than `OFFSHORE_KM` from land is not processed, as in MODIS's land products; inland and
-coastal water has values. Pixels beyond the globe's edge have none in any product.
+All products of a satellite and day show one Earth and one overpass, so that neighbouring tiles match at their
+border; Aqua passes three hours after Terra. Orbits follow each other by some 25 degrees, with a gap between
+their swaths. The sea further than `OFFSHORE_KM` from land is not processed, as in MODIS's land products;
+inland and coastal water has values. Pixels beyond the globe's edge have none in any product.
 """
 
 from __future__ import annotations
@@ -23,12 +24,22 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from lstsr_core.base.errors import InputError
-from lstsr_core.geo.grid import COARSE_PIXEL_M, SCALE, SINUSOIDAL, SPHERE_RADIUS_M, TILE_SIZE_M, Tile
+from lstsr_core.geo.grid import (
+    COARSE_PIXEL_M,
+    SCALE,
+    SINUSOIDAL,
+    SPHERE_RADIUS_M,
+    TILE_COARSE_PIXELS,
+    TILE_SIZE_M,
+    Tile,
+)
 from lstsr_core.geo.operators import block_mean
 from lstsr_core.geo.raster import BoolArray, FloatArray, Raster
+from lstsr_core.geo.window import Window
 from lstsr_core.modis.granule import LST_SCALE_K, RELIABILITY_FILL
 from lstsr_core.modis.names import PLATFORMS, GranuleName
 from lstsr_core.simulation.composites import composite
+from lstsr_core.simulation.fields import stream, white
 from lstsr_core.simulation.granule_writer import (
     LstObservation,
     write_composite_granule,
@@ -38,8 +49,8 @@ from lstsr_core.simulation.granule_writer import (
     write_rgb_granule,
     write_water_granule,
 )  # fmt: skip
-from lstsr_core.simulation.landscape import MARGIN_COARSE_PIXELS, Landscape, landscape, stream
-from lstsr_core.simulation.scenes import simulate_night, simulate_scene, visible_bands
+from lstsr_core.simulation.landscape import MARGIN_COARSE_PIXELS, Landscape, landscape
+from lstsr_core.simulation.scenes import clouds, simulate_night, simulate_scene, visible_bands
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
@@ -52,8 +63,24 @@ by the first letters of a satellite's products."""
 
 _SWATH, _SPLIT_WINDOW = 100, 101
 _DRAWS = {"MOD": 0, "MYD": 1}
-_SWATH_TILT = 0.15
+_ORBIT_DEGREES = 360.0 / 14.57  # between two orbits, for there are 14.57 a day
+_LATITUDE_PER_HOUR = 218.0
+_SWATH_TILT = 0.15  # degrees of longitude by which an orbit shifts with each degree of latitude
+_BESIDE_PIXELS = 2
 _SPLIT_WINDOW_NOISE_K = 0.3
+
+
+def _bits(*flags: int) -> int:
+    """Flags of two bits each, the first in the lowest."""
+    return sum(flag << 2 * place for place, flag in enumerate(flags))
+
+
+_TES_MISSING, _SPLIT_WINDOW_MISSING = _bits(3, 1), _bits(3)
+_REFLECTANCE_MISSING = _bits(3, 0, 0b11, 0b10, 0b11, 0b10)  # each band: missing input
+
+
+_Bounds = tuple[int, int, int, int]
+"""First and last row and column, each last one not included."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +92,7 @@ class _Request:
     tile: Tile
     seed: int
     windows: int | None
+    window: _Bounds | None
 
     @property
     def draw(self) -> int:
@@ -73,11 +101,12 @@ class _Request:
 
 @dataclass(frozen=True)
 class _Ground:
-    """What the days of a tile share; arrays have the shape (rows, columns)
-    of the 1 km grid without the landscape's margin."""
+    """What the days of a tile share; arrays have the shape (rows, columns) of the
+    1 km grid without the landscape's margin, and latitude (rows, 1)."""
 
     land: Landscape
     longitude: FloatArray
+    latitude: FloatArray
     water: BoolArray
     offshore: BoolArray
 
@@ -95,12 +124,21 @@ class _Overpass:
     local_h: float
     lst: Raster
     cloud: BoolArray
+    beside_cloud: BoolArray
     missing: BoolArray
     view_time_h: FloatArray
 
 
-def write_sample_granule(name: GranuleName, path: Path, seed: int = 42, windows: int | None = None) -> None:
+def write_sample_granule(
+    name: GranuleName,
+    path: Path,
+    seed: int = 42,
+    windows: int | None = None,
+    window: Window | None = None,
+) -> None:
     """Write the simulated granule of a product, day and tile; the same arguments give the same bytes.
+
+    A pixel's values depend on seed, satellite, day and place alone, and not on the part that is drawn.
 
     The landscape of the last tile and the overpasses of its last day are kept (about 1 GB for a whole tile),
     so ask for all products of a day before the next day, and for all days of a tile before the next tile.
@@ -111,20 +149,29 @@ def write_sample_granule(name: GranuleName, path: Path, seed: int = 42, windows:
         Says product, day and tile.
     path : Path
     seed : int
-        Each tile has a landscape of its own for it.
+        Of the Earth that all tiles show.
     windows : int, optional
-        Side of a square part of the tile in windows of 64×64 coarse pixels; None is the whole tile.
+        Write no more than a square part of the tile, so many windows of 64×64
+        coarse pixels a side.
+    window : Window, optional
+        Draw these coarse pixels of the tile alone, which is quicker: the granule is a whole
+        tile's all the same, with fill outside.
 
     Raises
     ------
     InputError
-        If the sample has no such product, the tile lies beyond
-        the globe's edge, or the file cannot be written.
+        If the sample has no such product, the tile lies beyond the globe's edge, the part does
+        not fit into the tile, or the file cannot be written.
     """
     _check(name.product, name.tile)
+    if windows is not None and window is not None:
+        raise ValueError("Either windows or window says what part of a tile is wanted.")
+    drawn: _Bounds | None = None
+    if window is not None:
+        drawn = window.rows.start, window.rows.stop, window.columns.start, window.columns.stop
     # HDF4's library keeps its state in globals, and two tiles at once need twice the memory.
     with _LOCK:
-        request = _Request(name.product[:3], name.date, name.tile, seed, windows)
+        request = _Request(name.product[:3], name.date, name.tile, seed, windows, drawn)
         _WRITERS[name.kind](request, path, name)
 
 
@@ -144,26 +191,32 @@ def _check(product: str, tile: Tile) -> None:
 
 
 @lru_cache(maxsize=1)
-def _ground(tile: Tile, seed: int, windows: int | None) -> _Ground:
-    tile_seed = int(np.random.SeedSequence([seed, tile.horizontal, tile.vertical]).generate_state(1)[0])
-    land = landscape(tile_seed, windows, tile, sea=True)
+def _ground(tile: Tile, seed: int, windows: int | None, window: _Bounds | None) -> _Ground:
+    part = None if window is None else Window(slice(*window[:2]), slice(*window[2:]))
+    land = landscape(seed, windows, tile, sea=True, window=part)
     sea = block_mean(land.sea.astype(np.float32)) >= 0.5
-    distance_km = ndimage.distance_transform_edt(sea) * COARSE_PIXEL_M / 1000.0
     inner = slice(MARGIN_COARSE_PIXELS, -MARGIN_COARSE_PIXELS)
+    # Where all is sea there is no land to measure from.
+    distance_km = (
+        np.full(sea.shape, np.inf)
+        if sea.all()
+        else ndimage.distance_transform_edt(sea) * COARSE_PIXEL_M / 1000.0
+    )
     water = block_mean(_inner(land.water)) >= 0.5
     to_x_y = _inner_transform(land) @ Affine.scale(SCALE)
-    pixels = np.arange(water.shape[0]) + 0.5
-    x, y = to_x_y.c + to_x_y.a * pixels, to_x_y.f + to_x_y.e * pixels
-    longitude = np.degrees(x[None, :] / (SPHERE_RADIUS_M * np.cos(y / SPHERE_RADIUS_M))[:, None])
-    return _Ground(land, longitude, water, (distance_km > OFFSHORE_KM)[inner, inner])
+    x = to_x_y.c + to_x_y.a * (np.arange(water.shape[1]) + 0.5)
+    y = to_x_y.f + to_x_y.e * (np.arange(water.shape[0]) + 0.5)[:, None]
+    longitude = np.degrees(x[None, :] / (SPHERE_RADIUS_M * np.cos(y / SPHERE_RADIUS_M)))
+    latitude = np.degrees(y / SPHERE_RADIUS_M)
+    return _Ground(land, longitude, latitude, water, (distance_km > OFFSHORE_KM)[inner, inner])
 
 
 @lru_cache(maxsize=1)
 def _day(request: _Request) -> tuple[_Overpass, Raster, Raster]:
     """The day's overpass, red and near-infrared reflectance."""
     ground = _ground_of(request)
-    scene = simulate_scene(ground.land, request.date, draw=request.draw)
-    overpass = _overpass(ground, request, scene.lst, scene.cloud, OVERPASSES_LOCAL_H[request.satellite][0])
+    scene = simulate_scene(ground.land, request.date, draw=request.draw, clearing=False)
+    overpass = _overpass(ground, request, scene.lst, night=False)
     unseen = _fine(overpass.missing | ground.offshore)
     bands = []
     for band in (scene.red, scene.nir):
@@ -178,25 +231,33 @@ def _day(request: _Request) -> tuple[_Overpass, Raster, Raster]:
 def _night(request: _Request) -> _Overpass:
     ground = _ground_of(request)
     lst = simulate_night(ground.land, request.date, draw=request.draw)
-    return _overpass(ground, request, lst, np.isnan(lst.values), OVERPASSES_LOCAL_H[request.satellite][1])
+    return _overpass(ground, request, lst, night=True)
 
 
-def _overpass(ground: _Ground, request: _Request, lst: Raster, cloud: BoolArray, local_h: float) -> _Overpass:
-    random = stream(ground.land.seed, request.date.toordinal(), _SWATH, int(local_h))
+def _overpass(ground: _Ground, request: _Request, lst: Raster, night: bool) -> _Overpass:
+    land, context = ground.land, _BESIDE_PIXELS
+    wide_cloud = clouds(land, request.date, request.draw, night, context=context)
+    inner = slice(context, -context)
+    beside = ndimage.binary_dilation(wide_cloud, iterations=context)[inner, inner]
+    cloud = wide_cloud[inner, inner]
+
+    local_h = OVERPASSES_LOCAL_H[request.satellite][night]
+    random = stream(request.seed, _SWATH, request.date.toordinal(), int(local_h))
+    first_orbit, gap = random.random(), random.uniform(0.02, 0.08)
     # Terra, in the morning, comes from the north-east and Aqua, after noon, from
     # the south-east; at night the other way round.
-    tilt = _SWATH_TILT if local_h < 12.0 else -_SWATH_TILT
-    across = np.linspace(-0.5, 0.5, lst.columns)[None, :] + tilt * np.linspace(-0.5, 0.5, lst.rows)[:, None]
-    share, western = random.uniform(0.02, 0.08), random.random() < 0.5
-    beyond = across < np.quantile(across, share) if western else across > np.quantile(across, 1.0 - share)
-    missing = beyond | ground.outside
-    longitude = np.clip(ground.longitude, -180.0, 180.0)
-    utc_h = local_h + random.uniform(-0.8, 0.8) - longitude[lst.rows // 2, lst.columns // 2] / 15.0
+    descending = 1.0 if local_h < 12.0 else -1.0
+    track = descending * _SWATH_TILT * ground.latitude
+    orbit = (np.clip(ground.longitude, -180.0, 180.0) - track) / _ORBIT_DEGREES - first_orbit
+    across = orbit - np.floor(orbit)
+    missing = (across < gap) | ground.outside
+    # One moment for all that an orbit sees at a latitude: the sun is further where one looks eastward.
+    seen_h = local_h + ((across - 0.5) * _ORBIT_DEGREES + track) / 15.0
+    seen_h = seen_h - descending * ground.latitude / _LATITUDE_PER_HOUR
     clear = ~(cloud | missing | ground.offshore)
-    view_time_h = np.where(clear, (utc_h + longitude / 15.0) % 24.0, np.nan)
-    return _Overpass(
-        local_h, lst.with_values(np.where(clear, lst.values, np.nan)), cloud, missing, view_time_h
-    )
+    view_time_h = np.where(clear, seen_h % 24.0, np.nan)
+    values = np.where(clear, lst.values, np.nan)
+    return _Overpass(local_h, lst.with_values(values), cloud, beside, missing, view_time_h)
 
 
 def _tes(ground: _Ground, overpass: _Overpass) -> LstObservation:
@@ -206,22 +267,23 @@ def _tes(ground: _Ground, overpass: _Overpass) -> LstObservation:
     # emissivity contrast, emissivity's and LST's accuracy.
     qc = np.full(overpass.cloud.shape, _bits(0, 0, 0, 2, 2, 2, 2, 2), dtype=np.uint16)
     qc[ground.water] = _bits(0, 0, 0, 2, 2, 3, 2, 2)
-    qc[_beside(overpass.cloud)] = _bits(1, 0, 2, 2, 2, 2, 1, 1)
+    qc[overpass.beside_cloud] = _bits(1, 0, 2, 2, 2, 2, 1, 1)
     qc[overpass.cloud] = _bits(2, 0, 3)
     qc[ground.offshore] = _bits(3)
-    qc[overpass.missing] = _bits(3, 1)
+    qc[overpass.missing] = _TES_MISSING
     return LstObservation(overpass.lst, qc, overpass.view_time_h)
 
 
 def _split_window(ground: _Ground, request: _Request, overpass: _Overpass) -> LstObservation:
     """MOD11: the same temperature with another algorithm's errors; from QC's
     bit 0: mandatory, input, emissivity, LST error."""
-    random = stream(ground.land.seed, request.date.toordinal(), _SPLIT_WINDOW, int(overpass.local_h))
-    lst = overpass.lst.values + _SPLIT_WINDOW_NOISE_K * random.standard_normal(overpass.lst.values.shape)
+    key = request.seed, _SPLIT_WINDOW, request.date.toordinal(), int(overpass.local_h)
+    area = ground.land.area
+    lst = overpass.lst.values + _SPLIT_WINDOW_NOISE_K * white(key, area.rows, area.columns)
     qc = np.zeros(overpass.cloud.shape, dtype=np.uint8)
-    qc[_beside(overpass.cloud)] = _bits(1, 0, 0, 1)
+    qc[overpass.beside_cloud] = _bits(1, 0, 0, 1)
     qc[overpass.cloud] = _bits(2)
-    qc[ground.offshore | overpass.missing] = _bits(3)
+    qc[ground.offshore | overpass.missing] = _SPLIT_WINDOW_MISSING
     return LstObservation(
         overpass.lst.with_values(np.rint(lst / LST_SCALE_K) * LST_SCALE_K), qc, overpass.view_time_h
     )
@@ -233,23 +295,27 @@ def _reflectance_qc(ground: _Ground, overpass: _Overpass) -> NDArray[np.uint16]:
     qc = np.full(overpass.cloud.shape, 1 << 12, dtype=np.uint16)
     qc[overpass.cloud] = _bits(1, 1)
     qc[ground.offshore] = _bits(3, 0, 0b11, 0b11, 0b11, 0b11)  # each band: not processed due to deep ocean
-    qc[overpass.missing] = _bits(3, 0, 0b11, 0b10, 0b11, 0b10)  # each band: missing input
+    qc[overpass.missing] = _REFLECTANCE_MISSING
     return _fine(qc)
 
 
 def _write_tes_day(request: _Request, path: Path, name: GranuleName) -> None:
-    observation = _tes(_ground_of(request), _day(request)[0])
-    write_lst_granule(path, observation.lst, observation.qc, observation.view_time_h, name)
+    _write_tes(request, _day(request)[0], path, name)
 
 
 def _write_tes_night(request: _Request, path: Path, name: GranuleName) -> None:
-    observation = _tes(_ground_of(request), _night(request))
-    write_lst_granule(path, observation.lst, observation.qc, observation.view_time_h, name)
+    _write_tes(request, _night(request), path, name)
+
+
+def _write_tes(request: _Request, overpass: _Overpass, path: Path, name: GranuleName) -> None:
+    seen = _whole_observation(request, _tes(_ground_of(request), overpass), _TES_MISSING)
+    write_lst_granule(path, seen.lst, seen.qc, seen.view_time_h, name)
 
 
 def _write_split_window(request: _Request, path: Path, name: GranuleName) -> None:
+    ground = _ground_of(request)
     day, night = (
-        _split_window(_ground_of(request), request, overpass)
+        _whole_observation(request, _split_window(ground, request, overpass), _SPLIT_WINDOW_MISSING)
         for overpass in (_day(request)[0], _night(request))
     )
     write_day_and_night_granule(path, day, night, name)
@@ -257,31 +323,64 @@ def _write_split_window(request: _Request, path: Path, name: GranuleName) -> Non
 
 def _write_red_and_nir(request: _Request, path: Path, name: GranuleName) -> None:
     overpass, red, nir = _day(request)
-    write_reflectance_granule(path, red, nir, _reflectance_qc(_ground_of(request), overpass), name)
+    qc = _whole(request, _reflectance_qc(_ground_of(request), overpass), _REFLECTANCE_MISSING)
+    write_reflectance_granule(path, _whole_raster(request, red), _whole_raster(request, nir), qc, name)
 
 
 def _write_rgb(request: _Request, path: Path, name: GranuleName) -> None:
     overpass, red, nir = _day(request)
-    land = _ground_of(request).land
-    write_rgb_granule(path, *visible_bands(red, nir, _inner(land.water), overpass.cloud), name)
+    bands = visible_bands(red, nir, _inner(_ground_of(request).land.water), overpass.cloud)
+    red, green, blue = (_whole_raster(request, band) for band in bands)
+    write_rgb_granule(path, red, green, blue, name)
 
 
 def _write_composite(request: _Request, path: Path, name: GranuleName) -> None:
     ground = _ground_of(request)
-    sixteen_days = composite(ground.land, request.date, request.draw)
+    sixteen_days = composite(ground.land, request.date, request.draw, clearing=False)
     ndvi, reliability = _inner(sixteen_days.ndvi.values).copy(), _inner(sixteen_days.reliability).copy()
     unseen = _fine(ground.outside | ground.offshore)
     ndvi[unseen], reliability[unseen] = np.nan, RELIABILITY_FILL
-    write_composite_granule(
-        path, Raster(ndvi, _inner_transform(ground.land), sixteen_days.ndvi.crs), reliability, name
-    )
+    raster = Raster(ndvi, _inner_transform(ground.land), sixteen_days.ndvi.crs)
+    reliability = _whole(request, reliability, RELIABILITY_FILL)
+    write_composite_granule(path, _whole_raster(request, raster), reliability, name)
 
 
 def _write_water(request: _Request, path: Path, name: GranuleName) -> None:
     ground = _ground_of(request)
     water = (_inner(ground.land.water) > 0.5).astype(np.float32)
     water[_fine(ground.outside)] = np.nan
-    write_water_granule(path, Raster(water, _inner_transform(ground.land), SINUSOIDAL), name)
+    raster = _whole_raster(request, Raster(water, _inner_transform(ground.land), SINUSOIDAL))
+    undrawn = ~_whole(request, np.ones(water.shape, dtype=np.bool_), False)
+    write_water_granule(path, raster, name, undrawn)
+
+
+def _whole(request: _Request, values: NDArray[Scalar], fill: object) -> NDArray[Scalar]:
+    """The tile's pixels with those of the request's window in their place, if it has one."""
+    if request.window is None:
+        return values
+    top, bottom, left, _ = request.window
+    per_coarse = values.shape[0] / (bottom - top)
+    side = round(per_coarse * TILE_COARSE_PIXELS)
+    whole = np.full((side, side), fill, dtype=values.dtype)
+    first_row, first_column = round(per_coarse * top), round(per_coarse * left)
+    whole[first_row : first_row + values.shape[0], first_column : first_column + values.shape[1]] = values
+    return whole
+
+
+def _whole_raster(request: _Request, raster: Raster) -> Raster:
+    if request.window is None:
+        return raster
+    values = _whole(request, raster.values, np.nan)
+    return Raster(values, request.tile.transform(TILE_SIZE_M / values.shape[0]), raster.crs)
+
+
+def _whole_observation(request: _Request, observation: LstObservation, missing: int) -> LstObservation:
+    assert observation.qc is not None and observation.view_time_h is not None
+    return LstObservation(
+        _whole_raster(request, observation.lst),
+        _whole(request, observation.qc, missing),
+        _whole(request, observation.view_time_h, np.nan),
+    )
 
 
 _WRITERS: dict[str, Callable[[_Request, Path, GranuleName], None]] = {
@@ -299,17 +398,7 @@ SAMPLE_PRODUCTS = tuple(
 
 
 def _ground_of(request: _Request) -> _Ground:
-    return _ground(request.tile, request.seed, request.windows)
-
-
-def _bits(*flags: int) -> int:
-    """Flags of two bits each, the first in the lowest."""
-    return sum(flag << 2 * place for place, flag in enumerate(flags))
-
-
-def _beside(cloud: BoolArray) -> BoolArray:
-    """Cloud and what lies within two pixels of it."""
-    return np.asarray(ndimage.binary_dilation(cloud, iterations=2))
+    return _ground(request.tile, request.seed, request.windows, request.window)
 
 
 def _inner(values: NDArray[Scalar]) -> NDArray[Scalar]:

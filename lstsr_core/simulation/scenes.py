@@ -425,7 +425,7 @@ def _ndvi(day: _Day) -> Float32Array:
     land = day.land
     by_crop = np.concatenate([day.seasonal(crop.ndvi) for crop in CROPS], axis=1)
     if (by_crop == by_crop[0]).all():
-        ndvi = by_crop[0][land.crop]
+        ndvi: Float32Array = by_crop[0][land.crop]
     else:
         ndvi = np.take_along_axis(by_crop, land.crop.astype(np.intp), axis=1)
     ndvi += land.parcel_ndvi
