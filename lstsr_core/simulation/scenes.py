@@ -182,14 +182,15 @@ def clouds(
     thickness = fractal(day.key(_CLOUDS), 1.8, rows, columns, longest=_CLOUDS_COARSE_PIXELS)
     threshold = special.ndtri(1.0 - stream(*day.key(_CLOUDS)).uniform(0.1, 0.5))
     if clearing and date.month in SUMMER_MONTHS:
-        random, side = stream(*day.key(_CLEARING)), PATCH_COARSE_PIXELS
+        random = stream(*day.key(_CLEARING))
+        # All of an area that is smaller.
         away = [
             _outside(
-                np.arange(-context, span.stop - span.start + context),
-                int(random.integers(0, span.stop - span.start - side, endpoint=True)),
-                side,
+                np.arange(-context, length + context),
+                int(random.integers(0, max(length - PATCH_COARSE_PIXELS, 0), endpoint=True)),
+                PATCH_COARSE_PIXELS,
             )
-            for span in (land.area.rows, land.area.columns)
+            for length in (span.stop - span.start for span in (land.area.rows, land.area.columns))
         ]
         distance = np.hypot(away[0][:, None], away[1][None, :])
         # Clouds thin out towards the clearing, so that nothing in the image has its outline.

@@ -20,6 +20,7 @@ from lstsr_core.evaluation.pair_statistics import pair_statistics
 from lstsr_core.geo.grid import COARSE_PIXEL_M, FINE_PIXEL_M, SINUSOIDAL, Tile
 from lstsr_core.geo.operators import degrade
 from lstsr_core.geo.raster import Raster, read_raster
+from lstsr_core.geo.window import Window
 from lstsr_core.modis.granule import RGB_PIXEL_M, read_lst, read_ndvi, read_rgb
 from lstsr_core.modis.names import GranuleName
 from lstsr_core.pairs.pair import write_aster
@@ -167,7 +168,10 @@ def test_seasons_turn(land: Landscape, scene: Scene) -> None:
     assert scene.ndvi.values[cereals].mean() < scene.ndvi.values[maize].mean() - 0.1
 
 
-def test_water_is_cool_and_towns_are_hot_in_summer(land: Landscape, scene: Scene) -> None:
+def test_water_is_cool_and_towns_are_hot_in_summer() -> None:
+    # Wide enough to hold a lake.
+    land = landscape(seed=42, windows=4)
+    scene = simulate_scene(land, SUMMER)
     lst, ndvi = scene.truth_lst.values, scene.ndvi.values
     water, town = land.water > 0.9, land.town > 0.6
     assert water.any() and town.any()
@@ -301,6 +305,47 @@ def test_the_simulated_landscape_resembles_the_published_pairs() -> None:
             outside[key] = (median, low, high)
     assert not outside
     assert published_ranges().keys() == rows[0].keys()
+
+
+@pytest.mark.parametrize("night", [False, True], ids=["day", "night"])
+def test_a_day_is_the_same_over_a_part_and_over_more(night: bool) -> None:
+    tile = Tile(18, 4)
+    part, whole = Window(slice(70, 110), slice(1130, 1180)), Window(slice(50, 180), slice(1100, 1200))
+    lands = [landscape(42, tile=tile, sea=True, window=window) for window in (part, whole)]
+    inside = part.inside(whole)
+    if night:
+        lst = [simulate_night(land, SUMMER) for land in lands]
+    else:
+        scenes = [simulate_scene(land, SUMMER, clearing=False) for land in lands]
+        lst = [scene.lst for scene in scenes]
+        np.testing.assert_array_equal(scenes[0].cloud, inside.of(scenes[1].cloud))
+        fine = np.s_[4 * 20 + MARGIN : 4 * 60 + MARGIN, 4 * 30 + MARGIN : 4 * 80 + MARGIN]
+        for name in ("truth_lst", "ndvi", "red", "nir"):
+            drawn, cut = getattr(scenes[0], name).values, getattr(scenes[1], name).values
+            np.testing.assert_array_equal(drawn[MARGIN:-MARGIN, MARGIN:-MARGIN], cut[fine], err_msg=name)
+    np.testing.assert_array_equal(lst[0].values, inside.of(lst[1].values))
+    assert np.isfinite(lst[0].values).mean() > 0.1
+
+
+@pytest.mark.parametrize("vertical", [4, 8], ids=["h18v04 and v05", "at the equator"])
+def test_two_tiles_see_the_same_on_both_sides_of_their_border(vertical: int) -> None:
+    columns = slice(700, 740)
+    above = landscape(42, tile=Tile(18, vertical), sea=True, window=Window(slice(1160, 1200), columns))
+    below = landscape(42, tile=Tile(18, vertical + 1), sea=True, window=Window(slice(0, 40), columns))
+    scenes = [simulate_scene(land, SUMMER, clearing=False) for land in (above, below)]
+    # Both margins lie over the border; their outermost pixels lack the wind's context.
+    for name in ("truth_lst", "ndvi"):
+        upper, lower = (getattr(scene, name).values for scene in scenes)
+        np.testing.assert_array_equal(upper[-2 * MARGIN + 4 : -4], lower[4 : 2 * MARGIN - 4], err_msg=name)
+
+
+def test_the_seasons_of_both_halves_meet_at_the_equator_without_a_step() -> None:
+    means = {}
+    for vertical in (7, 8, 9, 10):
+        window = Window(slice(580, 620), slice(700, 740))
+        land = landscape(42, tile=Tile(18, vertical), window=window)
+        means[vertical] = float(simulate_scene(land, SUMMER).truth_lst.values.mean())
+    assert means[7] > means[8] + 3.0 and means[8] > means[9] + 3.0 and means[9] > means[10] + 3.0
 
 
 def test_pairs_need_a_summer_day(tmp_path: Path) -> None:
