@@ -18,7 +18,8 @@ from lstsr_core.geo.raster import BoolArray, FloatArray, Raster
 from lstsr_core.modis.products import Product
 from lstsr_core.sharpening.methods import METHODS, Options
 from lstsr_core.simulation.composites import composite
-from lstsr_core.simulation.landscape import MARGIN_COARSE_PIXELS, fractal, landscape, stream
+from lstsr_core.simulation.fields import fractal
+from lstsr_core.simulation.landscape import MARGIN_COARSE_PIXELS, landscape
 from lstsr_core.simulation.scenes import simulate_scene
 
 DEGREES = "EPSG:4326"
@@ -69,7 +70,7 @@ def composite_ndvi_costs(
         sixteen_days = composite(land, first)
         seen = sixteen_days.reliability[_INNER, _INNER] == 0
         of_16_days = np.where(seen, sixteen_days.ndvi.values[_INNER, _INNER], np.nan)
-        halves = fractal(stream(seed, day.toordinal(), _CLOUDS), lst_k.shape[0], slope=1.8)
+        halves = fractal((seed, _CLOUDS, day.toordinal()), 1.8, land.area.rows, land.area.columns)
         half = np.asarray(halves > np.median(halves)).repeat(SCALE, axis=0).repeat(SCALE, axis=1)
         has_lst = np.isfinite(lst_k).repeat(SCALE, axis=0).repeat(SCALE, axis=1)
         for sky, hidden in (("clear", np.zeros_like(half)), ("half-cloudy", half)):

@@ -13,7 +13,7 @@ from lstsr_core.geo.raster import Raster
 from lstsr_core.modis.granule import NDVI_SCALE, NDVI_VALID_RANGE, RELIABILITY_CLOUD, RELIABILITY_GOOD
 from lstsr_core.modis.products import COMPOSITE_DAYS
 from lstsr_core.simulation.landscape import MARGIN_COARSE_PIXELS, Landscape
-from lstsr_core.simulation.scenes import simulate_scene
+from lstsr_core.simulation.scenes import clouds, simulate_ndvi
 
 _CLOUD_NDVI = np.float32(0.015)
 
@@ -34,7 +34,7 @@ class Composite:
     reliability: NDArray[np.int8]
 
 
-def composite(land: Landscape, first_day: datetime.date, draw: int = 0) -> Composite:
+def composite(land: Landscape, first_day: datetime.date, draw: int = 0, clearing: bool = True) -> Composite:
     """NDVI of the 16 days from a day on: the largest of each pixel's clear days, which are the days that
     `simulate_scene` gives of the same landscape and satellite.
 
@@ -42,21 +42,21 @@ def composite(land: Landscape, first_day: datetime.date, draw: int = 0) -> Compo
     ----------
     land : Landscape
     first_day : datetime.date
-    draw : int
+    draw, clearing
         As of `simulate_scene`.
     """
     greenest = None
-    margin = SCALE * MARGIN_COARSE_PIXELS
     for number in range(COMPOSITE_DAYS):
-        scene = simulate_scene(land, first_day + datetime.timedelta(days=number), draw=draw)
+        day = first_day + datetime.timedelta(days=number)
+        ndvi = simulate_ndvi(land, day, draw)
         if greenest is None:
-            greenest = scene.ndvi.with_values(np.full(scene.ndvi.values.shape, -np.inf, np.float32))
-        # The margin has no clouds of its own, and takes those at its edge.
-        cloud = np.pad(scene.cloud.repeat(SCALE, axis=0).repeat(SCALE, axis=1), margin, mode="edge")
-        np.maximum(greenest.values, scene.ndvi.values, out=greenest.values, where=~cloud)
+            greenest = ndvi.with_values(np.full(ndvi.values.shape, -np.inf, np.float32))
+        coarse_cloud = clouds(land, day, draw, clearing=clearing, context=MARGIN_COARSE_PIXELS)
+        cloud = coarse_cloud.repeat(SCALE, axis=0).repeat(SCALE, axis=1)
+        np.maximum(greenest.values, ndvi.values, out=greenest.values, where=~cloud)
     assert greenest is not None
     never = np.isneginf(greenest.values)
     low, high = (limit * NDVI_SCALE for limit in NDVI_VALID_RANGE)
-    ndvi = np.clip(np.where(never, _CLOUD_NDVI, greenest.values), low, high)
+    values = np.clip(np.where(never, _CLOUD_NDVI, greenest.values), low, high)
     reliability = np.where(never, RELIABILITY_CLOUD, RELIABILITY_GOOD).astype(np.int8)
-    return Composite(greenest.with_values(ndvi), reliability)
+    return Composite(greenest.with_values(values), reliability)

@@ -152,6 +152,17 @@ def simulate_night(
     return _observed(night, _night_temperature(night), cloud, DEFAULT_MTF, sensor_noise_k)
 
 
+def simulate_ndvi(land: Landscape, date: datetime.date, draw: int = 0) -> Raster:
+    """NDVI of a day without its clouds, as `Scene.ndvi` has it.
+
+    Parameters
+    ----------
+    land, date, draw
+        As of `simulate_scene`.
+    """
+    return Raster(_ndvi(_Day(land, date, draw)), land.transform, SINUSOIDAL)
+
+
 def clouds(
     land: Landscape,
     date: datetime.date,

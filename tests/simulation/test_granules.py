@@ -399,6 +399,7 @@ def test_a_windowed_granule_is_a_whole_tiles_with_fill_around_the_same_pixels(tm
         ("MYD11A1", ("LST_Day_1km", "QC_Night", "Night_view_time"), (0, 3, 255), 1),
         ("MOD09GQ", ("sur_refl_b01_1", "QC_250m_1"), (-28672, 0b1011_1011_0011), 4),
         ("MOD09GA", ("sur_refl_b04_1",), (-28672,), 2),
+        ("MOD13Q1", ("250m 16 days NDVI", "250m 16 days pixel reliability"), (-3000, -1), 4),
         ("MOD44W", ("water_mask",), (253,), 4),
     ):
         paths = []
