@@ -66,7 +66,7 @@ _PSF_REACH_COARSE_PIXELS = 2
 _MAX_OFFSET = SCALE - 1
 _TROPIC_DEGREES = 10.0
 _WEATHER_PIXELS = 1300.0
-_CLOUDS_COARSE_PIXELS = 200.0
+_CLOUDS_COARSE_PIXELS = 280.0
 
 # Independent random streams of one seed and day, besides those of the landscape.
 _DAY, _WEATHER, _VEGETATION, _CLOUDS, _BRIGHTNESS, _SENSOR, _CLEARING = range(20, 27)
@@ -190,7 +190,7 @@ def clouds(
     rows, columns = (
         slice(span.start - context, span.stop + context) for span in (land.area.rows, land.area.columns)
     )
-    thickness = fractal(day.key(_CLOUDS), 1.8, rows, columns, longest=_CLOUDS_COARSE_PIXELS)
+    thickness = fractal(day.key(_CLOUDS), 2.0, rows, columns, longest=_CLOUDS_COARSE_PIXELS)
     threshold = special.ndtri(1.0 - stream(*day.key(_CLOUDS)).uniform(0.1, 0.5))
     if clearing and date.month in SUMMER_MONTHS:
         random = stream(*day.key(_CLEARING))
