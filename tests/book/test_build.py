@@ -96,7 +96,7 @@ def test_figures_have_one_picture_in_its_own_size(pages: dict[str, Source]) -> N
 
 
 def test_captions_tell_number_origin_and_files(built: Path, pages: dict[str, Source]) -> None:
-    for number, name in enumerate(NOTEBOOKS, start=1):
+    for number, name in enumerate(sorted(NOTEBOOKS), start=1):
         page = pages[f"{name}.html"]
         (caption,) = re.findall(r"<figcaption>(.*?)</figcaption>", page.text, re.DOTALL)
         plain = " ".join(re.sub(r"<[^>]+>", " ", caption).split())

@@ -543,7 +543,7 @@ def run_cli(*arguments: str | Path) -> int:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--product", "MOD13Q1.061"], "'MOD13Q1.061' is no product"),
+        (["--product", "MOD13A2.061"], "'MOD13A2.061' is no product"),
         (
             ["--product", "MYD21A1D.006"],
             "granules of collection 006 are read, but archives no longer have them; ask for MYD21A1D.061",

@@ -73,7 +73,7 @@ def test_real_granules_do_not_join_simulated_ones(tmp_path: Path) -> None:
     ("name", "value"),
     [
         ("archive", "ftp"),
-        ("products", ["MOD13Q1.061"]),
+        ("products", ["MOD13A2.061"]),
         ("tiles", ["h99v04"]),
         ("start", "2017-02-30"),
         ("products", []),

@@ -57,7 +57,7 @@ WRONG: list[tuple[type[NotebookParameters], str, Any, str]] = [
     (Download, "days", ["15 April 2018"], "YYYY-MM-DD"),
     (Download, "archive", "ftp", "'none', 'earthdata' or 'mirror'"),
     (Download, "products", [], "at least 1"),
-    (Download, "products", ["MOD13Q1.061"], "MOD21A1D.061"),
+    (Download, "products", ["MOD13A2.061"], "MOD21A1D.061"),
     (Download, "tiles", [], "at least 1"),
     (Download, "tiles", ["h36v00"], "h00v00 to h35v17"),
     (Download, "start", "2017-02-30", "day"),

@@ -7,8 +7,8 @@ import datetime
 import numpy as np
 import pytest
 
-from lstsr_core.evaluation.input_costs import composite_ndvi_costs, reprojection_costs
 from lstsr_core.geo.operators import upsample
+from lstsr_core.maps.input_costs import composite_ndvi_costs, reprojection_costs
 from lstsr_core.simulation.landscape import landscape
 from lstsr_core.simulation.scenes import simulate_scene
 
