@@ -1146,7 +1146,7 @@ def _map(options: argparse.Namespace) -> int:
     plan = plan_maps(order, source, options.cache or default_directory())
     if options.dry_run:
         return _tell_plan(plan)
-    result = download(source, plan.download, plan.cache.granules, DOWNLOADS_AT_ONCE, stop)
+    result = download(plan.source, plan.download, plan.cache.granules, DOWNLOADS_AT_ONCE, stop)
     _tell_failures(result)
     code = _make_maps(plan, options)
     print(plan.cache)

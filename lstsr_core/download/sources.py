@@ -10,7 +10,8 @@ from typing import Protocol
 
 from lstsr_core.base.errors import InputError
 from lstsr_core.download.checksum import Checksum
-from lstsr_core.geo.grid import Tile
+from lstsr_core.geo.grid import TILE_COARSE_PIXELS, Tile
+from lstsr_core.geo.window import Window
 from lstsr_core.modis.names import GranuleName
 from lstsr_core.modis.products import COLLECTION, Product
 
@@ -69,16 +70,31 @@ def newest_of_each_day(granules: list[RemoteGranule]) -> list[RemoteGranule]:
     return [*newest.values()]
 
 
+def _in_tile(span: slice, number: int) -> slice:
+    """Pixels of the world's grid in a tile, from its corner; one at its edge if it has none."""
+    first = number * TILE_COARSE_PIXELS
+    start = min(max(span.start - first, 0), TILE_COARSE_PIXELS - 1)
+    return slice(start, min(max(span.stop - first, start + 1), TILE_COARSE_PIXELS))
+
+
 class SampleSource:
     """The embedded simulator: full tiles of one Earth with seas, clouds and fill,
-    the same for the same seed; no network, no account."""
+    the same for the same seed; no network, no account.
+
+    Parameters
+    ----------
+    seed : int
+    part : Window, optional
+        Rows and columns of 1 km pixels from the upper left corner of the world's grid: these alone are drawn,
+        and the rest of a tile is fill.
+    """
 
     name = "sample"
 
-    def __init__(self, seed: int = 42) -> None:
+    def __init__(self, seed: int = 42, part: Window | None = None) -> None:
         if seed < 0:
             raise InputError(f"the seed is {seed}; expected 0 or more.")
-        self.seed = seed
+        self.seed, self.part = seed, part
 
     def search(
         self, product: Product, tile: Tile, start: datetime.date, end: datetime.date
@@ -94,5 +110,10 @@ class SampleSource:
     def fetch(self, granule: RemoteGranule, part: Path, advance: Callable[[int], None]) -> None:
         from lstsr_core.simulation.granules import write_sample_granule
 
-        write_sample_granule(granule.name, part, self.seed)
+        tile, window = granule.name.tile, None
+        if self.part is not None:
+            window = Window(
+                _in_tile(self.part.rows, tile.vertical), _in_tile(self.part.columns, tile.horizontal)
+            )
+        write_sample_granule(granule.name, part, self.seed, window=window)
         advance(part.stat().st_size)

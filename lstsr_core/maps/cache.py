@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from lstsr_core.geo.window import Window
+
 
 @dataclass(frozen=True)
 class Cache:
@@ -15,19 +17,28 @@ class Cache:
     directory : Path
     source : str
         Of `download.sources.SOURCES`. What the simulator draws lies apart: it has the archive's names.
+    part : Window, optional
+        What of the world's grid the simulator drew, and nothing else: it lies apart again.
     """
 
     directory: Path
     source: str
+    part: Window | None = None
 
     @property
     def granules(self) -> Path:
         """Where the granules of the source lie, beside their manifest."""
-        return self.directory / ("sample" if self.source == "sample" else "archive")
+        if self.source != "sample":
+            return self.directory / "archive"
+        if self.part is None:
+            return self.directory / "sample"
+        rows, columns = self.part.rows, self.part.columns
+        numbers = rows.start, rows.stop, columns.start, columns.stop
+        return self.directory / "sample" / "-".join(map(str, numbers))
 
     def __str__(self) -> str:
         sizes = [path.stat().st_size for path in self.granules.glob("*.hdf")]
-        return f"cache: {self.granules}: {len(sizes)} granules, {sum(sizes) / 1e9:.2f} GB; may be deleted"
+        return f"cache: {self.granules}: {len(sizes)} granules, {sum(sizes) / 1e6:.1f} MB; may be deleted"
 
 
 def default_directory() -> Path:

@@ -17,7 +17,7 @@ from lstsr_core.base.outputs import refuse_inputs
 from lstsr_core.base.progress import bar
 from lstsr_core.download.download import DownloadPlan, estimate, make_plan
 from lstsr_core.download.manifest import read_manifest
-from lstsr_core.download.sources import RemoteGranule, Source
+from lstsr_core.download.sources import RemoteGranule, SampleSource, Source
 from lstsr_core.geo.grid import Tile
 from lstsr_core.geo.shorelines import tiles_with_land
 from lstsr_core.geo.window import Window
@@ -254,7 +254,7 @@ def plan_maps(order: Order, source: Source, directory: Path) -> Plan:
         If the place is too large for this machine's memory or disk, no tile of it has land, a water mask
         is missing, or the source cannot be listed.
     """
-    place, request, cache = order.place, order.request, Cache(directory, source.name)
+    place, request = order.place, order.request
     window = place.window
     _check_memory(place, cost({}, window, window, request, ()))
     land = tiles_with_land()
@@ -269,6 +269,9 @@ def plan_maps(order: Order, source: Source, directory: Path) -> Plan:
     if request.water is not None:
         for tile in (tile for tile in tiles if tile in place.tiles):
             water_granule(request.water, tile, order.start)
+    cache = Cache(directory, source.name)
+    if isinstance(source, SampleSource):
+        source, cache = SampleSource(source.seed, computed), Cache(directory, source.name, computed)
     download = make_plan(source, order.products, tiles, order.start, order.end, cache.granules)
     _check_disk(download.missing, cache.granules)
     return Plan(order, source, cache, tiles, download, window, computed, each)
