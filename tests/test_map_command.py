@@ -46,7 +46,7 @@ def test_a_map_a_picture_and_the_cache_are_told(lstsr: Lstsr, cache: Path, tmp_p
     code, printed, errors = lstsr(*command)
     first, last = printed.splitlines()
     assert code == 0 and first.startswith(f"{tmp_path / 'out' / 'lst.tif'}: ") and "(100.0% valid)" in first
-    assert last.startswith(f"cache: {cache / 'sample'}: 8 granules, 0.0")
+    assert last.startswith(f"cache: {cache / 'sample'}: 8 granules, 1.")
     assert errors == "lstsr: the granules are simulated (--source sample): the map shows no real place\n"
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["lst.png", "lst.tif"]
     assert "was there already" in lstsr(*command)[1]

@@ -269,10 +269,11 @@ def plan_maps(order: Order, source: Source, directory: Path) -> Plan:
     if request.water is not None:
         for tile in (tile for tile in tiles if tile in place.tiles):
             water_granule(request.water, tile, order.start)
-    cache = Cache(directory, source.name)
-    if isinstance(source, SampleSource):
+    wanted, cache = (order.products, tiles, order.start, order.end), Cache(directory, source.name)
+    download = make_plan(source, *wanted, cache.granules)
+    if isinstance(source, SampleSource) and not download.held:  # no need to draw whole tiles
         source, cache = SampleSource(source.seed, computed), Cache(directory, source.name, computed)
-    download = make_plan(source, order.products, tiles, order.start, order.end, cache.granules)
+        download = make_plan(source, *wanted, cache.granules)
     _check_disk(download.missing, cache.granules)
     return Plan(order, source, cache, tiles, download, window, computed, each)
 
