@@ -74,22 +74,71 @@ def quality_map(path: Path) -> Figure:
     bands, transform, crs = cog.read_reduced(path, LARGEST_PIXELS)
     figure = Figure(figsize=(7.2, 4.4), layout="constrained")
     residual, flags = (figure.add_subplot(1, 2, index, projection=_SINUSOIDAL) for index in (1, 2))
-    magnitudes = np.abs(bands[1][np.isfinite(bands[1])])
+    _draw_residual(figure, residual, Raster(bands[1], transform, crs))
+    _draw_flags(flags, Raster(bands[2], transform, crs))
+    return figure
+
+
+def _draw_residual(figure: Figure, axes: GeoAxes, residual_k: Raster) -> None:
+    magnitudes = np.abs(residual_k.values[np.isfinite(residual_k.values)])
     largest = float(np.percentile(magnitudes, 99.0)) if magnitudes.size else 1.0
-    image = _draw(
-        residual, Raster(bands[1], transform, crs), DIFFERENCE_COLOURS, Normalize(-largest, largest)
-    )
-    residual.set_title("Degraded map − 1 km LST")
-    figure.colorbar(image, ax=residual, label="residual (K)", location="bottom")
+    image = _draw(axes, residual_k, DIFFERENCE_COLOURS, Normalize(-largest, largest))
+    axes.set_title("Degraded map − 1 km LST")
+    figure.colorbar(image, ax=axes, label="residual (K)", location="bottom")
+
+
+def _draw_flags(axes: GeoAxes, flags: Raster) -> None:
     edges = np.arange(len(_FLAG_NAMES) + 1) - 0.5
-    colours = ListedColormap(_FLAG_COLOURS)
-    _draw(flags, Raster(bands[2], transform, crs), colours, BoundaryNorm(edges, len(_FLAG_NAMES)))
-    flags.set_title("Validity")
+    _draw(axes, flags, ListedColormap(_FLAG_COLOURS), BoundaryNorm(edges, len(_FLAG_NAMES)))
+    axes.set_title("Validity")
     handles = [
         LegendPatch(facecolor=c, edgecolor="#777777", label=n)
         for n, c in zip(_FLAG_NAMES, _FLAG_COLOURS, strict=True)
     ]
-    flags.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2)
+    axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2)
+
+
+@styled
+def input_and_map(lst: Raster, path: Path) -> Figure:
+    """The 1 km LST that a map was made of beside the map, in the same colours.
+
+    Parameters
+    ----------
+    lst : Raster
+        Of the map's area, kelvin.
+    path : Path
+        Of the map.
+    """
+    bands, transform, crs = cog.read_reduced(path, LARGEST_PIXELS)
+    norm = Normalize(*np.nanpercentile(bands[0], [1.0, 99.0]))
+    figure = Figure(figsize=(7.2, 4.0), layout="constrained")
+    left, right = (figure.add_subplot(1, 2, index, projection=_SINUSOIDAL) for index in (1, 2))
+    _draw(left, lst, LST_COLOURS, norm)
+    left.set_title("What MODIS measured, 1 km")
+    image = _draw(right, Raster(bands[0], transform, crs), LST_COLOURS, norm)
+    right.set_title("The map, 250 m")
+    figure.colorbar(image, ax=[left, right], label="LST (K)", location="bottom", shrink=0.6)
+    return figure
+
+
+@styled
+def trust_map(path: Path) -> Figure:
+    """A map's validity flag, and its uncertainty; of a method without one the residual at 1 km instead."""
+    bands, transform, crs = cog.read_reduced(path, LARGEST_PIXELS)
+    figure = Figure(figsize=(7.2, 4.4), layout="constrained")
+    flags, right = (figure.add_subplot(1, 2, index, projection=_SINUSOIDAL) for index in (1, 2))
+    _draw_flags(flags, Raster(bands[2], transform, crs))
+    if len(bands) > 3:
+        image = _draw(
+            right,
+            Raster(bands[3], transform, crs),
+            "viridis",
+            Normalize(*np.nanpercentile(bands[3], [1, 99])),
+        )
+        right.set_title("Uncertainty, one deviation")
+        figure.colorbar(image, ax=right, label="uncertainty (K)", location="bottom")
+    else:
+        _draw_residual(figure, right, Raster(bands[1], transform, crs))
     return figure
 
 

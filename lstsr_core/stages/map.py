@@ -13,7 +13,7 @@ from lstsr_core.base.errors import InputError
 from lstsr_core.figures import panels
 from lstsr_core.maps import quicklook
 from lstsr_core.maps.area import to_degrees
-from lstsr_core.maps.predict import predict_granule, read_area
+from lstsr_core.maps.predict import Summary, predict_granule, read_area
 from lstsr_core.modis.day_pairs import LST_KINDS, granule_pairs, newest_granules
 from lstsr_core.modis.granule import read_rgb
 from lstsr_core.modis.names import GranuleName
@@ -86,8 +86,13 @@ def make_map(settings: Map) -> pd.DataFrame:
     summary = predict_granule(*granules, settings.directory / "map.tif", settings.request)
     content = {name: value for name, value in asdict(summary).items() if name not in ("out", "made")}
     write_json(settings, "map.json", {"made": True, "method": settings.method, **content})
+    return summary_table(summary, settings.method)
+
+
+def summary_table(summary: Summary, method: str) -> pd.DataFrame:
+    """How large a map is, how much of it is valid, how warm, how consistent, and its warnings."""
     rows = {
-        "method": panels.label(settings.method),
+        "method": panels.label(method),
         "pixels of 250 m (rows × columns)": f"{summary.rows} × {summary.columns}",
     }
     rows |= {f"share: {meaning}": f"{share:.4f}" for meaning, share in summary.shares.items() if share}

@@ -29,6 +29,7 @@ UPSTREAM = {
     "10_ablation": ["01_download"],
     "11_atlas": ["01_download", "04_sharpening", "06_aster_evaluation"],
     "13_better_map": ["01_download", "04_sharpening"],
+    "14_your_map": [],
 }
 UPSTREAM["12_structure"] = list(UPSTREAM)  # it runs last, for it counts the files of all the others
 """The notebooks in order, each with those whose results it may read."""
@@ -43,6 +44,7 @@ COMMITTED = {
     "10_ablation": [SCENES, TRAINING_SETTINGS, ABLATION],
     "11_atlas": [],
     "13_better_map": [SCENES, BETTER_MAP, PACKAGE_WEIGHTS],
+    "14_your_map": [PACKAGE_WEIGHTS],
 }
 COMMITTED["12_structure"] = list(
     dict.fromkeys(directory for directories in COMMITTED.values() for directory in directories)

@@ -33,7 +33,7 @@ from lstsr_core.networks.settings import (
     Upsampling,
     settings_of,
 )
-from lstsr_core.sharpening.methods import METHODS, Options, check_methods
+from lstsr_core.sharpening.methods import DEFAULT_METHOD, METHODS, Options, check_methods
 
 Mtf = Annotated[
     Number, Field(gt=0.0, lt=1.0, description="transfer of the sensor's PSF at the 1 km Nyquist frequency")
@@ -476,6 +476,36 @@ class Map(NotebookParameters):
         return Request(self.method, weights, self.layer, bounds, shape, seed=self.seed, threads=self.threads)
 
 
+class YourMap(NotebookParameters):
+    """14_your_map: from a place and a day to a map."""
+
+    notebook = "14_your_map"
+    place: Annotated[str, AfterValidator(_box)] = Field(
+        "3.2,46.0,4.0,46.6", min_length=1, description="west,south,east,north in degrees"
+    )
+    day: Day = Field("2019-07-19", description="of the granules, YYYY-MM-DD")
+    method: Annotated[str, AfterValidator(_known_method)] = Field(
+        DEFAULT_METHOD, description=f"one of {', '.join(METHODS)}"
+    )
+    source: Literal["sample", "earthdata", "mirror"] = Field(
+        "sample", description="of the granules: the simulator, NASA's archive, or a mirror of it"
+    )
+    satellite: Literal["terra", "aqua"] = Field("terra", description="whose granules")
+    product: Literal["MOD21A1", "MOD11A1"] = Field("MOD21A1", description="family of the LST's product")
+    cache: OptionalText = Field(
+        "", description="where granules stay, relative to the project; below the run's directory if empty"
+    )
+    threads: int = Field(2, ge=1, le=MOST_THREADS, description="of the CPU, for networks")
+
+    @property
+    def date(self) -> dt.date:
+        return parse_day(self.day)
+
+    @property
+    def request(self) -> Request:
+        return Request(self.method, threads=self.threads)
+
+
 class Structure(NotebookParameters):
     """12_structure: the network and the run, drawn from the code itself."""
 
@@ -518,5 +548,5 @@ _NOTEBOOKS: list[type[NotebookParameters]] = [
     Fourier,
     AsterEvaluation,
 ]
-_NOTEBOOKS += [Map, Findings, Weights, Ablation, Atlas, BetterMap, Structure]
+_NOTEBOOKS += [Map, Findings, Weights, Ablation, Atlas, BetterMap, YourMap, Structure]
 BY_NOTEBOOK = {parameters.notebook: parameters for parameters in _NOTEBOOKS}

@@ -26,7 +26,8 @@ NAMES = [
     "06_aster_evaluation",
     "07_map",
 ]
-NAMES += ["08_findings", "09_weights", "10_ablation", "11_atlas", "13_better_map", "12_structure"]
+NAMES += ["08_findings", "09_weights", "10_ablation", "11_atlas"]
+NAMES += ["13_better_map", "14_your_map", "12_structure"]
 SETTINGS = [
     "01_download.windows=2", "01_download.pairs=2", '01_download.days=["2018-07-19"]', "03_training.epochs=1",
     "03_training.threads=1", "06_aster_evaluation.protocol=georeferenced", "07_map.threads=1",
