@@ -114,7 +114,7 @@ def input_and_map(lst: Raster, path: Path) -> Figure:
     figure = Figure(figsize=(7.2, 4.0), layout="constrained")
     left, right = (figure.add_subplot(1, 2, index, projection=_SINUSOIDAL) for index in (1, 2))
     _draw(left, lst, LST_COLOURS, norm)
-    left.set_title("What MODIS measured, 1 km")
+    left.set_title("What went in, 1 km")
     image = _draw(right, Raster(bands[0], transform, crs), LST_COLOURS, norm)
     right.set_title("The map, 250 m")
     figure.colorbar(image, ax=[left, right], label="LST (K)", location="bottom", shrink=0.6)
