@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """The command line, ``lstsr``: each command reads its
 options, calls the package, and says what came of it."""
 
@@ -11,6 +12,7 @@ import select
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +20,11 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from tqdm import tqdm
 
+from lstsr_core.base.completion import complete, registered_names
 from lstsr_core.base.errors import InputError
 from lstsr_core.base.progress import announce_terminal, bar
+from lstsr_core.base.project import PROJECT, resolve
+from lstsr_core.base.report import INTERRUPTED, Report
 from lstsr_core.base.text import parse_day
 
 if TYPE_CHECKING:
@@ -27,6 +32,8 @@ if TYPE_CHECKING:
     from lstsr_core.geo.shorelines import Extent
     from lstsr_core.maps.days import Order, Outcome, Plan
     from lstsr_core.maps.place import Place
+    from lstsr_core.maps.plan import MapPlan
+    from lstsr_core.maps.predict import Summary
 
 TRACEBACK_VARIABLE = "LSTSR_TRACEBACK"
 """Set, it makes every command that fails show where."""
@@ -39,6 +46,20 @@ BOOK_COMMANDS = {
     "store": "lstsr-book store",
 }
 """Commands that `lstsr` had before the book got a program of its own, and their names there."""
+
+EXIT_CODES = {
+    0: "done",
+    1: "input that cannot be used, or a place or a machine that could not serve: one line says which",
+    2: "words that are no command or option of it, with the usage",
+    70: "a fault of the program",
+    130: "stopped by Ctrl-C",
+    141: "who read the output has gone",
+}
+
+WITH_DOCUMENT = (
+    "card", "coverage", "download", "evaluate", "fetch", "map", "patches", "predict", "verify", "where",
+)  # fmt: skip
+"""Commands whose result a script wants: they take ``--json``."""
 
 
 class _HelpWithMethods(argparse.Action):
@@ -62,13 +83,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; what stops it is one line on standard
     error, and the exit code as `run_command` gives it."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    parser = make_parser()
+    complete(parser, COMPLETED)
     if words and words[0] in BOOK_COMMANDS:
         print(
             f"lstsr: '{words[0]}' is a command of the book's own program: {BOOK_COMMANDS[words[0]]}",
             file=sys.stderr,
         )
         return 1
-    return run_command(make_parser(), words)
+    return run_command(parser, words)
 
 
 def run_command(parser: argparse.ArgumentParser, words: Sequence[str]) -> int:
@@ -77,17 +100,22 @@ def run_command(parser: argparse.ArgumentParser, words: Sequence[str]) -> int:
     Returns
     -------
     int
-        0, or 1: input that cannot be used, or a place or a machine that could not serve; 70: a fault of the
-        program; 130: Ctrl-C; 141: who read the output has gone.
+        One of `EXIT_CODES`; 2 leaves by argparse's SystemExit.
     """
     _prepare_streams()
+    report = Report()
     options = argparse.Namespace(command=None)
     try:
         try:
             parsed, surplus = parser.parse_known_args(words)
             _check_surplus(parser, words, surplus)
             options = parsed
-            return int(options.command(options))
+            options.report = report
+            report.command, report.as_json = words[0], getattr(options, "json", False)
+            with report.apart():
+                code = int(options.command(options))
+            report.write(code)
+            return code
         except SystemExit as end:
             if options.command is None:  # argparse's own, with its message
                 raise
@@ -102,6 +130,8 @@ def run_command(parser: argparse.ArgumentParser, words: Sequence[str]) -> int:
             "lstsr: stopped" + ("; the same command goes on where it was" if resumes else ""),
             file=sys.stderr,
         )
+        with suppress(OSError):
+            report.write(130, INTERRUPTED)
         return 130
     except Exception as error:
         if _output_is_refused() and isinstance(error, BrokenPipeError):
@@ -109,7 +139,10 @@ def run_command(parser: argparse.ArgumentParser, words: Sequence[str]) -> int:
         if os.environ.get(TRACEBACK_VARIABLE):
             traceback.print_exception(error)
         code, line = _explain(error, words)
-        print("lstsr:", " ".join(line.split()), file=sys.stderr)
+        line = " ".join(line.split())
+        print("lstsr:", line, file=sys.stderr)
+        with suppress(OSError):  # what stopped it may be that nothing can be printed
+            report.write(code, line)
         return code
 
 
@@ -196,7 +229,10 @@ def _check_surplus(parser: argparse.ArgumentParser, arguments: Sequence[str], su
 def make_parser() -> argparse.ArgumentParser:
     """Every command with its options, as the command line reads them."""
     parser = argparse.ArgumentParser(
-        prog="lstsr", description="Land surface temperature super-resolution: the paper's companion."
+        prog="lstsr",
+        description="Land surface temperature super-resolution: the paper's companion.",
+        epilog="\n".join(["exit codes:", *(f"  {code:<5}{meaning}" for code, meaning in EXIT_CODES.items())]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="command")
 
@@ -499,7 +535,41 @@ def make_parser() -> argparse.ArgumentParser:
     )
     verify.set_defaults(command=_verify)
     verify.add_argument("directory", type=Path)
+    for name in WITH_DOCUMENT:
+        commands.choices[name].add_argument(
+            "--json", action="store_true",
+            help="print one JSON document on standard output, and all else on standard error",
+        )  # fmt: skip
     return parser
+
+
+def _methods() -> list[str]:
+    """Names of all methods, the user's own among them, without a library that a method needs."""
+    own = os.environ.get("LSTSR_METHODS")
+    sources = [Path(__file__).with_name("sharpening") / "methods.py", *([resolve(own)] if own else [])]
+    return [name for source in sources for name in registered_names(source, "method")]
+
+
+def _profiles() -> list[str]:
+    return sorted(path.stem for path in (PROJECT / "data" / "params").glob("*.yaml"))
+
+
+def _products() -> tuple[str, ...]:
+    from lstsr_core.modis.products import DOWNLOADABLE
+
+    return DOWNLOADABLE
+
+
+COMPLETED = {
+    "--method": _methods,
+    "--methods": lambda: [*_methods(), "all"],
+    "--model": lambda: ["sif-cnn-sr1", "sif-cnn-sr2", "sc-unet", "aster-unet", "all"],
+    "--product": _products,
+    "--profile": _profiles,
+    "--protocol": lambda: ["georeferenced", "published", "registered"],
+    "--source": lambda: ["earthdata", "mirror", "sample"],
+}
+"""What a shell completes after an option that takes a name."""
 
 
 def _add_map(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -673,10 +743,11 @@ def _fetch(options: argparse.Namespace) -> int:
     directory = published.fetch(published.user_cache(), base_url)
     absent = [name for name in published.registry() if not (directory / name).is_file()]
     print(directory)
+    options.report.result = {"directory": directory, "absent": absent}
     if absent:
-        print(
-            f"lstsr: {len(absent)} of {len(published.registry())} published files are not there yet",
-            file=sys.stderr,
+        options.report.warn(
+            f"{len(absent)} of {len(published.registry())} published files are not there yet; the same"
+            " command fetches those that are missing"
         )
     return int(bool(absent))
 
@@ -699,10 +770,13 @@ def _download(options: argparse.Namespace) -> int:
         source, products, tiles, parse_day(options.start), parse_day(options.end), options.out
     )
     if options.dry_run:
-        print(download.estimate(source, plan, options.threads))
+        estimate = download.estimate(source, plan, options.threads)
+        options.report.result = {"directory": options.out, **asdict(estimate)}
+        print(estimate)
         return 0
     result = download.download(source, plan, options.out, options.threads, stop)
-    _tell_failures(result)
+    _tell_failures(result, options.report)
+    options.report.result = {"directory": options.out, **asdict(result)}
     if result.unchecked and options.source != "sample":
         print(
             f"{len(result.unchecked)} granules have no checksum in the archive; size and content alone were"
@@ -713,13 +787,21 @@ def _download(options: argparse.Namespace) -> int:
     return int(bool(result.failed or result.untried))
 
 
-def _tell_failures(result: Result) -> None:
+def _tell_failures(result: Result, report: Report) -> None:
     for reason in result.failed.values():
-        print("lstsr:", " ".join(reason.split()), file=sys.stderr)
+        report.warn(" ".join(reason.split()))
     if result.untried:
-        print(
-            f"lstsr: {len(result.untried)} more granules were not tried, since nothing came any more",
-            file=sys.stderr,
+        report.warn(
+            f"{len(result.untried)} more granules were not tried, since nothing came any more; the same"
+            " command goes on with them"
+        )
+
+
+def _check_pairs(directory: Path) -> None:
+    if not directory.is_dir():
+        raise InputError(
+            f"{directory}: no such directory; expected ASTER–MODIS pairs there. 'lstsr fetch' brings the"
+            " published ones, and prints where."
         )
 
 
@@ -743,9 +825,10 @@ def _train(options: argparse.Namespace) -> int:
         if not 1 <= options.threads <= MOST_THREADS:
             raise InputError(f"--threads is {options.threads}; expected 1 to {MOST_THREADS}.")
         trainings = [settings.model_copy(update={"threads": options.threads}) for settings in trainings]
-    directory = options.pairs or options.patches
-    if not directory.is_dir():
-        raise InputError(f"{directory}: no such directory.")
+    if options.pairs is not None:
+        _check_pairs(options.pairs)
+    elif not options.patches.is_dir():
+        raise InputError(f"{options.patches}: no such directory; 'lstsr patches' cuts some.")
     if options.folds is not None and options.pairs is None:
         raise InputError(
             "--folds needs --pairs: folds are of pairs, each judged by the network that has not seen it."
@@ -805,8 +888,7 @@ def _fine_tune(options: argparse.Namespace) -> int:
     if options.threads is not None:
         values |= {"threads": options.threads}
     settings = fine_tuning.FineTuningSettings.check(values, where)
-    if not options.pairs.is_dir():
-        raise InputError(f"{options.pairs}: no such directory.")
+    _check_pairs(options.pairs)
     endings = ("safetensors", cross_validation.CHECKPOINT, "curves.csv")
     written = [FOLDS_TABLE, *(f"{settings.model}.{ending}" for ending in endings)]
     check_outputs(options, *(options.out / name for name in written))
@@ -837,6 +919,7 @@ def _card(options: argparse.Namespace) -> int:
 
         stored = read_card(options.weights)
         card = {"statistics": stored["statistics"], **stored}
+    options.report.result = card
     print(
         yaml.safe_dump(card, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120), end=""
     )
@@ -876,8 +959,7 @@ def _register(options: argparse.Namespace) -> int:
     from lstsr_core.base.outputs import check_outputs
     from lstsr_core.evaluation import registration_report as report
 
-    if not options.pairs.is_dir():
-        raise InputError(f"{options.pairs}: no such directory; expected ASTER–MODIS pairs there.")
+    _check_pairs(options.pairs)
     check_outputs(
         options,
         *(options.out / name for name in (report.SHIFTS_TABLE, report.CONSTANT_FILE, report.GROUPS_TABLE)),
@@ -892,9 +974,9 @@ def _calibrate(options: argparse.Namespace) -> int:
     from lstsr_core.base.outputs import check_outputs
     from lstsr_core.evaluation.calibration import calibrate, note_in_card
 
-    for directory in (options.pairs, options.folds):
-        if not directory.is_dir():
-            raise InputError(f"{directory}: no such directory.")
+    _check_pairs(options.pairs)
+    if not options.folds.is_dir():
+        raise InputError(f"{options.folds}: no such directory; 'lstsr train --folds' writes one.")
     check_outputs(options, options.out)
     if options.weights is not None and not options.weights.is_file():
         raise InputError(f"{options.weights}: no such file; expected aster-unet.safetensors.")
@@ -915,9 +997,9 @@ def _coverage(options: argparse.Namespace) -> int:
     from lstsr_core.evaluation.table import write_table
     from lstsr_core.sharpening.methods import check_methods
 
-    for directory in (options.pairs, options.weights):
-        if directory is not None and not directory.is_dir():
-            raise InputError(f"{directory}: no such directory.")
+    _check_pairs(options.pairs)
+    if options.weights is not None and not options.weights.is_dir():
+        raise InputError(f"{options.weights}: no such directory; 'lstsr train --folds' writes one.")
     check_outputs(options, options.out)
     methods = check_methods(options.methods.split(",")) if options.methods else coverage.with_uncertainty()
     table = coverage.judge(options.pairs, options.scenes, options.weights, methods)
@@ -925,6 +1007,7 @@ def _coverage(options: argparse.Namespace) -> int:
     for row in table[table["quarter"].isna()].to_dict("records"):
         shares = ", ".join(f"{row[name]:.1%} {name.replace('_', ' ')}" for name in coverage.WITHIN)
         print(f"{row['method']}, {row['part']}: {shares} standard deviations")
+    options.report.result = {"table": options.out, "shares": table.to_dict("records")}
     print(f"{options.out}: coverage written")
     return 0
 
@@ -948,7 +1031,9 @@ def _patches(options: argparse.Namespace) -> int:
         *(directory / name for name in ("patches.csv", "granules.csv", "statistics.json", "failures.csv")),
     )
     if options.dry_run:
-        print(plan(options.granules, directory, settings, options.product))
+        cutting = plan(options.granules, directory, settings, options.product)
+        options.report.result = {"directory": directory, **asdict(cutting)}
+        print(cutting)
         return 0
     arguments = (
         options.granules,
@@ -962,10 +1047,17 @@ def _patches(options: argparse.Namespace) -> int:
     if options.workers is None and options.scheduler is None:
         tables = update(*arguments)
         for reason in tables.failures.values():
-            print(f"lstsr: left out: {reason}", file=sys.stderr)
+            options.report.warn(f"left out: {reason}")
     else:
         tables = cut_all(*arguments, scheduler=options.scheduler, workers=options.workers)
     training = int((tables.patches["split"] == "train").sum())
+    options.report.result = {
+        "directory": directory,
+        "patches": len(tables.patches),
+        "granules": len(tables.granules),
+        "training": training,
+        "failed": dict(tables.failures),
+    }
     print(
         f"{directory}: {len(tables.patches)} patches of {len(tables.granules)} LST granules, {training} of"
         " them to train on"
@@ -990,8 +1082,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     lpips = load_lpips(options.lpips_weights)
     if options.weights is not None and not options.weights.is_dir():
         raise InputError(f"{options.weights}: no such directory; expected weights files there.")
-    if not options.pairs.is_dir():
-        raise InputError(f"{options.pairs}: no such directory; expected ASTER–MODIS pairs there.")
+    _check_pairs(options.pairs)
     check_outputs(options, options.out)
     check_writable(options.out)
     everything = options.scenes == "all"
@@ -1013,24 +1104,34 @@ def _evaluate(options: argparse.Namespace) -> int:
     )  # fmt: skip
     table = results.table()
     write_table(table, options.out)
+    report: Report = options.report
     if not lpips.available:
-        print(f"lpips: empty column. {lpips.reason}", file=sys.stderr)
+        report.warn(f"lpips: empty column. {lpips.reason}", prefix="")
     empty = table[~table["scene"].isin(list(results.failures)) & (table["status"] != "ok")]
     for (protocol, name, status), group in empty.groupby(["protocol", "method", "status"], sort=False):
         hint = " (give --weights a directory that has them)" if status == WEIGHTS_MISSING else ""
         scenes = (
             "all scenes" if len(group) == table["scene"].nunique() else f"scene {', '.join(group['scene'])}"
         )
-        print(f"{name}, {protocol}, {scenes}: row empty: {status}{hint}", file=sys.stderr)
+        report.warn(f"{name}, {protocol}, {scenes}: row empty: {status}{hint}", prefix="")
     for name, group in table[table["in_sample"].eq(True)].groupby("method", sort=False):
-        print(
+        report.warn(
             f"{name!s}: trained on {group['scene'].nunique()} of these scenes; their rows are in-sample",
-            file=sys.stderr,
+            prefix="",
         )
     for pair_id, remarks in results.remarks.items():
-        print(f"pair {pair_id}: {remarks}", file=sys.stderr)
+        report.warn(f"pair {pair_id}: {remarks}", prefix="")
     for pair_id, reason in results.failures.items():
-        print(f"lstsr: pair {pair_id} left out: {reason}", file=sys.stderr)
+        report.warn(f"pair {pair_id} left out: {reason}")
+    judged = table[table["status"] == "ok"].groupby(["protocol", "method"], sort=False, observed=True)
+    means = judged.mean(numeric_only=True).assign(scenes=judged["scene"].nunique()).reset_index()
+    report.result = {
+        "table": options.out,
+        "rows": len(table),
+        "pairs": len(ids),
+        "failed": dict(results.failures),
+        "means": means.to_dict("records"),
+    }
     print(f"{options.out}: {len(table)} rows, {len(ids) - len(results.failures)} of {len(ids)} pairs")
     return 1 if results.failures else 0
 
@@ -1049,7 +1150,7 @@ def _predict(options: argparse.Namespace) -> int:
     if (options.granules is None) == (options.lst is None or ndvi is None):
         raise InputError(
             "expected --lst with --reflectance or --ndvi, or --granules: two files for one map, or a"
-            " directory for many."
+            " directory for many. 'lstsr map' takes a place and a day, and fetches the files."
         )
     bounds = parse_bounds(options.bounds) if options.bounds else None
     if options.granules is not None:
@@ -1067,13 +1168,15 @@ def _predict(options: argparse.Namespace) -> int:
     if options.dry_run:
         plan = plan_granule(options.lst, ndvi, request)
         for warning in plan.warnings:
-            print(f"lstsr: {warning}", file=sys.stderr)
+            options.report.warn(warning)
+        options.report.result = {"path": options.out, **_without_warnings(plan)}
         print(plan)
         return 0
     check_writable(options.out)
     summary = predict(options.lst, ndvi, options.out, request)
     for warning in summary.warnings:
-        print(f"lstsr: {warning}", file=sys.stderr)
+        options.report.warn(warning)
+    options.report.result = {"maps": [_map_document(summary)]}
     print(summary)
     return 0
 
@@ -1082,6 +1185,7 @@ def _predict_many(options: argparse.Namespace, bounds: Extent | None) -> int:
     from lstsr_core.base.outputs import check_outputs
     from lstsr_core.maps.batch import FAILURES_FILE, SETTINGS_FILE
     from lstsr_core.maps.jobs import DIGESTS_FILE, NOTHING_FILE, map_job
+    from lstsr_core.maps.predict import Summary
     from lstsr_core.maps.request import Request
     from lstsr_core.modis.geotiff import Encoding
 
@@ -1111,7 +1215,10 @@ def _predict_many(options: argparse.Namespace, bounds: Extent | None) -> int:
     )
     job = map_job(options.granules, options.out, request, options.product)
     if options.dry_run:
-        print(job.estimate(scheduler=options.scheduler, workers=options.workers))
+        estimate = job.estimate(scheduler=options.scheduler, workers=options.workers)
+        minutes = None if estimate.trial is None else estimate.minutes
+        options.report.result = {"directory": options.out, **asdict(estimate), "minutes": minutes}
+        print(estimate)
         return 0
     outcomes = job.run(scheduler=options.scheduler, workers=options.workers)
     names: dict[str, list[str]] = {}
@@ -1119,14 +1226,20 @@ def _predict_many(options: argparse.Namespace, bounds: Extent | None) -> int:
         for warning in getattr(outcome.result, "warnings", ()):
             names.setdefault(warning, []).append(outcome.name)
     for warning, warned in names.items():
-        print(
-            f"lstsr: {warned[0]}{f' and {len(warned) - 1} more' * (len(warned) > 1)}: {warning}",
-            file=sys.stderr,
-        )
+        options.report.warn(f"{warned[0]}{f' and {len(warned) - 1} more' * (len(warned) > 1)}: {warning}")
     failed = sum(outcome.failed for outcome in outcomes)
     nothing = job.count("nothing") + sum(outcome.nothing for outcome in outcomes)
     new = sum(getattr(outcome.result, "made", False) for outcome in outcomes)
     there = len(job.states) - new - failed - nothing
+    options.report.result = {
+        "directory": options.out,
+        "maps": [
+            _map_document(outcome.result) for outcome in outcomes if isinstance(outcome.result, Summary)
+        ],
+        "there_already": there,
+        "failed": {outcome.name: outcome.reason for outcome in outcomes if outcome.failed},
+        "with_nothing_to_map": nothing,
+    }
     summary = f"{new} maps made, {there} there already, {failed} failed"
     print(f"{options.out}: {summary}{f', {nothing} with nothing to map' if nothing else ''}")
     return int(failed > 0)
@@ -1145,12 +1258,37 @@ def _map(options: argparse.Namespace) -> int:
     source = open_source(options.source, patience, stop, options.url, options.path)
     plan = plan_maps(order, source, options.cache or default_directory())
     if options.dry_run:
-        return _tell_plan(plan)
+        return _tell_plan(plan, options.report)
     result = download(plan.source, plan.download, plan.cache.granules, DOWNLOADS_AT_ONCE, stop)
-    _tell_failures(result)
+    _tell_failures(result, options.report)
+    options.report.result = {**_place_document(plan), "fetched": result.fetched}
     code = _make_maps(plan, options)
+    options.report.result["cache"] = plan.cache.document
     print(plan.cache)
     return code
+
+
+def _place_document(plan: Plan) -> dict[str, Any]:
+    return {
+        "place": plan.order.place.name,
+        "tiles": [str(tile) for tile in plan.own_tiles],
+        "margin_tiles": [str(tile) for tile in plan.tiles if tile not in plan.own_tiles],
+        "source": plan.source.name,
+    }
+
+
+def _map_document(summary: Summary) -> dict[str, Any]:
+    """A map as a document has it."""
+    from lstsr_core.maps.predict import picture_of
+
+    picture = picture_of(summary.out)
+    fields = _without_warnings(summary)
+    return {"path": fields.pop("out"), "picture": picture if picture.is_file() else None, **fields}
+
+
+def _without_warnings(record: Summary | MapPlan) -> dict[str, Any]:
+    """The fields of what a command prints, less its warnings, which a document holds once for all."""
+    return {name: value for name, value in asdict(record).items() if name != "warnings"}
 
 
 def _order(options: argparse.Namespace) -> Order:
@@ -1193,8 +1331,10 @@ def _place(options: argparse.Namespace) -> Place:
     return Place.box(options.place)
 
 
-def _tell_plan(plan: Plan) -> int:
+def _tell_plan(plan: Plan, report: Report) -> int:
     from lstsr_core.base.errors import NoResult
+    from lstsr_core.download.download import estimate
+    from lstsr_core.maps.days import DOWNLOADS_AT_ONCE
 
     days = plan.order.days
     warnings: list[str] = []
@@ -1207,7 +1347,14 @@ def _tell_plan(plan: Plan) -> int:
     if len(reasons) == len(days):
         raise InputError(reasons[0])
     for line in dict.fromkeys([*reasons, *warnings]):
-        print(f"lstsr: {line}", file=sys.stderr)
+        report.warn(line)
+    report.result = {
+        **_place_document(plan),
+        "days": days,
+        "download": estimate(plan.source, plan.download, DOWNLOADS_AT_ONCE),
+        "map": _without_warnings(plan.each),
+        "cache": plan.cache.document,
+    }
     print(plan)
     return 0
 
@@ -1220,32 +1367,50 @@ def _make_maps(plan: Plan, options: argparse.Namespace) -> int:
 
         outcomes = map_store(plan, options.out)
         if outcomes is None:
+            options.report.result["store"] = {"path": options.out, "made": False}
             print(f"{options.out}: was there already")
             return 0
-        code = _tell_outcomes(options.out, outcomes)
+        code = _tell_outcomes(options.out, outcomes, options.report)
+        options.report.result["store"] = {"path": None if code else options.out, "made": not code}
+        for day in options.report.result["days"]:  # its maps were files on the way into the store
+            day["map"] = day["map"] and {**day["map"], "path": None}
         if code:
-            print(f"lstsr: {options.out}: not written, since days failed", file=sys.stderr)
+            options.report.warn(
+                f"{options.out}: not written, since days failed; the same command tries them again"
+            )
         return code
     if options.date is None:
-        return _tell_outcomes(options.out, list(map_days(plan, options.out)))
+        return _tell_outcomes(options.out, list(map_days(plan, options.out)), options.report)
     summary = map_day(plan, plan.order.start, options.out)
     for warning in summary.warnings:
-        print(f"lstsr: {warning}", file=sys.stderr)
+        options.report.warn(warning)
+    options.report.result["days"] = [
+        {"day": plan.order.start, "map": _map_document(summary), "failed": False, "reason": None}
+    ]
     print(summary)
     return 0
 
 
-def _tell_outcomes(out: Path, outcomes: Sequence[Outcome]) -> int:
+def _tell_outcomes(out: Path, outcomes: Sequence[Outcome], report: Report) -> int:
     """Say what became of many days, and give the exit code: 1 where one failed, or nothing was mapped."""
     days: dict[str, list[str]] = {}
     for outcome in outcomes:
         for warning in outcome.summary.warnings if outcome.summary is not None else ():
             days.setdefault(warning, []).append(str(outcome.day))
         if outcome.reason:
-            print(f"lstsr: {'' if outcome.failed else 'nothing to map: '}{outcome.reason}", file=sys.stderr)
+            report.warn(f"{'' if outcome.failed else 'nothing to map: '}{outcome.reason}")
     for warning, warned in days.items():
         more = f" and {len(warned) - 1} more" * (len(warned) > 1)
-        print(f"lstsr: {warned[0]}{more}: {warning}", file=sys.stderr)
+        report.warn(f"{warned[0]}{more}: {warning}")
+    report.result["days"] = [
+        {
+            "day": outcome.day,
+            "map": None if outcome.summary is None else _map_document(outcome.summary),
+            "failed": outcome.failed,
+            "reason": outcome.reason or None,
+        }
+        for outcome in outcomes
+    ]
     made = sum(outcome.summary is not None and outcome.summary.made for outcome in outcomes)
     there = sum(outcome.summary is not None for outcome in outcomes) - made
     failed = sum(outcome.failed for outcome in outcomes)
@@ -1264,7 +1429,8 @@ def _where(options: argparse.Namespace) -> int:
         print(tile)
     sea = [str(tile) for tile in tiles if tile not in tiles_with_land()]
     if sea:
-        print(f"lstsr: {', '.join(sea)}: no land, of which alone there are granules", file=sys.stderr)
+        options.report.warn(f"{', '.join(sea)}: no land, of which alone there are granules")
+    options.report.result = {"tiles": [str(tile) for tile in tiles], "without_land": sea}
     return 0
 
 
@@ -1272,12 +1438,22 @@ def _verify(options: argparse.Namespace) -> int:
     from lstsr_core.pairs import published
 
     if not options.directory.is_dir():
-        raise InputError(f"{options.directory}: no such directory.")
+        raise InputError(
+            f"{options.directory}: no such directory; 'lstsr fetch' brings what is published, and prints"
+            " where."
+        )
     files = published.verify(options.directory)
-    for name in files.loc[files["status"] == "differs from the registry", "file"]:
+    differing = list(files.loc[files["status"] == "differs from the registry", "file"])
+    for name in differing:
         print(f"{name}: differs from the registry")
-    print(files.groupby(["kind", "status"]).size().rename("files").reset_index().to_string(index=False))
-    return int((files["status"] == "differs from the registry").any())
+    counts = files.groupby(["kind", "status"]).size().rename("files").reset_index()
+    options.report.result = {
+        "directory": options.directory,
+        "counts": counts.to_dict("records"),
+        "differing": differing,
+    }
+    print(counts.to_string(index=False))
+    return int(bool(differing))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TextIO, TypeVar
 
 from tqdm import tqdm
@@ -25,14 +26,24 @@ class _NamedTerminalBar(tqdm):  # type: ignore[type-arg]  # not generic when the
             self.fp.close()
 
 
-def bar(items: Iterable[Item], description: str, unit: str) -> tqdm[Item]:
-    """Iterate over items with a bar on the terminal; without a terminal, in silence."""
-    return _bar(items, desc=description, unit=unit)
+def bar(items: Iterable[Item], description: str, unit: str, total: int | None = None) -> tqdm[Item]:
+    """Iterate over items with a bar on the terminal that tells the time left; without a terminal, in silence.
+
+    ``total`` is their number, where they have no length.
+    """
+    return _bar(items, desc=description, unit=unit, total=total)
 
 
 def counter(total: int | None, description: str, unit: str, begin: int = 0) -> tqdm[Any]:
     """A bar like that of `bar`, to be told of each step; bytes (``B``) are shown as kB, MB and so on."""
     return _bar(None, desc=description, unit=unit, total=total, initial=begin, unit_scale=unit == "B")
+
+
+@contextmanager
+def step(description: str) -> Iterator[None]:
+    """Name on the terminal what is done meanwhile and cannot be counted; without a terminal, in silence."""
+    with _bar(None, desc=description, bar_format="{desc} …"):
+        yield
 
 
 def _bar(items: Iterable[Item] | None, **options: Any) -> tqdm[Any]:

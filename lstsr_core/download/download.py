@@ -4,6 +4,7 @@ checksum and a look inside say that it is the granule."""
 from __future__ import annotations
 
 import datetime
+import itertools
 import shutil
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -16,7 +17,7 @@ from tqdm import tqdm
 
 from lstsr_core.base.errors import InputError
 from lstsr_core.base.locks import locked
-from lstsr_core.base.progress import counter
+from lstsr_core.base.progress import bar, counter
 from lstsr_core.download.manifest import Entry, enter, read_manifest
 from lstsr_core.download.sources import SOURCES, RemoteGranule, SampleSource, Source
 from lstsr_core.download.transfer import Patience, TransferError
@@ -133,27 +134,56 @@ def make_plan(
         )
     entries = read_manifest(directory)
     plan = DownloadPlan([], [])
-    for product in dict.fromkeys(products):
-        for tile in dict.fromkeys(tiles):
-            for granule in source.search(product, tile, start, end):
-                entry = entries.get(str(granule.name))
-                held = entry is not None and entry.fits(directory / entry.granule)
-                (plan.held if held else plan.missing).append(granule)
+    wanted = list(itertools.product(dict.fromkeys(products), dict.fromkeys(tiles)))
+    for product, tile in bar(wanted, f"Asking {source.name}", "list"):
+        for granule in source.search(product, tile, start, end):
+            entry = entries.get(str(granule.name))
+            held = entry is not None and entry.fits(directory / entry.granule)
+            (plan.held if held else plan.missing).append(granule)
     return plan
 
 
-def estimate(source: Source, plan: DownloadPlan, threads: int) -> str:
-    """What a download would fetch: granules, bytes and minutes, in one line."""
+@dataclass(frozen=True)
+class DownloadEstimate:
+    """What a download would fetch, in one line as text.
+
+    Attributes
+    ----------
+    held, missing : list of str
+        Granules that are here, and those to fetch.
+    bytes : int
+        Of those to fetch.
+    sizes_estimated : int
+        Of those to fetch, the ones whose size the archive does not state.
+    minutes : float
+        At `ASSUMED_RATE_BYTES_PER_S`.
+    """
+
+    held: list[str]
+    missing: list[str]
+    bytes: int
+    sizes_estimated: int
+    minutes: float
+
+    def __str__(self) -> str:
+        estimated = f", {self.sizes_estimated} sizes estimated" if self.sizes_estimated else ""
+        return (
+            f"{len(self.held) + len(self.missing)} granules: {len(self.held)} here, {len(self.missing)} to"
+            f" fetch; {self.bytes} bytes ({self.bytes / 1e9:.3g} GB{estimated}); {self.minutes:.1f} minutes"
+            f" at {ASSUMED_RATE_BYTES_PER_S / 1e6:.0f} MB/s"
+        )
+
+
+def estimate(source: Source, plan: DownloadPlan, threads: int) -> DownloadEstimate:
+    """What a download would fetch: granules, bytes and minutes."""
     check_threads(threads)
     with ThreadPoolExecutor(threads) as pool:
-        granules = list(pool.map(source.described, plan.missing))
+        described = pool.map(source.described, plan.missing)
+        granules = list(bar(described, "Asking for sizes", "granule", len(plan.missing)))
     unstated = [granule for granule in granules if granule.size is None]
     size = sum(granule.size or Product(granule.name.product).typical_bytes for granule in granules)
-    return (
-        f"{len(plan.held) + len(plan.missing)} granules: {len(plan.held)} here, {len(plan.missing)} to fetch;"
-        f" {size} bytes ({size / 1e9:.3g} GB{f', {len(unstated)} sizes estimated' if unstated else ''});"
-        f" {size / ASSUMED_RATE_BYTES_PER_S / 60:.1f} minutes at {ASSUMED_RATE_BYTES_PER_S / 1e6:.0f} MB/s"
-    )
+    held, missing = ([str(granule.name) for granule in part] for part in (plan.held, plan.missing))
+    return DownloadEstimate(held, missing, size, len(unstated), size / ASSUMED_RATE_BYTES_PER_S / 60)
 
 
 def download(
@@ -189,7 +219,7 @@ def download(
     _make_room(plan.missing, directory)
     waiting = iter(plan.missing)
     failures_in_a_row = 0
-    with counter(len(plan.missing), "Granules", "granule") as bar, ThreadPoolExecutor(threads) as pool:
+    with counter(len(plan.missing), "Granules", "granule") as progress, ThreadPoolExecutor(threads) as pool:
         running: dict[Future[_Brought], str] = {}
         try:
             while True:
@@ -214,7 +244,7 @@ def download(
                     (result.fetched if brought.fetched else result.held).append(name)
                     if not brought.checksum_known:
                         result.unchecked.append(name)
-                    bar.update()
+                    progress.update()
         except BaseException:
             stop.set()
             raise
@@ -263,8 +293,8 @@ def _fetch(source: Source, granule: RemoteGranule, part: Path) -> None:
     removed and fetched again from its beginning, once."""
     name = str(granule.name)
     for fetch in range(1, _WHOLE_FETCHES + 1):
-        with counter(granule.size, name, "B", part.stat().st_size if part.exists() else 0) as bar:
-            source.fetch(granule, part, _stepping(bar))
+        with counter(granule.size, name, "B", part.stat().st_size if part.exists() else 0) as progress:
+            source.fetch(granule, part, _stepping(progress))
         try:
             check_granule(part, granule)
         except InputError as error:
@@ -277,9 +307,9 @@ def _fetch(source: Source, granule: RemoteGranule, part: Path) -> None:
             return
 
 
-def _stepping(bar: tqdm[Any]) -> Callable[[int], None]:
+def _stepping(progress: tqdm[Any]) -> Callable[[int], None]:
     def advance(count: int) -> None:
-        bar.update(count)
+        progress.update(count)
 
     return advance
 

@@ -36,9 +36,19 @@ class Cache:
         numbers = rows.start, rows.stop, columns.start, columns.stop
         return self.directory / "sample" / "-".join(map(str, numbers))
 
+    @property
+    def sizes(self) -> list[int]:
+        """Bytes of each granule."""
+        return [path.stat().st_size for path in self.granules.glob("*.hdf")]
+
+    @property
+    def document(self) -> dict[str, Path | int]:
+        """Where the granules lie, how many, and their bytes."""
+        return {"directory": self.granules, "granules": len(self.sizes), "bytes": sum(self.sizes)}
+
     def __str__(self) -> str:
-        sizes = [path.stat().st_size for path in self.granules.glob("*.hdf")]
-        return f"cache: {self.granules}: {len(sizes)} granules, {sum(sizes) / 1e6:.1f} MB; may be deleted"
+        size_mb = sum(self.sizes) / 1e6
+        return f"cache: {self.granules}: {len(self.sizes)} granules, {size_mb:.1f} MB; may be deleted"
 
 
 def default_directory() -> Path:

@@ -176,7 +176,7 @@ class Plan:
             ) or " with ".join(product.short_name for product in products)
             raise NoResult(
                 f"{day}: {self.source.name} has no {absent} granule of {_listed(self.own_tiles)}; choose"
-                " another day or place."
+                " another day or place ('lstsr map' with --start and --end takes each day that there is)."
             )
         return pairs
 
@@ -262,7 +262,7 @@ def plan_maps(order: Order, source: Source, directory: Path) -> Plan:
     if not set(tiles) & set(place.tiles):
         raise InputError(
             f"{place.name}: {_listed(place.tiles)} has no land, of which alone there are granules; choose a"
-            " place on land."
+            " place on land ('lstsr where LON,LAT' tells the tile of a point)."
         )
     computed = place.computed(tiles)
     each = cost({}, window, computed, request, ())

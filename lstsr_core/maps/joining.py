@@ -12,6 +12,7 @@ import numpy as np
 from affine import Affine
 
 from lstsr_core.base.errors import InputError
+from lstsr_core.base.progress import bar
 from lstsr_core.geo.grid import GRID_LEFT_M, GRID_TOP_M, SCALE, Tile
 from lstsr_core.geo.raster import BoolArray, Raster
 from lstsr_core.geo.window import Window
@@ -59,7 +60,7 @@ def joined(granules: Granules, around: Window, layer: Layer) -> Joined:
     ground = np.zeros(grid.values.shape, dtype=np.bool_)
     fine = Affine.scale(1 / SCALE)
     warnings: list[str] = []
-    for lst_path, reflectance_path in granules.values():
+    for lst_path, reflectance_path in bar(granules.values(), "Reading", "tile"):
         granule = read_lst_granule(lst_path, layer, with_view_time=False)
         coarse_place = _place_of(granule.lst, 1)
         target, source = _overlap(coarse_place, granule.lst.values.shape, around)

@@ -28,6 +28,7 @@ from affine import Affine
 from lstsr_core.base.errors import InputError, NoResult
 from lstsr_core.base.fingerprint import fingerprint, git_revision, sha256
 from lstsr_core.base.outputs import refuse_inputs
+from lstsr_core.base.progress import step
 from lstsr_core.base.project import is_there
 from lstsr_core.geo.grid import FINE_PIXEL_M, SCALE
 from lstsr_core.geo.operators import degrade
@@ -271,12 +272,13 @@ def predict_granule(
     tags = map_tags(lst_path, ndvi_path, shared or request_tags(request), water)
     summary = recalled(out, tags["LSTSR_FINGERPRINT"])
     if summary is None:
-        ground = read_area(lst_path, ndvi_path, request)
-        scene = replace(
-            _read_scene(ground, lst_path, ndvi_path, water, request),
-            inside=ground.inside,
-            unseen=bool(_unseen(Input.of(lst_path), request)),
-        )
+        with step("Reading"):
+            ground = read_area(lst_path, ndvi_path, request)
+            scene = replace(
+                _read_scene(ground, lst_path, ndvi_path, water, request),
+                inside=ground.inside,
+                unseen=bool(_unseen(Input.of(lst_path), request)),
+            )
         try:
             summary = write_map(scene, out, request, tags, warnings + ground.warnings + scene.warnings)
         except NoResult as error:
@@ -315,7 +317,8 @@ def write_map(
     corner = scene.ndvi.transform @ Affine.translation(scene.fine.columns.start, scene.fine.rows.start)
     content = {name: value for name, value in asdict(summary).items() if name not in ("out", "made")}
     all_tags = {**tags, "LSTSR_SUMMARY": json.dumps(content)}
-    cog.write_cog(layers, corner, scene.ndvi.crs, out, all_tags, request.threads)
+    with step(f"Writing {out.name}"):
+        cog.write_cog(layers, corner, scene.ndvi.crs, out, all_tags, request.threads)
     return summary
 
 
@@ -326,7 +329,8 @@ def draw_picture(summary: Summary) -> None:
         # cartopy and matplotlib, for those who want a picture
         from lstsr_core.maps.quicklook import write_quicklook
 
-        write_quicklook(summary.out, picture)
+        with step(f"Drawing {picture.name}"):
+            write_quicklook(summary.out, picture)
 
 
 def recalled(out: Path, fingerprint: str) -> Summary | None:

@@ -93,7 +93,7 @@ class Request:
             where = f"{self.weights} holds" if self.weights else "the package brings"
             raise InputError(
                 f"{self.method}: {where} no weights for it; name a directory with"
-                f" {NETWORKS[self.method]}.safetensors."
+                f" {NETWORKS[self.method]}.safetensors, which 'lstsr train' writes."
             )
         return path
 

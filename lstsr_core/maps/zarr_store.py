@@ -14,6 +14,7 @@ import xarray
 
 from lstsr_core.base.errors import InputError
 from lstsr_core.base.fingerprint import fingerprint
+from lstsr_core.base.progress import step
 from lstsr_core.base.project import replace_folder
 from lstsr_core.maps.attributes import ATTRIBUTES
 from lstsr_core.maps.days import Outcome, Plan, map_days
@@ -77,7 +78,8 @@ def map_store(plan: Plan, store: Path) -> list[Outcome] | None:
     if maps:
         more = {"history": f"lstsr {version('lstsr')}, method {plan.order.request.method}"}
         more |= {"place": plan.order.place.name, "granules_from": plan.source.name, FINGERPRINT: made_from}
-        write_zarr(maps, store, more)
+        with step(f"Writing {store.name}"):
+            write_zarr(maps, store, more)
     shutil.rmtree(folder, ignore_errors=True)
     return outcomes
 

@@ -83,7 +83,9 @@ def check_directory(path: Path) -> None:
     if is_there(path) and not path.is_dir():
         raise InputError(f"{path}: is a file; expected a directory of granules, in any folders below it.")
     if not is_there(path):
-        raise InputError(f"{path}: no such directory; expected MODIS granules there.")
+        raise InputError(
+            f"{path}: no such directory; expected MODIS granules there, which 'lstsr download' fetches."
+        )
 
 
 def newest_granules(directory: Path, kind: str) -> dict[tuple[str, datetime.date, Tile], Path]:
@@ -160,7 +162,7 @@ def granule_pairs(directory: Path, product: str = "MOD21A1", layer: Layer = "day
         advice = (
             f"it has {', '.join(others)}: choose their product and layer"
             if others
-            else "run 01_download first"
+            else "'lstsr download' fetches some, and notebook 01_download those of a run"
         )
         if odd_lst:
             advice = f"give {odd_lst[0].name} the name that the archive gave it"

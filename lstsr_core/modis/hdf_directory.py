@@ -71,7 +71,10 @@ def check_intact(path: Path) -> None:
     """Refuse a file whose directory points past its end before the C
     library, which trusts it and may crash, sees it."""
     if not path.is_file():
-        raise InputError(f"{path}: no such file. A MODIS granule (.hdf) was expected there.")
+        raise InputError(
+            f"{path}: no such file. A MODIS granule (.hdf) was expected there, which 'lstsr download'"
+            " fetches."
+        )
     size = path.stat().st_size
     needed = max((entry.offset + entry.length for entry in descriptors(path)), default=0)
     if needed > size:

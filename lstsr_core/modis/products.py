@@ -26,6 +26,9 @@ _PRODUCTS["MOD44W"] = ("water_mask", 1_000_000)
 """Product → a dataset that each of its granules has (product guides of
 collection 6.1), and roughly a granule's bytes."""
 
+DOWNLOADABLE = tuple(f"{product}.{COLLECTION}" for product in _PRODUCTS)
+"""What a download takes as products."""
+
 COMPOSITE_DAYS = 16
 """Days that a MOD13Q1 or MYD13Q1 granule covers, from that of its name on."""
 
@@ -63,7 +66,7 @@ class Product:
                 f" ask for {short_name}.{COLLECTION}."
             )
         if short_name not in _PRODUCTS or collection != COLLECTION:
-            products = ", ".join(f"{product}.{COLLECTION}" for product in _PRODUCTS)
+            products = ", ".join(DOWNLOADABLE)
             raise InputError(f"'{name}' is no product that can be downloaded; expected one of {products}.")
         return cls(short_name)
 

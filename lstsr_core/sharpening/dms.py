@@ -22,6 +22,7 @@ from scipy import ndimage
 from sklearn.tree import DecisionTreeRegressor
 
 from lstsr_core.base.errors import InputError, NoResult
+from lstsr_core.base.progress import bar
 from lstsr_core.geo.grid import SCALE
 from lstsr_core.geo.operators import upsample
 from lstsr_core.geo.raster import BoolArray, FloatArray, fill_nearest
@@ -260,7 +261,11 @@ class _Bagging:
             for tree, regression in self._trees:
                 chunk_k += regression.predict_k(tree.apply(narrow), samples)
 
-        list((threads.map if threads else map)(predict_chunk, range(0, mean_k.size, _CHUNK_PIXELS)))
+        chunks = range(0, mean_k.size, _CHUNK_PIXELS)
+        if threads is None:  # one of many windows, which have the bar
+            list(map(predict_chunk, chunks))
+        else:
+            list(bar(threads.map(predict_chunk, chunks), "Sharpening", "part", len(chunks)))
         return (mean_k / len(self._trees)).reshape(bands.shape[1:])
 
 
@@ -375,7 +380,8 @@ def _predict_locally_k(
             regression = _Bagging(*scene.samples(*window.training), leaves=LOCAL_LEAVES, seed=seed)
             local_k[window.fine] = regression.predict_k(bands[:, *window.fine])
 
-    list(threads.map(predict_window, _windows(rows, columns, moving_window)))
+    windows = list(_windows(rows, columns, moving_window))
+    list(bar(threads.map(predict_window, windows), "Sharpening locally", "window", len(windows)))
     return local_k
 
 

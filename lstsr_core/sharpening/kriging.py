@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from lstsr_core.base.progress import counter
 from lstsr_core.geo.grid import FINE_PIXEL_M, SCALE, check_nested
 from lstsr_core.geo.raster import BoolArray, FloatArray
 from lstsr_core.metrics.line import Line
@@ -108,6 +109,7 @@ def interpolate_residual(residual_k: FloatArray, variogram: Variogram) -> FloatA
     last = np.append(first[1:], by_pattern.size)
 
     fine = np.full((rows * columns, POSITIONS), np.nan)
+    progress = counter(by_pattern.size, "Kriging", "pixel")
     for start in range(0, patterns.size, _PATTERNS_AT_A_TIME):
         group = slice(start, start + _PATTERNS_AT_A_TIME)
         available = (patterns[group, None] >> np.arange(NEIGHBOURS) & 1).astype(bool)
@@ -116,6 +118,8 @@ def interpolate_residual(residual_k: FloatArray, variogram: Variogram) -> FloatA
             for chunk in range(begin, end, _PIXELS_AT_A_TIME):
                 pixels = by_pattern[chunk : min(chunk + _PIXELS_AT_A_TIME, end)]
                 fine[pixels] = _neighbours(padded, pixels, columns) @ weight.T
+                progress.update(pixels.size)
+    progress.close()
     return (
         fine.reshape(rows, columns, SCALE, SCALE).transpose(0, 2, 1, 3).reshape(SCALE * rows, SCALE * columns)
     )

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from scipy import fft, ndimage
 
 from lstsr_core.base.errors import InputError
+from lstsr_core.base.progress import bar
 from lstsr_core.geo.grid import SCALE
 from lstsr_core.geo.operators import block_mean
 from lstsr_core.geo.raster import BoolArray, Float32Array, FloatArray, fill_nearest
@@ -160,7 +161,8 @@ def restored(
         restored_k[rows] += base_k
 
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(fill, range(0, product_k.shape[0], _ROWS_AT_A_TIME)))
+        tops = range(0, product_k.shape[0], _ROWS_AT_A_TIME)
+        list(bar(pool.map(fill, tops), "Restoring", "strip", len(tops)))
     restored_k[gaps] = np.nan
     return restored_k
 

@@ -502,7 +502,7 @@ def test_an_estimate_states_granules_and_bytes_and_fetches_nothing(
     archive.requests.clear()
     source = EarthdataSource(QUICK, threading.Event(), archive.system)
     plan = make_plan(source, [LST, NDVI], [TILE], DAYS[0], DAYS[-1], tmp_path)
-    text = estimate(source, plan, 2)
+    text = str(estimate(source, plan, 2))
     missing = sum(
         len(content) for name, content in contents.items() if GranuleName.parse(name).date != DAYS[0]
     )

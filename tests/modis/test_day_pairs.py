@@ -55,7 +55,7 @@ def test_the_newest_production_is_taken(tmp_path: Path) -> None:
 
 
 def test_a_directory_without_granules_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="holds no MOD21A1D or MYD21A1D granule; run 01_download first"):
+    with pytest.raises(InputError, match="holds no MOD21A1D or MYD21A1D granule; 'lstsr download'"):
         granule_pairs(tmp_path)
     touch(tmp_path, "MOD11A1.A2018105.h18v04.061.2020001000000.hdf")
     with pytest.raises(

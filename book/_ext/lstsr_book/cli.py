@@ -1,3 +1,4 @@
+# PYTHON_ARGCOMPLETE_OK
 """The book's command line, ``lstsr-book``: builds books, joins editions, keeps tables, stores outputs."""
 
 from __future__ import annotations
@@ -7,13 +8,16 @@ import sys
 from collections.abc import Sequence
 
 from lstsr_book.options import make_parser
+from lstsr_core.base.completion import complete
 from lstsr_core.base.project import PROJECT, RUNS
-from lstsr_core.cli import run_command
+from lstsr_core.cli import COMPLETED, run_command
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; what stops it is one line on standard error. Exit codes are `cli.run_command`'s."""
-    return run_command(make_parser(_COMMANDS), list(sys.argv[1:] if arguments is None else arguments))
+    parser = make_parser(_COMMANDS)
+    complete(parser, COMPLETED)
+    return run_command(parser, list(sys.argv[1:] if arguments is None else arguments))
 
 
 def _build(options: argparse.Namespace) -> int:
