@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import re
 import subprocess
@@ -193,6 +194,27 @@ def test_evaluate_writes_the_contract(pairs: Path, tmp_path: Path) -> None:
             assert values == [""] * len(values) and row["status"] == "weights missing"
         else:
             assert all(np.isfinite(float(value)) for value in values) and row["status"] == "ok"
+
+
+def test_the_document_holds_means_failures_and_warnings(
+    pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "metrics.csv"
+    (pairs / "57_data_dict.pkl").write_bytes(b"no pickle")
+    options = ["--methods", "bicubic,tsharp", "--keep-going", "--out", str(out), "--json"]
+    assert cli.main(["evaluate", "--pairs", str(pairs), *options]) == 1
+    printed, errors = capsys.readouterr()
+    document = json.loads(printed)
+    assert (document["exit_status"], document["error"]) == (1, None)
+    result, table = document["result"], pd.read_csv(out)
+    assert (result["table"], result["rows"], result["pairs"]) == (str(out), 4, 2)
+    assert [*result["failed"]] == ["57"] and result["failed"]["57"] in errors
+    assert any(line.startswith("lpips: empty column") for line in document["warnings"])
+    judged = table[table["status"] == "ok"].set_index("method")
+    for mean in result["means"]:
+        assert (mean["protocol"], mean["scenes"], mean["lpips"]) == ("georeferenced", 1, None)
+        assert mean["rmse_k"] == pytest.approx(judged.loc[mean["method"], "rmse_k"], abs=1e-4)
+    assert {mean["method"] for mean in result["means"]} == {"bicubic", "tsharp"}
 
 
 def test_all_methods_and_seed_0_are_the_defaults(

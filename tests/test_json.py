@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import termios
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -133,6 +132,20 @@ def test_maps_of_granules(document: Document, tmp_path: Path) -> None:
     assert (made["rows"], made["columns"]) == (plan["rows"], plan["columns"])
 
 
+def test_a_directory_of_granules(document: Document, tmp_path: Path) -> None:
+    granules = write_granules(tmp_path / "in", *fields())
+    many = ("--granules", tmp_path / "in", "--method", "tsharp", "--out", tmp_path / "maps", "--workers", 1)
+    plan = document("predict", *many, "--dry-run")["result"]
+    assert (plan["pairs"], plan["to_do"], plan["trial"]["name"]) == (1, 1, granules.lst.name)
+    result = document("predict", *many)["result"]
+    (made,) = result["maps"]
+    assert Path(made["path"]).is_file() and result["failed"] == {} and result["there_already"] == 0
+    again = document("predict", *many)["result"]
+    assert (again["maps"], again["there_already"]) == ([], 1)
+    cut = ("--granules", tmp_path / "in", "--out", tmp_path / "patches")
+    assert document("patches", *cut, "--dry-run")["result"]["pairs"] == 1
+
+
 def test_a_download(document: Document, tmp_path: Path) -> None:
     ask = ("--source", "sample", "--product", "MOD21A1D.061", "--tile", "h18v04", "--start", "2019-07-19")
     ask = (*ask, "--end", "2019-07-19", "--out", tmp_path / "granules")
@@ -196,31 +209,19 @@ def test_a_terminal_shows_progress_and_a_pipe_does_not(cache: Path, tmp_path: Pa
 
 
 def test_ctrl_c_gives_a_document(tmp_path: Path) -> None:
-    ask = ["--source", "sample", "--product", "MOD21A1D.061", "--tile", "h18v04", "--start", "2019-07-01"]
-    command = [
-        sys.executable,
-        "-m",
-        "lstsr_core.cli",
-        "download",
-        *ask,
-        "--end",
-        "2019-07-31",
-        "--threads",
-        "1",
-        "--json",
-    ]
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    methods = tmp_path / "methods.py"
+    os.mkfifo(methods)  # who reads it waits
+    command = [sys.executable, "-m", "lstsr_core.cli", "evaluate", "--pairs", "p", "--out", "o.csv", "--json"]
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT), "LSTSR_METHODS": str(methods)}
     process = subprocess.Popen(
-        [*command, "--out", str(tmp_path / "granules")],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=PROJECT, env=environment,
-    )  # fmt: skip
-    deadline = time.monotonic() + 60.0
-    while not (tmp_path / "granules").is_dir() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    printed, _ = process.communicate(timeout=120)
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path, env=environment
+    )
+    with methods.open("wb"):  # opens when the program has
+        process.send_signal(signal.SIGINT)
+        printed, errors = process.communicate(timeout=60)
     content = json.loads(printed)
     assert (process.returncode, content["exit_status"], content["error"]) == (130, 130, "stopped")
+    assert errors == b"lstsr: stopped\n"
 
 
 def test_exit_codes_are_told_by_the_help_and_the_page() -> None:

@@ -185,7 +185,7 @@ def test_evaluate_takes_the_packages_weights_where_none_are_named(
             ["--model", "sc-unet", "--folds", "9", "--settings", "paper"],
             "9 folds are asked for; expected 2 to 3",
         ),
-        (["--pairs", "nowhere"], "nowhere: no such directory."),
+        (["--pairs", "nowhere"], "nowhere: no such directory; expected ASTER–MODIS pairs there."),
     ],
 )
 def test_wrong_arguments_are_one_line_and_leave_nothing(
