@@ -87,6 +87,7 @@ def test_nothing_leaves_the_run_directory(undisturbed: ProjectCopy) -> None:
     times = {
         ".patches",
         ".atlas",
+        ".granules",
         ".products",
         "trainings",
     }
@@ -474,6 +475,7 @@ def test_an_interrupted_run_ends_in_the_bytes_of_an_undisturbed_one(
         ".lock",
         ".patches",
         ".atlas",
+        ".granules",
         ".products",
     }
 

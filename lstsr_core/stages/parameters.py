@@ -490,6 +490,9 @@ class YourMap(NotebookParameters):
     source: Literal["sample", "earthdata", "mirror"] = Field(
         "sample", description="of the granules: the simulator, NASA's archive, or a mirror of it"
     )
+    archive_url: OptionalText = Field(
+        "", description="address of the mirror; logins come from ~/.netrc or the environment alone"
+    )
     satellite: Literal["terra", "aqua"] = Field("terra", description="whose granules")
     product: Literal["MOD21A1", "MOD11A1"] = Field("MOD21A1", description="family of the LST's product")
     cache: OptionalText = Field(

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 from IPython.display import Image
 
+from lstsr_core.base.errors import InputError
 from lstsr_core.base.project import resolve
 from lstsr_core.download.download import download, open_source
 from lstsr_core.download.transfer import Patience
@@ -35,7 +36,9 @@ def plan(settings: YourMap) -> days.Plan:
     order = days.Order(
         place, settings.date, settings.date, settings.satellite, settings.product, settings.request
     )
-    source = open_source(settings.source, Patience(6, 1.0), threading.Event())
+    source = open_source(
+        settings.source, Patience(6, 1.0), threading.Event(), settings.archive_url or None
+    )
     return days.plan_maps(order, source, _cache(settings))
 
 
@@ -57,7 +60,9 @@ def make(settings: YourMap, needed: days.Plan) -> pd.DataFrame:
         If there is nothing to map.
     """
     stop = threading.Event()
-    download(needed.source, needed.download, needed.cache.granules, days.DOWNLOADS_AT_ONCE, stop)
+    result = download(needed.source, needed.download, needed.cache.granules, days.DOWNLOADS_AT_ONCE, stop)
+    if result.failed:
+        raise InputError(" ".join(next(iter(result.failed.values())).split()))
     summary = days.map_day(needed, settings.date, settings.directory / _MAP)
     content = {name: value for name, value in asdict(summary).items() if name not in ("out", "made")}
     write_json(settings, "map.json", {"method": settings.method, **content})
@@ -91,4 +96,5 @@ def costs_of_resampling(settings: YourMap) -> pd.DataFrame:
 
 
 def _cache(settings: YourMap) -> Path:
-    return resolve(settings.cache) if settings.cache else settings.directory / "granules"
+    # Not among the results: a cache's manifest tells when its granules came.
+    return resolve(settings.cache) if settings.cache else settings.run / ".granules"

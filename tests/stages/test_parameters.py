@@ -30,6 +30,7 @@ from lstsr_core.stages.parameters import (
     Structure,
     Training,
     Weights,
+    YourMap,
 )
 from lstsr_core.stages.profiles import read_settings
 
@@ -124,6 +125,16 @@ WRONG: list[tuple[type[NotebookParameters], str, Any, str]] = [
     (Map, "bounds", "4,46,3,47", "west below east"),
     (Map, "shape", 5, "string"),
     (Map, "threads", 0, "greater than or equal to 1"),
+    (YourMap, "place", "3,46,4", "west,south,east,north"),
+    (YourMap, "place", "", "at least 1 character"),
+    (YourMap, "day", "yesterday", "YYYY-MM-DD"),
+    (YourMap, "method", "all", ", ".join(METHODS)),
+    (YourMap, "source", "published", "'sample', 'earthdata' or 'mirror'"),
+    (YourMap, "archive_url", 7, "string"),
+    (YourMap, "satellite", "noaa", "'terra' or 'aqua'"),
+    (YourMap, "product", "MOD11A2", "'MOD21A1' or 'MOD11A1'"),
+    (YourMap, "cache", 7, "string"),
+    (YourMap, "threads", 0, "greater than or equal to 1"),
     (Structure, "side", 7, "greater than or equal to 8"),
     (Structure, "upsampling", "nearest", "align-corners"),
 ]
@@ -283,6 +294,7 @@ def set_to(parameters: type[NotebookParameters], name: str, text: str) -> Notebo
 def test_the_parameters_that_are_days_are_known() -> None:
     assert [f"{parameters.notebook}.{name}" for parameters, name in DAYS] == [
         "01_download.days", "01_download.start", "01_download.end", "07_map.day",
+        "14_your_map.day",
     ]  # fmt: skip
     assert [f"{parameters.notebook}.{name}" for parameters, name in SWITCHES] == ["02_patches.night"]
 

@@ -33,6 +33,7 @@ SETTINGS = [
     "03_training.threads=1", "06_aster_evaluation.protocol=georeferenced", "07_map.threads=1",
     "08_findings.methods=[bicubic,tsharp]", "08_findings.steps=1", "08_findings.protocol=georeferenced",
     "11_atlas.methods=[bicubic,tsharp]", "11_atlas.processes=1", "13_better_map.methods=[bicubic,sc-unet]",
+    "14_your_map.threads=1",
 ]  # fmt: skip
 SMALL = [word for setting in SETTINGS for word in ("--set", setting)]
 COMMITTED = ("params", "training", "training_curves", "own_weights", "ablation", "better_map")
