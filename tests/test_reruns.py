@@ -23,7 +23,7 @@ TOUCHED = {
 """A module of each wing."""
 
 READERS = {
-    "download.mirror": {"01_download"}, "stages.findings": {"08_findings"},
+    "download.mirror": {"01_download", "14_your_map"}, "stages.findings": {"08_findings"},
     "figures.architecture": {"12_structure"}, "cli": set(), "runner": set(), "stages.profiles": set(),
 }  # fmt: skip
 """What anybody can see without a list of imports."""
