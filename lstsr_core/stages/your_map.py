@@ -36,9 +36,7 @@ def plan(settings: YourMap) -> days.Plan:
     order = days.Order(
         place, settings.date, settings.date, settings.satellite, settings.product, settings.request
     )
-    source = open_source(
-        settings.source, Patience(6, 1.0), threading.Event(), settings.archive_url or None
-    )
+    source = open_source(settings.source, Patience(6, 1.0), threading.Event(), settings.archive_url or None)
     return days.plan_maps(order, source, _cache(settings))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lstsr_book.figure_pages import PAPER_LIST, BookFigure, collect, figures_list, origin
+from lstsr_book.figure_pages import PAPER_LIST, BookFigure, collect, figures_list, origin, pictures
 from lstsr_core.base.errors import InputError
 from lstsr_core.stages.parameters import BY_NOTEBOOK
 from worlds.book import notebook, write_figure
@@ -107,6 +107,17 @@ def test_the_list_has_the_papers_fourteen_and_says_what_became_of_each() -> None
 def test_figures_of_one_scene_lead_to_those_of_every_scene() -> None:
     rows = entries(figures_list([figure("maps", 1, 8)], by_scene="All in [the atlas](atlas.md)."))
     assert [number for number, entry in rows.items() if "(atlas.md)" in entry] == ["8", "9", "10", "11"]
+
+
+def test_another_page_shows_a_figure_and_leads_to_its_own_place() -> None:
+    figures = [figure("trust", 4, notebook="14_your_map"), figure("spectra", 1)]
+    shown = pictures(figures, "14_your_map", ["trust", "absent"])
+    assert shown.keys() == {"picture_trust", "picture_absent"} and shown["picture_absent"] == ""
+    picture = shown["picture_trust"]
+    assert 'src="_static/figures/14_your_map/trust.png"' in picture and 'alt="Alt of trust."' in picture
+    assert "[Figure 4](#figure-trust), of [14_your_map](14_your_map.ipynb). Caption of trust." in picture
+    assert "id=" not in picture and ":name:" not in picture  # those are of the notebook's page
+    assert pictures(figures, "14_your_map", ["spectra"]) == {"picture_spectra": ""}
 
 
 def test_a_figure_links_to_its_place_in_the_papers_list() -> None:

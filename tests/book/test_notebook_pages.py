@@ -72,6 +72,29 @@ def test_a_page_shows_what_was_changed_and_where_the_run_lives(tmp_path: Path) -
     }
 
 
+@pytest.mark.parametrize(
+    ("source", "synthetic", "note"),
+    [
+        ("sample", False, "in every edition"),
+        ("sample", True, "Synthetic edition"),
+        ("earthdata", False, "3 of"),
+    ],
+)
+def test_simulated_granules_among_real_results_are_called_so(
+    tmp_path: Path, source: str, synthetic: bool, note: str
+) -> None:
+    checked = BY_NOTEBOOK["14_your_map"].check({"source": source}).model_dump()
+    cells = parameterised("14_your_map", checked)
+    executed = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}
+    (tmp_path / "run.ipynb").write_text(json.dumps(executed))
+    edition = Edition("any", synthetic, 3, 83)
+    write_notebook(
+        tmp_path / "run.ipynb", tmp_path / "14_your_map.ipynb", edition, {"parameters": checked}, []
+    )
+    (_, told, *_) = json.loads((tmp_path / "14_your_map.ipynb").read_text())["cells"]
+    assert note in told["source"]
+
+
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_what_only_tests_compare_is_on_no_page(name: str) -> None:
     for cell in json.loads((PROJECT / "notebooks" / f"{name}.ipynb").read_text())["cells"]:

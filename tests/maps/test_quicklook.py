@@ -12,8 +12,9 @@ from matplotlib.image import imread
 
 from lstsr_core.base.errors import InputError
 from lstsr_core.geo.grid import FINE_PIXEL_M, SINUSOIDAL, Tile
+from lstsr_core.geo.raster import Raster
 from lstsr_core.maps.cog import Band, write_cog
-from lstsr_core.maps.quicklook import lst_map, quality_map, write_quicklook
+from lstsr_core.maps.quicklook import input_and_map, lst_map, quality_map, trust_map, write_quicklook
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +77,36 @@ def test_residual_and_flags_are_drawn_with_their_meaning(coast: Path) -> None:
     ]
     colours = figure.axes[1].images[0].get_cmap()(np.arange(7))
     np.testing.assert_allclose([patch.get_facecolor() for patch in legend.get_patches()], colours)
+
+
+def test_input_and_map_lie_side_by_side_in_the_same_colours(coast: Path) -> None:
+    coarse_k = np.linspace(280.0, 320.0, 150 * 150).reshape(150, 150)
+    transform = Tile(18, 4).transform(4 * FINE_PIXEL_M) @ Affine.translation(375, 700)
+    figure = input_and_map(Raster(coarse_k, transform, SINUSOIDAL), coast)
+    left, right, bar = figure.axes
+    np.testing.assert_allclose(left.images[0].get_array(), coarse_k)
+    assert left.images[0].get_clim() == right.images[0].get_clim() and bar.get_xlabel() == "LST (K)"
+    assert left.get_extent() == pytest.approx(right.get_extent())
+
+
+def test_trust_is_validity_with_uncertainty_or_else_the_residual(coast: Path, tmp_path: Path) -> None:
+    assert [axes.get_title(loc="left") for axes in trust_map(coast).axes[:2]] == [
+        "Validity",
+        "Degraded map − 1 km LST",
+    ]
+    deviation_k = np.linspace(0.5, 2.5, 40 * 40, dtype=np.float32).reshape(40, 40)
+    bands = [Band(np.zeros_like(deviation_k), name) for name in ("LST", "residual", "validity")]
+    path = tmp_path / "sure.tif"
+    write_cog(
+        [*bands, Band(deviation_k, "uncertainty", "K")],
+        Tile(18, 4).transform(FINE_PIXEL_M),
+        SINUSOIDAL,
+        path,
+        {},
+    )
+    figure = trust_map(path)
+    np.testing.assert_allclose(figure.axes[1].images[0].get_array(), deviation_k)
+    assert figure.axes[2].get_xlabel() == "uncertainty (K)"
 
 
 def test_pictures_are_the_same_bytes_each_time_and_hold_colours(coast: Path, tmp_path: Path) -> None:

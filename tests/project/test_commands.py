@@ -280,7 +280,7 @@ def shell(copy: ProjectCopy, script: str, **variables: str) -> subprocess.Comple
 def test_unmarked_blocks_run(copy: ProjectCopy, page: str) -> None:
     for block in SHELL_BLOCKS:
         if block.page == page and block.reason is None:
-            outcome = shell(copy, block.text)
+            outcome = shell(copy, block.text, XDG_CACHE_HOME=str(copy.root / "cache"))
             assert outcome.returncode == 0, f"{identity(block)}: {outcome.stderr}"
 
 

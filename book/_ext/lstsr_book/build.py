@@ -15,7 +15,7 @@ from lstsr_book.api import fill_pages
 from lstsr_book.atlas_pages import EXTRA_FOLDER, atlas_substitutions, write_atlas
 from lstsr_book.better_map_prose import draw_better_map
 from lstsr_book.claims import CLAIMS_FILE, claims, write_claims
-from lstsr_book.figure_pages import collect, copy_files, figures_list
+from lstsr_book.figure_pages import collect, copy_files, figures_list, pictures
 from lstsr_book.findings_prose import COSTS, GAINS, MISREGISTRATION, PROJECTED, VARIANT_DIFFERENCES, VARIANTS
 from lstsr_book.kept_results import RESULTS, KeptResults
 from lstsr_book.layout import draw, layout_table
@@ -38,6 +38,7 @@ from lstsr_book.teaser import teaser
 from lstsr_core.base.errors import InputError
 from lstsr_core.base.project import replace_folder
 from lstsr_core.pairs.pair import PUBLISHED_PAIRS
+from lstsr_core.stages.parameters import YourMap
 
 NEEDED = [
     SUMMARY, PAIRS, PATCHES, STATISTICS, CURVES, "04_sharpening/products.csv", "05_fourier/spectra.csv",
@@ -171,6 +172,7 @@ def assemble(run: Path, project: Path) -> Path:
     values = (
         substitutions(files, edition, results, kept_results, project, result_files)
         | atlas_substitutions(run)
+        | pictures(figures, YourMap.notebook, ["input_and_map", "trust"])
         | {
             "figures_list": figures_list(figures, "For every scene: [the atlas](atlas.md)."),
             "layout_table": layout_table(),

@@ -233,6 +233,23 @@ def origin(notebook: str, parameters: dict[str, Any]) -> str:
     )
 
 
+def pictures(figures: Sequence[BookFigure], notebook: str, names: Sequence[str]) -> dict[str, str]:
+    """Figures of a notebook for other pages, as MyST, by ``picture_<name>``; empty for one that is not there.
+
+    Parameters
+    ----------
+    figures : sequence of BookFigure
+    notebook : str
+    names : sequence of str
+        Stems of their files.
+    """
+    present = {figure.name: figure for figure in figures if figure.notebook == notebook}
+    return {
+        f"picture_{name}": part("picture", present[name], template=_TEMPLATE) if name in present else ""
+        for name in names
+    }
+
+
 def figures_list(figures: Sequence[BookFigure], by_scene: str = "") -> str:
     """The list of figures, as MyST: the paper's in its order, each with what became of it, then further ones.
 

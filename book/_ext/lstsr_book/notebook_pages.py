@@ -12,7 +12,7 @@ from typing import Any
 from lstsr_book.figure_pages import BookFigure, changed_parameters, origin, without_image
 from lstsr_book.kept_results import DIGEST_DIGITS
 from lstsr_book.markup import facts_table
-from lstsr_book.prose import REAL_NOTE, REAL_NOTEBOOKS, Edition
+from lstsr_book.prose import REAL_NOTE, REAL_NOTEBOOKS, SIMULATED_NOTE, Edition
 from lstsr_book.run_files import inputs_in_short
 from lstsr_core.base.errors import InputError
 
@@ -61,6 +61,8 @@ def write_notebook(
     parameters = provenance.get("parameters", {})
     anew = parameters.get("results") == ""
     note = REAL_NOTE if target.stem in REAL_NOTEBOOKS and not anew else edition.admonition
+    if parameters.get("source") == "sample" and not edition.synthetic:
+        note = SIMULATED_NOTE
     with_id = (notebook.get("nbformat"), notebook.get("nbformat_minor", 0)) >= (4, 5)
 
     def markdown(identity: str, content: str) -> dict[str, Any]:

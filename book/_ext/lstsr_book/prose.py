@@ -60,6 +60,12 @@ REAL_NOTE = (
     "The tables of this page come from the published pairs, in every edition of the book.\n:::"
 )
 
+SIMULATED_NOTE = (
+    ":::{admonition} Simulated granules\n:class: warning\n"
+    "The granules of this page were drawn by a simulator, in every edition of the book: it needs no account, "
+    "and its map shows no real place.\n:::"
+)
+
 SYNTHETIC_NOTE = (
     "Every scene of this edition's own run was drawn by a simulator. Its figures show that the code runs; "
     "they are no "
