@@ -181,7 +181,7 @@ def estimate(source: Source, plan: DownloadPlan, threads: int) -> DownloadEstima
         described = pool.map(source.described, plan.missing)
         granules = list(bar(described, "Asking for sizes", "granule", len(plan.missing)))
     unstated = [granule for granule in granules if granule.size is None]
-    size = sum(granule.size or Product(granule.name.product).typical_bytes for granule in granules)
+    size = sum(granule.expected_bytes for granule in granules)
     held, missing = ([str(granule.name) for granule in part] for part in (plan.held, plan.missing))
     return DownloadEstimate(held, missing, size, len(unstated), size / ASSUMED_RATE_BYTES_PER_S / 60)
 

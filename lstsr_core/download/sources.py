@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,8 @@ class RemoteGranule:
         None where the source does not say, or not yet.
     metadata_url : str, optional
         Of the file that says both.
+    share : float
+        Of the tile's pixels, those that are drawn where a simulator draws a part.
     """
 
     name: GranuleName
@@ -39,6 +42,12 @@ class RemoteGranule:
     size: int | None = None
     checksum: Checksum | None = None
     metadata_url: str | None = None
+    share: float = 1.0
+
+    @property
+    def expected_bytes(self) -> int:
+        """Its size, or what its product's granules typically have."""
+        return self.size or round(self.share * Product(self.name.product).typical_bytes)
 
 
 class Source(Protocol):
@@ -100,7 +109,16 @@ class SampleSource:
         self, product: Product, tile: Tile, start: datetime.date, end: datetime.date
     ) -> list[RemoteGranule]:
         names = [GranuleName(product.short_name, day, tile, COLLECTION) for day in product.dates(start, end)]
-        return [RemoteGranule(name, f"sample:{name}") for name in names]
+        share = 1.0
+        if self.part is not None:
+            window = self._window(tile)
+            sides = (span.stop - span.start for span in (window.rows, window.columns))
+            share = math.prod(sides) / TILE_COARSE_PIXELS**2
+        return [RemoteGranule(name, f"sample:{name}", share=share) for name in names]
+
+    def _window(self, tile: Tile) -> Window:
+        assert self.part is not None
+        return Window(_in_tile(self.part.rows, tile.vertical), _in_tile(self.part.columns, tile.horizontal))
 
     def connect(self) -> None: ...
 
@@ -110,10 +128,6 @@ class SampleSource:
     def fetch(self, granule: RemoteGranule, part: Path, advance: Callable[[int], None]) -> None:
         from lstsr_core.simulation.granules import write_sample_granule
 
-        tile, window = granule.name.tile, None
-        if self.part is not None:
-            window = Window(
-                _in_tile(self.part.rows, tile.vertical), _in_tile(self.part.columns, tile.horizontal)
-            )
+        window = None if self.part is None else self._window(granule.name.tile)
         write_sample_granule(granule.name, part, self.seed, window=window)
         advance(part.stat().st_size)

@@ -290,7 +290,7 @@ def _check_memory(place: Place, each: MapPlan) -> None:
 
 
 def _check_disk(missing: list[RemoteGranule], directory: Path) -> None:
-    needed = sum(granule.size or Product(granule.name.product).typical_bytes for granule in missing)
+    needed = sum(granule.expected_bytes for granule in missing)
     parent = next(path for path in (directory.absolute(), *directory.absolute().parents) if path.is_dir())
     free = shutil.disk_usage(parent).free
     if needed > free:
