@@ -11,7 +11,7 @@ import re
 import select
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -1225,8 +1225,7 @@ def _predict_many(options: argparse.Namespace, bounds: Extent | None) -> int:
     for outcome in outcomes:
         for warning in getattr(outcome.result, "warnings", ()):
             names.setdefault(warning, []).append(outcome.name)
-    for warning, warned in names.items():
-        options.report.warn(f"{warned[0]}{f' and {len(warned) - 1} more' * (len(warned) > 1)}: {warning}")
+    _warn_once_each(names, options.report)
     failed = sum(outcome.failed for outcome in outcomes)
     nothing = job.count("nothing") + sum(outcome.nothing for outcome in outcomes)
     new = sum(getattr(outcome.result, "made", False) for outcome in outcomes)
@@ -1391,6 +1390,13 @@ def _make_maps(plan: Plan, options: argparse.Namespace) -> int:
     return 0
 
 
+def _warn_once_each(names: Mapping[str, list[str]], report: Report) -> None:
+    """Say each warning once, with the first of the maps that it is of, and how many more there are."""
+    for warning, warned in names.items():
+        more = f" and {len(warned) - 1} more" * (len(warned) > 1)
+        report.warn(f"{warned[0]}{more}: {warning}")
+
+
 def _tell_outcomes(out: Path, outcomes: Sequence[Outcome], report: Report) -> int:
     """Say what became of many days, and give the exit code: 1 where one failed, or nothing was mapped."""
     days: dict[str, list[str]] = {}
@@ -1399,9 +1405,7 @@ def _tell_outcomes(out: Path, outcomes: Sequence[Outcome], report: Report) -> in
             days.setdefault(warning, []).append(str(outcome.day))
         if outcome.reason:
             report.warn(f"{'' if outcome.failed else 'nothing to map: '}{outcome.reason}")
-    for warning, warned in days.items():
-        more = f" and {len(warned) - 1} more" * (len(warned) > 1)
-        report.warn(f"{warned[0]}{more}: {warning}")
+    _warn_once_each(days, report)
     report.result["days"] = [
         {
             "day": outcome.day,

@@ -26,6 +26,7 @@ from lstsr_core.evaluation.protocols import Registered, largest_rectangle
 from lstsr_core.geo.operators import upsample
 from lstsr_core.geo.raster import FloatArray, fill_nearest, warp_onto
 from lstsr_core.metrics.fourier import attenuation_db, compare_spectra, ring_members
+from lstsr_core.networks.fine_tuning import ASTER_UNET
 from lstsr_core.networks.weights import load_model, save_model
 from lstsr_core.networks.weights_files import PACKAGE_WEIGHTS, fold_name, read_folds
 from lstsr_core.pairs.pair import ModisPair, Pair, fine_grid, read_pair
@@ -46,10 +47,9 @@ from lstsr_core.sharpening.restoration import (
 )
 
 SEED = 0
-RESTORED = ("sc-unet", "aster-unet")
+RESTORED = ("sc-unet", ASTER_UNET)
 """The networks whose products are restored."""
 
-ASTER_UNET = RESTORED[1]
 SC_UNET = PACKAGE_WEIGHTS / "sc-unet.safetensors"
 GAP_SCENES = 12
 """How many scenes, about, gaps are cut into."""

@@ -12,6 +12,7 @@ from lstsr_core.base.errors import InputError
 from lstsr_core.base.progress import bar
 from lstsr_core.evaluation.calibration import Errors, Judge, read_judges, sample_errors
 from lstsr_core.evaluation.statistics import mean_interval
+from lstsr_core.evaluation.trade import APART
 from lstsr_core.geo.raster import BoolArray, FloatArray
 from lstsr_core.networks.weights_files import unseen_weights
 from lstsr_core.pairs.scenes import TEST, Part, ids_of_test_scenes
@@ -20,7 +21,6 @@ from lstsr_core.sharpening.methods import METHODS, Options, in_sample, sharpen_p
 from lstsr_core.sharpening.restoration import coefficients_file
 from lstsr_core.sharpening.uncertainty import Uncertainty, uncertainty_of
 
-APART = "apart"
 WITHIN = {"within_1": 1.0, "within_1.96": 1.96}
 """Standard deviations by the name of the share that should lie within them: 68.3 and 95 %."""
 

@@ -19,7 +19,7 @@ from lstsr_core.base.files import written_atomically
 from lstsr_core.figures.files import styled
 from lstsr_core.figures.panels import DIFFERENCE_COLOURS, LST_COLOURS, NO_VALUE_COLOUR, label
 from lstsr_core.geo.grid import SPHERE_RADIUS_M
-from lstsr_core.geo.raster import Raster, read_tags
+from lstsr_core.geo.raster import FloatArray, Raster, read_tags
 from lstsr_core.geo.shorelines import lines
 from lstsr_core.maps import cog
 from lstsr_core.maps.area import extent_of
@@ -58,7 +58,7 @@ def lst_map(path: Path) -> Figure:
         axes,
         Raster(bands[0], transform, crs),
         LST_COLOURS,
-        Normalize(*np.nanpercentile(bands[0], [1.0, 99.0])),
+        _spread(bands[0]),
     )
     tags = read_tags(path)
     first, *others = tags.get("LSTSR_LST_GRANULE", "").split(", ")
@@ -77,6 +77,11 @@ def quality_map(path: Path) -> Figure:
     _draw_residual(figure, residual, Raster(bands[1], transform, crs))
     _draw_flags(flags, Raster(bands[2], transform, crs))
     return figure
+
+
+def _spread(values: FloatArray) -> Normalize:
+    """Colours over all values but the outermost percent on either side."""
+    return Normalize(*np.nanpercentile(values, [1.0, 99.0]))
 
 
 def _draw_residual(figure: Figure, axes: GeoAxes, residual_k: Raster) -> None:
@@ -110,7 +115,7 @@ def input_and_map(lst: Raster, path: Path) -> Figure:
         Of the map.
     """
     bands, transform, crs = cog.read_reduced(path, LARGEST_PIXELS)
-    norm = Normalize(*np.nanpercentile(bands[0], [1.0, 99.0]))
+    norm = _spread(bands[0])
     figure = Figure(figsize=(7.2, 4.0), layout="constrained")
     left, right = (figure.add_subplot(1, 2, index, projection=_SINUSOIDAL) for index in (1, 2))
     _draw(left, lst, LST_COLOURS, norm)
@@ -133,7 +138,7 @@ def trust_map(path: Path) -> Figure:
             right,
             Raster(bands[3], transform, crs),
             "viridis",
-            Normalize(*np.nanpercentile(bands[3], [1, 99])),
+            _spread(bands[3]),
         )
         right.set_title("Uncertainty, one deviation")
         figure.colorbar(image, ax=right, label="uncertainty (K)", location="bottom")
@@ -157,7 +162,7 @@ def true_colour_map(path: Path, bands: Sequence[Raster]) -> Figure:
     lst = Raster(values[0], transform, crs)
     figure = Figure(figsize=(7.2, 4.0), layout="constrained")
     left, right = (figure.add_subplot(1, 2, index, projection=_SINUSOIDAL) for index in (1, 2))
-    image = _draw(left, lst, LST_COLOURS, Normalize(*np.nanpercentile(lst.values, [1.0, 99.0])))
+    image = _draw(left, lst, LST_COLOURS, _spread(lst.values))
     left.set_title("LST, 250 m")
     figure.colorbar(image, ax=left, label="LST (K)", location="bottom")
     to_pixels = ~bands[0].transform
